@@ -1,0 +1,73 @@
+import type { CardRead } from '#hub/domains/access/schema.ts';
+
+/**
+ * What the door thread needs of hardware, and no more. Adapters live in `gpio/`; the door thread and its tests know
+ * only these shapes.
+ */
+
+/** One edge as the kernel reported it. */
+export interface GpioEdge {
+  /** Kernel time, CLOCK_MONOTONIC, ns since boot. */
+  readonly timestampNs: bigint;
+  readonly offset: number;
+  /** Logical edge (after active-low): true = inactive to active. */
+  readonly rising: boolean;
+  /** Counts all edges of the request; a gap means that the kernel dropped edges. */
+  readonly seqno: number;
+}
+
+export interface InputLine {
+  readonly offset: number;
+  readonly activeLow: boolean;
+  readonly bias: 'pullUp' | 'pullDown' | 'none';
+  /** Which edges are reported. Wiegand data lines: falling only. */
+  readonly edges: 'falling' | 'both';
+  /** Kernel debounce; 0 = none (data lines). */
+  readonly debounceMicros: number;
+}
+
+export interface OutputLine {
+  readonly offset: number;
+  readonly activeLow: boolean;
+  /** Logical level (after active-low) that is driven from the moment the line is requested. */
+  readonly safeLevel: 0 | 1;
+}
+
+export interface GpioLines {
+  /** All data lines of all readers: one kernel request, so that their edges share one sequence. */
+  readonly data: readonly InputLine[];
+  /** Contacts, request-to-exit, tamper. */
+  readonly inputs: readonly InputLine[];
+  readonly outputs: readonly OutputLine[];
+}
+
+export interface GpioPort {
+  readonly kind: 'cdev' | 'sysfs' | 'fake';
+  /**
+   * Called on the door thread with edges in order (sorted by seqno). `lost` counts edges that the kernel dropped
+   * before the first of them.
+   */
+  onEdges: (edges: readonly GpioEdge[], lost: number) => void;
+  /** Called when the port fails for good (chip gone, Worker dead). */
+  onFault: (fault: Error) => void;
+  /** Logical level now, read from the kernel. Synchronous; microseconds. */
+  read(offset: number): 0 | 1;
+  /** Drives a logical level. Synchronous; returns when the kernel has it. */
+  write(offset: number, level: 0 | 1): void;
+  /** Drives every output to its safe level and releases the lines. */
+  close(): Promise<void>;
+}
+
+/** A card as a reader driver delivers it to its portal. */
+export interface ReaderRead {
+  readonly readerKey: string;
+  readonly read: CardRead;
+  /** Kernel time of the last bit, ns. */
+  readonly lastBitNs: bigint;
+}
+
+export interface ReaderFault {
+  readonly readerKey: string;
+  readonly kind: 'parity' | 'truncated' | 'noise' | 'lostBits' | 'unknownLength';
+  readonly bits: number;
+}

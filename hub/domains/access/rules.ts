@@ -1,0 +1,221 @@
+import { admittingMembershipStates } from '#hub/domains/members/schema.ts';
+import { type ClockTrust, localMomentAt } from '#hub/kernel/time.ts';
+import type { CredentialFacts, PolicyDocument, PolicyPortal } from './policy-schema.ts';
+import { areaChain, isInWindow, openingAt } from './schedule-rules.ts';
+import type { AccessCheck, CheckResult, DenyReason, PolicyRule, PortalMode } from './schema.ts';
+
+/** The moment of a decision, and what is known about the world at it. */
+export interface AccessMoment {
+  /** UTC ms; never below the highest time ever seen, so that it is a lower bound when the clock is not trusted. */
+  readonly wallMs: number;
+  readonly clockTrust: ClockTrust;
+  /** Ms since the hub last confirmed the policy; null = not known. */
+  readonly policyAgeMs: number | null;
+  readonly mode: PortalMode;
+  readonly journalWritable: boolean;
+}
+
+export interface AccessDecision {
+  readonly granted: boolean;
+  /** The first check that failed; null when granted. */
+  readonly reason: DenyReason | null;
+  readonly checks: readonly CheckResult[];
+  /** The rule that permitted it; null when none did. */
+  readonly ruleId: string | null;
+  /** The member needs the longer access time. */
+  readonly extended: boolean;
+}
+
+const reasonByCheck: Readonly<Record<AccessCheck, DenyReason>> = {
+  credentialKnown: 'unknownCredential',
+  credentialActive: 'credentialInactive',
+  memberActive: 'memberInactive',
+  noHold: 'hold',
+  waiverSigned: 'waiverMissing',
+  membershipValid: 'noMembership',
+  portalNotLocked: 'portalLocked',
+  snapshotFresh: 'staleSnapshot',
+  clockTrusted: 'clockUntrusted',
+  rulePermits: 'noPermission',
+  withinTimeWindow: 'timeWindow',
+  withinOpeningHours: 'openingHours',
+  notHoliday: 'holiday',
+  journalWritable: 'journalFault',
+};
+
+/** Whether the time of day may be used: `restored` only says that it is not earlier. */
+export const isClockTrusted = (trust: ClockTrust): boolean =>
+  trust === 'ntp' || trust === 'rtc' || trust === 'hub';
+
+type Policy = Pick<PolicyDocument, 'zone' | 'rules' | 'areaParents' | 'openingHours' | 'exceptions'>;
+
+/** Whether `at` lies in [from, until). An unknown time is taken as not before `from` only if `lenient`. */
+function isInRange(from: number | null, until: number | null, at: AccessMoment, lenient: boolean): boolean {
+  if (until !== null && at.wallMs >= until) return false;
+  return from === null || at.wallMs >= from || lenient;
+}
+
+function isForSubject(rule: PolicyRule, facts: CredentialFacts): boolean {
+  switch (rule.subject.kind) {
+    case 'everyone':
+      return true;
+    case 'plan':
+      return facts.planId === rule.subject.id;
+    case 'group':
+      return facts.groupIds.includes(rule.subject.id);
+    case 'member':
+      return facts.memberId === rule.subject.id;
+  }
+}
+
+function isForPortal(rule: PolicyRule, portal: PolicyPortal, chain: readonly string[]): boolean {
+  switch (rule.target.kind) {
+    case 'site':
+      return true;
+    case 'area':
+      return chain.includes(rule.target.id);
+    case 'portal':
+      return portal.id === rule.target.id;
+  }
+}
+
+interface RuleOutcome {
+  readonly checks: readonly CheckResult[];
+  readonly ruleId: string | null;
+}
+
+/** Rules only permit. Each candidate must hold by itself: its window and its hours, not one rule's window and another's hours. */
+function checkRules(
+  policy: Policy,
+  portal: PolicyPortal,
+  facts: CredentialFacts,
+  at: AccessMoment,
+): RuleOutcome {
+  const trusted = isClockTrusted(at.clockTrust);
+  const { onUntrustedClock } = portal.settings;
+  const lenient = !trusted && onUntrustedClock === 'ignoreWindows';
+  const chain = areaChain(portal.areaId, policy.areaParents);
+  const candidates = policy.rules.filter(
+    (rule) =>
+      isForSubject(rule, facts) &&
+      isForPortal(rule, portal, chain) &&
+      isInRange(rule.validFromMs, rule.validUntilMs, at, lenient),
+  );
+  const moment = localMomentAt(policy.zone, at.wallMs);
+  const opening = openingAt(policy, portal.areaId, moment);
+  const hasHours =
+    policy.exceptions.length > 0 || chain.some((areaId) => policy.openingHours[areaId] !== undefined);
+  const isUntimed = (rule: PolicyRule): boolean =>
+    rule.windows.length === 0 && (rule.outsideOpeningHours || !hasHours);
+
+  if (!trusted) {
+    const usable =
+      onUntrustedClock === 'ignoreWindows'
+        ? candidates
+        : onUntrustedClock === 'denyTimed'
+          ? candidates.filter(isUntimed)
+          : [];
+    const permits = candidates.length > 0;
+    return {
+      checks: [
+        { check: 'clockTrusted', passed: permits ? usable.length > 0 : onUntrustedClock !== 'deny' },
+        { check: 'rulePermits', passed: permits },
+      ],
+      ruleId: usable[0]?.id ?? null,
+    };
+  }
+
+  const inWindow = candidates.filter(
+    (rule) => rule.windows.length === 0 || rule.windows.some((window) => isInWindow(window, moment)),
+  );
+  const granting = inWindow.find((rule) => rule.outsideOpeningHours || opening === 'open');
+  const hoursMatter = inWindow.length > 0 && granting === undefined;
+  return {
+    checks: [
+      { check: 'clockTrusted', passed: true },
+      { check: 'rulePermits', passed: candidates.length > 0 },
+      ...(candidates.length > 0
+        ? ([
+            { check: 'withinTimeWindow', passed: inWindow.length > 0 },
+            { check: 'withinOpeningHours', passed: !(hoursMatter && opening === 'closed') },
+            { check: 'notHoliday', passed: !(hoursMatter && opening === 'holiday') },
+          ] as const)
+        : []),
+    ],
+    ruleId: granting?.id ?? null,
+  };
+}
+
+function checkPerson(portal: PolicyPortal, facts: CredentialFacts, at: AccessMoment): CheckResult[] {
+  const lenient = !isClockTrusted(at.clockTrust) && portal.settings.onUntrustedClock === 'ignoreWindows';
+  return [
+    { check: 'credentialKnown', passed: true },
+    {
+      check: 'credentialActive',
+      passed:
+        (facts.credentialStatus === 'active' || facts.credentialStatus === 'temporary') &&
+        isInRange(facts.validFromMs, facts.validUntilMs, at, lenient),
+    },
+    { check: 'memberActive', passed: facts.memberStatus === 'active' },
+    { check: 'noHold', passed: !facts.onHold },
+    ...(portal.settings.requiresWaiver
+      ? [{ check: 'waiverSigned', passed: !facts.waiverMissing } as const]
+      : []),
+    {
+      check: 'membershipValid',
+      passed:
+        admittingMembershipStates.includes(facts.membershipState) &&
+        isInRange(facts.membershipFromMs, facts.membershipUntilMs, at, lenient),
+    },
+  ];
+}
+
+function checkPortal(portal: PolicyPortal, at: AccessMoment): CheckResult[] {
+  const { maxPolicyAgeMinutes, onStalePolicy } = portal.settings;
+  const stale = at.policyAgeMs === null || at.policyAgeMs > maxPolicyAgeMinutes * 60_000;
+  return [
+    { check: 'portalNotLocked', passed: at.mode !== 'lockdown' && at.mode !== 'locked' },
+    { check: 'snapshotFresh', passed: !stale || onStalePolicy === 'grant' },
+  ];
+}
+
+/**
+ * Decides whether a credential may pass a portal at a moment. The only place where access is decided: the tap, the
+ * "why", the what-if and the replay all call it. Denies by default.
+ * @param credential facts of the credential, or undefined when the card is not in the policy
+ */
+export function decideAccess(
+  policy: Policy,
+  portal: PolicyPortal,
+  credential: CredentialFacts | undefined,
+  at: AccessMoment,
+): AccessDecision {
+  const journal: CheckResult[] =
+    at.journalWritable || portal.settings.onJournalFault === 'grantAndCount'
+      ? []
+      : [{ check: 'journalWritable', passed: false }];
+  if (credential === undefined) {
+    const checks: CheckResult[] = [
+      { check: 'credentialKnown', passed: false },
+      ...checkPortal(portal, at),
+      ...journal,
+    ];
+    return { granted: false, reason: 'unknownCredential', checks, ruleId: null, extended: false };
+  }
+  const byRules = checkRules(policy, portal, credential, at);
+  const checks = [
+    ...checkPerson(portal, credential, at),
+    ...checkPortal(portal, at),
+    ...byRules.checks,
+    ...journal,
+  ];
+  const failed = checks.find((entry) => !entry.passed);
+  const granted = failed === undefined && byRules.ruleId !== null;
+  return {
+    granted,
+    reason: granted ? null : failed === undefined ? 'noPermission' : reasonByCheck[failed.check],
+    checks,
+    ruleId: granted ? byRules.ruleId : null,
+    extended: credential.extendedAccess,
+  };
+}

@@ -1,0 +1,100 @@
+import type { z } from 'zod';
+import type { Permission } from '#hub/domains/identity/schema.ts';
+import type { Refusal, Result } from '#hub/kernel/result.ts';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** Who is asking. `null` only at endpoints that are open. */
+export interface Principal {
+  readonly accountId: string;
+  readonly displayName: string;
+  readonly permissions: ReadonlySet<Permission>;
+  readonly sessionId: string;
+}
+
+export interface CallContext {
+  readonly requestId: string;
+  readonly remoteAddress: string;
+}
+
+/** Who may call: a permission, any signed-in account, or everybody, with the reason why that is safe. */
+export type Access =
+  | { readonly permission: Permission }
+  | { readonly signedIn: true }
+  | { readonly open: string };
+
+type Empty = Record<never, never>;
+type Parsed<S extends z.ZodType | undefined> = S extends z.ZodType ? z.output<S> : Empty;
+
+export interface Call<
+  A extends Access,
+  P extends z.ZodType | undefined,
+  Q extends z.ZodType | undefined,
+  B extends z.ZodType | undefined,
+> {
+  readonly principal: A extends { open: string } ? Principal | null : Principal;
+  readonly params: Parsed<P>;
+  readonly query: Parsed<Q>;
+  readonly body: Parsed<B>;
+  readonly context: CallContext;
+}
+
+/** Extra headers of an answer (cookies are set with `Set-Cookie`). The body is parsed by the response schema. */
+export interface Reply<T> {
+  readonly body: T;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/**
+ * One endpoint as data: it is mounted as a route and printed as OpenAPI. `refusals` maps every refusal code that the
+ * handler can return to its HTTP status; a code left out does not compile.
+ */
+export interface EndpointSpec<
+  A extends Access,
+  P extends z.ZodType | undefined,
+  Q extends z.ZodType | undefined,
+  B extends z.ZodType | undefined,
+  R extends z.ZodType,
+  Code extends string,
+> {
+  readonly method: Method;
+  /** As in OpenAPI: `/api/members/{id}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly access: A;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  /** 200, or `status`. */
+  readonly response: R;
+  readonly status?: 200 | 201 | 202;
+  readonly refusals: Readonly<Record<Code, 400 | 401 | 403 | 404 | 409 | 410 | 422 | 423 | 429 | 503 | 507>>;
+  /** Requests a minute per client address; the default suits a LAN kiosk. */
+  readonly ratePerMinute?: number;
+  handle(call: Call<A, P, Q, B>): Promise<Result<Reply<z.input<R>>, Refusal<Code>>>;
+}
+
+/** Any endpoint, its types forgotten. */
+export interface Endpoint {
+  readonly method: Method;
+  readonly path: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly access: Access;
+  readonly params: z.ZodType | undefined;
+  readonly query: z.ZodType | undefined;
+  readonly body: z.ZodType | undefined;
+  readonly response: z.ZodType;
+  readonly status: number;
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly ratePerMinute: number;
+  /** Gets what was parsed by this endpoint's own schemas. */
+  invoke(call: {
+    readonly principal: Principal | null;
+    readonly params: unknown;
+    readonly query: unknown;
+    readonly body: unknown;
+    readonly context: CallContext;
+  }): Promise<Result<Reply<unknown>, Refusal>>;
+}

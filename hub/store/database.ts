@@ -1,0 +1,35 @@
+import type { Generated } from 'kysely';
+
+/**
+ * Every table of the store, by name. Open: each domain adds its own in its `repository.ts` by
+ * `declare module '#hub/store/database.ts' { interface Database { member: MemberTable } }`.
+ */
+export interface Database {
+  change: ChangeTable;
+}
+
+/** Columns that the write seam keeps in every `state` and `append` table. `append` tables have no version or update. */
+export interface StateColumns {
+  id: string;
+  version: Generated<number>;
+  created_at_ms: Generated<number>;
+  updated_at_ms: Generated<number>;
+  deleted_at_ms: Generated<number | null>;
+}
+export interface AppendColumns {
+  id: string;
+  created_at_ms: Generated<number>;
+}
+
+/** What replication will send: one row for each write of a `state` or `append` table, in order. */
+export interface ChangeTable {
+  seq: Generated<number>;
+  tbl: string;
+  pk: string;
+  op: 'insert' | 'update' | 'delete';
+  /** JSON of the columns written; null for append tables (built when sent). */
+  body: string | null;
+  /** SHA-256 (hex) of the canonical JSON of the written columns without the personal ones' values (their digests stand there), fixed at write time. */
+  digest: string;
+  at_ms: number;
+}

@@ -1,0 +1,62 @@
+import type { Insertable, Kysely, Selectable, Updateable } from 'kysely';
+import type { Refusal, Result } from '#hub/kernel/result.ts';
+import type { Database } from './database.ts';
+
+/** How a table takes part in replication. Every table is registered, or the store does not open. */
+export interface TableRegistration {
+  /** `state`: rows change, versioned. `append`: rows are only added. `local`: never leaves this hub. */
+  readonly class: 'state' | 'append' | 'local';
+  readonly owner: 'hub' | 'centre' | 'merged';
+  /** Columns that erasure may empty. */
+  readonly personalColumns: readonly string[];
+}
+export type TableName = keyof Database & string;
+export type TableRegistry = Readonly<Record<TableName, TableRegistration>>;
+
+/** Selecting only: nothing that writes can be built from it. */
+export type Reader = Pick<Kysely<Database>, 'selectFrom' | 'with' | 'withRecursive'>;
+
+/** Plain writes, refused at run time for any table that is not registered `local`. */
+export type LocalWriter = Pick<Kysely<Database>, 'insertInto' | 'updateTable' | 'deleteFrom'>;
+
+export interface StaleVersion extends Refusal<'staleVersion'> {
+  readonly currentVersion: number;
+}
+export interface RowMissing extends Refusal<'rowMissing'> {}
+
+/** One write transaction (`begin immediate`). Nothing but these functions writes. No await of anything but the store inside. */
+export interface Transaction extends Reader {
+  /** Adds a row to a `state` table (version 1) or a `local` one. */
+  insert<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void>;
+  /** Adds a row to an `append` table. */
+  append<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void>;
+  /** Changes a row of a `state` table: bumps `version`, sets `updated_at_ms`. */
+  write<T extends TableName>(
+    table: T,
+    id: string,
+    changes: Updateable<Database[T]>,
+    options?: { readonly expectedVersion?: number | undefined },
+  ): Promise<Result<Selectable<Database[T]>, StaleVersion | RowMissing>>;
+  /** Marks a row of a `state` table deleted (`deleted_at_ms`). */
+  remove<T extends TableName>(table: T, id: string): Promise<Result<null, RowMissing>>;
+  /** Writes to `local` tables, which are not replicated and may key on anything. */
+  readonly local: LocalWriter;
+  /** The one moment (UTC ms) of this transaction. */
+  readonly nowMs: number;
+  /** Runs after the commit, never when it is rolled back. For announcements. */
+  afterCommit(effect: () => void): void;
+}
+
+/** The hub's store: one writer in a Worker, a read-only connection here, a reader Worker for what takes long. */
+export interface Store {
+  /** Committed data; for indexed, bounded reads (they run on the main thread). */
+  readonly read: Reader;
+  /**
+   * Runs `work` in a write transaction. Commits when it returns; rolls back when it throws or when it returns a
+   * refused `Result`. Queued, bounded: a full queue is the Fault `storeBusy`, a full disk the Fault `diskFull`.
+   */
+  transact<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Runs `work` on the reader Worker's connection, on one snapshot: reports, exports, verification. */
+  report<T>(work: (reader: Reader) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
