@@ -6,6 +6,9 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** Who is asking. `null` only at endpoints that are open. */
 export interface Principal {
+  /** `console`: the command line on the box itself, over a socket that only its owner may open. */
+  readonly kind: 'account' | 'console';
+  /** The account's id; `console` for the command line. */
   readonly accountId: string;
   readonly displayName: string;
   readonly permissions: ReadonlySet<Permission>;

@@ -26,3 +26,18 @@ export const admittingMembershipStates: readonly MembershipState[] = [
   'grace',
   'cancelling',
 ];
+
+/** What access decisions need to know of a member; `access` keeps it in the policy of every bridge. */
+export interface AdmissionFacts {
+  readonly memberId: string;
+  readonly memberStatus: MemberStatus;
+  readonly onHold: boolean;
+  readonly waiverMissing: boolean;
+  readonly extendedAccess: boolean;
+  /** Of the membership that admits now or next; `none` without any. */
+  readonly membershipState: MembershipState;
+  readonly membershipFromMs: number | null;
+  readonly membershipUntilMs: number | null;
+  readonly planId: string | null;
+  readonly groupIds: readonly string[];
+}
