@@ -45,9 +45,15 @@ export interface GpioPort {
   readonly kind: 'cdev' | 'sysfs' | 'fake';
   /**
    * Called on the door thread with edges in order (sorted by seqno). `lost` counts edges that the kernel dropped
-   * before the first of them.
+   * before the first of them: read the levels of contacts again then.
    */
   onEdges: (edges: readonly GpioEdge[], lost: number) => void;
+  /**
+   * Every edge of the data lines before `untilNs` (kernel time) has been delivered. It comes in order with the edges:
+   * after each batch, and 25 and 30 ms after the last one. This, not a timer of the door thread, ends a frame, so that
+   * a stall of the door thread never cuts one. Hand it to every reader driver.
+   */
+  onSettled: (untilNs: bigint) => void;
   /** Called when the port fails for good (chip gone, Worker dead). */
   onFault: (fault: Error) => void;
   /** Logical level now, read from the kernel. Synchronous; microseconds. */
@@ -70,4 +76,27 @@ export interface ReaderFault {
   readonly readerKey: string;
   readonly kind: 'parity' | 'truncated' | 'noise' | 'lostBits' | 'unknownLength';
   readonly bits: number;
+}
+
+/** What is probably wrong with a reader's wiring or configuration, worth telling staff. */
+export interface ReaderFinding {
+  readonly readerKey: string;
+  /** `linesSwapped`: every frame fails parity; `longerThanConfigured`: frames go on after the one configured length. */
+  readonly kind: 'linesSwapped' | 'longerThanConfigured';
+  /** A sentence with the next step. */
+  readonly message: string;
+}
+
+/** Where a reader driver delivers what it saw. Called on the door thread, inside the delivery of edges. */
+export interface ReaderHooks {
+  onRead(read: ReaderRead): void;
+  onFault(fault: ReaderFault): void;
+  onFinding(finding: ReaderFinding): void;
+}
+
+/** A reader driver: fed with what its port delivers, in the same order. Made by `readers/registry.ts`. */
+export interface ReaderDriver {
+  readonly readerKey: string;
+  onEdges(edges: readonly GpioEdge[], lost: number): void;
+  onSettled(untilNs: bigint): void;
 }

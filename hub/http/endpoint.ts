@@ -26,7 +26,7 @@ export type Access =
   | { readonly signedIn: true }
   | { readonly open: string };
 
-type Empty = Record<never, never>;
+type Empty = Readonly<Record<string, never>>;
 type Parsed<S extends z.ZodType | undefined> = S extends z.ZodType ? z.output<S> : Empty;
 
 export interface Call<
@@ -75,7 +75,7 @@ export interface EndpointSpec<
   readonly refusals: Readonly<Record<Code, 400 | 401 | 403 | 404 | 409 | 410 | 422 | 423 | 429 | 503 | 507>>;
   /** Requests a minute per client address; the default suits a LAN kiosk. */
   readonly ratePerMinute?: number;
-  handle(call: Call<A, P, Q, B>): Promise<Result<Reply<z.input<R>>, Refusal<Code>>>;
+  handle(call: Call<A, P, Q, B>): Promise<Result<Reply<z.input<R>>, Refusal<NoInfer<Code>>>>;
 }
 
 /** Any endpoint, its types forgotten. */

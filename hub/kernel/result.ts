@@ -8,7 +8,7 @@ export type Refused<R extends Refusal> = { readonly ok: false; readonly refusal:
 export type Result<T, R extends Refusal> = Ok<T> | Refused<R>;
 
 export const ok = <T>(value: T): Ok<T> => ({ ok: true, value });
-export const refuse = <R extends Refusal>(refusal: R): Refused<R> => ({ ok: false, refusal });
+export const refuse = <const R extends Refusal>(refusal: R): Refused<R> => ({ ok: false, refusal });
 
 /** A fault is something that broke outside our code (disk, serial line, peer). It carries a code and its cause. */
 export class Fault<Code extends string = string> extends Error {

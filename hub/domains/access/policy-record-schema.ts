@@ -1,6 +1,6 @@
+import { credentialStatuses, memberStatuses, membershipStates } from '#hub/domains/members/schema.ts';
 import { bytesToId, idToBytes } from '#hub/kernel/ids.ts';
 import { assert } from '#hub/kernel/result.ts';
-import { credentialStatuses, membershipStates, memberStatuses } from '#hub/domains/members/schema.ts';
 import type { CredentialFacts, PolicyDocument } from './policy-schema.ts';
 
 /**

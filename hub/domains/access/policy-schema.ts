@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import type { CredentialStatus, MemberStatus, MembershipState } from '#hub/domains/members/schema.ts';
 import { zoneOffsetsSchema } from '#hub/kernel/time.ts';
-import type { CredentialStatus, MembershipState, MemberStatus } from '#hub/domains/members/schema.ts';
 import {
+  policyRuleSchema,
   portalOverrideSchema,
   portalSettingsSchema,
-  policyRuleSchema,
   scheduleExceptionSchema,
   weeklyWindowsSchema,
 } from './schema.ts';

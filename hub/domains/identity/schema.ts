@@ -51,3 +51,10 @@ export const builtInRoles: Readonly<Record<string, readonly Permission[]>> = {
   service_provider: ['portal.read'],
   guest: [],
 };
+
+/** Who did something: an account, the command line on the box, a bridge, or the hub by itself. */
+export type Actor =
+  | { readonly kind: 'account'; readonly id: string; readonly name: string }
+  | { readonly kind: 'console' }
+  | { readonly kind: 'bridge'; readonly id: string }
+  | { readonly kind: 'system' };

@@ -1,0 +1,111 @@
+// Who may import whom. `tests/architecture/imports.test.ts` plants a violation of every rule below and requires
+// that it is found, and that modules were read at all.
+const domain = '^hub/domains/([^/]+)/';
+const schemaOrRules = '/[^/]*(schema|rules)\\.ts$';
+
+/** A driver package is imported only where its adapter lives. */
+const driver = (name, packagePattern, adapter) => ({
+  name: `driver-${name}`,
+  comment: `${name} is imported only in ${adapter}`,
+  severity: 'error',
+  from: { path: '^(hub|firmware-bridge)/', pathNot: adapter },
+  to: { path: `node_modules/${packagePattern}/` },
+});
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'not-resolvable',
+      comment: 'an import that leads nowhere',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'kernel-imports-nothing-of-ours',
+      severity: 'error',
+      from: { path: '^hub/kernel/' },
+      to: { path: '^(hub|firmware-bridge|tests|scripts)/', pathNot: '^hub/kernel/' },
+    },
+    {
+      name: 'kernel-only-zod-and-temporal',
+      severity: 'error',
+      from: { path: '^hub/kernel/' },
+      to: { path: 'node_modules/', pathNot: 'node_modules/(zod|temporal-polyfill|temporal-utils|temporal-spec)/' },
+    },
+    {
+      name: 'rules-are-pure',
+      comment: 'rules.ts imports only kernel and schema/rules files',
+      severity: 'error',
+      from: { path: '^hub/domains/[^/]+/[^/]*rules\\.ts$' },
+      to: { path: '^(hub|firmware-bridge)/', pathNot: [`^hub/domains/[^/]+${schemaOrRules}`, '^hub/kernel/'] },
+    },
+    {
+      name: 'domains-meet-at-schema-rules-workflow',
+      severity: 'error',
+      from: { path: domain },
+      to: {
+        path: '^hub/domains/',
+        pathNot: ['^hub/domains/$1/', '/[^/]*(schema|rules|workflow)\\.ts$'],
+      },
+    },
+    {
+      name: 'bridge-sees-little-of-the-hub',
+      severity: 'error',
+      from: { path: '^firmware-bridge/' },
+      to: {
+        path: '^hub/',
+        pathNot: [
+          '^hub/(kernel|platform)/',
+          `^hub/domains/[^/]+${schemaOrRules}`,
+          '^hub/mqtt/topics\\.ts$',
+        ],
+      },
+    },
+    {
+      name: 'hub-never-imports-the-bridge',
+      severity: 'error',
+      from: { path: '^hub/' },
+      to: { path: '^firmware-bridge/' },
+    },
+    {
+      name: 'product-never-imports-tests',
+      severity: 'error',
+      from: { path: '^(hub|firmware-bridge)/' },
+      to: { path: '^(tests|scripts)/' },
+    },
+    {
+      name: 'ui-takes-only-types-of-schemas',
+      severity: 'error',
+      from: { path: '^hub/ui/' },
+      to: { path: '^(hub|firmware-bridge)/', pathNot: ['^hub/ui/', `^hub/domains/[^/]+${schemaOrRules}`] },
+    },
+    {
+      name: 'ui-takes-schemas-as-types-only',
+      severity: 'error',
+      from: { path: '^hub/ui/' },
+      to: {
+        path: `^hub/domains/[^/]+${schemaOrRules}`,
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    driver('sqlite', 'better-sqlite3[^/]*', '^hub/store/'),
+    driver('aedes', 'aedes', '^hub/mqtt/'),
+    driver('mqtt', 'mqtt', '^firmware-bridge/mqtt/'),
+    driver('koffi', 'koffi', '^(firmware-bridge/gpio|hub/platform)/'),
+    driver('onoff', 'onoff', '^firmware-bridge/gpio/'),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(hub/ui/dist|state|node_modules)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.svelte', '.json'],
+    },
+  },
+};

@@ -1,0 +1,132 @@
+import type { Permission } from './schema.ts';
+
+// Names and codes as people type them
+
+/** The one form in which a username is stored and compared: compatibility characters folded, lower case. */
+export function normaliseUsername(typed: string): string {
+  return typed.trim().normalize('NFKC').toLowerCase();
+}
+
+/** 32 characters that are not mistaken for each other on a label: no 0, 1, I, O. */
+export const claimAlphabet = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ';
+export const claimCodeLength = 8;
+export const claimTries = 5;
+export const claimLifeMs = 15 * 60_000;
+
+/** 8 random bytes as a claim code of 40 bits: 5 bits of each byte. */
+export function bytesToClaimCode(bytes: Uint8Array): string {
+  return Array.from(bytes.subarray(0, claimCodeLength), (byte) => claimAlphabet.charAt(byte % 32)).join('');
+}
+
+/** `K7QF2M9X` as it is shown: `K7QF-2M9X`. */
+export function groupClaimCode(code: string): string {
+  return `${code.slice(0, 4)}-${code.slice(4)}`;
+}
+
+/** The code out of what was typed, whatever its case, blanks and dashes. */
+export function normaliseClaimCode(typed: string): string {
+  return typed.toUpperCase().replaceAll(/[\s\p{Dash_Punctuation}]/gu, '');
+}
+
+// Lock-out
+
+/** The wrong tries counted for one thing, and until when it is locked. */
+export interface AttemptCounter {
+  readonly failures: number;
+  readonly lastAtMs: number;
+  readonly lockedUntilMs: number;
+}
+
+export interface LockPolicy {
+  /** The failure with this number is the first that locks. */
+  readonly locksAt: number;
+  /** The first lock; each further failure doubles it, up to `maxLockMs`. */
+  readonly baseLockMs: number;
+  readonly maxLockMs: number;
+  /** After so long without a try, all is forgotten. */
+  readonly forgetAfterMs: number;
+}
+
+const quarterHourMs = 15 * 60_000;
+const lockTimes = { baseLockMs: 30_000, maxLockMs: quarterHourMs, forgetAfterMs: 60 * 60_000 };
+
+/** One account from one address; one address over all accounts (a kiosk is shared); claims from one address. */
+export const lockPolicies = {
+  signIn: { locksAt: 5, ...lockTimes },
+  address: { locksAt: 20, ...lockTimes },
+  claim: { locksAt: 5, ...lockTimes },
+} satisfies Record<string, LockPolicy>;
+
+export type AttemptDecision =
+  | { readonly allowed: false; readonly retryAfterMs: number }
+  /** `counted`: the counter with this try as a failure, to be stored before the try is looked at. */
+  | { readonly allowed: true; readonly counted: AttemptCounter };
+
+/**
+ * Whether a try may be made now. It is counted as a failure at once, so that tries side by side or a crash gain
+ * nothing; who succeeds is uncounted. A lock that reaches further than any lock can (the clock was set back) is void.
+ */
+export function decideAttempt(
+  counter: AttemptCounter | null,
+  policy: LockPolicy,
+  nowMs: number,
+): AttemptDecision {
+  const leftMs = (counter?.lockedUntilMs ?? 0) - nowMs;
+  if (leftMs > 0 && leftMs <= policy.maxLockMs) return { allowed: false, retryAfterMs: leftMs };
+  const forgotten = counter === null || nowMs - counter.lastAtMs >= policy.forgetAfterMs;
+  const failures = (forgotten ? 0 : counter.failures) + 1;
+  // 2 ** 30 is beyond every maximum; the bound keeps the number exact.
+  const doublings = Math.min(failures - policy.locksAt, 30);
+  const lockMs = doublings < 0 ? 0 : Math.min(policy.baseLockMs * 2 ** doublings, policy.maxLockMs);
+  return { allowed: true, counted: { failures, lastAtMs: nowMs, lockedUntilMs: nowMs + lockMs } };
+}
+
+// Permissions
+
+/** What `wanted` has and `held` has not. Nobody hands out, or rules over, what they do not hold themselves. */
+export function permissionsBeyond(
+  wanted: Iterable<Permission>,
+  held: ReadonlySet<Permission>,
+): readonly Permission[] {
+  return [...wanted].filter((permission) => !held.has(permission));
+}
+
+/** An account's hold on the role that can do everything. */
+export interface OwnerHold {
+  readonly accountId: string;
+  readonly active: boolean;
+  /** Null: for good. */
+  readonly expiresAtMs: number | null;
+}
+
+/** Whether somebody keeps the full rights for good when `accountId` loses them (or is disabled). */
+export function ownerRemainsWithout(accountId: string, holds: readonly OwnerHold[]): boolean {
+  return holds.some((hold) => hold.accountId !== accountId && hold.active && hold.expiresAtMs === null);
+}
+
+// Sessions
+
+export const sessionIdleMs = 12 * 60 * 60_000;
+export const sessionLifeMs = 30 * 24 * 60 * 60_000;
+export const sessionTouchMs = 60_000;
+export const maxSessionsPerAccount = 20;
+
+/** Whether a session still holds: neither past its absolute end nor idle for too long. */
+export function isSessionAlive(
+  session: { readonly lastUsedAtMs: number; readonly expiresAtMs: number },
+  nowMs: number,
+): boolean {
+  return nowMs < session.expiresAtMs && nowMs - session.lastUsedAtMs < sessionIdleMs;
+}
+
+// Sites
+
+/** Whether the zone is one that this system's calendar knows, by its IANA name (not a bare offset). */
+export function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false;
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}

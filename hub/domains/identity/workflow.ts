@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto';
+import type { Principal } from '#hub/http/endpoint.ts';
+import { newId } from '#hub/platform/new-id.ts';
+import type { Transaction } from '#hub/store/store.ts';
+import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit-chain.ts';
+import { appendAudit, findAuditHead } from './audit-repository.ts';
+import type { Actor } from './schema.ts';
+
+/** One thing that was done, as its doer states it. */
+export interface AuditFact {
+  readonly actor: Actor;
+  /** `noun.verb`: `member.suspend`, `door.unlock`. */
+  readonly action: string;
+  readonly target: { readonly table: string; readonly id: string } | null;
+  /** What a person needs to understand it later. Never a secret. May be personal: it can be emptied. */
+  readonly payload: Readonly<Record<string, JsonValue>>;
+}
+
+/** Who is behind a request. */
+export function actorOf(principal: Principal): Actor {
+  if (principal.kind === 'console') return { kind: 'console' };
+  return { kind: 'account', id: principal.accountId, name: principal.displayName };
+}
+
+/** Appends to the audit log inside the transaction that does the thing, so that neither exists without the other. */
+export async function recordAudit(tx: Transaction, fact: AuditFact): Promise<void> {
+  const head = await findAuditHead(tx);
+  const payload = {
+    salt: randomBytes(16).toString('hex'),
+    actorName: fact.actor.kind === 'account' ? fact.actor.name : null,
+    body: canonicalJson(fact.payload),
+  };
+  const link = {
+    id: newId(),
+    seq: (head?.seq ?? 0) + 1,
+    atMs: tx.nowMs,
+    actorKind: fact.actor.kind,
+    actorId: fact.actor.kind === 'account' || fact.actor.kind === 'bridge' ? fact.actor.id : null,
+    action: fact.action,
+    targetTable: fact.target?.table ?? null,
+    targetId: fact.target?.id ?? null,
+    payloadDigest: digestPayload(payload),
+    prevHash: head?.hash ?? chainStart,
+  };
+  await appendAudit(tx, { ...link, hash: hashLink(link) }, payload);
+}

@@ -1,0 +1,47 @@
+import type { z } from 'zod';
+import { assert } from '#hub/kernel/result.ts';
+import type { Access, Endpoint, EndpointSpec } from './endpoint.ts';
+
+/** Requests a minute for one client address, where an endpoint names no limit of its own: ample for a LAN kiosk. */
+export const defaultRatePerMinute = 600;
+
+/** `handle` as a method, so that TypeScript compares its argument both ways: the schemas of the same spec stand between. */
+interface Handler {
+  handle(call: Parameters<Endpoint['invoke']>[0]): ReturnType<Endpoint['invoke']>;
+}
+
+/**
+ * One endpoint from its typed description. The types of `params`, `query`, `body` and the answer are checked here and
+ * forgotten; at run time the app parses what comes in by the same schemas before it calls `invoke`.
+ */
+export function defineEndpoint<
+  A extends Access,
+  P extends z.ZodType | undefined = undefined,
+  Q extends z.ZodType | undefined = undefined,
+  B extends z.ZodType | undefined = undefined,
+  R extends z.ZodType = z.ZodType,
+  Code extends string = never,
+>(spec: EndpointSpec<A, P, Q, B, R, Code>): Endpoint {
+  const handler: Handler = spec;
+  return {
+    method: spec.method,
+    path: spec.path,
+    summary: spec.summary,
+    tag: spec.tag,
+    access: spec.access,
+    params: spec.params,
+    query: spec.query,
+    body: spec.body,
+    response: spec.response,
+    status: spec.status ?? 200,
+    refusals: spec.refusals,
+    ratePerMinute: spec.ratePerMinute ?? defaultRatePerMinute,
+    invoke(call) {
+      assert(
+        'open' in spec.access || call.principal !== null,
+        `${spec.method} ${spec.path} is called by nobody`,
+      );
+      return handler.handle(call);
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import { createHmac } from 'node:crypto';
+import type { CardRead } from '#hub/domains/access/schema.ts';
+
+/** Bytes of a card's digest: HMAC-SHA-256, truncated. */
+export const cardDigestBytes = 16;
+/** Bytes of a digest key. */
+export const digestKeyBytes = 32;
+
+/**
+ * What a bridge knows a card by: a keyed digest of reading, length and bits. A bare hash of 26 bits could be
+ * searched in a moment; the key, which each bridge has its own of, is what prevents that.
+ */
+export function digestOf(key: Uint8Array, read: CardRead): Uint8Array {
+  const digest = createHmac('sha256', key).update(`${read.reading}:${read.bits}:${read.hex}`).digest();
+  return new Uint8Array(digest.buffer, digest.byteOffset, cardDigestBytes).slice();
+}

@@ -1,0 +1,80 @@
+/** What the hub answered instead of what was asked: RFC 9457 problem details, or no answer at all. */
+export class ApiProblem extends Error {
+  readonly status: number;
+  /** Public code, for example `staleVersion`; `unreachable` when the hub did not answer. */
+  readonly code: string;
+  readonly nextStep: string | undefined;
+  readonly requestId: string | undefined;
+  readonly fields: readonly { readonly pointer: string; readonly message: string }[];
+  /** The whole problem, with the facts that belong to its code. */
+  readonly facts: Readonly<Record<string, unknown>>;
+
+  constructor(status: number, facts: Readonly<Record<string, unknown>>) {
+    const text = (name: string): string | undefined => {
+      const value = facts[name];
+      return typeof value === 'string' ? value : undefined;
+    };
+    super(text('detail') ?? text('title') ?? 'The hub refused this.');
+    this.name = 'ApiProblem';
+    this.status = status;
+    this.code = text('code') ?? 'unknown';
+    this.nextStep = text('nextStep');
+    this.requestId = text('requestId');
+    this.fields = Array.isArray(facts.errors)
+      ? facts.errors.filter(
+          (entry): entry is { pointer: string; message: string } =>
+            typeof entry === 'object' && entry !== null && 'pointer' in entry && 'message' in entry,
+        )
+      : [];
+    this.facts = facts;
+  }
+}
+
+let csrfToken = '';
+let onSignedOut: () => void = () => undefined;
+
+/** The token that every write must carry; it comes with the session. */
+export function useCsrfToken(token: string): void {
+  csrfToken = token;
+}
+
+/** Called when the hub says that nobody is signed in any more. */
+export function whenSignedOut(callback: () => void): void {
+  onSignedOut = callback;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Calls the hub. The caller names the shape that the endpoint's own schema declares for its answer.
+ * @throws ApiProblem when the hub refuses or cannot be reached
+ */
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      credentials: 'same-origin',
+      headers: {
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(method === 'GET' ? {} : { 'x-csrf-token': csrfToken }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new ApiProblem(0, {
+      code: 'unreachable',
+      title: 'The hub does not answer.',
+      nextStep: 'Check that this device is on the same network; the doors go on without this page.',
+    });
+  }
+  if (response.ok) {
+    const answer: T = await response.json();
+    return answer;
+  }
+  if (response.status === 401 && path !== '/auth/session') onSignedOut();
+  const problem: unknown = await response.json().catch(() => ({}));
+  throw new ApiProblem(response.status, isRecord(problem) ? problem : {});
+}

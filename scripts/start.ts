@@ -1,0 +1,180 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cp, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { callControlSocket } from '#hub/cli/control-socket.ts';
+
+const help = `Usage: ./scripts/start [options]
+
+Installs what is missing, builds the web UI, makes keys and an encrypted store on the first run, and starts the hub
+and one door bridge. Without GPIO hardware the bridge runs on simulated lines. Ctrl-C stops everything.
+
+  --state DIR         where everything is kept             (MAKRCAVE_STATE_DIR, default ./state)
+  --http-port PORT    web UI and API on this machine       (MAKRCAVE_HTTP_PORT, default 8080)
+  --https-port PORT   the same for the local network       (MAKRCAVE_HTTP_HTTPS_PORT, default 8443)
+  --config FILE       the hub's configuration              (MAKRCAVE_CONFIG; see config/hub.example.yaml)
+  --bridge-config FILE  the bridge's configuration         (default DIR/bridge.yaml, made from config/bridge.example.yaml)
+  -h, --help          this text
+`;
+
+const root = path.resolve(import.meta.dirname, '..');
+const { values } = parseArgs({
+  options: {
+    help: { type: 'boolean', short: 'h' },
+    state: { type: 'string' },
+    'http-port': { type: 'string' },
+    'https-port': { type: 'string' },
+    config: { type: 'string' },
+    'bridge-config': { type: 'string' },
+  },
+});
+if (values.help) {
+  process.stdout.write(help);
+  process.exit(0);
+}
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const stateDir = path.resolve(values.state ?? process.env.MAKRCAVE_STATE_DIR ?? path.join(root, 'state'));
+
+/** Newest change below a folder, ms. */
+async function newestChangeMs(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const times = entries
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes(`${path.sep}dist`))
+    .map(async (entry) => (await stat(path.join(entry.parentPath, entry.name))).mtimeMs);
+  return Math.max(0, ...(await Promise.all(times)));
+}
+
+async function buildUi(): Promise<void> {
+  const index = path.join(root, 'hub/ui/dist/index.html');
+  const builtMs = await stat(index).then(
+    (found) => found.mtimeMs,
+    () => 0,
+  );
+  if (builtMs > (await newestChangeMs(path.join(root, 'hub/ui')))) return;
+  say('Building the web UI ...');
+  const vite = path.join(root, 'node_modules/.bin/vite');
+  const args = [vite, 'build', '--config', path.join(root, 'hub/ui/vite.config.ts'), '--logLevel', 'warn'];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)));
+  if (code !== 0) throw new Error('the web UI could not be built; see above');
+}
+
+interface Service {
+  readonly name: string;
+  readonly args: readonly string[];
+  child: ChildProcess | undefined;
+  startedMs: number;
+}
+
+let stopping = false;
+const env: NodeJS.ProcessEnv = {
+  ...process.env,
+  MAKRCAVE_STATE_DIR: stateDir,
+  NODE_COMPILE_CACHE: path.join(stateDir, 'cache'),
+  ...(values['http-port'] === undefined ? {} : { MAKRCAVE_HTTP_PORT: values['http-port'] }),
+  ...(values['https-port'] === undefined ? {} : { MAKRCAVE_HTTP_HTTPS_PORT: values['https-port'] }),
+  ...(values.config === undefined ? {} : { MAKRCAVE_CONFIG: path.resolve(values.config) }),
+};
+
+/** Starts a service with its output in a log file (the one before is kept), and again when it ends by itself. */
+async function start(service: Service): Promise<void> {
+  const logFile = path.join(stateDir, 'log', `${service.name}.log`);
+  if (service.child === undefined) await rename(logFile, `${logFile}.1`).catch(() => undefined);
+  const log = await open(logFile, 'a', 0o600);
+  service.startedMs = Date.now();
+  const child = spawn(process.execPath, service.args, {
+    cwd: root,
+    env,
+    stdio: ['ignore', log.fd, log.fd],
+    // Ctrl-C reaches this process only, so that the services end in order.
+    detached: true,
+  });
+  await log.close();
+  service.child = child;
+  child.once('exit', (code, signal) => {
+    if (stopping) return;
+    // 78: the configuration is wrong; starting again would not help. The log says what.
+    if (code === 78 || Date.now() - service.startedMs < 2000) {
+      void readFile(logFile, 'utf8').then((text) => {
+        process.stderr.write(`${text.split('\n').slice(-15).join('\n')}\n`);
+        say(`The ${service.name} stopped (${signal ?? code}); see ${logFile}`);
+        return stop(1);
+      });
+      return;
+    }
+    say(`The ${service.name} ended (${signal ?? code}); starting it again.`);
+    void start(service);
+  });
+}
+
+const services: Service[] = [];
+async function stop(code: number): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  for (const { child } of services.toReversed()) {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    const killer = setTimeout(() => child.kill('SIGKILL'), 8000);
+    await ended;
+    clearTimeout(killer);
+  }
+  process.exit(code);
+}
+process.on('SIGINT', () => {
+  say('\nStopping ...');
+  void stop(0);
+});
+process.on('SIGTERM', () => void stop(0));
+
+async function startService(name: string, ...args: string[]): Promise<void> {
+  const service: Service = { name, args, child: undefined, startedMs: 0 };
+  services.push(service);
+  await start(service);
+}
+
+/** Waits until the hub answers on its control socket. */
+async function hubReady(socketPath: string): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt += 1) {
+    const answer = await callControlSocket(socketPath, 'GET', '/health').catch(() => undefined);
+    if (answer?.status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (stopping) return;
+  }
+  throw new Error(`the hub did not become ready within 30 s; see ${path.join(stateDir, 'log/hub.log')}`);
+}
+
+async function main(): Promise<void> {
+  await mkdir(path.join(stateDir, 'log'), { recursive: true, mode: 0o700 });
+  const bridgeConfig = path.resolve(values['bridge-config'] ?? path.join(stateDir, 'bridge.yaml'));
+  if (values['bridge-config'] === undefined && (await stat(bridgeConfig).catch(() => undefined)) === undefined)
+    await cp(path.join(root, 'config/bridge.example.yaml'), bridgeConfig);
+  await buildUi();
+
+  const socketPath = path.join(stateDir, 'hub/hub.sock');
+  await startService('hub', path.join(root, 'hub/main.ts'));
+  await hubReady(socketPath);
+  if (stopping) return;
+  await startService('simulator', path.join(root, 'firmware-bridge/gpio/simulator.ts'), '--state', path.join(stateDir, 'sim'));
+  await startService('bridge', path.join(root, 'firmware-bridge/main.ts'), '--config', bridgeConfig, '--state', stateDir);
+
+  const claim = await callControlSocket(socketPath, 'POST', '/api/system/claim-code', {});
+  const addresses = await callControlSocket(socketPath, 'GET', '/api/system/addresses');
+  say('');
+  say(`MakrCave hub is running.`);
+  const { http, https } = addresses.json;
+  if (typeof http === 'string') say(`  On this machine   ${http}`);
+  if (Array.isArray(https)) for (const address of https) say(`  On the network    ${address}`);
+  if (claim.status < 300 && typeof claim.json.code === 'string')
+    say(`  Claim code        ${claim.json.code}   (open the page and enter it; good for 15 minutes)`);
+  say(`  State and logs    ${stateDir}`);
+  say(`  Try a tap         ./scripts/makrcave-hub tap --portal front --card 123:4567`);
+  say('Ctrl-C stops it.');
+}
+
+await main().catch(async (cause: unknown) => {
+  process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n`);
+  await writeFile(path.join(stateDir, 'log/start.log'), String(cause)).catch(() => undefined);
+  await stop(1);
+});

@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const root = path.resolve(import.meta.dirname, '../..');
+const configFile = '.dependency-cruiser.cjs';
+const config = createRequire(import.meta.url)(path.join(root, configFile)) as {
+  forbidden: { name: string }[];
+};
+
+interface CruiseOutput {
+  summary: { totalCruised: number; violations: { rule: { name: string }; from: string }[] };
+}
+
+async function cruise(folder: string): Promise<CruiseOutput['summary']> {
+  const command = path.join(root, 'node_modules/.bin/depcruise');
+  const args = ['hub', 'firmware-bridge', '--config', configFile, '--output-type', 'json'];
+  const { stdout } = await run(process.execPath, [command, ...args], {
+    cwd: folder,
+    maxBuffer: 64 * 1_048_576,
+  });
+  return (JSON.parse(stdout) as CruiseOutput).summary;
+}
+
+/** For each rule a file that breaks it. */
+const violations: Record<string, { file: string; source: string }> = {
+  'no-cycles': { file: 'hub/store/cycle-a.ts', source: "import './cycle-b.ts';" },
+  'not-resolvable': { file: 'hub/store/lost.ts', source: "import './nowhere.ts';" },
+  'kernel-imports-nothing-of-ours': { file: 'hub/kernel/bad.ts', source: "import '#hub/store/target.ts';" },
+  'kernel-only-zod-and-temporal': { file: 'hub/kernel/bad-package.ts', source: "import 'pino';" },
+  'rules-are-pure': { file: 'hub/domains/one/rules.ts', source: "import '#hub/store/target.ts';" },
+  'domains-meet-at-schema-rules-workflow': {
+    file: 'hub/domains/one/workflow.ts',
+    source: "import '#hub/domains/two/repository.ts';",
+  },
+  'bridge-sees-little-of-the-hub': { file: 'firmware-bridge/bad.ts', source: "import '#hub/store/target.ts';" },
+  'hub-never-imports-the-bridge': { file: 'hub/http/bad.ts', source: "import '#bridge/target.ts';" },
+  'product-never-imports-tests': { file: 'hub/http/bad-test.ts', source: "import '#tests/target.ts';" },
+  'ui-takes-only-types-of-schemas': { file: 'hub/ui/src/bad.ts', source: "import '#hub/store/target.ts';" },
+  'ui-takes-schemas-as-types-only': {
+    file: 'hub/ui/src/bad-value.ts',
+    source: "import { value } from '#hub/domains/two/schema.ts';\nexport const copy = value;",
+  },
+  'driver-sqlite': { file: 'hub/http/bad-sqlite.ts', source: "import 'better-sqlite3-multiple-ciphers';" },
+  'driver-aedes': { file: 'hub/http/bad-aedes.ts', source: "import 'aedes';" },
+  'driver-mqtt': { file: 'hub/http/bad-mqtt.ts', source: "import 'mqtt';" },
+  'driver-koffi': { file: 'hub/http/bad-koffi.ts', source: "import 'koffi';" },
+  'driver-onoff': { file: 'hub/http/bad-onoff.ts', source: "import 'onoff';" },
+};
+
+const bystanders: Record<string, string> = {
+  'hub/store/cycle-b.ts': "import './cycle-a.ts';",
+  'hub/store/target.ts': 'export const value = 1;',
+  'hub/domains/two/repository.ts': 'export const value = 1;',
+  'hub/domains/two/schema.ts': 'export const value = 1;',
+  'hub/domains/one/schema.ts': "import { value } from '#hub/domains/two/schema.ts';\nexport const copy = value;",
+  'hub/ui/src/good.ts': "import type { value } from '#hub/domains/two/schema.ts';\nexport type Copy = typeof value;",
+  'firmware-bridge/target.ts': 'export const value = 1;',
+  'tests/target.ts': 'export const value = 1;',
+};
+
+describe('import rules', () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'makrcave-imports-'));
+    for (const name of [configFile, 'package.json', 'tsconfig.json']) await cp(path.join(root, name), path.join(folder, name));
+    await symlink(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
+    const files = { ...bystanders, ...Object.fromEntries(Object.values(violations).map(({ file, source }) => [file, source])) };
+    for (const [name, source] of Object.entries(files)) {
+      await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+      await writeFile(path.join(folder, name), `${source}\nexport {};\n`);
+    }
+  });
+
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('hold in this tree, and modules were read', async () => {
+    const summary = await cruise(root);
+    expect(summary.violations).toEqual([]);
+    expect(summary.totalCruised).toBeGreaterThan(50);
+  });
+
+  it('each find the violation that is planted for them, and leave the bystanders alone', async () => {
+    const summary = await cruise(folder);
+    const found = new Map<string, string[]>();
+    for (const { rule, from } of summary.violations) found.set(rule.name, [...(found.get(rule.name) ?? []), from]);
+    for (const [rule, { file }] of Object.entries(violations)) expect(found.get(rule), rule).toContain(file);
+    const guilty = new Set(Object.values(violations).map(({ file }) => file));
+    const accused = summary.violations.map(({ from }) => from).filter((from) => !guilty.has(from));
+    expect(accused.filter((from) => from !== 'hub/store/cycle-b.ts')).toEqual([]);
+  });
+
+  it('all have a planted violation', () => {
+    expect(Object.keys(violations).sort()).toEqual(config.forbidden.map(({ name }) => name).sort());
+  });
+});

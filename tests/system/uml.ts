@@ -1,0 +1,188 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const checkout = realpathSync(join(import.meta.dirname, '..', '..'));
+
+/** The simulated chip's label inside the test kernel. */
+export const simChipLabel = 'hubsim';
+/** Lines of the simulated chip: offsets 0 to 31. */
+export const simLineCount = 32;
+
+export type UmlKernel = { readonly path: string } | { readonly unavailable: string };
+
+/**
+ * The test kernel's path; builds it when it is not in the cache yet (minutes). `unavailable` says in one sentence why this
+ * machine cannot have one, for a test that then leaves itself out; a build that breaks throws.
+ */
+export function umlKernel(): UmlKernel {
+  const script = join(checkout, 'scripts', 'uml-kernel');
+  const run = spawnSync(script, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  if (run.error) throw new Error(`${script} did not start`, { cause: run.error });
+  const lastLine = run.stderr.trim().split('\n').at(-1) ?? '';
+  if (run.status === 75) return { unavailable: lastLine.replace(/^uml-kernel: /, '') };
+  if (run.status !== 0) throw new Error(`${script} failed (${run.status ?? run.signal}): ${run.stderr.slice(-4000)}`);
+  return { path: run.stdout.trim() };
+}
+
+export interface UmlScenario {
+  /** From `umlKernel()`. */
+  readonly kernelPath: string;
+  /** Program and arguments, run in the guest with the checkout as its working directory. `node` is this very Node. */
+  readonly scenario: readonly string[];
+  readonly timeoutMs: number;
+  /** Variables for the program, on top of PATH, HOME, LANG, TMPDIR (scratch) and UML_SHARE. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Called before the guest starts with a fresh folder, the same path inside (also in UML_SHARE), where both sides write. */
+  readonly prepare?: (shareDir: string) => void;
+  /** Called with that folder after the guest has stopped, before it is removed. */
+  readonly collect?: (shareDir: string) => void;
+}
+
+export interface UmlOutcome {
+  /** The program's exit code, 128 + signal if it was killed; null if the guest never came to report one. */
+  readonly exitCode: number | null;
+  /** What the program printed (standard output and error, as they came); then, if it never reported, why. */
+  readonly output: string;
+}
+
+const maxOutputBytes = 4 * 1024 * 1024;
+const exitLine = /\n?uml-exit: ([^\n]*)\n?/;
+
+/**
+ * Boots the test kernel on the host's file system (read-only, /tmp and /run in memory), runs one program in it and powers
+ * off. Never throws for what happens inside: a panic, a time-out or a failed boot is `exitCode: null` with the reason in `output`.
+ */
+export async function runInUml(options: UmlScenario): Promise<UmlOutcome> {
+  const shareDir = realpathSync(mkdtempSync(join(tmpdir(), 'hub-uml-')));
+  try {
+    const nodeDir = join(process.execPath, '..');
+    const env = {
+      PATH: `${nodeDir}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+      HOME: '/tmp',
+      TMPDIR: '/tmp',
+      LANG: 'C.UTF-8',
+      UML_SHARE: shareDir,
+      ...options.env,
+    };
+    const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}\n`);
+    writeFileSync(join(shareDir, 'scenario.sh'), `${exports.join('')}set -- ${options.scenario.map(quoted).join(' ')}\n`);
+    options.prepare?.(shareDir);
+    const text = await boot(options.kernelPath, shareDir, options.timeoutMs);
+    options.collect?.(shareDir);
+    return readOutcome(text);
+  } finally {
+    rmSync(shareDir, { recursive: true, force: true });
+  }
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+function readOutcome(console: string): UmlOutcome {
+  const text = console.replaceAll('\r\n', '\n');
+  const report = exitLine.exec(text);
+  if (!report) return { exitCode: null, output: text };
+  // After the report come only the kernel's words on halting.
+  const output = text.slice(0, report.index);
+  const code = report[1] ?? '';
+  return /^\d+$/.test(code) ? { exitCode: Number(code), output } : { exitCode: null, output: `${output}\n${code}` };
+}
+
+async function boot(kernelPath: string, shareDir: string, timeoutMs: number): Promise<string> {
+  const guest = spawn(
+    kernelPath,
+    [
+      'root=/dev/root',
+      'rootfstype=hostfs',
+      'rootflags=/',
+      'ro',
+      'mem=1024M',
+      `init=${join(checkout, 'tests', 'system', 'uml-init.sh')}`,
+      // Names the kernel does not know become the init's environment.
+      `HUB_UML_SHARE=${shareDir}`,
+      `HUB_UML_CHECKOUT=${checkout}`,
+      // The management console's socket would go to ~/.uml; a trailing slash is needed.
+      `uml_dir=${shareDir}/`,
+      'con=null',
+      'con0=null,fd:1',
+      'con1=null',
+      // Its default is a pty per line, which this kernel has no driver for: 128 lines of complaint.
+      'ssl=null',
+      'quiet',
+    ],
+    // A group of its own, so that the kernel's helper processes (one per guest address space) go with it.
+    { detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let stoppedBecause = '';
+  const stop = (reason: string) => {
+    stoppedBecause ||= reason;
+    if (guest.pid === undefined) return;
+    try {
+      process.kill(-guest.pid, 'SIGKILL');
+    } catch {
+      // ESRCH: it ended by itself meanwhile.
+    }
+  };
+  const take = (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= maxOutputBytes) chunks.push(chunk);
+    else stop(`more than ${maxOutputBytes} bytes of output`);
+  };
+  guest.stdout.on('data', take);
+  guest.stderr.on('data', take);
+  const timer = setTimeout(() => stop(`not finished after ${timeoutMs} ms`), timeoutMs);
+  const stopAtExit = () => stop('the test process ended');
+  process.once('exit', stopAtExit);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      guest.once('error', reject);
+      guest.once('close', () => resolve());
+    });
+  } finally {
+    clearTimeout(timer);
+    process.removeListener('exit', stopAtExit);
+  }
+  const text = Buffer.concat(chunks).toString('utf8');
+  return stoppedBecause ? `${text}\n[stopped: ${stoppedBecause}]\n` : text;
+}
+
+// From here on: for programs that run inside the guest.
+
+const simConfig = '/sys/kernel/config/gpio-sim/hub';
+
+let simDevice: string | undefined;
+
+/** /sys folder of the simulated chip. The kernel picks both names (gpio-sim.0, gpiochip0): configfs tells them. */
+function simDeviceDir(): string {
+  simDevice ??= join(
+    '/sys/devices/platform',
+    readFileSync(join(simConfig, 'dev_name'), 'utf8').trim(),
+    readFileSync(join(simConfig, 'bank0', 'chip_name'), 'utf8').trim(),
+  );
+  return simDevice;
+}
+
+/** /dev path of the simulated chip, to compare with what a search by label finds. */
+export function simChipPath(): string {
+  return join('/dev', readFileSync(join(simConfig, 'bank0', 'chip_name'), 'utf8').trim());
+}
+
+/** What is wired to the input: writing a level that differs makes the edge. Lines start pulled down. */
+export function simPull(offset: number, pull: 'pull-up' | 'pull-down'): void {
+  writeFileSync(join(simDeviceDir(), `sim_gpio${offset}`, 'pull'), pull);
+}
+
+/** The line's physical level, whoever drives it; active-low is not applied. */
+export function simValue(offset: number): 0 | 1 {
+  return readFileSync(join(simDeviceDir(), `sim_gpio${offset}`, 'value'), 'utf8').trim() === '1' ? 1 : 0;
+}
+
+/** All GPIO chips that the guest shows in /dev. */
+export function guestChips(): string[] {
+  return readdirSync('/dev').filter((name) => name.startsWith('gpiochip'));
+}
