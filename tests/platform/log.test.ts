@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#hub/kernel/result.ts';
 import { createLog } from '#hub/platform/log.ts';

@@ -66,8 +66,8 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
   let lastNs = 0;
   let lastBitNs = 0n;
   let taint: Taint | null = null;
-  /** The frame has had its outcome; what still comes until silence is swallowed. */
-  let answered = false;
+  /** The frame has had its outcome, at the configured length or at the bound; the rest until silence is swallowed. */
+  let answered: 'no' | 'atLength' | 'atBound' = 'no';
   /** Off once a frame went on after the configured length: then its first bits may be somebody else's card. */
   let earlyEnd = lines.fixedBits !== null && formatsOfLength(lines.fixedBits).length > 0;
 
@@ -79,13 +79,14 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
   });
 
   const outcomeOfAnswered = (): FrameOutcome | null => {
-    if (!earlyEnd || count === lines.fixedBits || count > maxFrameBits) return null;
+    if (answered === 'atBound' || count === lines.fixedBits) return null;
+    if (taint !== null) return fault(taint);
     earlyEnd = false;
     return fault('unknownLength', { kind: 'longerThanConfigured', bits: count });
   };
 
   const outcome = (): FrameOutcome | null => {
-    if (answered) return outcomeOfAnswered();
+    if (answered !== 'no') return outcomeOfAnswered();
     if (taint !== null) return count === 0 ? null : fault(taint);
     const wrongLength = lengthFault(count, lines.fixedBits);
     if (wrongLength !== null) return fault(wrongLength);
@@ -102,7 +103,7 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
     active = false;
     count = 0;
     taint = null;
-    answered = false;
+    answered = 'no';
     return result;
   };
 
@@ -117,16 +118,16 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
     count += 1;
     lastNs = atNs;
     lastBitNs = edge.timestampNs;
-    if (answered) return null;
+    if (answered !== 'no') return null;
     if (count > maxFrameBits) {
       // Without silence there is no end: said now, or a line that never rests would never be reported.
-      answered = true;
+      answered = 'atBound';
       return fault(taint ?? 'unknownLength');
     }
     if (!earlyEnd || count !== lines.fixedBits || taint !== null) return null;
     const frame = bits.subarray(0, count);
     if (judgeFrame(frame) !== 'card') return null;
-    answered = true;
+    answered = 'atLength';
     wiring.readSucceeded();
     return { kind: 'read', read: readOfBits(frame), lastBitNs };
   };

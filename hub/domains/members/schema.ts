@@ -26,6 +26,8 @@ export const admittingMembershipStates: readonly MembershipState[] = [
   'grace',
   'cancelling',
 ];
+/** Membership states that nothing leads out of. */
+export const finalMembershipStates: readonly MembershipState[] = ['lapsed', 'ended'];
 
 /** What access decisions need to know of a member; `access` keeps it in the policy of every bridge. */
 export interface AdmissionFacts {
@@ -37,6 +39,7 @@ export interface AdmissionFacts {
   /** Of the membership that admits now or next; `none` without any. */
   readonly membershipState: MembershipState;
   readonly membershipFromMs: number | null;
+  /** The moment from which the membership no longer admits; a renewing plan's days of grace are in it. */
   readonly membershipUntilMs: number | null;
   readonly planId: string | null;
   readonly groupIds: readonly string[];

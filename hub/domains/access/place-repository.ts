@@ -1,0 +1,255 @@
+import type { Selectable } from 'kysely';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { PolicyRule, PortalOverride, PortalSettings, WeeklyWindow } from './schema.ts';
+import {
+  policyRuleSchema,
+  portalOverrideSchema,
+  portalSettingsSchema,
+  ruleSubjectSchema,
+  ruleTargetSchema,
+  scheduleExceptionSchema,
+  weeklyWindowsSchema,
+} from './schema.ts';
+import { z } from 'zod';
+import type {
+  AccessRuleTable,
+  AreaTable,
+  OpeningHoursTable,
+  PortalTable,
+  ScheduleExceptionTable,
+} from './repository.ts';
+
+/** What every row of a `state` table carries. */
+export interface RowStamp {
+  readonly id: string;
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+export const stampOf = (row: {
+  id: string;
+  version: number;
+  created_at_ms: number;
+  updated_at_ms: number;
+}): RowStamp => ({
+  id: row.id,
+  version: row.version,
+  createdAtMs: row.created_at_ms,
+  updatedAtMs: row.updated_at_ms,
+});
+
+export interface AreaRow extends RowStamp {
+  readonly name: string;
+  readonly parentId: string | null;
+}
+const toArea = (row: Selectable<AreaTable>): AreaRow => ({
+  ...stampOf(row),
+  name: row.name,
+  parentId: row.parent_id,
+});
+
+/** All areas: there are tens. */
+export async function findAreas(reader: Reader): Promise<AreaRow[]> {
+  const rows = await reader
+    .selectFrom('area')
+    .selectAll()
+    .where('deleted_at_ms', 'is', null)
+    .orderBy('name')
+    .execute();
+  return rows.map(toArea);
+}
+
+export async function findArea(reader: Reader, id: string): Promise<AreaRow | null> {
+  const row = await reader
+    .selectFrom('area')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirst();
+  return row ? toArea(row) : null;
+}
+
+export interface PortalRow extends RowStamp {
+  readonly bridgeId: string;
+  readonly key: string;
+  readonly name: string;
+  readonly areaId: string | null;
+  readonly settings: PortalSettings;
+  readonly override: PortalOverride | null;
+  readonly readers: readonly string[];
+}
+const readersSchema = z.array(z.string());
+const toPortal = (row: Selectable<PortalTable>): PortalRow => ({
+  ...stampOf(row),
+  bridgeId: row.bridge_id,
+  key: row.key,
+  name: row.name,
+  areaId: row.area_id,
+  settings: portalSettingsSchema.parse(JSON.parse(row.settings)),
+  override: row.override === null ? null : portalOverrideSchema.parse(JSON.parse(row.override)),
+  readers: readersSchema.parse(JSON.parse(row.readers)),
+});
+
+/** All portals, or one bridge's: there are tens. */
+export async function findPortals(reader: Reader, bridgeId?: string): Promise<PortalRow[]> {
+  let query = reader.selectFrom('portal').selectAll().where('deleted_at_ms', 'is', null);
+  if (bridgeId !== undefined) query = query.where('bridge_id', '=', bridgeId);
+  return (await query.orderBy('name').orderBy('id').execute()).map(toPortal);
+}
+
+export async function findPortal(reader: Reader, id: string): Promise<PortalRow | null> {
+  const row = await reader
+    .selectFrom('portal')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirst();
+  return row ? toPortal(row) : null;
+}
+
+export async function insertPortal(
+  tx: Transaction,
+  portal: Omit<PortalRow, Exclude<keyof RowStamp, 'id'>>,
+): Promise<void> {
+  await tx.insert('portal', {
+    id: portal.id,
+    bridge_id: portal.bridgeId,
+    key: portal.key,
+    name: portal.name,
+    area_id: portal.areaId,
+    settings: JSON.stringify(portal.settings),
+    override: portal.override === null ? null : JSON.stringify(portal.override),
+    readers: JSON.stringify(portal.readers),
+  });
+}
+
+export const portalChanges = (
+  changes: Partial<Pick<PortalRow, 'name' | 'areaId' | 'settings' | 'override' | 'readers'>>,
+) => ({
+  ...(changes.name === undefined ? {} : { name: changes.name }),
+  ...(changes.areaId === undefined ? {} : { area_id: changes.areaId }),
+  ...(changes.settings === undefined ? {} : { settings: JSON.stringify(changes.settings) }),
+  ...(changes.override === undefined
+    ? {}
+    : { override: changes.override === null ? null : JSON.stringify(changes.override) }),
+  ...(changes.readers === undefined ? {} : { readers: JSON.stringify(changes.readers) }),
+});
+
+export interface RuleRow extends RowStamp, Omit<PolicyRule, 'id'> {}
+const toRule = (row: Selectable<AccessRuleTable>): RuleRow => ({
+  ...stampOf(row),
+  name: row.name,
+  subject: ruleSubjectSchema.parse(
+    row.subject_id === null ? { kind: row.subject_kind } : { kind: row.subject_kind, id: row.subject_id },
+  ),
+  target: ruleTargetSchema.parse(
+    row.target_id === null ? { kind: row.target_kind } : { kind: row.target_kind, id: row.target_id },
+  ),
+  windows: weeklyWindowsSchema.parse(JSON.parse(row.windows)),
+  outsideOpeningHours: row.outside_opening_hours === 1,
+  validFromMs: row.valid_from_ms,
+  validUntilMs: row.valid_until_ms,
+});
+/** The rule as policies carry it. */
+export const toPolicyRule = (rule: RuleRow): PolicyRule =>
+  policyRuleSchema.parse({
+    id: rule.id,
+    name: rule.name,
+    subject: rule.subject,
+    target: rule.target,
+    windows: rule.windows,
+    outsideOpeningHours: rule.outsideOpeningHours,
+    validFromMs: rule.validFromMs,
+    validUntilMs: rule.validUntilMs,
+  });
+
+/** All rules, in the order in which they were made; bounded by `maxRules`. */
+export async function findRules(reader: Reader): Promise<RuleRow[]> {
+  const rows = await reader
+    .selectFrom('access_rule')
+    .selectAll()
+    .where('deleted_at_ms', 'is', null)
+    .orderBy('id')
+    .execute();
+  return rows.map(toRule);
+}
+
+export async function findRule(reader: Reader, id: string): Promise<RuleRow | null> {
+  const row = await reader
+    .selectFrom('access_rule')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirst();
+  return row ? toRule(row) : null;
+}
+
+/** The columns of a rule. */
+export const ruleColumns = (rule: Omit<PolicyRule, 'id'>) => ({
+  name: rule.name,
+  subject_kind: rule.subject.kind,
+  subject_id: rule.subject.kind === 'everyone' ? null : rule.subject.id,
+  target_kind: rule.target.kind,
+  target_id: rule.target.kind === 'site' ? null : rule.target.id,
+  windows: JSON.stringify(rule.windows),
+  outside_opening_hours: rule.outsideOpeningHours ? 1 : 0,
+  valid_from_ms: rule.validFromMs,
+  valid_until_ms: rule.validUntilMs,
+});
+
+export interface OpeningHoursRow extends RowStamp {
+  readonly areaId: string | null;
+  readonly windows: readonly WeeklyWindow[];
+}
+const toOpeningHours = (row: Selectable<OpeningHoursTable>): OpeningHoursRow => ({
+  ...stampOf(row),
+  areaId: row.area_id,
+  windows: weeklyWindowsSchema.parse(JSON.parse(row.windows)),
+});
+/** One row for each area that has hours of its own, and one for the site. */
+export async function findOpeningHours(reader: Reader): Promise<OpeningHoursRow[]> {
+  const rows = await reader
+    .selectFrom('opening_hours')
+    .selectAll()
+    .where('deleted_at_ms', 'is', null)
+    .orderBy('id')
+    .execute();
+  return rows.map(toOpeningHours);
+}
+
+const exceptionWindowsSchema = scheduleExceptionSchema.shape.windows;
+export interface HolidayRow extends RowStamp {
+  readonly date: string;
+  readonly name: string;
+  readonly areaId: string | null;
+  readonly windows: z.infer<typeof exceptionWindowsSchema>;
+}
+const toHoliday = (row: Selectable<ScheduleExceptionTable>): HolidayRow => ({
+  ...stampOf(row),
+  date: row.date,
+  name: row.name,
+  areaId: row.area_id,
+  windows: exceptionWindowsSchema.parse(JSON.parse(row.windows)),
+});
+/** Days from `fromDate` (ISO) on, in order; bounded by `maxHolidays`. */
+export async function findHolidays(reader: Reader, fromDate: string): Promise<HolidayRow[]> {
+  const rows = await reader
+    .selectFrom('schedule_exception')
+    .selectAll()
+    .where('deleted_at_ms', 'is', null)
+    .where('date', '>=', fromDate)
+    .orderBy('date')
+    .orderBy('id')
+    .execute();
+  return rows.map(toHoliday);
+}
+
+export async function findHoliday(reader: Reader, id: string): Promise<HolidayRow | null> {
+  const row = await reader
+    .selectFrom('schedule_exception')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirst();
+  return row ? toHoliday(row) : null;
+}

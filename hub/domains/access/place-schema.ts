@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { idSchema } from '#hub/kernel/ids.ts';
+import {
+  isoDateSchema,
+  portalModeSchema,
+  portalOverrideSchema,
+  portalSettingsSchema,
+  portalStateSchema,
+  ruleSubjectSchema,
+  ruleTargetSchema,
+  scheduleExceptionSchema,
+  weeklyWindowsSchema,
+} from './schema.ts';
+
+/** UTC ms inside, ISO 8601 on the wire. */
+export const wireTime = z.iso.datetime({ offset: true }).meta({ description: 'ISO 8601 with offset' });
+export const entityFields = {
+  id: idSchema,
+  version: z.number().int(),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+} as const;
+
+export const nameSchema = z.string().trim().min(1).max(100);
+export const reasonSchema = z.string().trim().min(1).max(200);
+const versionField = { version: z.number().int().min(1) } as const;
+
+/** Lists: `limit` and the `cursor` of the page before. */
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().max(100).optional(),
+} as const;
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
+
+export const areaSchema = z.strictObject({
+  ...entityFields,
+  name: nameSchema,
+  parentId: idSchema.nullable(),
+});
+export type Area = z.infer<typeof areaSchema>;
+export const areaCreateSchema = z.strictObject({ name: nameSchema, parentId: idSchema.nullable() });
+export const areaPatchSchema = z.strictObject({
+  ...versionField,
+  name: nameSchema.optional(),
+  parentId: idSchema.nullable().optional(),
+});
+
+/** What a door does now, as its bridge last said; null while the bridge is not connected. */
+export const portalLiveSchema = z.strictObject({
+  state: portalStateSchema,
+  mode: portalModeSchema,
+  contactOpen: z.boolean().nullable(),
+  strikeReleased: z.boolean(),
+  since: z.iso.datetime(),
+});
+
+export const portalSchema = z.strictObject({
+  ...entityFields,
+  bridgeId: idSchema,
+  key: z.string(),
+  name: nameSchema,
+  areaId: idSchema.nullable(),
+  settings: portalSettingsSchema,
+  override: portalOverrideSchema.nullable(),
+  readers: z.array(z.strictObject({ id: z.string(), key: z.string() })),
+  connected: z.boolean(),
+  live: portalLiveSchema.nullable(),
+  /** False while the bridge has not yet confirmed the rules and settings that are meant to hold. */
+  applied: z.boolean(),
+});
+export type Portal = z.infer<typeof portalSchema>;
+export const portalPatchSchema = z.strictObject({
+  ...versionField,
+  name: nameSchema.optional(),
+  areaId: idSchema.nullable().optional(),
+  settings: portalSettingsSchema.partial().optional(),
+});
+
+const ruleFields = {
+  name: nameSchema,
+  subject: ruleSubjectSchema,
+  target: ruleTargetSchema,
+  windows: weeklyWindowsSchema,
+  outsideOpeningHours: z.boolean(),
+} as const;
+export const ruleSchema = z.strictObject({
+  ...entityFields,
+  ...ruleFields,
+  validFrom: z.iso.datetime().nullable(),
+  validUntil: z.iso.datetime().nullable(),
+});
+export type Rule = z.infer<typeof ruleSchema>;
+export const ruleCreateSchema = z.strictObject({
+  ...ruleFields,
+  windows: weeklyWindowsSchema.default([]),
+  outsideOpeningHours: z.boolean().default(false),
+  validFrom: wireTime.nullable().default(null),
+  validUntil: wireTime.nullable().default(null),
+});
+export type RuleCreate = z.infer<typeof ruleCreateSchema>;
+export const rulePatchSchema = z.strictObject({
+  ...versionField,
+  name: nameSchema.optional(),
+  subject: ruleSubjectSchema.optional(),
+  target: ruleTargetSchema.optional(),
+  windows: weeklyWindowsSchema.optional(),
+  outsideOpeningHours: z.boolean().optional(),
+  validFrom: wireTime.nullable().optional(),
+  validUntil: wireTime.nullable().optional(),
+});
+
+export const openingHoursSchema = z.strictObject({
+  ...entityFields,
+  areaId: idSchema.nullable(),
+  windows: weeklyWindowsSchema,
+});
+export type OpeningHours = z.infer<typeof openingHoursSchema>;
+/** Sets the week of one area or, with `areaId` null, of the site. No windows at all: always closed. */
+export const openingHoursPutSchema = z.strictObject({
+  areaId: idSchema.nullable(),
+  windows: weeklyWindowsSchema,
+});
+
+export const holidaySchema = z.strictObject({ ...entityFields, ...scheduleExceptionSchema.shape });
+export type Holiday = z.infer<typeof holidaySchema>;
+export const holidayCreateSchema = scheduleExceptionSchema.extend({
+  areaId: idSchema.nullable().default(null),
+  windows: scheduleExceptionSchema.shape.windows.default([]),
+});
+export const holidayPatchSchema = z.strictObject({
+  ...versionField,
+  date: isoDateSchema.optional(),
+  name: nameSchema.optional(),
+  windows: scheduleExceptionSchema.shape.windows.optional(),
+});

@@ -1,0 +1,192 @@
+import type { AppendColumns, StateColumns } from '#hub/store/database.ts';
+import type { TableRegistration } from '#hub/store/store.ts';
+
+export interface AreaTable extends StateColumns {
+  name: string;
+  parent_id: string | null;
+}
+export interface BridgeTable extends StateColumns {
+  name: string;
+}
+export interface BridgeSecretTable {
+  bridge_id: string;
+  token_hash: Uint8Array;
+  digest_key_id: string;
+  digest_key: Uint8Array;
+  next_key_id: string | null;
+  next_key: Uint8Array | null;
+}
+export interface BridgeStatusTable {
+  bridge_id: string;
+  last_seen_at_ms: number;
+  boot_id: string;
+  release: string;
+  simulated: number;
+  applied_epoch: number | null;
+  applied_revision: number | null;
+  applied_hash: string | null;
+  refused: string | null;
+  withheld: string;
+}
+export interface BridgeCursorTable {
+  bridge_id: string;
+  journal_id: string;
+  acked_seq: number;
+  updated_at_ms: number;
+}
+export interface PortalTable extends StateColumns {
+  bridge_id: string;
+  key: string;
+  name: string;
+  area_id: string | null;
+  settings: string;
+  override: string | null;
+  readers: string;
+}
+export interface AccessRuleTable extends StateColumns {
+  name: string;
+  subject_kind: 'everyone' | 'plan' | 'group' | 'member';
+  subject_id: string | null;
+  target_kind: 'site' | 'area' | 'portal';
+  target_id: string | null;
+  windows: string;
+  outside_opening_hours: number;
+  valid_from_ms: number | null;
+  valid_until_ms: number | null;
+}
+export interface OpeningHoursTable extends StateColumns {
+  area_id: string | null;
+  windows: string;
+}
+export interface ScheduleExceptionTable extends StateColumns {
+  date: string;
+  name: string;
+  area_id: string | null;
+  windows: string;
+}
+export interface CredentialTable extends StateColumns {
+  member_id: string;
+  label: string;
+  status: 'active' | 'suspended' | 'lost' | 'retired' | 'temporary';
+  assurance: number;
+  valid_from_ms: number | null;
+  valid_until_ms: number | null;
+  masked: string;
+}
+export interface CredentialReadingTable {
+  credential_id: string;
+  reading: string;
+  bits: number;
+  hex: string;
+  seen: number;
+}
+export interface PolicyStateTable {
+  id: number;
+  epoch: number;
+  revision: number;
+}
+export interface PolicySymbolTable {
+  number: number;
+  kind: 'plan' | 'groups';
+  name: string;
+}
+export interface PolicySetTable {
+  bridge_id: string;
+  key_id: string;
+  sum: Uint8Array;
+  floor_revision: number;
+}
+export interface PolicyRecordTable {
+  bridge_id: string;
+  key_id: string;
+  digest: Uint8Array;
+  credential_id: string;
+  record: Uint8Array;
+  revision: number;
+}
+export interface PolicyRemovedTable {
+  bridge_id: string;
+  key_id: string;
+  digest: Uint8Array;
+  revision: number;
+}
+export interface PolicyDocumentTable {
+  bridge_id: string;
+  body: string;
+  hash: Uint8Array;
+  revision: number;
+}
+export interface AccessEventTable extends AppendColumns {
+  bridge_id: string;
+  journal_id: string;
+  seq: number;
+  kind: string;
+  at_ms: number;
+  clock_trust: string;
+  portal_id: string | null;
+  reader_key: string | null;
+  credential_id: string | null;
+  member_id: string | null;
+  digest: string | null;
+  reason: string | null;
+  details: string;
+}
+export interface EventDeadLetterTable {
+  id: string;
+  bridge_id: string;
+  journal_id: string;
+  seq: number;
+  problem: string;
+  body: string;
+  at_ms: number;
+}
+
+declare module '#hub/store/database.ts' {
+  interface Database {
+    area: AreaTable;
+    bridge: BridgeTable;
+    bridge_secret: BridgeSecretTable;
+    bridge_status: BridgeStatusTable;
+    bridge_cursor: BridgeCursorTable;
+    portal: PortalTable;
+    access_rule: AccessRuleTable;
+    opening_hours: OpeningHoursTable;
+    schedule_exception: ScheduleExceptionTable;
+    credential: CredentialTable;
+    credential_reading: CredentialReadingTable;
+    policy_state: PolicyStateTable;
+    policy_symbol: PolicySymbolTable;
+    policy_set: PolicySetTable;
+    policy_record: PolicyRecordTable;
+    policy_removed: PolicyRemovedTable;
+    policy_document: PolicyDocumentTable;
+    access_event: AccessEventTable;
+    event_dead_letter: EventDeadLetterTable;
+  }
+}
+
+const state: TableRegistration = { class: 'state', owner: 'hub', personalColumns: [] };
+const local: TableRegistration = { class: 'local', owner: 'hub', personalColumns: [] };
+
+/** Secrets, raw card readings and what is computed from other tables never leave this hub. */
+export const accessTables = {
+  area: state,
+  bridge: state,
+  bridge_secret: local,
+  bridge_status: local,
+  bridge_cursor: local,
+  portal: state,
+  access_rule: state,
+  opening_hours: state,
+  schedule_exception: state,
+  credential: { class: 'state', owner: 'hub', personalColumns: ['label', 'masked'] },
+  credential_reading: local,
+  policy_state: local,
+  policy_symbol: local,
+  policy_set: local,
+  policy_record: local,
+  policy_removed: local,
+  policy_document: local,
+  access_event: { class: 'append', owner: 'hub', personalColumns: [] },
+  event_dead_letter: local,
+} as const satisfies Record<string, TableRegistration>;

@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { idSchema } from '#hub/kernel/ids.ts';
+
+export const planIntervals = ['month', 'year', 'once', 'none'] as const;
+export type PlanInterval = (typeof planIntervals)[number];
+
+const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
+
+/** One line of text for people: no control characters, no blanks around it. */
+export const lineOf = (maxLength: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(maxLength)
+    .regex(/^[^\p{Cc}]*$/u, { error: 'must be one line without control characters' });
+/** Text with line breaks. */
+export const textOf = (maxLength: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(maxLength)
+    .regex(/^[^\p{Cc}]*(?:[\t\n\r][^\p{Cc}]*)*$/u, { error: 'must not hold control characters' });
+
+/** What every entity carries on the wire. */
+export const entityShape = {
+  id: idSchema,
+  version: z.number().int(),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+};
+
+/** Query of a list that is read page by page. */
+export const pageShape = {
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().min(1).max(500).optional(),
+};
+export const pageQuerySchema = z.strictObject(pageShape);
+
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.strictObject({
+    items: z.array(item),
+    nextCursor: z.string().nullable().meta({ description: 'Of the next page; null on the last' }),
+  });
+
+const planShape = {
+  name: lineOf(100),
+  description: textOf(2000).nullable(),
+  priceMinor: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000_000)
+    .meta({ description: 'Price of one interval in minor units (cents)' }),
+  currency: z
+    .string()
+    .regex(/^[A-Z]{3}$/)
+    .refine((code) => currencies.has(code), { error: 'must be an ISO 4217 code such as EUR' }),
+  interval: z.enum(planIntervals).meta({
+    description:
+      '`month` and `year` renew: their end is followed by grace. `once` and `none` end with their period',
+  }),
+  graceDays: z
+    .number()
+    .int()
+    .min(0)
+    .max(366)
+    .meta({ description: 'Days after the end of a paid period in which doors still open' }),
+  overdueDays: z
+    .number()
+    .int()
+    .min(0)
+    .max(366)
+    .meta({ description: 'Days after the grace until the membership lapses' }),
+  active: z.boolean().meta({ description: 'Whether new memberships may use it' }),
+};
+
+export const planSchema = z
+  .strictObject({ ...entityShape, ...planShape })
+  .meta({ id: 'Plan', description: 'What members pay for' });
+export type Plan = z.infer<typeof planSchema>;
+
+export const planInputSchema = z.strictObject({
+  ...planShape,
+  description: planShape.description.default(null),
+  graceDays: planShape.graceDays.default(7),
+  overdueDays: planShape.overdueDays.default(30),
+  active: planShape.active.default(true),
+});
+export type PlanInput = z.infer<typeof planInputSchema>;
+
+export const planChangeSchema = z.strictObject(planShape).partial().extend({ version: z.number().int().min(1) });
+export type PlanChange = z.infer<typeof planChangeSchema>;
+
+const groupShape = { name: lineOf(100), description: textOf(2000).nullable() };
+
+export const groupSchema = z
+  .strictObject({ ...entityShape, ...groupShape, memberCount: z.number().int() })
+  .meta({ id: 'MemberGroup', description: 'Members who are treated alike, such as the wood team' });
+export type Group = z.infer<typeof groupSchema>;
+
+export const groupInputSchema = z.strictObject({
+  ...groupShape,
+  description: groupShape.description.default(null),
+});
+export type GroupInput = z.infer<typeof groupInputSchema>;
+
+export const groupChangeSchema = z
+  .strictObject(groupShape)
+  .partial()
+  .extend({ version: z.number().int().min(1) });
+export type GroupChange = z.infer<typeof groupChangeSchema>;

@@ -1,0 +1,335 @@
+import type { Selectable } from 'kysely';
+import type { Result } from '#hub/kernel/result.ts';
+import type { StateColumns } from '#hub/store/database.ts';
+import type { Reader, RowMissing, StaleVersion, TableRegistry, Transaction } from '#hub/store/store.ts';
+import type { StoredMembershipState } from './membership-rules.ts';
+import type { PlanInterval } from './plan-schema.ts';
+import type { MemberStatus } from './schema.ts';
+
+export interface MemberTable extends StateColumns {
+  number: number;
+  name: string;
+  email: string | null;
+  phone: string | null;
+  locale: string | null;
+  /** ISO date, as the next. */
+  date_of_birth: string | null;
+  guardian: string | null;
+  notes: string | null;
+  waiver_version: string | null;
+  waiver_date: string | null;
+  extended_access: 0 | 1;
+  status: MemberStatus;
+  status_reason: string | null;
+  status_since_ms: number;
+}
+
+export interface PlanTable extends StateColumns {
+  name: string;
+  name_key: string;
+  description: string | null;
+  price_minor: number;
+  currency: string;
+  billing_interval: PlanInterval;
+  grace_days: number;
+  overdue_days: number;
+  active: 0 | 1;
+}
+
+export interface MemberGroupTable extends StateColumns {
+  name: string;
+  name_key: string;
+  description: string | null;
+}
+
+export interface MemberGroupEntryTable extends StateColumns {
+  member_id: string;
+  group_id: string;
+}
+
+export interface MembershipTable extends StateColumns {
+  member_id: string;
+  plan_id: string;
+  state: StoredMembershipState;
+  state_since_ms: number;
+  state_reason: string | null;
+  from_ms: number | null;
+  until_ms: number | null;
+  renews: 0 | 1;
+  grace_days: number;
+  overdue_days: number;
+  due_at_ms: number | null;
+}
+
+export interface HoldTable extends StateColumns {
+  member_id: string;
+  reason: string;
+  placed_by: string;
+  released_by: string | null;
+  released_at_ms: number | null;
+  release_note: string | null;
+}
+
+export interface MemberWordTable {
+  word: string;
+  member_number: number;
+}
+
+declare module '#hub/store/database.ts' {
+  interface Database {
+    member: MemberTable;
+    plan: PlanTable;
+    member_group: MemberGroupTable;
+    member_group_entry: MemberGroupEntryTable;
+    membership: MembershipTable;
+    hold: HoldTable;
+    member_word: MemberWordTable;
+  }
+}
+
+export const memberTables = {
+  member: {
+    class: 'state',
+    owner: 'hub',
+    personalColumns: [
+      'name',
+      'email',
+      'phone',
+      'locale',
+      'date_of_birth',
+      'guardian',
+      'notes',
+      'status_reason',
+    ],
+  },
+  plan: { class: 'state', owner: 'hub', personalColumns: [] },
+  member_group: { class: 'state', owner: 'hub', personalColumns: [] },
+  member_group_entry: { class: 'state', owner: 'hub', personalColumns: [] },
+  membership: { class: 'state', owner: 'hub', personalColumns: ['state_reason'] },
+  hold: {
+    class: 'state',
+    owner: 'hub',
+    personalColumns: ['reason', 'placed_by', 'released_by', 'release_note'],
+  },
+  member_word: { class: 'local', owner: 'hub', personalColumns: ['word'] },
+} as const satisfies Partial<TableRegistry>;
+
+/** The columns that every entity carries, in the code's words. */
+export interface EntityFields {
+  readonly id: string;
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export const entityFields = (row: Selectable<StateColumns>): EntityFields => ({
+  id: row.id,
+  version: row.version,
+  createdAtMs: row.created_at_ms,
+  updatedAtMs: row.updated_at_ms,
+});
+
+/** What people write about a member. */
+export interface MemberProfile {
+  readonly name: string;
+  readonly email: string | null;
+  readonly phone: string | null;
+  readonly locale: string | null;
+  readonly dateOfBirth: string | null;
+  readonly guardian: string | null;
+  readonly notes: string | null;
+  readonly waiverVersion: string | null;
+  readonly waiverDate: string | null;
+  readonly extendedAccess: boolean;
+}
+
+export interface MemberRow extends EntityFields, MemberProfile {
+  readonly number: number;
+  readonly status: MemberStatus;
+  readonly statusReason: string | null;
+  readonly statusSinceMs: number;
+}
+
+const rowToMember = (row: Selectable<MemberTable>): MemberRow => ({
+  ...entityFields(row),
+  number: row.number,
+  name: row.name,
+  email: row.email,
+  phone: row.phone,
+  locale: row.locale,
+  dateOfBirth: row.date_of_birth,
+  guardian: row.guardian,
+  notes: row.notes,
+  waiverVersion: row.waiver_version,
+  waiverDate: row.waiver_date,
+  extendedAccess: row.extended_access === 1,
+  status: row.status,
+  statusReason: row.status_reason,
+  statusSinceMs: row.status_since_ms,
+});
+
+const profileToRow = (profile: MemberProfile) => ({
+  name: profile.name,
+  email: profile.email,
+  phone: profile.phone,
+  locale: profile.locale,
+  date_of_birth: profile.dateOfBirth,
+  guardian: profile.guardian,
+  notes: profile.notes,
+  waiver_version: profile.waiverVersion,
+  waiver_date: profile.waiverDate,
+  extended_access: profile.extendedAccess ? (1 as const) : (0 as const),
+});
+
+export async function findMember(reader: Reader, id: string): Promise<MemberRow | undefined> {
+  const row = await reader
+    .selectFrom('member')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirst();
+  return row === undefined ? undefined : rowToMember(row);
+}
+
+export async function findMembersByNumber(
+  reader: Reader,
+  numbers: readonly number[],
+): Promise<ReadonlyMap<number, MemberRow>> {
+  const rows = await reader
+    .selectFrom('member')
+    .selectAll()
+    .where('number', 'in', numbers)
+    .where('deleted_at_ms', 'is', null)
+    .execute();
+  return new Map(rows.map((row) => [row.number, rowToMember(row)]));
+}
+
+/** Taken by anybody, also by a member who was removed. */
+export async function isNumberTaken(reader: Reader, number: number): Promise<boolean> {
+  const row = await reader
+    .selectFrom('member')
+    .select('id')
+    .where('number', '=', number)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function findHighestNumber(reader: Reader): Promise<number | null> {
+  const row = await reader
+    .selectFrom('member')
+    .select('number')
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.number ?? null;
+}
+
+export async function insertMember(
+  tx: Transaction,
+  member: MemberProfile & { readonly id: string; readonly number: number },
+): Promise<void> {
+  await tx.insert('member', {
+    id: member.id,
+    number: member.number,
+    ...profileToRow(member),
+    status: 'active',
+    status_reason: null,
+    status_since_ms: tx.nowMs,
+  });
+}
+
+export const updateProfile = (
+  tx: Transaction,
+  id: string,
+  profile: MemberProfile,
+  expectedVersion: number,
+): Promise<Result<unknown, StaleVersion | RowMissing>> =>
+  tx.write('member', id, profileToRow(profile), { expectedVersion });
+
+export const updateStatus = (
+  tx: Transaction,
+  id: string,
+  status: MemberStatus,
+  reason: string | null,
+): Promise<Result<unknown, StaleVersion | RowMissing>> =>
+  tx.write('member', id, { status, status_reason: reason, status_since_ms: tx.nowMs });
+
+export interface HoldRow extends EntityFields {
+  readonly memberId: string;
+  readonly reason: string;
+  readonly placedBy: string;
+  readonly releasedBy: string | null;
+  readonly releasedAtMs: number | null;
+  readonly releaseNote: string | null;
+}
+
+const rowToHold = (row: Selectable<HoldTable>): HoldRow => ({
+  ...entityFields(row),
+  memberId: row.member_id,
+  reason: row.reason,
+  placedBy: row.placed_by,
+  releasedBy: row.released_by,
+  releasedAtMs: row.released_at_ms,
+  releaseNote: row.release_note,
+});
+
+export async function findHold(reader: Reader, memberId: string, id: string): Promise<HoldRow | undefined> {
+  const row = await reader
+    .selectFrom('hold')
+    .selectAll()
+    .where('id', '=', id)
+    .where('member_id', '=', memberId)
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirst();
+  return row === undefined ? undefined : rowToHold(row);
+}
+
+/** A member's holds, the newest first, those before `beforeId`. */
+export async function listHolds(
+  reader: Reader,
+  memberId: string,
+  limit: number,
+  beforeId?: string,
+): Promise<readonly HoldRow[]> {
+  let query = reader
+    .selectFrom('hold')
+    .selectAll()
+    .where('member_id', '=', memberId)
+    .where('deleted_at_ms', 'is', null);
+  if (beforeId !== undefined) query = query.where('id', '<', beforeId);
+  const rows = await query.orderBy('id', 'desc').limit(limit).execute();
+  return rows.map(rowToHold);
+}
+
+export async function countActiveHolds(reader: Reader, memberId: string): Promise<number> {
+  const rows = await reader
+    .selectFrom('hold')
+    .select('id')
+    .where('member_id', '=', memberId)
+    .where('released_at_ms', 'is', null)
+    .where('deleted_at_ms', 'is', null)
+    .execute();
+  return rows.length;
+}
+
+export const insertHold = (
+  tx: Transaction,
+  hold: Pick<HoldRow, 'id' | 'memberId' | 'reason' | 'placedBy'>,
+): Promise<void> =>
+  tx.insert('hold', {
+    id: hold.id,
+    member_id: hold.memberId,
+    reason: hold.reason,
+    placed_by: hold.placedBy,
+    released_by: null,
+    released_at_ms: null,
+    release_note: null,
+  });
+
+export const releaseHoldRow = (
+  tx: Transaction,
+  id: string,
+  releasedBy: string,
+  note: string | null,
+): Promise<Result<unknown, StaleVersion | RowMissing>> =>
+  tx.write('hold', id, { released_by: releasedBy, released_at_ms: tx.nowMs, release_note: note });

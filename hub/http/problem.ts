@@ -1,0 +1,159 @@
+import type { Context } from 'koa';
+import { z } from 'zod';
+import { Fault, type Refusal } from '#hub/kernel/result.ts';
+
+/** What the platform itself answers, before or instead of an endpoint. Every endpoint may answer any of these. */
+export const platformProblems = {
+  invalidRequest: {
+    status: 400,
+    title: 'The request is not valid',
+    nextStep: 'Correct the fields that `errors` names.',
+  },
+  malformedJson: {
+    status: 400,
+    title: 'The body is not JSON',
+    nextStep: 'Send one JSON object, encoded as UTF-8.',
+  },
+  signInRequired: { status: 401, title: 'Nobody is signed in', nextStep: 'Sign in and try again.' },
+  sessionExpired: { status: 401, title: 'The session has ended', nextStep: 'Sign in again.' },
+  credentialsInvalid: { status: 401, title: 'The credentials are not valid', nextStep: 'Sign in again.' },
+  csrfFailed: {
+    status: 403,
+    title: 'The request does not come from this site’s own page',
+    nextStep: 'Reload the page and try again.',
+  },
+  permissionMissing: {
+    status: 403,
+    title: 'This account may not do that',
+    nextStep: 'Ask an administrator for the permission that `permission` names.',
+  },
+  notFound: { status: 404, title: 'There is nothing at this address', nextStep: undefined },
+  methodNotAllowed: {
+    status: 405,
+    title: 'This address does not take that method',
+    nextStep: 'Use a method that the Allow header names.',
+  },
+  bodyTooLarge: { status: 413, title: 'The body is too large', nextStep: 'Send less at once.' },
+  bodyNotJson: {
+    status: 415,
+    title: 'The body has a type that is not taken here',
+    nextStep: 'Send JSON with Content-Type: application/json, without Content-Encoding.',
+  },
+  misdirectedRequest: {
+    status: 421,
+    title: 'Plain HTTP is only for the box itself',
+    nextStep: 'Open http://localhost on the box, or the HTTPS address from elsewhere.',
+  },
+  tooManyRequests: {
+    status: 429,
+    title: 'Too many requests',
+    nextStep: 'Wait as long as the Retry-After header says.',
+  },
+  internalError: {
+    status: 500,
+    title: 'Something broke in the hub',
+    nextStep: 'Try again; if it stays, look for `requestId` in the log.',
+  },
+  storeBusy: { status: 503, title: 'The hub is busy', nextStep: 'Try again in a moment.' },
+  diskFull: {
+    status: 507,
+    title: 'The disk is full: nothing was changed',
+    nextStep: 'Free space on the box; reading and doors go on.',
+  },
+} as const satisfies Readonly<Record<string, ProblemText>>;
+export type PlatformProblemCode = keyof typeof platformProblems;
+
+interface ProblemText {
+  readonly status: number;
+  readonly title: string;
+  readonly nextStep: string | undefined;
+}
+
+/** What is wrong with one field. `pointer`: `/body/name`, `/query/limit`, `/params/id`. */
+export const fieldErrorSchema = z.strictObject({ pointer: z.string(), message: z.string() });
+export type FieldError = z.infer<typeof fieldErrorSchema>;
+
+/** RFC 9457. Facts of a refusal (`current` of `staleVersion`, ...) stand beside these members. */
+export const problemSchema = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    code: z.string(),
+    requestId: z.string(),
+    detail: z.string().optional(),
+    nextStep: z.string().optional(),
+    errors: z.array(fieldErrorSchema).optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem; the facts of the refusal stand beside these members' });
+
+export interface Problem extends ProblemText {
+  readonly code: string;
+  readonly facts?: Readonly<Record<string, unknown>>;
+  readonly errors?: readonly FieldError[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** `staleVersion` -> `Stale version`. */
+const codeToTitle = (code: string): string => {
+  const words = code.replaceAll(/([A-Z])/g, ' $1').toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+};
+
+export const platformProblem = (
+  code: PlatformProblemCode,
+  more: Pick<Problem, 'facts' | 'errors' | 'retryAfterSeconds'> = {},
+): Problem => ({ code, ...platformProblems[code], ...more });
+
+const textFact = (facts: Readonly<Record<string, unknown>>, name: string): string | undefined => {
+  const fact = facts[name];
+  return typeof fact === 'string' ? fact : undefined;
+};
+
+/**
+ * A refusal's facts become members of the problem; `title` and `nextStep` among them replace the texts made from the
+ * code, and `retryAfterSeconds` becomes the Retry-After header too.
+ */
+export function refusalToProblem(refusal: Refusal, status: number): Problem {
+  const { code, ...facts }: Refusal & Record<string, unknown> = { ...refusal };
+  const retryAfter = facts['retryAfterSeconds'];
+  return {
+    code,
+    status,
+    title: textFact(facts, 'title') ?? codeToTitle(code),
+    nextStep: textFact(facts, 'nextStep'),
+    facts,
+    ...(typeof retryAfter === 'number' ? { retryAfterSeconds: retryAfter } : {}),
+  };
+}
+
+/** What the caller learns of something that broke: two faults have an answer of their own, the rest says nothing. */
+export function errorToProblem(error: unknown): Problem {
+  const code = error instanceof Fault ? error.code : undefined;
+  if (code === 'storeBusy') return platformProblem('storeBusy', { retryAfterSeconds: 1 });
+  if (code === 'diskFull') return platformProblem('diskFull');
+  return platformProblem('internalError');
+}
+
+export function problemBody(problem: Problem, requestId: string): Record<string, unknown> {
+  return {
+    ...problem.facts,
+    type: `urn:makrcave:problem:${problem.code}`,
+    title: problem.title,
+    status: problem.status,
+    code: problem.code,
+    requestId,
+    ...(problem.nextStep === undefined ? {} : { nextStep: problem.nextStep }),
+    ...(problem.errors === undefined ? {} : { errors: problem.errors }),
+  };
+}
+
+/** Answers a Koa request with a problem. */
+export function answerProblem(ctx: Context, problem: Problem, requestId: string): void {
+  ctx.status = problem.status;
+  ctx.body = JSON.stringify(problemBody(problem, requestId));
+  ctx.set('Content-Type', 'application/problem+json');
+  ctx.set('Cache-Control', 'no-store');
+  if (problem.retryAfterSeconds !== undefined)
+    ctx.set('Retry-After', String(Math.max(1, Math.ceil(problem.retryAfterSeconds))));
+}

@@ -1,0 +1,39 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { z } from 'zod';
+import type { Caller } from './auth.ts';
+import type { Access, CallContext, Principal } from './endpoint.ts';
+
+export type AnyRequest = IncomingMessage | Http2ServerRequest;
+export type AnyResponse = ServerResponse | Http2ServerResponse;
+
+/** What a raw endpoint answers at once; `serve` may instead take the response over and write it itself. */
+export interface RawReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+export interface RawCall {
+  readonly principal: Principal | null;
+  readonly caller: Caller;
+  readonly context: CallContext;
+  readonly request: AnyRequest;
+  readonly response: AnyResponse;
+}
+
+/** A GET whose answer is no JSON object of a schema: a stream of events, a certificate, a document. Takes no parameters. */
+export interface RawEndpoint {
+  readonly path: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly access: Access;
+  readonly ratePerMinute: number;
+  /** Of the answer, for OpenAPI. */
+  readonly mediaType: string;
+  readonly response: z.ZodType;
+  /** Other statuses that it answers with, and what they mean; for OpenAPI. */
+  readonly otherStatuses?: Readonly<Record<number, string>>;
+  /** null: the response was taken over. */
+  serve(call: RawCall): Promise<RawReply | null>;
+}

@@ -1,0 +1,65 @@
+import { type LiveConnection, type LiveMessage, type LiveState, openLiveConnection } from './connection.ts';
+
+type Listener = (messages: readonly LiveMessage[]) => void;
+
+/** At most four updates a second reach the page, and none while it is hidden; what came meanwhile comes at once after. */
+const updateEveryMs = 250;
+
+class Live {
+  state = $state<LiveState>('connecting');
+  /** When the hub was last heard, for "as of". */
+  asOfMs = $state(Date.now());
+  #connection: LiveConnection | undefined;
+  #listeners = new Set<Listener>();
+  #waiting: LiveMessage[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  open(): void {
+    if (this.#connection) return;
+    this.#connection = openLiveConnection(
+      (message) => this.#take(message),
+      (state) => {
+        const missed = this.state === 'offline' && state === 'live';
+        this.state = state;
+        if (state === 'live') this.asOfMs = Date.now();
+        if (missed) this.#take({ topic: 'reset', data: {} });
+      },
+    );
+    document.addEventListener('visibilitychange', this.#onVisible);
+  }
+
+  close(): void {
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.state = 'connecting';
+    document.removeEventListener('visibilitychange', this.#onVisible);
+  }
+
+  /** Listens until the returned function is called. A message with topic `reset` means: load everything again. */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #onVisible = (): void => {
+    if (!document.hidden) this.#deliver();
+  };
+
+  #take(message: LiveMessage): void {
+    this.asOfMs = Date.now();
+    // While the page is hidden, what piles up is worth no more than one fresh load.
+    if (document.hidden && this.#waiting.length >= 200) this.#waiting = [{ topic: 'reset', data: {} }];
+    this.#waiting.push(message);
+    if (!document.hidden) this.#timer ??= setTimeout(() => this.#deliver(), updateEveryMs);
+  }
+
+  #deliver(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const messages = this.#waiting;
+    this.#waiting = [];
+    if (messages.length > 0) for (const listener of this.#listeners) listener(messages);
+  }
+}
+
+export const live = new Live();

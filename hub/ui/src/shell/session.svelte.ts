@@ -1,0 +1,57 @@
+import { ApiProblem, call, useCsrfToken, whenSignedOut } from '../live/api.ts';
+
+/** Who is signed in, as `GET /auth/session` answers. */
+export interface SessionView {
+  readonly account: { readonly id: string; readonly username: string; readonly displayName: string };
+  readonly permissions: readonly string[];
+  readonly csrfToken: string;
+  readonly siteName: string;
+}
+
+type Stage = 'loading' | 'claim' | 'signIn' | 'signedIn' | 'unreachable';
+
+class Session {
+  stage = $state<Stage>('loading');
+  view = $state<SessionView | undefined>(undefined);
+  siteName = $state('');
+
+  can(permission: string): boolean {
+    return this.view?.permissions.includes(permission) ?? false;
+  }
+
+  enter(view: SessionView): void {
+    useCsrfToken(view.csrfToken);
+    this.view = view;
+    this.siteName = view.siteName;
+    this.stage = 'signedIn';
+  }
+
+  leave(): void {
+    useCsrfToken('');
+    this.view = undefined;
+    this.stage = 'signIn';
+  }
+
+  /** Finds out where this browser stands: unclaimed hub, nobody signed in, or signed in. */
+  async load(): Promise<void> {
+    try {
+      const claim = await call<{ claimed: boolean; siteName: string | null }>('GET', '/api/system/claim');
+      if (!claim.claimed) {
+        this.stage = 'claim';
+        return;
+      }
+      this.siteName = claim.siteName ?? '';
+      this.enter(await call<SessionView>('GET', '/auth/session'));
+    } catch (problem) {
+      this.stage = problem instanceof ApiProblem && problem.status === 401 ? 'signIn' : 'unreachable';
+    }
+  }
+
+  async signOut(): Promise<void> {
+    await call('DELETE', '/auth/session');
+    this.leave();
+  }
+}
+
+export const session = new Session();
+whenSignedOut(() => session.leave());
