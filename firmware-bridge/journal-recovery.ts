@@ -67,17 +67,29 @@ function readTail(disk: JournalDisk, key: Uint8Array, summary: SegmentSummary): 
   }
 }
 
-/** Cuts a segment behind its last whole frame; what was written before is on the medium afterwards. */
-async function cutTail(disk: JournalDisk, summary: SegmentSummary, usedBytes: number): Promise<SegmentSummary> {
+/** Cuts a segment behind its last whole frame. */
+function cutTail(disk: JournalDisk, summary: SegmentSummary, usedBytes: number): SegmentSummary {
   if (summary.bytes <= usedBytes) return summary;
   const file = disk.open(summary.name, 'write');
   try {
     file.truncate(usedBytes);
-    await file.sync();
   } finally {
     file.close();
   }
   return { ...summary, bytes: usedBytes };
+}
+
+/** What a killed process wrote is in memory only, perhaps: what is found here must not vanish in a later power cut. */
+async function syncLast(disk: JournalDisk, segments: readonly SegmentSummary[]): Promise<void> {
+  for (const segment of segments.slice(-4)) {
+    const file = disk.open(segment.name, 'write');
+    try {
+      await file.sync();
+    } finally {
+      file.close();
+    }
+  }
+  await disk.syncNames();
 }
 
 function inspectAll(disk: JournalDisk, key: Uint8Array): SegmentFinding[] {
@@ -147,7 +159,8 @@ export async function recoverJournal(disk: JournalDisk, key: Uint8Array): Promis
     };
   const tail = readTail(disk, key, last);
   const segments = used.filter((segment) => segment.journalId === last.journalId);
-  segments[segments.length - 1] = await cutTail(disk, last, tail.usedBytes);
+  segments[segments.length - 1] = cutTail(disk, last, tail.usedBytes);
+  await syncLast(disk, segments);
   return {
     ...common,
     journalId: last.journalId,

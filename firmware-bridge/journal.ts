@@ -74,6 +74,7 @@ export class Journal {
   #syncFailing = false;
   #preparing: Promise<void> | null = null;
   #cancelRetry: (() => void) | null = null;
+  #reader: JournalReader | null = null;
   #closed = false;
 
   private constructor(options: JournalOptions, recovery: JournalRecovery) {
@@ -208,10 +209,8 @@ export class Journal {
     if (active === null) return;
     const pending = this.#unsynced.findIndex((segment) => segment.file === active.file);
     const waiting = this.#unsynced[pending];
-    if (waiting === undefined) {
-      if (this.#syncing === null) active.file.close();
-      else void this.#syncing.finally(() => active.file.close());
-    } else this.#unsynced[pending] = { ...waiting, retired: true };
+    if (waiting === undefined) active.file.close();
+    else this.#unsynced[pending] = { ...waiting, retired: true };
   }
 
   #activate(): boolean {
@@ -361,8 +360,8 @@ export class Journal {
 
   /** Events from `seq` on that are on the medium. */
   readFrom(seq: number, limit: number): BridgeEvent[] {
-    const reader = new JournalReader(this.#options.disk, this.#options.key, this.journalId);
-    return reader.readFrom(seq, limit, this.#syncedSeq);
+    this.#reader ??= new JournalReader(this.#options.disk, this.#options.key, this.journalId);
+    return this.#reader.readFrom(seq, limit, this.#syncedSeq);
   }
 
   /** Resolves when all that was appended before the call is on the medium, or cannot be brought there. */

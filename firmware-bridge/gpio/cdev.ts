@@ -161,7 +161,10 @@ function requireKnown(chip: GpioChip, offsets: readonly number[]): void {
 
 function ioFault(doing: string, result: number): Fault<GpioFaultCode> {
   if (isError(result, 'ENODEV')) {
-    return new Fault('gpioChipGone', `${doing}: the GPIO chip is gone (ENODEV); check its driver in the kernel log, then restart the bridge`);
+    return new Fault(
+      'gpioChipGone',
+      `${doing}: the GPIO chip is gone (ENODEV); check its driver in the kernel log, then restart the bridge`,
+    );
   }
   return new Fault('gpioIoFailed', `${doing} failed (${errorName(result)}); the kernel log may say why`);
 }
@@ -204,7 +207,10 @@ function requestFault(chip: GpioChip, offsets: readonly number[], result: number
     );
   }
   if (isError(result, 'EPERM') || isError(result, 'EACCES')) {
-    return new Fault('gpioAccessDenied', `no right to take ${lines} (${errorName(result)}); check the service's device rules`);
+    return new Fault(
+      'gpioAccessDenied',
+      `no right to take ${lines} (${errorName(result)}); check the service's device rules`,
+    );
   }
   if (isError(result, 'ENODEV')) return ioFault(`taking ${lines}`, result);
   // ENXIO: this chip has no interrupt for a line. EINVAL: a kernel before 5.10, or a setting that the chip cannot do.
@@ -221,7 +227,10 @@ export function closeLines(lines: RequestedLines): void {
 function bitOf(lines: RequestedLines, offset: number): bigint {
   const bit = lines.bits.get(offset);
   if (bit !== undefined) return bit;
-  throw new Fault<GpioFaultCode>('gpioLineUnknown', `line ${offset} of '${lines.chipLabel}' was not requested here`);
+  throw new Fault<GpioFaultCode>(
+    'gpioLineUnknown',
+    `line ${offset} of '${lines.chipLabel}' was not requested here`,
+  );
 }
 
 // The 16 bytes of one values call. Shared by all calls of this thread: each is over before the next starts.
@@ -234,7 +243,10 @@ const valueBytes = Buffer.alloc(sizes.lineValues);
 export function getValues(lines: RequestedLines, offsets: readonly number[]): (0 | 1)[] {
   const bits = offsets.map((offset) => bitOf(lines, offset));
   valueBytes.writeBigUInt64LE(0n, 0);
-  valueBytes.writeBigUInt64LE(bits.reduce((mask, bit) => mask | bit, 0n), 8);
+  valueBytes.writeBigUInt64LE(
+    bits.reduce((mask, bit) => mask | bit, 0n),
+    8,
+  );
   const result = libc().ioctl(lines.fd, ioctls.getValues, valueBytes);
   if (result < 0) throw ioFault(`reading lines ${offsets.join(', ')} of '${lines.chipLabel}'`, result);
   const levels = valueBytes.readBigUInt64LE(0);
@@ -256,7 +268,8 @@ export function setValues(lines: RequestedLines, levels: ReadonlyMap<number, 0 |
   valueBytes.writeBigUInt64LE(values, 0);
   valueBytes.writeBigUInt64LE(mask, 8);
   const result = libc().ioctl(lines.fd, ioctls.setValues, valueBytes);
-  if (result < 0) throw ioFault(`driving lines ${[...levels.keys()].join(', ')} of '${lines.chipLabel}'`, result);
+  if (result < 0)
+    throw ioFault(`driving lines ${[...levels.keys()].join(', ')} of '${lines.chipLabel}'`, result);
 }
 
 const pollBytes = Buffer.alloc(8);
@@ -282,7 +295,8 @@ function pollFor(fd: number, timeoutMs: number): number {
 export function pollAndRead(fd: number, timeoutMs: number, buffer: Buffer): number | 'closed' {
   const ready = pollFor(fd, timeoutMs);
   if (ready === 0) return 0;
-  if ((ready & pollInvalid) !== 0) throw new Fault<GpioFaultCode>('gpioIoFailed', `descriptor ${fd} is not open`);
+  if ((ready & pollInvalid) !== 0)
+    throw new Fault<GpioFaultCode>('gpioIoFailed', `descriptor ${fd} is not open`);
   // Before POLLIN: a chip that is gone reports errors only, and a read would fail with ENODEV.
   if ((ready & pollError) !== 0) {
     throw new Fault<GpioFaultCode>(
@@ -300,7 +314,10 @@ export function pollAndRead(fd: number, timeoutMs: number, buffer: Buffer): numb
     const missing = sizes.event - (length % sizes.event);
     const more = pollFor(fd, timeoutMs) === 0 ? 0 : readSome(fd, buffer, length, missing);
     if (more === 0) {
-      throw new Fault<GpioFaultCode>('gpioIoFailed', `the GPIO event stream ended ${missing} bytes before the end of a record`);
+      throw new Fault<GpioFaultCode>(
+        'gpioIoFailed',
+        `the GPIO event stream ended ${missing} bytes before the end of a record`,
+      );
     }
     length += more;
   }
@@ -313,6 +330,10 @@ function readSome(fd: number, buffer: Buffer, at: number, length: number): numbe
   } catch (cause) {
     const code = systemCode(cause);
     const gone = code === 'ENODEV';
-    throw new Fault<GpioFaultCode>(gone ? 'gpioChipGone' : 'gpioIoFailed', `reading GPIO edges failed (${code})`, { cause });
+    throw new Fault<GpioFaultCode>(
+      gone ? 'gpioChipGone' : 'gpioIoFailed',
+      `reading GPIO edges failed (${code})`,
+      { cause },
+    );
   }
 }

@@ -1,6 +1,6 @@
-import { Fault } from '#hub/kernel/result.ts';
-import koffi from 'koffi';
 import { constants } from 'node:os';
+import koffi from 'koffi';
+import { Fault } from '#hub/kernel/result.ts';
 
 // poll(2) over several descriptors: Node offers none that would not occupy a thread of its pool.
 
@@ -21,7 +21,8 @@ export interface EventPoll {
 
 /** @throws {Fault} `gpioPoll` from `wait` when the kernel refuses. */
 export function eventPoll(fds: readonly number[]): EventPoll {
-  const poll = koffi.load('libc.so.6').func('int poll(void *fds, unsigned long count, int timeout)');
+  // Symbols of the running process: Node is linked to libc, whatever file that is here.
+  const poll = koffi.load(null).func('int poll(void *fds, unsigned long count, int timeout)');
   const bytes = Buffer.alloc(fds.length * pollFdBytes);
   for (const [index, fd] of fds.entries()) {
     bytes.writeInt32LE(fd, index * pollFdBytes);

@@ -5,10 +5,10 @@ import { Fault } from '#hub/kernel/result.ts';
 // layout is the same on x86-64 and arm64. No system calls here: those are in cdev.ts.
 
 const nameBytes = 32;
-export const maxLines = 64;
-export const maxAttributes = 10;
+const maxLines = 64;
+const maxAttributes = 10;
 /** The kernel's cap on a request's event buffer. Overflow drops the oldest event. */
-export const maxEventBuffer = 1024;
+const maxEventBuffer = 1024;
 
 export const sizes = {
   chipInfo: 68,
@@ -111,7 +111,10 @@ export interface LineEvent {
 
 function need(bytes: Buffer, at: number, size: number, what: string): void {
   if (bytes.length - at >= size) return;
-  throw new Fault('gpioBadRecord', `a ${what} of the GPIO device has ${size} bytes, there are ${Math.max(0, bytes.length - at)}`);
+  throw new Fault(
+    'gpioBadRecord',
+    `a ${what} of the GPIO device has ${size} bytes, there are ${Math.max(0, bytes.length - at)}`,
+  );
 }
 
 function check(condition: boolean, message: string): void {
@@ -153,7 +156,8 @@ function writeAttribute(bytes: Buffer, at: number, attribute: LineAttribute): vo
 function readAttribute(bytes: Buffer, at: number): LineAttribute {
   const id = bytes.readUInt32LE(at);
   if (id === attributeIds.flags) return { kind: 'flags', flags: bytes.readBigUInt64LE(at + 8) };
-  if (id === attributeIds.outputValues) return { kind: 'outputValues', values: bytes.readBigUInt64LE(at + 8) };
+  if (id === attributeIds.outputValues)
+    return { kind: 'outputValues', values: bytes.readBigUInt64LE(at + 8) };
   if (id === attributeIds.debounce) return { kind: 'debounce', micros: bytes.readUInt32LE(at + 8) };
   throw new Fault('gpioBadRecord', `unknown GPIO line attribute ${id}`);
 }
@@ -237,7 +241,9 @@ export function decodeLineInfo(bytes: Buffer): LineInfo {
     consumer: readName(bytes, nameBytes),
     offset: bytes.readUInt32LE(64),
     flags: bytes.readBigUInt64LE(72),
-    attributes: Array.from({ length: count }, (_, index) => readAttribute(bytes, 80 + index * sizes.attribute)),
+    attributes: Array.from({ length: count }, (_, index) =>
+      readAttribute(bytes, 80 + index * sizes.attribute),
+    ),
   };
 }
 
@@ -312,7 +318,10 @@ export function planRequest(wanted: WantedLines): LineRequest {
   const offsets = [...wanted.inputs, ...wanted.outputs].map((line) => line.offset);
   const twice = offsets.find((offset, index) => offsets.indexOf(offset) !== index);
   if (twice !== undefined) {
-    throw new Fault('gpioLineTwice', `GPIO line ${twice} is configured twice; give each use a line of its own`);
+    throw new Fault(
+      'gpioLineTwice',
+      `GPIO line ${twice} is configured twice; give each use a line of its own`,
+    );
   }
   const flagMasks = new Map<bigint, bigint>();
   const debounceMasks = new Map<number, bigint>();

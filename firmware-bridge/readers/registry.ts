@@ -1,6 +1,6 @@
+import { z } from 'zod';
 import type { InputLine, ReaderDriver, ReaderHooks } from '#bridge/ports.ts';
 import { unreachable } from '#hub/kernel/result.ts';
-import { z } from 'zod';
 import { wiegandConfigSchema, wiegandDataLines, wiegandDriver } from './wiegand/driver.ts';
 
 /** A reader in the bridge's configuration; `kind` names its driver. A new kind is one entry here and in each function. */

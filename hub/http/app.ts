@@ -1,23 +1,23 @@
-import { bodyParser } from '@koa/bodyparser';
-import Router from '@koa/router';
+import { Router } from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
 import helmet from 'koa-helmet';
-import { assert } from '#hub/kernel/result.ts';
+import { assert, Fault } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import type { Authenticator, Transport } from './auth.ts';
 import { admit } from './admission.ts';
-import type { Endpoint, Reply } from './endpoint.ts';
+import type { Authenticator, Transport } from './auth.ts';
+import type { Endpoint } from './endpoint.ts';
 import { assertEndpoints } from './endpoint-check.ts';
-import { answerProblem, platformProblem, refusalToProblem } from './problem.ts';
+import { callerOf, type Exchange, openExchange } from './exchange.ts';
+import { answerProblem, errorToProblem, type Problem, platformProblem, refusalToProblem } from './problem.ts';
 import { BoundedCounters, limitRate } from './rate-limit.ts';
 import type { AnyRequest, AnyResponse, RawEndpoint } from './raw-endpoint.ts';
-import { type Exchange, openExchange } from './exchange.ts';
+import { createBodyReader } from './request-body.ts';
 import { parseRequest } from './request-parsing.ts';
-import { type StaticFiles, readStaticFiles } from './static-files.ts';
+import type { StaticFiles } from './static-files.ts';
 
 export const defaultBodyLimitBytes = 256 * 1024;
-/** Addresses that are remembered at most, for each endpoint that they called in the last two minutes. */
+/** So many pairs of address and endpoint are counted at once; the ones used longest ago are forgotten. */
 const maxRateCounters = 20_000;
 /** A minute's limit for everything that is no endpoint: the page's files and addresses that do not exist. */
 const unroutedRatePerMinute = 1200;
@@ -26,17 +26,16 @@ export interface AppOptions {
   readonly endpoints: readonly Endpoint[];
   readonly rawEndpoints?: readonly RawEndpoint[];
   readonly authenticator: Authenticator;
-  /** The folder of the built UI; without it only the API answers. */
-  readonly uiDir?: string;
+  /** The built UI; without it only the API answers. */
+  readonly staticFiles?: StaticFiles;
   readonly bodyLimitBytes?: number;
   readonly log: Logger;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
 }
 
-export type HandleRequest = (request: AnyRequest, response: AnyResponse) => void;
 export interface App {
-  /** The handler for requests that come in by `transport`. */
-  handlerFor(transport: Transport): HandleRequest;
+  /** Answers a request that came in by `transport`; never rejects. */
+  handlerFor(transport: Transport): (request: AnyRequest, response: AnyResponse) => void;
 }
 
 /**
@@ -67,38 +66,201 @@ const securityHeaders = (): Middleware =>
     referrerPolicy: { policy: 'same-origin' },
   });
 
-/** JSON and nothing else, unpacked, up to the limit; what goes wrong is a problem, not an exception. */
-function readBody(limitBytes: number, exchangeOf: (ctx: Context) => Exchange): Middleware {
-  const parse = bodyParser({
-    enableTypes: ['json'],
-    parsedMethods: ['POST', 'PUT', 'PATCH', 'DELETE'],
-    jsonLimit: limitBytes,
-    detectJSON: () => true,
-    onError(error, ctx) {
-      const status = 'status' in error ? error.status : undefined;
-      const code = status === 413 ? 'bodyTooLarge' : status === 415 ? 'bodyNotJson' : 'malformedJson';
-      // What is left of a body that is too large is not read.
-      if (status === 413 && ctx.req.httpVersionMajor < 2) ctx.set('Connection', 'close');
-      const facts = status === 413 ? { limitBytes } : {};
-      answerProblem(ctx, platformProblem(code, { facts }), exchangeOf(ctx).requestId);
-    },
-  });
+/** Host names under which plain HTTP is answered: a page elsewhere that points its own name at 127.0.0.1 gets nothing. */
+const isLoopbackHost = (host: string): boolean =>
+  /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i.test(host);
+
+/** The app's own state, shared by its steps. */
+interface Core {
+  readonly options: AppOptions;
+  readonly log: Logger;
+  readonly exchangeOf: (ctx: Context) => Exchange;
+  readonly readBody: ReturnType<typeof createBodyReader>;
+}
+
+const answer = (core: Core, ctx: Context, problem: Problem): void =>
+  answerProblem(ctx, problem, core.exchangeOf(ctx).requestId);
+
+function logBreakage(core: Core, ctx: Context, error: unknown): void {
+  const { requestId } = core.exchangeOf(ctx);
+  const facts = { requestId, method: ctx.method, path: ctx.path, err: error };
+  if (error instanceof Fault && error.code === 'storeBusy') core.log.warn(facts, 'store busy');
+  else core.log.error(facts, 'request failed');
+}
+
+/** First step of all: identity of the request, timing, the log line, and the last word on whatever is thrown. */
+function edge(core: Core): Middleware {
+  const { clock } = core.options;
   return async (ctx, next) => {
-    const hasBody = ctx.request.length !== 0 || ctx.get('Transfer-Encoding') !== '';
-    const isWrite = !['GET', 'HEAD'].includes(ctx.method);
-    const declared = ctx.get('Content-Type') !== '' || (ctx.request.length ?? 0) > 0;
-    if (isWrite && declared && ctx.is('application/json') !== 'application/json') {
-      // `is` answers null for a request without a body: a type alone, of nothing, does no harm unless it is a form's.
-      if (ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase() !== 'application/json') {
-        answerProblem(ctx, platformProblem('bodyNotJson'), exchangeOf(ctx).requestId);
-        return;
-      }
+    const exchange = core.exchangeOf(ctx);
+    ctx.set('X-Request-ID', exchange.requestId);
+    try {
+      if (exchange.transport === 'http' && !isLoopbackHost(ctx.host))
+        answer(core, ctx, platformProblem('misdirectedRequest'));
+      else await next();
+    } catch (error) {
+      logBreakage(core, ctx, error);
+      if (ctx.headerSent) throw error;
+      answer(core, ctx, errorToProblem(error));
     }
-    if (!isWrite || !hasBody) return next();
-    let parsed = false;
-    await parse(ctx, async () => {
-      parsed = true;
+    const durationMs = clock.monotonicMs() - exchange.startedMs;
+    if (!ctx.headerSent) ctx.set('X-Response-Time', `${durationMs.toFixed(1)}ms`);
+    const isApi = ctx.path.startsWith('/api/') || ctx.path.startsWith('/auth/');
+    core.log[isApi ? 'info' : 'debug'](
+      {
+        requestId: exchange.requestId,
+        method: ctx.method,
+        path: ctx.path,
+        status: ctx.status,
+        durationMs: Math.round(durationMs * 10) / 10,
+        remoteAddress: exchange.remoteAddress,
+        ...(exchange.accountId === undefined ? {} : { accountId: exchange.accountId }),
+      },
+      'request',
+    );
+  };
+}
+
+/** Admission, body, parsing, handler, answer. The response schema parses always: it is what keeps a column out. */
+function serveEndpoint(core: Core, endpoint: Endpoint): Middleware {
+  return async (ctx) => {
+    const exchange = core.exchangeOf(ctx);
+    const admission = await admit(endpoint.access, callerOf(ctx, exchange), core.options.authenticator);
+    if (!admission.ok) return answer(core, ctx, admission.problem);
+    exchange.accountId = admission.principal?.accountId;
+    const read = await core.readBody(ctx);
+    if (!read.ok) return answer(core, ctx, read.problem);
+    const params: unknown = ctx['params'];
+    const request = parseRequest(endpoint, { params, query: { ...ctx.query }, body: read.body });
+    if (!request.ok) return answer(core, ctx, platformProblem('invalidRequest', { errors: request.errors }));
+    const result = await endpoint.invoke({
+      principal: admission.principal,
+      params: request.params,
+      query: request.query,
+      body: request.body,
+      context: { requestId: exchange.requestId, remoteAddress: exchange.remoteAddress },
     });
-    if (parsed && ctx.status !== 413) await next();
+    if (!result.ok) {
+      const status = endpoint.refusals[result.refusal.code];
+      assert(
+        status !== undefined,
+        `${endpoint.method} ${endpoint.path}: no status for ${result.refusal.code}`,
+      );
+      return answer(core, ctx, refusalToProblem(result.refusal, status));
+    }
+    const body = JSON.stringify(endpoint.response.parse(result.value.body));
+    ctx.status = endpoint.status;
+    ctx.set('Cache-Control', 'no-store');
+    for (const [name, value] of Object.entries(result.value.headers ?? {}))
+      ctx.set(name, typeof value === 'string' ? value : [...value]);
+    ctx.body = body;
+    ctx.set('Content-Type', 'application/json');
+  };
+}
+
+function serveRawEndpoint(core: Core, endpoint: RawEndpoint): Middleware {
+  return async (ctx) => {
+    const exchange = core.exchangeOf(ctx);
+    const caller = callerOf(ctx, exchange);
+    const admission = await admit(endpoint.access, caller, core.options.authenticator);
+    if (!admission.ok) return answer(core, ctx, admission.problem);
+    exchange.accountId = admission.principal?.accountId;
+    const reply = await endpoint.serve({
+      principal: admission.principal,
+      caller,
+      context: { requestId: exchange.requestId, remoteAddress: exchange.remoteAddress },
+      request: ctx.req,
+      response: ctx.res,
+    });
+    if (reply === null) {
+      ctx.respond = false;
+      return;
+    }
+    if ('problem' in reply) return answer(core, ctx, reply.problem);
+    ctx.status = reply.status;
+    ctx.body = typeof reply.body === 'string' ? reply.body : Buffer.from(reply.body);
+    ctx.set({ 'Cache-Control': 'no-store', ...reply.headers });
+  };
+}
+
+/** What no endpoint takes: another method, the page and its files, or nothing. */
+function serveUnrouted(core: Core, methodsByPath: (path: string) => readonly string[]): Middleware {
+  return async (ctx) => {
+    const allowed = methodsByPath(ctx.path);
+    if (allowed.length > 0) {
+      ctx.set('Allow', allowed.join(', '));
+      if (ctx.method === 'OPTIONS') ctx.status = 204;
+      else answer(core, ctx, platformProblem('methodNotAllowed'));
+      return;
+    }
+    const isApi = /^\/(api|auth)(\/|$)/.test(ctx.path);
+    if (!isApi && (await core.options.staticFiles?.answer(ctx)) === true) return;
+    answer(core, ctx, platformProblem('notFound'));
+  };
+}
+
+/** Fixed segments before parameters, so that `/plans` is not taken for an id. */
+function bySpecificity(left: { readonly path: string }, right: { readonly path: string }): number {
+  const rank = (path: string): string => path.replaceAll(/\{\w+\}/g, '~');
+  return rank(left.path) < rank(right.path) ? -1 : 1;
+}
+
+const routerPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
+
+function createRouter(core: Core, counters: BoundedCounters): Router {
+  const router = new Router();
+  const { endpoints, rawEndpoints = [] } = core.options;
+  const mounted = [
+    ...endpoints.map((endpoint) => ({ ...endpoint, serve: serveEndpoint(core, endpoint) })),
+    ...rawEndpoints.map((raw) => ({ ...raw, method: 'GET', serve: serveRawEndpoint(core, raw) })),
+  ];
+  for (const { method, path, ratePerMinute, serve } of mounted.sort(bySpecificity)) {
+    const limit = limitRate({ name: `${method} ${path}`, ratePerMinute, counters, stateOf: core.exchangeOf });
+    router.register(routerPath(path), [method.toLowerCase()], [limit, serve]);
+  }
+  return router;
+}
+
+/**
+ * The hub's HTTP application: endpoint values become routes; every error is a problem document (RFC 9457). Throws the
+ * Fault `endpointsInvalid` when an endpoint does not say who may call it.
+ */
+export function createApp(options: AppOptions): App {
+  assertEndpoints(options.endpoints, options.rawEndpoints);
+  const transports = new WeakMap<object, Transport>();
+  const exchanges = new WeakMap<object, Exchange>();
+  const exchangeOf = (ctx: Context): Exchange => {
+    const known = exchanges.get(ctx.req);
+    if (known !== undefined) return known;
+    const transport = transports.get(ctx.req);
+    assert(transport !== undefined, 'a request came in by no transport');
+    const exchange = openExchange(ctx, transport, options.clock.monotonicMs());
+    exchanges.set(ctx.req, exchange);
+    return exchange;
+  };
+  const log = options.log.child({ subsystem: 'http' });
+  const readBody = createBodyReader(options.bodyLimitBytes ?? defaultBodyLimitBytes);
+  const core: Core = { options, log, exchangeOf, readBody };
+  const counters = new BoundedCounters(maxRateCounters);
+  const router = createRouter(core, counters);
+  const methodsByPath = (path: string): readonly string[] => [
+    ...new Set(router.stack.filter((layer) => layer.match(path)).flatMap((layer) => layer.methods)),
+  ];
+
+  const koa = new Koa();
+  koa.on('error', (error: unknown) => log.debug({ err: error }, 'connection lost'));
+  koa.use(edge(core));
+  koa.use(securityHeaders());
+  koa.use(router.routes());
+  koa.use(
+    limitRate({ name: 'unrouted', ratePerMinute: unroutedRatePerMinute, counters, stateOf: exchangeOf }),
+  );
+  koa.use(serveUnrouted(core, methodsByPath));
+  const handle = koa.callback();
+  return {
+    handlerFor: (transport) => (request, response) => {
+      transports.set(request, transport);
+      void handle(request, response);
+    },
   };
 }

@@ -16,8 +16,8 @@ function accessProblem(access: Access | undefined): string | undefined {
   if ('permission' in access)
     return permissions.some((known) => known === access.permission)
       ? undefined
-      : `names the permission ${String(access.permission)}, which does not exist`;
-  if ('signedIn' in access) return access.signedIn === true ? undefined : 'declares no access';
+      : `names the permission ${access.permission}, which does not exist`;
+  if ('signedIn' in access) return undefined;
   if ('open' in access)
     return typeof access.open === 'string' && access.open.trim() !== ''
       ? undefined

@@ -85,7 +85,10 @@ export const problemSchema = z
     nextStep: z.string().optional(),
     errors: z.array(fieldErrorSchema).optional(),
   })
-  .meta({ id: 'Problem', description: 'RFC 9457 problem; the facts of the refusal stand beside these members' });
+  .meta({
+    id: 'Problem',
+    description: 'RFC 9457 problem; the facts of the refusal stand beside these members',
+  });
 
 export interface Problem extends ProblemText {
   readonly code: string;

@@ -1,8 +1,8 @@
-import { LRUCache } from 'lru-cache';
 import type { Context, Middleware } from 'koa';
 import ratelimit from 'koa-ratelimit';
+import { LRUCache } from 'lru-cache';
 import type { Transport } from './auth.ts';
-import { platformProblem, answerProblem } from './problem.ts';
+import { answerProblem, platformProblem } from './problem.ts';
 
 const windowMs = 60_000;
 

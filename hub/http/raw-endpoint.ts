@@ -3,6 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { z } from 'zod';
 import type { Caller } from './auth.ts';
 import type { Access, CallContext, Principal } from './endpoint.ts';
+import type { Problem } from './problem.ts';
 
 export type AnyRequest = IncomingMessage | Http2ServerRequest;
 export type AnyResponse = ServerResponse | Http2ServerResponse;
@@ -35,5 +36,5 @@ export interface RawEndpoint {
   /** Other statuses that it answers with, and what they mean; for OpenAPI. */
   readonly otherStatuses?: Readonly<Record<number, string>>;
   /** null: the response was taken over. */
-  serve(call: RawCall): Promise<RawReply | null>;
+  serve(call: RawCall): Promise<RawReply | { readonly problem: Problem } | null>;
 }

@@ -54,7 +54,10 @@ async function readFolder(directory: string): Promise<Map<string, StaticFile>> {
     const bytes = await readFile(file);
     totalBytes += bytes.length;
     if (totalBytes > maxTotalBytes)
-      throw new Fault('uiTooLarge', `${directory} holds more than ${maxTotalBytes} bytes: is it the built UI?`);
+      throw new Fault(
+        'uiTooLarge',
+        `${directory} holds more than ${maxTotalBytes} bytes: is it the built UI?`,
+      );
     const name = `/${path.relative(directory, file).split(path.sep).join('/')}`;
     files.set(name, {
       bytes,
@@ -112,7 +115,8 @@ export async function readStaticFiles(directory: string): Promise<StaticFiles> {
   return {
     async answer(ctx) {
       if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return false;
-      const exact = files.get(ctx.path) ?? (ctx.path.endsWith('/') ? files.get(`${ctx.path}index.html`) : undefined);
+      const exact =
+        files.get(ctx.path) ?? (ctx.path.endsWith('/') ? files.get(`${ctx.path}index.html`) : undefined);
       const isPage = !/\.\w+$/.test(ctx.path) && ctx.accepts('html') !== false;
       const file = exact ?? (isPage ? index : undefined);
       if (file === undefined) return false;

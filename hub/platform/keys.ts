@@ -39,7 +39,9 @@ function openFault(file: string, cause: unknown): Fault<KeyFaultCode> {
   const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
   return missing
     ? new Fault('keyMissing', `the key ${file} does not exist: put it back from a backup`, { cause })
-    : new Fault('keyUnreadable', `the key ${file} cannot be opened: it must belong to this process's user`, { cause });
+    : new Fault('keyUnreadable', `the key ${file} cannot be opened: it must belong to this process's user`, {
+        cause,
+      });
 }
 
 /** The key in `file`, made on the first run (file 0600, directory 0700, on the disk before it is used). */

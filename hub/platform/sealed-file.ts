@@ -22,7 +22,9 @@ export type SealFaultCode = 'wrongKey' | 'tornFile';
  * without giving away anything about the key.
  */
 function keyCheck(key: Uint8Array): Buffer {
-  const cipher = createCipheriv('chacha20-poly1305', key, Buffer.alloc(nonceBytes, 0xff), { authTagLength: tagBytes });
+  const cipher = createCipheriv('chacha20-poly1305', key, Buffer.alloc(nonceBytes, 0xff), {
+    authTagLength: tagBytes,
+  });
   return cipher.update(Buffer.alloc(checkBytes));
 }
 
@@ -45,10 +47,16 @@ export function seal(key: Uint8Array, bytes: Uint8Array, purpose: string): Buffe
 export function unseal(key: Uint8Array, sealed: Uint8Array, purpose: string): Buffer {
   const file = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
   if (file.length < sealOverheadBytes || !file.subarray(0, magic.length).equals(magic))
-    throw new Fault<SealFaultCode>('tornFile', `not a sealed file, or cut off (${file.length} bytes): ${purpose}`);
+    throw new Fault<SealFaultCode>(
+      'tornFile',
+      `not a sealed file, or cut off (${file.length} bytes): ${purpose}`,
+    );
   const header = file.subarray(0, headerBytes);
   if (header[magic.length] !== version)
-    throw new Fault<SealFaultCode>('tornFile', `sealed in a form that this release does not know: ${purpose}`);
+    throw new Fault<SealFaultCode>(
+      'tornFile',
+      `sealed in a form that this release does not know: ${purpose}`,
+    );
   if (!header.subarray(magic.length + 1, magic.length + 1 + checkBytes).equals(keyCheck(key)))
     throw new Fault<SealFaultCode>('wrongKey', `sealed under another key: ${purpose}`);
   const nonce = header.subarray(headerBytes - nonceBytes);
@@ -60,6 +68,8 @@ export function unseal(key: Uint8Array, sealed: Uint8Array, purpose: string): Bu
     decipher.final();
     return plain;
   } catch (cause) {
-    throw new Fault<SealFaultCode>('tornFile', `changed or damaged since it was sealed: ${purpose}`, { cause });
+    throw new Fault<SealFaultCode>('tornFile', `changed or damaged since it was sealed: ${purpose}`, {
+      cause,
+    });
   }
 }

@@ -6,6 +6,8 @@ import type { Generated } from 'kysely';
  */
 export interface Database {
   change: ChangeTable;
+  migration: MigrationTable;
+  store_fact: StoreFactTable;
 }
 
 /** Columns that the write seam keeps in every `state` and `append` table. `append` tables have no version or update. */
@@ -32,4 +34,22 @@ export interface ChangeTable {
   /** SHA-256 (hex) of the canonical JSON of the written columns without the personal ones' values (their digests stand there), fixed at write time. */
   digest: string;
   at_ms: number;
+}
+
+/** The migrations that this database has had, in order. Kept by the migration runner. */
+export interface MigrationTable {
+  number: number;
+  name: string;
+  /** SHA-256 (hex) of the file's bytes. */
+  sha256: string;
+  /** The release of the hub that applied it: what a hub that does not know the migration asks for. */
+  release: string;
+  applied_at_ms: number;
+}
+
+/** Facts of this store that belong to no domain. */
+export interface StoreFactTable {
+  name: string;
+  value: string;
+  updated_at_ms: number;
 }

@@ -10,7 +10,7 @@ export interface TableRegistration {
   /** Columns that erasure may empty. */
   readonly personalColumns: readonly string[];
 }
-export type TableName = keyof Database & string;
+export type TableName = keyof Database;
 export type TableRegistry = Readonly<Record<TableName, TableRegistration>>;
 
 /** Selecting only: nothing that writes can be built from it. */
@@ -38,7 +38,7 @@ export interface Transaction extends Reader {
     options?: { readonly expectedVersion?: number | undefined },
   ): Promise<Result<Selectable<Database[T]>, StaleVersion | RowMissing>>;
   /** Marks a row of a `state` table deleted (`deleted_at_ms`). */
-  remove<T extends TableName>(table: T, id: string): Promise<Result<null, RowMissing>>;
+  remove(table: TableName, id: string): Promise<Result<null, RowMissing>>;
   /** Writes to `local` tables, which are not replicated and may key on anything. */
   readonly local: LocalWriter;
   /** The one moment (UTC ms) of this transaction. */

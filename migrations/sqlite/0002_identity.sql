@@ -22,9 +22,8 @@ create table claim_code (
 
 create table account (
   id text primary key not null,
-  -- Null once erased.
-  username text,
-  display_name text,
+  username text not null,
+  display_name text not null,
   status text not null check (status in ('active', 'disabled')),
   member_id text,
   version integer not null default 1,
@@ -66,7 +65,7 @@ create table role (
   updated_at_ms integer not null,
   deleted_at_ms integer
 ) strict;
-create unique index role_name on role (name collate nocase) where deleted_at_ms is null;
+create unique index role_name on role (name collate nocase, built_in) where deleted_at_ms is null;
 
 create table role_assignment (
   id text primary key not null,

@@ -45,7 +45,10 @@ describe('a key file', () => {
 
   it('is refused when missing, readable by others or of another length, and never overwritten', async () => {
     const file = path.join(folder, 'site.key');
-    await expect(readKey(file)).rejects.toMatchObject({ code: 'keyMissing', message: expect.stringContaining(file) });
+    await expect(readKey(file)).rejects.toMatchObject({
+      code: 'keyMissing',
+      message: expect.stringContaining(file),
+    });
     await writeFile(file, Buffer.alloc(31), { mode: 0o600 });
     await expect(readOrMakeKey(file)).rejects.toMatchObject({ code: 'keyTorn' });
     await chmod(file, 0o640);
@@ -92,7 +95,9 @@ describe('a sealed file', () => {
       expect(() => unseal(key, changed, 'p')).toThrow(
         expect.objectContaining({ code: at >= 5 && at < 9 ? 'wrongKey' : 'tornFile' }),
       );
-      expect(() => unseal(key, sealed.subarray(0, at), 'p')).toThrow(expect.objectContaining({ code: 'tornFile' }));
+      expect(() => unseal(key, sealed.subarray(0, at), 'p')).toThrow(
+        expect.objectContaining({ code: 'tornFile' }),
+      );
     }
   });
 });

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -14,7 +14,8 @@ export type UmlKernel = { readonly path: string } | { readonly unavailable: stri
 
 /**
  * The test kernel's path; builds it when it is not in the cache yet (minutes). `unavailable` says in one sentence why this
- * machine cannot have one, for a test that then leaves itself out; a build that breaks throws.
+ * machine cannot have one, for a test that then leaves itself out; a build that breaks throws. Blocks meanwhile: a test
+ * command runs scripts/uml-kernel first, so that no test worker stands still for the build.
  */
 export function umlKernel(): UmlKernel {
   const script = join(checkout, 'scripts', 'uml-kernel');
@@ -22,14 +23,15 @@ export function umlKernel(): UmlKernel {
   if (run.error) throw new Error(`${script} did not start`, { cause: run.error });
   const lastLine = run.stderr.trim().split('\n').at(-1) ?? '';
   if (run.status === 75) return { unavailable: lastLine.replace(/^uml-kernel: /, '') };
-  if (run.status !== 0) throw new Error(`${script} failed (${run.status ?? run.signal}): ${run.stderr.slice(-4000)}`);
+  if (run.status !== 0)
+    throw new Error(`${script} failed (${run.status ?? run.signal}): ${run.stderr.slice(-4000)}`);
   return { path: run.stdout.trim() };
 }
 
 export interface UmlScenario {
   /** From `umlKernel()`. */
   readonly kernelPath: string;
-  /** Program and arguments, run in the guest with the checkout as its working directory. `node` is this very Node. */
+  /** Program and arguments, run in the guest with the checkout as its working directory. `node` is the checkout's. */
   readonly scenario: readonly string[];
   readonly timeoutMs: number;
   /** Variables for the program, on top of PATH, HOME, LANG, TMPDIR (scratch) and UML_SHARE. */
@@ -48,7 +50,7 @@ export interface UmlOutcome {
 }
 
 const maxOutputBytes = 4 * 1024 * 1024;
-const exitLine = /\n?uml-exit: ([^\n]*)\n?/;
+const exitLine = /\numl-exit: ([^\n]*)\n/;
 
 /**
  * Boots the test kernel on the host's file system (read-only, /tmp and /run in memory), runs one program in it and powers
@@ -57,7 +59,8 @@ const exitLine = /\n?uml-exit: ([^\n]*)\n?/;
 export async function runInUml(options: UmlScenario): Promise<UmlOutcome> {
   const shareDir = realpathSync(mkdtempSync(join(tmpdir(), 'hub-uml-')));
   try {
-    const nodeDir = join(process.execPath, '..');
+    // The checkout's own Node, whichever one started this.
+    const nodeDir = join(checkout, 'node_modules', '.bin');
     const env = {
       PATH: `${nodeDir}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
       HOME: '/tmp',
@@ -67,7 +70,10 @@ export async function runInUml(options: UmlScenario): Promise<UmlOutcome> {
       ...options.env,
     };
     const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}\n`);
-    writeFileSync(join(shareDir, 'scenario.sh'), `${exports.join('')}set -- ${options.scenario.map(quoted).join(' ')}\n`);
+    writeFileSync(
+      join(shareDir, 'scenario.sh'),
+      `${exports.join('')}set -- ${options.scenario.map(quoted).join(' ')}\n`,
+    );
     options.prepare?.(shareDir);
     const text = await boot(options.kernelPath, shareDir, options.timeoutMs);
     options.collect?.(shareDir);
@@ -88,7 +94,9 @@ function readOutcome(console: string): UmlOutcome {
   // After the report come only the kernel's words on halting.
   const output = text.slice(0, report.index);
   const code = report[1] ?? '';
-  return /^\d+$/.test(code) ? { exitCode: Number(code), output } : { exitCode: null, output: `${output}\n${code}` };
+  return /^\d+$/.test(code)
+    ? { exitCode: Number(code), output }
+    : { exitCode: null, output: `${output}\n${code}` };
 }
 
 async function boot(kernelPath: string, shareDir: string, timeoutMs: number): Promise<string> {
@@ -172,17 +180,21 @@ export function simChipPath(): string {
   return join('/dev', readFileSync(join(simConfig, 'bank0', 'chip_name'), 'utf8').trim());
 }
 
-/** What is wired to the input: writing a level that differs makes the edge. Lines start pulled down. */
+// gpio-sim raises its interrupts from the next timer tick, one pending bit a line: two edges of a line within a tick are one
+// event, and two lines' edges lose their order. Real time, not the test's: the kernel in question has no other clock.
+const edgeSpacingMs = 5;
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * What is wired to the input; a level that differs makes the edge. Blocks this thread 5 ms, until the kernel has taken it.
+ * Lines start pulled down; a request with a bias sets the same pull.
+ */
 export function simPull(offset: number, pull: 'pull-up' | 'pull-down'): void {
   writeFileSync(join(simDeviceDir(), `sim_gpio${offset}`, 'pull'), pull);
+  Atomics.wait(pause, 0, 0, edgeSpacingMs);
 }
 
 /** The line's physical level, whoever drives it; active-low is not applied. */
 export function simValue(offset: number): 0 | 1 {
   return readFileSync(join(simDeviceDir(), `sim_gpio${offset}`, 'value'), 'utf8').trim() === '1' ? 1 : 0;
-}
-
-/** All GPIO chips that the guest shows in /dev. */
-export function guestChips(): string[] {
-  return readdirSync('/dev').filter((name) => name.startsWith('gpiochip'));
 }

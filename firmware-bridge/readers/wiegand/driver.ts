@@ -1,5 +1,5 @@
-import type { GpioEdge, InputLine, ReaderDriver, ReaderHooks } from '#bridge/ports.ts';
 import { z } from 'zod';
+import type { GpioEdge, InputLine, ReaderDriver, ReaderHooks } from '#bridge/ports.ts';
 import { type FrameOutcome, maxFrameBits, type WiegandFinding, wiegandAssembler } from './protocol.ts';
 
 const offset = z.number().int().min(0).max(1023);

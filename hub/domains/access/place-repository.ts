@@ -1,5 +1,13 @@
 import type { Selectable } from 'kysely';
+import { z } from 'zod';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import type {
+  AccessRuleTable,
+  AreaTable,
+  OpeningHoursTable,
+  PortalTable,
+  ScheduleExceptionTable,
+} from './repository.ts';
 import type { PolicyRule, PortalOverride, PortalSettings, WeeklyWindow } from './schema.ts';
 import {
   policyRuleSchema,
@@ -10,14 +18,6 @@ import {
   scheduleExceptionSchema,
   weeklyWindowsSchema,
 } from './schema.ts';
-import { z } from 'zod';
-import type {
-  AccessRuleTable,
-  AreaTable,
-  OpeningHoursTable,
-  PortalTable,
-  ScheduleExceptionTable,
-} from './repository.ts';
 
 /** What every row of a `state` table carries. */
 export interface RowStamp {

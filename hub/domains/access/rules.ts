@@ -1,4 +1,5 @@
 import { admittingMembershipStates } from '#hub/domains/members/schema.ts';
+import { unreachable } from '#hub/kernel/result.ts';
 import { type ClockTrust, localMomentAt } from '#hub/kernel/time.ts';
 import type { CredentialFacts, PolicyDocument, PolicyPortal } from './policy-schema.ts';
 import { areaChain, isInWindow, openingAt } from './schedule-rules.ts';
@@ -65,6 +66,8 @@ function isForSubject(rule: PolicyRule, facts: CredentialFacts): boolean {
       return facts.groupIds.includes(rule.subject.id);
     case 'member':
       return facts.memberId === rule.subject.id;
+    default:
+      return unreachable(rule.subject);
   }
 }
 
@@ -76,6 +79,8 @@ function isForPortal(rule: PolicyRule, portal: PolicyPortal, chain: readonly str
       return chain.includes(rule.target.id);
     case 'portal':
       return portal.id === rule.target.id;
+    default:
+      return unreachable(rule.target);
   }
 }
 

@@ -1,6 +1,6 @@
 import { type LocalMoment, localMomentAt, previousDay, type ZoneOffsets } from '#hub/kernel/time.ts';
 import type { PolicyDocument, PolicyPortal } from './policy-schema.ts';
-import type { ScheduleException, WeeklyWindow } from './schema.ts';
+import type { PortalMode, ScheduleException, WeeklyWindow } from './schema.ts';
 
 type DayWindow = Pick<WeeklyWindow, 'startMinute' | 'endMinute'>;
 
@@ -89,4 +89,11 @@ export function scheduledModeAt(
   for (const mode of ['locked', 'unlocked', 'cardOnly'] as const)
     if (active.some((entry) => entry.mode === mode)) return mode;
   return 'controlled';
+}
+
+/** The mode that settings, schedule and override ask for; only the door itself knows of fire and of who came in first. */
+export function plannedModeAt(portal: PolicyPortal, zone: ZoneOffsets, atMs: number): PortalMode {
+  if (portal.override?.kind === 'lockdown') return 'lockdown';
+  if (portal.override?.kind === 'holdOpen' && atMs < portal.override.untilMs) return 'heldOpen';
+  return scheduledModeAt(portal, zone, atMs);
 }

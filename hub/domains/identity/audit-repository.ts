@@ -23,13 +23,6 @@ export interface AuditPayloadTable extends StateColumns {
   body: string | null;
 }
 
-declare module '#hub/store/database.ts' {
-  interface Database {
-    audit_entry: AuditEntryTable;
-    audit_payload: AuditPayloadTable;
-  }
-}
-
 export interface AuditRow extends Omit<AuditLink, 'actorKind'> {
   readonly actorKind: AuditEntryTable['actor_kind'];
   readonly hash: string;
@@ -74,4 +67,104 @@ export async function appendAudit(
     actor_name: payload.actorName,
     body: payload.body,
   });
+}
+
+export interface AuditFilter {
+  readonly limit: number;
+  /** Only entries before this number. */
+  readonly beforeSeq: number | undefined;
+  readonly action: string | undefined;
+  readonly actorId: string | undefined;
+  readonly actorKind: AuditEntryTable['actor_kind'] | undefined;
+  readonly targetId: string | undefined;
+  readonly targetTable: string | undefined;
+}
+
+const entries = (reader: Reader) =>
+  reader
+    .selectFrom('audit_entry')
+    .leftJoin('audit_payload', 'audit_payload.id', 'audit_entry.id')
+    .selectAll('audit_entry')
+    .select([
+      'audit_payload.id as payload_id',
+      'audit_payload.salt',
+      'audit_payload.actor_name',
+      'audit_payload.body',
+    ]);
+type EntryRow = Awaited<ReturnType<ReturnType<typeof entries>['executeTakeFirstOrThrow']>>;
+
+const rowToAudit = (row: EntryRow): AuditRow => ({
+  id: row.id,
+  seq: row.seq,
+  atMs: row.at_ms,
+  actorKind: row.actor_kind,
+  actorId: row.actor_id,
+  action: row.action,
+  targetTable: row.target_table,
+  targetId: row.target_id,
+  payloadDigest: row.payload_digest,
+  prevHash: row.prev_hash,
+  hash: row.hash,
+  payload: payloadOf(row),
+});
+
+function payloadOf(row: EntryRow): AuditRow['payload'] {
+  if (row.payload_id === null) return 'missing';
+  if (row.salt === null && row.body === null && row.actor_name === null) return 'emptied';
+  return { salt: row.salt ?? '', actorName: row.actor_name, body: row.body ?? '' };
+}
+
+/** The newest first; one more than `limit` when there is more. */
+export async function listAudit(reader: Reader, filter: AuditFilter): Promise<readonly AuditRow[]> {
+  let query = entries(reader)
+    .orderBy('audit_entry.seq', 'desc')
+    .limit(filter.limit + 1);
+  if (filter.beforeSeq !== undefined) query = query.where('audit_entry.seq', '<', filter.beforeSeq);
+  if (filter.action !== undefined) query = query.where('audit_entry.action', '=', filter.action);
+  if (filter.actorId !== undefined) query = query.where('audit_entry.actor_id', '=', filter.actorId);
+  if (filter.actorKind !== undefined) query = query.where('audit_entry.actor_kind', '=', filter.actorKind);
+  if (filter.targetId !== undefined) query = query.where('audit_entry.target_id', '=', filter.targetId);
+  if (filter.targetTable !== undefined)
+    query = query.where('audit_entry.target_table', '=', filter.targetTable);
+  return (await query.execute()).map(rowToAudit);
+}
+
+export async function findAudit(reader: Reader, id: string): Promise<AuditRow | null> {
+  const row = await entries(reader).where('audit_entry.id', '=', id).executeTakeFirst();
+  return row === undefined ? null : rowToAudit(row);
+}
+
+/** The oldest first, from after `seq`. */
+export async function pageAudit(
+  reader: Reader,
+  afterSeq: number,
+  limit: number,
+): Promise<readonly AuditRow[]> {
+  const rows = await entries(reader)
+    .where('audit_entry.seq', '>', afterSeq)
+    .orderBy('audit_entry.seq')
+    .limit(limit)
+    .execute();
+  return rows.map(rowToAudit);
+}
+
+/** Those of `entryIds` whose emptying is recorded. */
+export async function findRecordedEmptyings(
+  reader: Reader,
+  entryIds: readonly string[],
+  action: string,
+): Promise<ReadonlySet<string>> {
+  if (entryIds.length === 0) return new Set();
+  const rows = await reader
+    .selectFrom('audit_entry')
+    .select('target_id')
+    .where('target_id', 'in', entryIds)
+    .where('target_table', '=', 'audit_payload')
+    .where('action', '=', action)
+    .execute();
+  return new Set(rows.flatMap((row) => row.target_id ?? []));
+}
+
+export async function emptyPayload(tx: Transaction, entryId: string): Promise<void> {
+  await tx.write('audit_payload', entryId, { salt: null, actor_name: null, body: null });
 }

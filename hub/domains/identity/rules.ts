@@ -75,10 +75,23 @@ export function decideAttempt(
   if (leftMs > 0 && leftMs <= policy.maxLockMs) return { allowed: false, retryAfterMs: leftMs };
   const forgotten = counter === null || nowMs - counter.lastAtMs >= policy.forgetAfterMs;
   const failures = (forgotten ? 0 : counter.failures) + 1;
+  return {
+    allowed: true,
+    counted: { failures, lastAtMs: nowMs, lockedUntilMs: nowMs + lockMs(failures, policy) },
+  };
+}
+
+/** The counter without its latest try; null when nothing is left to remember. */
+export function uncountAttempt(counter: AttemptCounter, policy: LockPolicy): AttemptCounter | null {
+  const failures = counter.failures - 1;
+  if (failures <= 0) return null;
+  return { ...counter, failures, lockedUntilMs: counter.lastAtMs + lockMs(failures, policy) };
+}
+
+function lockMs(failures: number, policy: LockPolicy): number {
   // 2 ** 30 is beyond every maximum; the bound keeps the number exact.
   const doublings = Math.min(failures - policy.locksAt, 30);
-  const lockMs = doublings < 0 ? 0 : Math.min(policy.baseLockMs * 2 ** doublings, policy.maxLockMs);
-  return { allowed: true, counted: { failures, lastAtMs: nowMs, lockedUntilMs: nowMs + lockMs } };
+  return doublings < 0 ? 0 : Math.min(policy.baseLockMs * 2 ** doublings, policy.maxLockMs);
 }
 
 // Permissions

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { idSchema } from '#hub/kernel/ids.ts';
 
 /** Everything that an account can be permitted to do. One table; a route names one of these. */
 export const permissions = [
@@ -27,6 +28,32 @@ export const permissions = [
 ] as const;
 export const permissionSchema = z.enum(permissions);
 export type Permission = z.infer<typeof permissionSchema>;
+
+/** What each permission lets somebody do, in words. */
+export const permissionTexts: Readonly<Record<Permission, string>> = {
+  'system.read': 'See the state and the settings of the hub',
+  'system.manage': 'Change the settings of the hub',
+  'account.read': 'See who can sign in',
+  'account.manage': 'Create and disable accounts, set new passwords',
+  'role.read': 'See roles and who has them',
+  'role.manage': 'Change roles, give them and take them',
+  'audit.read': 'Read and verify the audit log',
+  'member.read': 'See members',
+  'member.manage': 'Add and change members and their memberships',
+  'plan.read': 'See plans',
+  'plan.manage': 'Change plans',
+  'credential.read': 'See cards',
+  'credential.manage': 'Enrol, block and replace cards',
+  'portal.read': 'See doors and their states',
+  'portal.manage': 'Change doors, readers, opening hours and holidays',
+  'rule.read': 'See access rules',
+  'rule.manage': 'Change access rules',
+  'door.unlock': 'Unlock doors from afar',
+  'door.lockdown': 'Lock doors down, hold them open',
+  'accessEvent.read': 'See who opened which door when',
+  'bridge.read': 'See bridges',
+  'bridge.manage': 'Pair and remove bridges',
+};
 
 /** Built-in roles: sets of permissions that cannot be edited. */
 export const builtInRoles: Readonly<Record<string, readonly Permission[]>> = {
@@ -58,3 +85,204 @@ export type Actor =
   | { readonly kind: 'console' }
   | { readonly kind: 'bridge'; readonly id: string }
   | { readonly kind: 'system' };
+
+// Wire shapes
+
+const timeSchema = z.iso.datetime();
+const versionSchema = z.number().int().min(1);
+const entityFields = {
+  id: idSchema,
+  version: versionSchema,
+  createdAt: timeSchema,
+  updatedAt: timeSchema,
+};
+
+export const pageLimitSchema = z.coerce.number().int().min(1).max(200).default(50);
+const pageOf = <S extends z.ZodType>(item: S) =>
+  z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
+
+export const idParamsSchema = z.strictObject({ id: idSchema });
+export const emptySchema = z.strictObject({});
+
+const nameSchema = z.string().trim().min(1).max(80);
+/** Stored as `normaliseUsername` makes it; compared in that form only. */
+export const usernameSchema = z
+  .string()
+  .trim()
+  .min(2)
+  .max(64)
+  .regex(/^[\p{L}\p{N}][\p{L}\p{N}._@+-]*$/u, 'letters and digits, and . _ @ + - after the first');
+/** Only bounded here: what a password must be is `checkPassword`'s, and what was set once must be typeable. */
+const passwordSchema = z.string().min(1).max(1024);
+
+export const siteSchema = z.strictObject({
+  ...entityFields,
+  name: z.string(),
+  timeZone: z.string(),
+  claimedAt: timeSchema,
+});
+export const sitePatchSchema = z.strictObject({
+  version: versionSchema,
+  name: nameSchema.optional(),
+  timeZone: z.string().min(1).max(64).optional(),
+});
+
+export const claimStateSchema = z.strictObject({ claimed: z.boolean(), siteName: z.string().nullable() });
+export const claimCodeSchema = z.strictObject({ code: z.string(), expiresAt: timeSchema });
+export const claimSchema = z.strictObject({
+  code: z.string().min(1).max(64),
+  siteName: nameSchema,
+  timeZone: z.string().min(1).max(64).meta({ description: 'IANA name, such as Europe/Berlin' }),
+  displayName: nameSchema,
+  username: usernameSchema,
+  password: passwordSchema,
+  starterRules: z
+    .boolean()
+    .default(true)
+    .meta({ description: 'Set up a first plan and access rule to start from' }),
+});
+
+export const accountStatuses = ['active', 'disabled'] as const;
+export const accountStatusSchema = z.enum(accountStatuses);
+export type AccountStatus = z.infer<typeof accountStatusSchema>;
+
+export const accountRoleSchema = z.strictObject({
+  roleId: idSchema,
+  name: z.string(),
+  expiresAt: timeSchema.nullable(),
+});
+export const accountSchema = z.strictObject({
+  ...entityFields,
+  username: z.string(),
+  displayName: z.string(),
+  status: accountStatusSchema,
+  memberId: idSchema.nullable(),
+  roles: z.array(accountRoleSchema),
+});
+export const accountPageSchema = pageOf(accountSchema);
+export const accountQuerySchema = z.strictObject({
+  limit: pageLimitSchema,
+  cursor: idSchema.optional(),
+  q: z.string().trim().min(1).max(80).optional().meta({ description: 'Part of the name or the username' }),
+  status: accountStatusSchema.optional(),
+});
+export const accountDraftSchema = z.strictObject({
+  username: usernameSchema,
+  displayName: nameSchema,
+  password: passwordSchema,
+  memberId: idSchema.nullable().default(null),
+});
+export const accountPatchSchema = z.strictObject({
+  version: versionSchema,
+  username: usernameSchema.optional(),
+  displayName: nameSchema.optional(),
+  memberId: idSchema.nullable().optional(),
+});
+export const passwordResetSchema = z.strictObject({ password: passwordSchema });
+export const passwordChangeSchema = z.strictObject({
+  currentPassword: passwordSchema,
+  newPassword: passwordSchema,
+});
+
+export const signInSchema = z.strictObject({
+  username: z.string().min(1).max(256),
+  password: passwordSchema,
+});
+export const currentSessionSchema = z.strictObject({
+  account: z
+    .strictObject({
+      id: idSchema,
+      username: z.string(),
+      displayName: z.string(),
+      memberId: idSchema.nullable(),
+    })
+    .nullable()
+    .meta({ description: 'null for the command line on the box' }),
+  permissions: z.array(permissionSchema),
+  csrfToken: z.string().nullable().meta({ description: 'Goes into X-CSRF-Token of every request but GET' }),
+  siteName: z.string().nullable(),
+  expiresAt: timeSchema.nullable().meta({ description: 'The latest end; idle sessions end sooner' }),
+});
+export const sessionSchema = z.strictObject({
+  id: idSchema,
+  createdAt: timeSchema,
+  lastUsedAt: timeSchema,
+  expiresAt: timeSchema,
+  remoteAddress: z.string(),
+  current: z.boolean(),
+});
+export const sessionPageSchema = pageOf(sessionSchema);
+
+export const permissionPageSchema = pageOf(
+  z.strictObject({ permission: permissionSchema, description: z.string() }),
+);
+export const roleSchema = z.strictObject({
+  ...entityFields,
+  name: z.string(),
+  description: z.string(),
+  builtIn: z.boolean(),
+  permissions: z.array(permissionSchema),
+  accountCount: z.number().int().min(0),
+});
+export const rolePageSchema = pageOf(roleSchema);
+const rolePermissionsSchema = z.array(permissionSchema).max(permissions.length);
+const descriptionSchema = z.string().trim().max(400);
+export const roleQuerySchema = z.strictObject({ limit: pageLimitSchema, cursor: idSchema.optional() });
+export const roleDraftSchema = z.strictObject({
+  name: nameSchema,
+  description: descriptionSchema.default(''),
+  permissions: rolePermissionsSchema,
+});
+export const rolePatchSchema = z.strictObject({
+  version: versionSchema,
+  name: nameSchema.optional(),
+  description: descriptionSchema.optional(),
+  permissions: rolePermissionsSchema.optional(),
+});
+export const roleAssignSchema = z.strictObject({
+  accountId: idSchema,
+  expiresAt: timeSchema.nullable().default(null),
+});
+export const roleRevokeParamsSchema = z.strictObject({ id: idSchema, account: idSchema });
+
+export const actorKinds = ['account', 'console', 'bridge', 'system'] as const;
+export const auditQuerySchema = z.strictObject({
+  limit: pageLimitSchema,
+  cursor: z.coerce.number().int().min(1).optional(),
+  action: z.string().min(1).max(80).optional(),
+  actorId: z.string().min(1).max(80).optional(),
+  actorKind: z.enum(actorKinds).optional(),
+  targetId: z.string().min(1).max(80).optional(),
+  targetTable: z.string().min(1).max(80).optional(),
+});
+export const auditEntrySchema = z.strictObject({
+  id: idSchema,
+  seq: z.number().int(),
+  at: timeSchema,
+  actor: z.strictObject({ kind: z.enum(actorKinds), id: z.string().nullable(), name: z.string().nullable() }),
+  action: z.string(),
+  target: z.strictObject({ table: z.string(), id: z.string() }).nullable(),
+  payload: z.record(z.string(), z.unknown()).nullable().meta({ description: 'null once emptied' }),
+  hash: z.string(),
+});
+export const auditPageSchema = pageOf(auditEntrySchema);
+export const auditEmptySchema = z.strictObject({ reason: z.string().trim().min(3).max(400) });
+export const auditFlaws = [
+  'gap',
+  'chainBroken',
+  'entryChanged',
+  'payloadChanged',
+  'payloadMissing',
+  'payloadEmptiedUnrecorded',
+] as const;
+export const verificationSchema = z.strictObject({
+  ok: z.boolean(),
+  entries: z.number().int(),
+  head: z.string().nullable().meta({
+    description:
+      'Hash of the newest entry: written down elsewhere, it also shows whether the end was cut off',
+  }),
+  firstBroken: z.strictObject({ seq: z.number().int(), id: z.string(), flaw: z.enum(auditFlaws) }).nullable(),
+});
+export type Verification = z.infer<typeof verificationSchema>;
+export type AuditFlaw = (typeof auditFlaws)[number];

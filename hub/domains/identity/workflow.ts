@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import type { Transaction } from '#hub/store/store.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
 import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit-chain.ts';
 import { appendAudit, findAuditHead } from './audit-repository.ts';
+import { findSite, type Site } from './repository.ts';
 import type { Actor } from './schema.ts';
 
 /** One thing that was done, as its doer states it. */
@@ -43,4 +44,9 @@ export async function recordAudit(tx: Transaction, fact: AuditFact): Promise<voi
     prevHash: head?.hash ?? chainStart,
   };
   await appendAudit(tx, { ...link, hash: hashLink(link) }, payload);
+}
+
+/** The site's name and IANA time zone; null before the claim. */
+export async function loadSite(reader: Reader): Promise<Site | null> {
+  return findSite(reader);
 }

@@ -1,10 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import {
-  type MembershipEvent,
-  staffMembershipEvents,
-  timeMembershipEvents,
-} from './membership-rules.ts';
+import { staffMembershipEvents } from './membership-rules.ts';
 import { entityShape, lineOf, pageShape, textOf } from './plan-schema.ts';
 import { memberStatuses, membershipStates } from './schema.ts';
 
@@ -29,11 +25,7 @@ const profileShape = {
     .trim()
     .regex(/^[+(]?\d[\d ()./-]{1,30}$/, { error: 'must be a phone number such as +49 30 1234567' })
     .nullable(),
-  locale: z
-    .string()
-    .max(35)
-    .refine(isLocale, { error: 'must be a language tag such as de-AT' })
-    .nullable(),
+  locale: z.string().max(35).refine(isLocale, { error: 'must be a language tag such as de-AT' }).nullable(),
   dateOfBirth: dateSchema.nullable(),
   guardian: lineOf(300).nullable().meta({ description: 'Who answers for a minor, and how to reach them' }),
   notes: textOf(10_000).nullable(),
@@ -82,11 +74,13 @@ export const membershipSchema = z
     stateSince: z.iso.datetime(),
     stateReason: z.string().nullable(),
     from: z.iso.datetime().nullable(),
-    until: z.iso.datetime().nullable().meta({ description: 'First moment after the period; null is open-ended' }),
-    admitsUntil: z.iso
+    until: z.iso
       .datetime()
       .nullable()
-      .meta({ description: 'Until when doors open, days of grace included; null is open-ended or not at all' }),
+      .meta({ description: 'First moment after the period; null is open-ended' }),
+    admitsUntil: z.iso.datetime().nullable().meta({
+      description: 'Until when doors open, days of grace included; null is open-ended or not at all',
+    }),
     renews: z.boolean(),
     graceDays: z.number().int(),
     overdueDays: z.number().int(),
@@ -124,12 +118,6 @@ export const membershipEventSchema = z.strictObject({
   reason: lineOf(500).optional(),
 });
 export type MembershipEventInput = z.infer<typeof membershipEventSchema>;
-
-/** Every event that a refusal may name. */
-export const anyMembershipEvents: readonly MembershipEvent[] = [
-  ...staffMembershipEvents,
-  ...timeMembershipEvents,
-];
 
 export const holdSchema = z
   .strictObject({

@@ -1,5 +1,5 @@
-import { type Refusal, type Result, ok, refuse } from '#hub/kernel/result.ts';
-import { type MembershipState, admittingMembershipStates, finalMembershipStates } from './schema.ts';
+import { ok, type Refusal, type Result, refuse, unreachable } from '#hub/kernel/result.ts';
+import { admittingMembershipStates, finalMembershipStates, type MembershipState } from './schema.ts';
 
 const dayMs = 86_400_000;
 
@@ -133,6 +133,8 @@ export function nextTimeEvent(
     case 'lapsed':
     case 'ended':
       return null;
+    default:
+      return unreachable(facts.state);
   }
 }
 
@@ -167,6 +169,8 @@ function decideByTime(facts: MembershipFacts, event: TimeMembershipEvent, atMs: 
       return { ...facts, state: 'overdue', stateSinceMs: atMs };
     case 'overdueEnded':
       return { ...facts, state: 'lapsed', stateSinceMs: atMs };
+    default:
+      return unreachable(event);
   }
 }
 
@@ -197,6 +201,48 @@ function decidePeriod(
   return ok({ ...facts, state, stateSinceMs: atMs, fromMs, untilMs });
 }
 
+/** The new facts of an event that the table allows; `target` is the state that the table names. */
+function decideStep(
+  facts: MembershipFacts,
+  occurrence: MembershipOccurrence,
+  target: StoredMembershipState,
+): Result<MembershipFacts, PeriodInvalid> {
+  const { event, atMs } = occurrence;
+  switch (event) {
+    case 'periodStarted':
+    case 'periodEnded':
+    case 'graceEnded':
+    case 'overdueEnded':
+      return ok(decideByTime(facts, event, nextTimeEvent(facts)?.atMs ?? atMs));
+    case 'cancel':
+      return ok(decideCancel(facts, occurrence));
+    case 'end':
+      return ok(ended(facts, atMs, facts.untilMs));
+    case 'approve':
+      return ok({
+        ...facts,
+        state: 'pending',
+        stateSinceMs: atMs,
+        fromMs: occurrence.fromMs ?? facts.fromMs,
+        untilMs: occurrence.untilMs === undefined ? facts.untilMs : occurrence.untilMs,
+      });
+    case 'startTrial':
+      return decidePeriod(facts, occurrence, 'trial');
+    case 'activate':
+    case 'renew':
+    case 'resume':
+    case 'reinstate':
+    case 'keep':
+      return decidePeriod(facts, occurrence, 'active');
+    case 'paymentMissed':
+    case 'pause':
+    case 'suspend':
+      return ok({ ...facts, state: target, stateSinceMs: atMs });
+    default:
+      return unreachable(event);
+  }
+}
+
 /**
  * What becomes of a membership when something happens to it.
  * @param otherAdmittingId another membership of the same member that admits, or null: there may be only one
@@ -217,39 +263,7 @@ export function decideMembershipTransition(
       event,
       allowed: allowedMembershipEvents(facts.state),
     });
-  const decided = ((): Result<MembershipFacts, PeriodInvalid> => {
-    switch (event) {
-      case 'periodStarted':
-      case 'periodEnded':
-      case 'graceEnded':
-      case 'overdueEnded':
-        return ok(decideByTime(facts, event, due?.atMs ?? atMs));
-      case 'cancel':
-        return ok(decideCancel(facts, occurrence));
-      case 'end':
-        return ok(ended(facts, atMs, facts.untilMs));
-      case 'approve':
-        return ok({
-          ...facts,
-          state: 'pending',
-          stateSinceMs: atMs,
-          fromMs: occurrence.fromMs ?? facts.fromMs,
-          untilMs: occurrence.untilMs === undefined ? facts.untilMs : occurrence.untilMs,
-        });
-      case 'startTrial':
-        return decidePeriod(facts, occurrence, 'trial');
-      case 'activate':
-      case 'renew':
-      case 'resume':
-      case 'reinstate':
-      case 'keep':
-        return decidePeriod(facts, occurrence, 'active');
-      case 'paymentMissed':
-      case 'pause':
-      case 'suspend':
-        return ok({ ...facts, state: target, stateSinceMs: atMs });
-    }
-  })();
+  const decided = decideStep(facts, occurrence, target);
   if (decided.ok && isAdmitting(decided.value.state) && otherAdmittingId !== null)
     return refuse({ code: 'membershipOverlaps', membershipId: otherAdmittingId });
   return decided;
@@ -292,15 +306,22 @@ export function admissionPeriod(
     case 'active':
       return {
         fromMs: facts.fromMs,
-        untilMs:
-          facts.untilMs === null ? null : facts.untilMs + (facts.renews ? facts.graceDays * dayMs : 0),
+        untilMs: facts.untilMs === null ? null : facts.untilMs + (facts.renews ? facts.graceDays * dayMs : 0),
       };
     case 'grace':
       return { fromMs: facts.fromMs, untilMs: facts.stateSinceMs + facts.graceDays * dayMs };
     case 'cancelling':
       return { fromMs: facts.fromMs, untilMs: facts.untilMs };
-    default:
+    case 'applied':
+    case 'pending':
+    case 'overdue':
+    case 'lapsed':
+    case 'paused':
+    case 'suspended':
+    case 'ended':
       return null;
+    default:
+      return unreachable(facts.state);
   }
 }
 

@@ -90,7 +90,10 @@ export const planInputSchema = z.strictObject({
 });
 export type PlanInput = z.infer<typeof planInputSchema>;
 
-export const planChangeSchema = z.strictObject(planShape).partial().extend({ version: z.number().int().min(1) });
+export const planChangeSchema = z
+  .strictObject(planShape)
+  .partial()
+  .extend({ version: z.number().int().min(1) });
 export type PlanChange = z.infer<typeof planChangeSchema>;
 
 const groupShape = { name: lineOf(100), description: textOf(2000).nullable() };
@@ -111,3 +114,8 @@ export const groupChangeSchema = z
   .partial()
   .extend({ version: z.number().int().min(1) });
 export type GroupChange = z.infer<typeof groupChangeSchema>;
+
+export const planListQuerySchema = z.strictObject({
+  ...pageShape,
+  active: z.stringbool({ truthy: ['true'], falsy: ['false'] }).optional(),
+});

@@ -206,11 +206,7 @@ export async function findMembersByNumber(
 
 /** Taken by anybody, also by a member who was removed. */
 export async function isNumberTaken(reader: Reader, number: number): Promise<boolean> {
-  const row = await reader
-    .selectFrom('member')
-    .select('id')
-    .where('number', '=', number)
-    .executeTakeFirst();
+  const row = await reader.selectFrom('member').select('id').where('number', '=', number).executeTakeFirst();
   return row !== undefined;
 }
 

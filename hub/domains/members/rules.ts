@@ -1,4 +1,4 @@
-import { type Refusal, type Result, ok, refuse } from '#hub/kernel/result.ts';
+import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { isAdmitting } from './membership-rules.ts';
 import type { AdmissionFacts, MemberStatus } from './schema.ts';
 

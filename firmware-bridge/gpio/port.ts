@@ -1,0 +1,77 @@
+import type { GpioLines, GpioPort } from '#bridge/ports.ts';
+import { Fault } from '#hub/kernel/result.ts';
+import { closeChip, openChip } from './cdev.ts';
+import { openCdevPort } from './cdev-port.ts';
+import { openFakePort } from './fake-port.ts';
+import { openSysfsPort } from './sysfs-port.ts';
+
+/** Labels of the header's chip: Pi 5, Pi 4, older. Numbers (gpiochip0 ..) differ from boot to boot. */
+export const knownChipLabels = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835'] as const;
+
+/** Which GPIO the bridge uses. */
+export interface GpioConfig {
+  /** `auto`: the character device where a known chip is, otherwise the simulation where that is allowed. */
+  readonly adapter: 'auto' | 'cdev' | 'sysfs' | 'fake';
+  /** The chip's label as `gpiodetect` shows it; left out, the known labels of a Raspberry Pi. */
+  readonly chip?: string | undefined;
+}
+
+/** The part of a pino logger that ports use. */
+export interface GpioLog {
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+}
+
+export interface GpioPortDeps {
+  /** With adapter `auto` and without a chip, run on simulated lines. Never set it on a real door. */
+  readonly allowSimulation: boolean;
+  /** Folder of the simulated lines; used by the fake port only. */
+  readonly simulationDir: string;
+  readonly log: GpioLog;
+}
+
+/**
+ * Opens the port that the configuration asks for. Outputs are at their safe level before anything else happens. Set
+ * `onEdges`, `onSettled` and `onFault` before the next turn of the event loop.
+ * @throws {Fault} `gpioChipMissing` when no chip is there and simulation is not allowed; those of the ports.
+ */
+export async function openGpioPort(
+  config: GpioConfig,
+  lines: GpioLines,
+  deps: GpioPortDeps,
+): Promise<GpioPort> {
+  const labels = config.chip === undefined ? knownChipLabels : [config.chip];
+  if (config.adapter === 'fake') return openSimulation(lines, deps, 'configured');
+  if (config.adapter === 'sysfs') return openSysfsPort(presentOr(labels), lines, deps.log);
+  const label = presentLabel(labels);
+  if (label !== null) {
+    deps.log.info({ chipLabel: label }, 'GPIO by character device');
+    return openCdevPort(label, lines);
+  }
+  if (config.adapter === 'auto' && deps.allowSimulation) return openSimulation(lines, deps, 'no GPIO chip');
+  // Says which labels there are, or which right is missing.
+  return openCdevPort(presentOr(labels), lines);
+}
+
+function openSimulation(lines: GpioLines, deps: GpioPortDeps, reason: string): Promise<GpioPort> {
+  deps.log.warn(
+    { reason, dir: deps.simulationDir },
+    'SIMULATED GPIO: no door, lock or reader is connected; anybody who can write to this folder can tap',
+  );
+  return openFakePort(deps.simulationDir, lines);
+}
+
+/** The first of the labels whose chip is there; null = none. Faults other than that are faults. */
+function presentLabel(labels: readonly string[]): string | null {
+  for (const label of labels) {
+    try {
+      closeChip(openChip(label));
+      return label;
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'gpioChipMissing') throw error;
+    }
+  }
+  return null;
+}
+
+const presentOr = (labels: readonly string[]): string => labels[0] ?? knownChipLabels[0];

@@ -1,0 +1,122 @@
+import { digestBytes, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
+import { credentialStatuses, memberStatuses } from '#hub/domains/members/schema.ts';
+import { bytesToId } from '#hub/kernel/ids.ts';
+
+const digestHex = (records: Uint8Array, offset: number): string =>
+  Buffer.from(records.buffer, records.byteOffset + offset, digestBytes).toString('hex');
+
+interface Placed {
+  readonly source: Uint8Array;
+  readonly offset: number;
+}
+
+function compareRecords(left: Placed, right: Placed): number {
+  for (let index = 0; index < digestBytes; index += 1) {
+    const difference =
+      (left.source[left.offset + index] ?? 0) - (right.source[right.offset + index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** Records of all pages by digest; of two with one digest the later. */
+function sortPages(pages: readonly Uint8Array[]): Placed[] {
+  const placed: Placed[] = [];
+  for (const source of pages)
+    for (let offset = 0; offset + recordBytes <= source.length; offset += recordBytes)
+      placed.push({ source, offset });
+  // The sort is stable, so that the later of two equals stands behind the earlier.
+  placed.sort(compareRecords);
+  return placed.filter((record, index) => {
+    const next = placed[index + 1];
+    return next === undefined || compareRecords(record, next) !== 0;
+  });
+}
+
+/** `base` (sorted) with the records of `pages` put in or exchanged and `removed` (hex digests) taken out; sorted. */
+export function mergeRecords(
+  base: Uint8Array,
+  pages: readonly Uint8Array[],
+  removed: ReadonlySet<string>,
+): Uint8Array<SharedArrayBuffer> {
+  const changes = sortPages(pages);
+  const merged = new Uint8Array(new SharedArrayBuffer(base.length + changes.length * recordBytes));
+  let length = 0;
+  const put = ({ source, offset }: Placed): void => {
+    if (removed.size > 0 && removed.has(digestHex(source, offset))) return;
+    merged.set(source.subarray(offset, offset + recordBytes), length);
+    length += recordBytes;
+  };
+  let next = 0;
+  for (let offset = 0; offset + recordBytes <= base.length; offset += recordBytes) {
+    const old: Placed = { source: base, offset };
+    let change = changes[next];
+    let order = change === undefined ? 1 : compareRecords(change, old);
+    while (change !== undefined && order < 0) {
+      put(change);
+      next += 1;
+      change = changes[next];
+      order = change === undefined ? 1 : compareRecords(change, old);
+    }
+    if (order !== 0) put(old);
+  }
+  for (const change of changes.slice(next)) put(change);
+  if (length === merged.length) return merged;
+  const exact = new Uint8Array(new SharedArrayBuffer(length));
+  exact.set(merged.subarray(0, length));
+  return exact;
+}
+
+const openStatuses = new Set([credentialStatuses.indexOf('active'), credentialStatuses.indexOf('temporary')]);
+const activeMember = memberStatuses.indexOf('active');
+const holdFlag = 1;
+
+/** Whether nothing that staff did by hand keeps the card shut: its own status, the member's, a hold. */
+const isOpen = (records: Uint8Array, offset: number): boolean =>
+  openStatuses.has(records[offset + 88] ?? 255) &&
+  records[offset + 90] === activeMember &&
+  ((records[offset + 92] ?? 0) & holdFlag) === 0;
+
+/** Credential id -> whether it is open. */
+export function opennessById(records: Uint8Array): Map<string, boolean> {
+  const open = new Map<string, boolean>();
+  for (let offset = 0; offset + recordBytes <= records.length; offset += recordBytes)
+    open.set(bytesToId(records, offset + 16), isOpen(records, offset));
+  return open;
+}
+
+export interface RevocationMemory {
+  readonly records: Uint8Array;
+  readonly withheldIds: readonly string[];
+  /** Credentials that were taken out of the policy. */
+  readonly removedIds: readonly string[];
+}
+
+export const maxRemembered = 10_000;
+
+/**
+ * After a restore the hub may not know of revocations that this bridge has carried out. Which cards stay shut, and
+ * which were taken out.
+ * @param restored the new policy comes from a hub that was set back: another epoch, or an older revision
+ */
+export function carryRevocations(
+  old: RevocationMemory,
+  next: Uint8Array,
+  restored: boolean,
+): { withheldIds: string[]; removedIds: string[] } {
+  const before = opennessById(old.records);
+  const after = opennessById(next);
+  const isOpenNow = (id: string): boolean => after.get(id) === true;
+  const withheld = new Set(old.withheldIds.filter(isOpenNow));
+  const removed = new Set(old.removedIds);
+  if (restored) {
+    for (const [id, open] of before) if (!open && isOpenNow(id)) withheld.add(id);
+    for (const id of removed) if (isOpenNow(id)) withheld.add(id);
+  }
+  for (const id of before.keys()) if (!after.has(id)) removed.add(id);
+  for (const id of after.keys()) removed.delete(id);
+  return {
+    withheldIds: [...withheld],
+    removedIds: [...removed].slice(-maxRemembered),
+  };
+}

@@ -1,0 +1,96 @@
+import { decodeRecord, digestBytes, findRecord, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
+import type { CredentialFacts, PolicyDocument, PolicyPortal, PolicyVersion } from '#hub/domains/access/policy-schema.ts';
+import { isClockTrusted } from '#hub/domains/access/rules.ts';
+import type { CardRead } from '#hub/domains/access/schema.ts';
+import { digestOf } from '#hub/platform/card-digest.ts';
+import type { Clock } from '#hub/platform/clock.ts';
+
+/** A complete policy. It is never changed: a new one takes its place as a whole. */
+export interface Policy {
+  readonly version: PolicyVersion;
+  readonly document: PolicyDocument;
+  /** Credential records sorted by digest, in memory that the threads share. */
+  readonly records: Uint8Array<SharedArrayBuffer>;
+  /** Credentials that a restored hub would open again; they stay shut until a person approves. */
+  readonly withheldIds: readonly string[];
+}
+
+export interface Lookup {
+  readonly digest: Uint8Array;
+  /** Undefined: the card is not in the policy. */
+  readonly credential: CredentialFacts | undefined;
+}
+
+/** A policy as the door thread asks it. */
+export class PolicyView {
+  readonly policy: Policy;
+  readonly #digestKey: Buffer;
+  readonly #portals: ReadonlyMap<string, PolicyPortal>;
+  readonly #withheld: ReadonlySet<string>;
+
+  constructor(policy: Policy) {
+    this.policy = policy;
+    this.#digestKey = Buffer.from(policy.document.digestKey.key, 'base64url');
+    this.#portals = new Map(policy.document.portals.map((portal) => [portal.key, portal]));
+    this.#withheld = new Set(policy.withheldIds);
+  }
+
+  portal(key: string): PolicyPortal | undefined {
+    return this.#portals.get(key);
+  }
+
+  lookUp(read: CardRead): Lookup {
+    const digest = digestOf(this.#digestKey, read).subarray(0, digestBytes);
+    const { records, document } = this.policy;
+    const offset = findRecord(records, digest);
+    if (offset < 0) return { digest, credential: undefined };
+    const facts = decodeRecord(records, offset, document);
+    if (!this.#withheld.has(facts.credentialId)) return { digest, credential: facts };
+    return { digest, credential: { ...facts, credentialStatus: 'suspended' } };
+  }
+}
+
+/** When the hub last said that the policy is the current one. */
+export interface Confirmation {
+  /** UTC ms. */
+  readonly wallMs: number;
+  /** Whether the clock was to be trusted then. */
+  readonly trusted: boolean;
+}
+
+/**
+ * How old the policy is, counted from the last confirmation: within one boot by the monotonic clock, over a restart by
+ * the wall clock, and not at all when that cannot be trusted.
+ */
+export class PolicyAge {
+  readonly #clock: Clock;
+  #atMonotonicMs: number | null = null;
+  readonly #stored: Confirmation | null;
+
+  constructor(clock: Clock, stored: Confirmation | null) {
+    this.#clock = clock;
+    this.#stored = stored;
+  }
+
+  /** @param agoMs how long ago the confirmation came */
+  confirm(agoMs = 0): void {
+    this.#atMonotonicMs = this.#clock.monotonicMs() - agoMs;
+  }
+
+  ageMs(): number | null {
+    if (this.#atMonotonicMs !== null) return Math.max(0, this.#clock.monotonicMs() - this.#atMonotonicMs);
+    if (this.#stored === null || !this.#stored.trusted || !isClockTrusted(this.#clock.trust())) return null;
+    return Math.max(0, this.#clock.nowMs() - this.#stored.wallMs);
+  }
+}
+
+export const emptyRecords = (): Uint8Array<SharedArrayBuffer> => new Uint8Array(new SharedArrayBuffer(0));
+
+/** A copy of `records` in shared memory. */
+export function shareRecords(records: Uint8Array): Uint8Array<SharedArrayBuffer> {
+  const shared = new Uint8Array(new SharedArrayBuffer(records.length));
+  shared.set(records);
+  return shared;
+}
+
+export const recordCount = (records: Uint8Array): number => records.length / recordBytes;

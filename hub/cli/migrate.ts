@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
+import { createMigration, migrateUp, migrationStatus, type MigrationState } from '#hub/store/migrations.ts';
+
+export interface MigrateCommand {
+  readonly operands: readonly string[];
+  readonly stateDir: string;
+  /** The folder that holds `migrations/`. */
+  readonly root: string;
+}
+
+const line = ({ number, name, appliedAtMs }: MigrationState): string =>
+  `${String(number).padStart(4, '0')}_${name}  ${appliedAtMs === null ? 'waits' : `applied ${new Date(appliedAtMs).toISOString()}`}`;
+
+/**
+ * `migrate status|up|create NAME`: works on the store itself; `up` under the hub's lock, so with the hub stopped.
+ * Returns what to print, or null when the operands are none of these.
+ */
+export async function runMigrateCommand(command: MigrateCommand): Promise<readonly string[] | null> {
+  const [action, name] = command.operands;
+  const migrationsDir = path.join(command.root, 'migrations/sqlite');
+  const storePath = path.join(command.stateDir, 'hub/hub.sqlite');
+  const keyPlace = path.join(command.stateDir, 'hub/keys/store.key');
+  const open = async () => ({
+    path: storePath,
+    key: existsSync(storePath) ? await readKey(keyPlace) : await readOrMakeKey(keyPlace),
+    keyPlace,
+  });
+  if (action === 'status') {
+    if (!existsSync(storePath)) return [`There is no store in ${command.stateDir} yet; the first start makes it.`];
+    return migrationStatus(await open(), migrationsDir).map(line);
+  }
+  if (action === 'up') {
+    const applied = migrateUp(await open(), migrationsDir, { nowMs: Date.now });
+    return applied.length === 0 ? ['Nothing to do: every migration is applied.'] : applied.map(line);
+  }
+  if (action === 'create' && name !== undefined) return [`Made ${createMigration(migrationsDir, name)}`];
+  return null;
+}

@@ -1,0 +1,158 @@
+import type { Selectable } from 'kysely';
+import type { CredentialStatus } from '#hub/domains/members/schema.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import { type RowStamp, stampOf } from './place-repository.ts';
+import { batchesOf } from './policy-repository.ts';
+import type { CredentialTable } from './repository.ts';
+import { type CardRead, cardReadSchema } from './schema.ts';
+
+export interface CredentialRow extends RowStamp {
+  readonly memberId: string;
+  readonly label: string;
+  readonly status: CredentialStatus;
+  readonly assurance: number;
+  readonly validFromMs: number | null;
+  readonly validUntilMs: number | null;
+  readonly masked: string;
+}
+export const toCredential = (row: Selectable<CredentialTable>): CredentialRow => ({
+  ...stampOf(row),
+  memberId: row.member_id,
+  label: row.label,
+  status: row.status,
+  assurance: row.assurance,
+  validFromMs: row.valid_from_ms,
+  validUntilMs: row.valid_until_ms,
+  masked: row.masked,
+});
+
+export async function findCredential(reader: Reader, id: string): Promise<CredentialRow | null> {
+  const row = await reader
+    .selectFrom('credential')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirst();
+  return row ? toCredential(row) : null;
+}
+
+export async function findCredentialsById(
+  reader: Reader,
+  ids: readonly string[],
+): Promise<Map<string, CredentialRow>> {
+  const found = new Map<string, CredentialRow>();
+  for (const batch of batchesOf([...new Set(ids)])) {
+    const rows = await reader
+      .selectFrom('credential')
+      .selectAll()
+      .where('id', 'in', batch)
+      .where('deleted_at_ms', 'is', null)
+      .execute();
+    for (const row of rows) found.set(row.id, toCredential(row));
+  }
+  return found;
+}
+
+export interface CredentialFilter {
+  readonly memberIds?: readonly string[];
+  readonly status?: CredentialStatus;
+  readonly credentialIds?: readonly string[];
+  readonly labelPart?: string;
+  /** Rows after this id. */
+  readonly afterId?: string;
+  readonly limit: number;
+}
+
+/** Credentials by id; `memberIds`, `credentialIds` and `labelPart` are alternatives of one search. */
+export async function findCredentials(reader: Reader, filter: CredentialFilter): Promise<CredentialRow[]> {
+  let query = reader.selectFrom('credential').selectAll().where('deleted_at_ms', 'is', null);
+  if (filter.memberIds !== undefined) query = query.where('member_id', 'in', filter.memberIds);
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+  if (filter.credentialIds !== undefined) query = query.where('id', 'in', filter.credentialIds);
+  if (filter.labelPart !== undefined)
+    query = query.where('label', 'like', `%${filter.labelPart.replaceAll(/[%_]/g, '')}%`);
+  if (filter.afterId !== undefined) query = query.where('id', '>', filter.afterId);
+  return (await query.orderBy('id').limit(filter.limit).execute()).map(toCredential);
+}
+
+/** Ids of the credentials of these members. */
+export async function findCredentialIdsOf(reader: Reader, memberIds: readonly string[]): Promise<string[]> {
+  const ids: string[] = [];
+  for (const batch of batchesOf(memberIds)) {
+    const rows = await reader
+      .selectFrom('credential')
+      .select('id')
+      .where('member_id', 'in', batch)
+      .where('deleted_at_ms', 'is', null)
+      .execute();
+    for (const row of rows) ids.push(row.id);
+  }
+  return ids;
+}
+
+/** Ids of all credentials, `limit` at a time. */
+export async function findCredentialIdsAfter(
+  reader: Reader,
+  afterId: string,
+  limit: number,
+): Promise<string[]> {
+  const rows = await reader
+    .selectFrom('credential')
+    .select('id')
+    .where('id', '>', afterId)
+    .where('deleted_at_ms', 'is', null)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+export interface ReadingOwner {
+  readonly credentialId: string;
+  /** A reader delivered it; false: computed from a wider reading. */
+  readonly seen: boolean;
+}
+
+export async function findReadingOwner(reader: Reader, read: CardRead): Promise<ReadingOwner | null> {
+  const row = await reader
+    .selectFrom('credential_reading')
+    .select(['credential_id', 'seen'])
+    .where('reading', '=', read.reading)
+    .where('bits', '=', read.bits)
+    .where('hex', '=', read.hex)
+    .executeTakeFirst();
+  return row ? { credentialId: row.credential_id, seen: row.seen === 1 } : null;
+}
+
+/** Gives a reading to a credential, taking it from whichever had it. */
+export async function saveReading(
+  tx: Transaction,
+  credentialId: string,
+  read: CardRead,
+  seen: boolean,
+): Promise<void> {
+  const owner = { credential_id: credentialId, seen: seen ? 1 : 0 };
+  await tx.local
+    .insertInto('credential_reading')
+    .values({ reading: read.reading, bits: read.bits, hex: read.hex, ...owner })
+    .onConflict((conflict) => conflict.columns(['reading', 'bits', 'hex']).doUpdateSet(owner))
+    .execute();
+}
+
+/** Every reading of these credentials. */
+export async function findReadings(
+  reader: Reader,
+  credentialIds: readonly string[],
+): Promise<{ readonly credentialId: string; readonly read: CardRead }[]> {
+  const found: { credentialId: string; read: CardRead }[] = [];
+  for (const batch of batchesOf(credentialIds)) {
+    const rows = await reader
+      .selectFrom('credential_reading')
+      .select(['credential_id', 'reading', 'bits', 'hex'])
+      .where('credential_id', 'in', batch)
+      .execute();
+    for (const { credential_id, ...read } of rows)
+      found.push({ credentialId: credential_id, read: cardReadSchema.parse(read) });
+  }
+  return found;
+}

@@ -1,0 +1,242 @@
+import { z } from 'zod';
+import { actorOf } from '#hub/domains/identity/workflow.ts';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { idSchema } from '#hub/kernel/ids.ts';
+import { ok, refuse } from '#hub/kernel/result.ts';
+import type { CredentialAction } from './credential-rules.ts';
+import {
+  credentialActionSchema,
+  credentialPatchSchema,
+  credentialQuerySchema,
+  credentialSchema,
+  enrolCardSchema,
+  enrolmentCreateSchema,
+  enrolmentSchema,
+  replaceCredentialSchema,
+  replacedSchema,
+  unknownCardEnrolSchema,
+  unknownCardSchema,
+} from './credential-schema.ts';
+import {
+  changeCredential,
+  changeCredentialStatus,
+  enrolCardText,
+  listCredentials,
+  loadCredential,
+  readCardText,
+  replaceCard,
+} from './credential-workflow.ts';
+import { type Enrolments, enrolUnknownCard, listUnknownCards, revealCard } from './enrolment-workflow.ts';
+import type { AccessParts } from './parts.ts';
+import { pageOf } from './place-schema.ts';
+
+const base = '/api/access-control';
+const tag = 'credentials';
+const params = z.strictObject({ id: idSchema });
+
+/** What every enrolment can be refused for. */
+const enrolRefusals = { memberUnknown: 422, datesInvalid: 422, alreadyEnrolled: 409 } as const;
+/** What every order to a bridge can be refused for. */
+const bridgeRefusals = { notConnected: 503, noAnswer: 503, bridgeRefused: 409 } as const;
+
+function actionEndpoint(
+  parts: AccessParts,
+  action: CredentialAction,
+  path: string,
+  summary: string,
+): Endpoint {
+  return defineEndpoint({
+    method: 'POST',
+    path: `${base}/credentials/{id}/${path}`,
+    summary,
+    tag,
+    access: { permission: 'credential.manage' },
+    params,
+    body: credentialActionSchema,
+    response: credentialSchema,
+    refusals: { credentialNotFound: 404, credentialTransition: 409 },
+    async handle(call) {
+      const reason = call.body.reason ?? null;
+      const changed = await changeCredentialStatus(
+        parts,
+        actorOf(call.principal),
+        call.params.id,
+        action,
+        reason,
+      );
+      return changed.ok ? ok({ body: changed.value }) : changed;
+    },
+  });
+}
+
+function cardEndpoints(parts: AccessParts): Endpoint[] {
+  return [
+    defineEndpoint({
+      method: 'GET',
+      path: `${base}/credentials`,
+      summary: 'Cards; `search` takes a card as written or part of a label',
+      tag,
+      access: { permission: 'credential.read' },
+      query: credentialQuerySchema,
+      response: pageOf(credentialSchema),
+      refusals: {},
+      handle: async ({ query }) => ok({ body: await listCredentials(parts, query) }),
+    }),
+    defineEndpoint({
+      method: 'GET',
+      path: `${base}/credentials/{id}`,
+      summary: 'One card',
+      tag,
+      access: { permission: 'credential.read' },
+      params,
+      response: credentialSchema,
+      refusals: { credentialNotFound: 404 },
+      async handle(call) {
+        const credential = await loadCredential(parts, call.params.id);
+        return credential.ok ? ok({ body: credential.value }) : credential;
+      },
+    }),
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/credentials`,
+      summary: 'Enrol a card by its number',
+      tag,
+      access: { permission: 'credential.manage' },
+      body: enrolCardSchema,
+      response: credentialSchema,
+      status: 201,
+      refusals: { ...enrolRefusals, cardText: 422 },
+      async handle({ principal, body }) {
+        const enrolled = await enrolCardText(parts, actorOf(principal), body);
+        return enrolled.ok ? ok({ body: enrolled.value }) : enrolled;
+      },
+    }),
+    defineEndpoint({
+      method: 'PATCH',
+      path: `${base}/credentials/{id}`,
+      summary: 'Change label and dates of a card',
+      tag,
+      access: { permission: 'credential.manage' },
+      params,
+      body: credentialPatchSchema,
+      response: credentialSchema,
+      refusals: { credentialNotFound: 404, staleVersion: 409, datesInvalid: 422 },
+      async handle(call) {
+        const changed = await changeCredential(parts, actorOf(call.principal), call.params.id, call.body);
+        return changed.ok ? ok({ body: changed.value }) : changed;
+      },
+    }),
+    actionEndpoint(parts, 'suspend', 'suspend', 'Suspend a card'),
+    actionEndpoint(parts, 'reactivate', 'reactivate', 'Reactivate a suspended or found card'),
+    actionEndpoint(parts, 'lose', 'lost', 'Mark a card lost: it opens nothing from now on'),
+    actionEndpoint(parts, 'retire', 'retire', 'Retire a card for good: it may be given to somebody else'),
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/credentials/{id}/replace`,
+      summary: 'Mark a card lost and enrol another in its place',
+      tag,
+      access: { permission: 'credential.manage' },
+      params,
+      body: replaceCredentialSchema,
+      response: replacedSchema,
+      refusals: {
+        ...enrolRefusals,
+        ...bridgeRefusals,
+        cardText: 422,
+        credentialNotFound: 404,
+        credentialTransition: 409,
+        eventNotFound: 404,
+        cardForgotten: 410,
+      },
+      async handle(call) {
+        const { card, eventId, label } = call.body;
+        const read = card === undefined ? await revealCard(parts, eventId ?? '') : readCardText(card);
+        if (!read.ok) return read;
+        const actor = actorOf(call.principal);
+        const replaced = await replaceCard(parts, actor, call.params.id, read.value, label);
+        return replaced.ok ? ok({ body: replaced.value }) : replaced;
+      },
+    }),
+  ];
+}
+
+function enrolmentEndpoints(parts: AccessParts, enrolments: Enrolments): Endpoint[] {
+  return [
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/enrolments`,
+      summary: 'The next card at a reader is for this member',
+      tag,
+      access: { permission: 'credential.manage' },
+      body: enrolmentCreateSchema,
+      response: enrolmentSchema,
+      status: 201,
+      refusals: { ...bridgeRefusals, readerUnknown: 422, memberUnknown: 422, readerBusy: 409 },
+      async handle({ principal, body }) {
+        const begun = await enrolments.begin(actorOf(principal), body);
+        return begun.ok ? ok({ body: begun.value }) : begun;
+      },
+    }),
+    defineEndpoint({
+      method: 'GET',
+      path: `${base}/enrolments/{id}`,
+      summary: 'How an enrolment stands',
+      tag,
+      access: { permission: 'credential.manage' },
+      params,
+      response: enrolmentSchema,
+      refusals: { enrolmentNotFound: 404 },
+      async handle(call) {
+        const enrolment = enrolments.find(call.params.id);
+        return enrolment === null ? refuse({ code: 'enrolmentNotFound' }) : ok({ body: enrolment });
+      },
+    }),
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/enrolments/{id}/cancel`,
+      summary: 'The reader is an ordinary reader again',
+      tag,
+      access: { permission: 'credential.manage' },
+      params,
+      response: enrolmentSchema,
+      refusals: { enrolmentNotFound: 404 },
+      async handle(call) {
+        const enrolment = await enrolments.cancel(call.params.id);
+        return enrolment === null ? refuse({ code: 'enrolmentNotFound' }) : ok({ body: enrolment });
+      },
+    }),
+    defineEndpoint({
+      method: 'GET',
+      path: `${base}/unknown-cards`,
+      summary: 'Unknown cards that were tapped just now',
+      tag,
+      access: { permission: 'credential.read' },
+      response: pageOf(unknownCardSchema),
+      refusals: {},
+      handle: async () => ok({ body: { items: await listUnknownCards(parts), nextCursor: null } }),
+    }),
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/unknown-cards/{eventId}/enrol`,
+      summary: 'Enrol an unknown card that was tapped just now',
+      tag,
+      access: { permission: 'credential.manage' },
+      params: z.strictObject({ eventId: idSchema }),
+      body: unknownCardEnrolSchema,
+      response: credentialSchema,
+      status: 201,
+      refusals: { ...enrolRefusals, ...bridgeRefusals, eventNotFound: 404, cardForgotten: 410 },
+      async handle(call) {
+        const { eventId } = call.params;
+        const enrolled = await enrolUnknownCard(parts, actorOf(call.principal), eventId, call.body);
+        return enrolled.ok ? ok({ body: enrolled.value }) : enrolled;
+      },
+    }),
+  ];
+}
+
+export const credentialEndpoints = (parts: AccessParts, enrolments: Enrolments): Endpoint[] => [
+  ...cardEndpoints(parts),
+  ...enrolmentEndpoints(parts, enrolments),
+];

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { credentialStatuses } from '#hub/domains/members/schema.ts';
+import { idSchema } from '#hub/kernel/ids.ts';
+import { entityFields, pageQuery, reasonSchema, wireTime } from './place-schema.ts';
+
+const labelSchema = z.string().trim().min(1).max(60);
+const cardTextSchema = z.string().min(1).max(160).meta({ description: 'A card as written: 123:4567' });
+export const credentialStatusSchema = z.enum(credentialStatuses);
+
+export const credentialSchema = z.strictObject({
+  ...entityFields,
+  memberId: idSchema,
+  memberName: z.string().nullable(),
+  label: z.string(),
+  status: credentialStatusSchema,
+  /** 0 number only, 1 number + PIN, 2 cryptographic. */
+  assurance: z.number().int(),
+  validFrom: z.iso.datetime().nullable(),
+  validUntil: z.iso.datetime().nullable(),
+  /** The end of the number. */
+  masked: z.string(),
+  /** Names of the door controllers that do not know of the last change yet. */
+  notAppliedAt: z.array(z.string()),
+});
+export type Credential = z.infer<typeof credentialSchema>;
+
+export const credentialQuerySchema = z.strictObject({
+  ...pageQuery,
+  cursor: idSchema.optional(),
+  memberId: idSchema.optional(),
+  status: credentialStatusSchema.optional(),
+  /** A card as written, or part of a label. */
+  search: z.string().trim().min(1).max(160).optional(),
+});
+
+const validity = {
+  validFrom: wireTime.nullable().default(null),
+  validUntil: wireTime.nullable().default(null),
+} as const;
+
+export const enrolCardSchema = z.strictObject({
+  memberId: idSchema,
+  card: cardTextSchema,
+  label: labelSchema.default('Card'),
+  temporary: z.boolean().default(false),
+  ...validity,
+});
+export const credentialPatchSchema = z.strictObject({
+  version: z.number().int().min(1),
+  label: labelSchema.optional(),
+  validFrom: wireTime.nullable().optional(),
+  validUntil: wireTime.nullable().optional(),
+});
+export const credentialActionSchema = z.strictObject({ reason: reasonSchema.optional() });
+
+/** The other card: as written, or one that was tapped just now and is not known. */
+export const replaceCredentialSchema = z
+  .strictObject({
+    card: cardTextSchema.optional(),
+    eventId: idSchema.optional(),
+    label: labelSchema.optional(),
+  })
+  .refine((body) => (body.card === undefined) !== (body.eventId === undefined), {
+    error: 'Name the other card by card or by eventId.',
+    path: ['card'],
+  });
+export const replacedSchema = z.strictObject({ lost: credentialSchema, credential: credentialSchema });
+
+export const enrolmentStates = ['waiting', 'enrolled', 'refused', 'expired', 'cancelled', 'failed'] as const;
+export const enrolmentSchema = z.strictObject({
+  id: idSchema,
+  readerId: z.string(),
+  memberId: idSchema,
+  state: z.enum(enrolmentStates),
+  expiresAt: z.iso.datetime(),
+  credentialId: idSchema.nullable(),
+  /** Why it was refused or failed, in words. */
+  message: z.string().nullable(),
+});
+export type Enrolment = z.infer<typeof enrolmentSchema>;
+export const enrolmentCreateSchema = z.strictObject({
+  readerId: z.string().min(3).max(100),
+  memberId: idSchema,
+  label: labelSchema.default('Card'),
+  /** The card that the tapped one takes the place of; it is then lost. */
+  replacesCredentialId: idSchema.optional(),
+});
+
+export const unknownCardSchema = z.strictObject({
+  eventId: idSchema,
+  at: z.iso.datetime(),
+  portalName: z.string().nullable(),
+  reader: z.string().nullable(),
+  /** Until when it can be enrolled without another tap. */
+  offeredUntil: z.iso.datetime(),
+});
+export const unknownCardEnrolSchema = z.strictObject({
+  memberId: idSchema,
+  label: labelSchema.default('Card'),
+});

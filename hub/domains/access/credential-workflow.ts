@@ -1,0 +1,380 @@
+import type { z } from 'zod';
+import type { Actor } from '#hub/domains/identity/schema.ts';
+import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import { findBridgeStatuses, findBridges } from './bridge-repository.ts';
+import { type CardTextRefusal, derivedReadings, maskedCardText, parseCardText } from './card-rules.ts';
+import { isoTimeOrNull } from './context.ts';
+import {
+  type CredentialRow,
+  findCredential,
+  findCredentials,
+  findReadingOwner,
+  saveReading,
+} from './credential-repository.ts';
+import { type CredentialAction, decideCredentialStatus, type TransitionRefusal } from './credential-rules.ts';
+import type {
+  Credential,
+  credentialPatchSchema,
+  credentialQuerySchema,
+  enrolCardSchema,
+} from './credential-schema.ts';
+import type { AccessParts } from './parts.ts';
+import { stampToWire } from './place-view.ts';
+import { assertWritten, type FieldRefusal, type Stale } from './place-workflow.ts';
+import { findPolicyState, findRecordRevisions } from './policy-repository.ts';
+import type { CardRead } from './schema.ts';
+
+export interface AlreadyEnrolled extends Refusal<'alreadyEnrolled'> {
+  readonly credentialId: string;
+  readonly memberId: string;
+  readonly memberName: string | null;
+  readonly title: string;
+  readonly nextStep: string;
+}
+export type EnrolRefusal = FieldRefusal<'memberUnknown' | 'datesInvalid'> | AlreadyEnrolled;
+
+/** Rows as they stand on the wire, with names and where the last change has not arrived. */
+export async function credentialsToWire(
+  parts: AccessParts,
+  reader: Reader,
+  rows: readonly CredentialRow[],
+): Promise<Credential[]> {
+  if (rows.length === 0) return [];
+  const names = await parts.loadMemberNames(reader, [...new Set(rows.map((row) => row.memberId))]);
+  const revisions = await findRecordRevisions(
+    reader,
+    rows.map((row) => row.id),
+  );
+  const statuses = await findBridgeStatuses(reader);
+  const { epoch } = await findPolicyState(reader);
+  const bridges = await findBridges(reader);
+  return rows.map((row) => ({
+    ...stampToWire(row),
+    memberId: row.memberId,
+    memberName: names.get(row.memberId) ?? null,
+    label: row.label,
+    status: row.status,
+    assurance: row.assurance,
+    validFrom: isoTimeOrNull(row.validFromMs),
+    validUntil: isoTimeOrNull(row.validUntilMs),
+    masked: row.masked,
+    notAppliedAt: bridges
+      .filter((bridge) => {
+        const applied = statuses.get(bridge.id)?.applied;
+        const revision = revisions.get(`${row.id}/${bridge.id}`) ?? 0;
+        return applied === null || applied?.epoch !== epoch || applied.revision < revision;
+      })
+      .map((bridge) => bridge.name),
+  }));
+}
+
+async function showCredential(parts: AccessParts, tx: Reader, id: string): Promise<Credential> {
+  const row = await findCredential(tx, id);
+  assert(row !== null, 'a credential that was just written is there');
+  const [credential] = await credentialsToWire(parts, tx, [row]);
+  assert(credential !== undefined, 'one row gives one credential');
+  return credential;
+}
+
+/** What every change of credentials ends with: audit, the doors' records, live pages. */
+async function followCredentialChange(
+  parts: AccessParts,
+  tx: Transaction,
+  actor: Actor,
+  change: {
+    readonly action: string;
+    readonly id: string;
+    readonly memberId: string;
+    readonly payload: Parameters<typeof recordAudit>[1]['payload'];
+    /** Another credential that a reading was taken from. */
+    readonly alsoIds?: readonly string[];
+  },
+): Promise<void> {
+  const { action, id, memberId, payload } = change;
+  await recordAudit(tx, {
+    actor,
+    action,
+    target: { table: 'credential', id },
+    payload: { memberId, ...payload },
+  });
+  await parts.keeper.refreshCredentials(tx, [id, ...(change.alsoIds ?? [])]);
+  tx.afterCommit(() =>
+    parts.announce({
+      topic: 'credential.changed',
+      permission: 'credential.read',
+      data: { credentialId: id, memberId },
+    }),
+  );
+}
+
+export interface NewCredential {
+  readonly memberId: string;
+  readonly label: string;
+  readonly temporary?: boolean;
+  readonly validFromMs?: number | null;
+  readonly validUntilMs?: number | null;
+}
+
+async function whoseCard(
+  parts: AccessParts,
+  tx: Transaction,
+  credential: CredentialRow,
+): Promise<AlreadyEnrolled> {
+  const names = await parts.loadMemberNames(tx, [credential.memberId]);
+  const memberName = names.get(credential.memberId) ?? null;
+  return {
+    code: 'alreadyEnrolled',
+    credentialId: credential.id,
+    memberId: credential.memberId,
+    memberName,
+    title: `This card belongs to ${memberName ?? 'somebody'} already (${credential.label}, ${credential.status})`,
+    nextStep: "Use another card, or retire that one on its member's page first.",
+  };
+}
+
+/**
+ * Enrols a card inside a transaction: under its reading and under those that other readers would give of it. A card
+ * that belongs to somebody is refused, unless that credential is retired.
+ */
+export async function enrolInside(
+  parts: AccessParts,
+  tx: Transaction,
+  actor: Actor,
+  read: CardRead,
+  wanted: NewCredential,
+): Promise<Result<string, EnrolRefusal>> {
+  if (!(await parts.loadMemberNames(tx, [wanted.memberId])).has(wanted.memberId))
+    return refuse({
+      code: 'memberUnknown',
+      errors: [{ pointer: '/body/memberId', message: 'is no member' }],
+    });
+  const validFromMs = wanted.validFromMs ?? null;
+  const validUntilMs = wanted.validUntilMs ?? null;
+  if (validUntilMs !== null && validUntilMs <= (validFromMs ?? tx.nowMs))
+    return refuse({
+      code: 'datesInvalid',
+      errors: [{ pointer: '/body/validUntil', message: 'must be later than validFrom and than now' }],
+    });
+  const owner = await findReadingOwner(tx, read);
+  const owning = owner === null ? null : await findCredential(tx, owner.credentialId);
+  // A reading that was only computed gives way to a card that was really seen.
+  if (owner?.seen === true && owning !== null && owning.status !== 'retired')
+    return refuse(await whoseCard(parts, tx, owning));
+  const id = parts.newId();
+  await tx.insert('credential', {
+    id,
+    member_id: wanted.memberId,
+    label: wanted.label,
+    status: wanted.temporary === true ? 'temporary' : 'active',
+    assurance: 0,
+    valid_from_ms: validFromMs,
+    valid_until_ms: validUntilMs,
+    masked: maskedCardText(read),
+  });
+  await saveReading(tx, id, read, true);
+  for (const derived of derivedReadings(read))
+    if ((await findReadingOwner(tx, derived)) === null) await saveReading(tx, id, derived, false);
+  await followCredentialChange(parts, tx, actor, {
+    action: 'credential.enrol',
+    id,
+    memberId: wanted.memberId,
+    payload: { label: wanted.label, masked: maskedCardText(read) },
+    alsoIds: owner === null ? [] : [owner.credentialId],
+  });
+  return ok(id);
+}
+
+export function enrolCard(
+  parts: AccessParts,
+  actor: Actor,
+  read: CardRead,
+  wanted: NewCredential,
+): Promise<Result<Credential, EnrolRefusal>> {
+  return parts.store.transact('credential.enrol', async (tx) => {
+    const enrolled = await enrolInside(parts, tx, actor, read, wanted);
+    return enrolled.ok ? ok(await showCredential(parts, tx, enrolled.value)) : enrolled;
+  });
+}
+
+const toMs = (text: string | null): number | null => (text === null ? null : Date.parse(text));
+
+/** The same with the card as it is written. */
+export async function enrolCardText(
+  parts: AccessParts,
+  actor: Actor,
+  body: z.output<typeof enrolCardSchema>,
+): Promise<Result<Credential, EnrolRefusal | CardRefusal>> {
+  const read = readCardText(body.card);
+  if (!read.ok) return read;
+  const { memberId, label, temporary } = body;
+  return await enrolCard(parts, actor, read.value, {
+    memberId,
+    label,
+    temporary,
+    validFromMs: toMs(body.validFrom),
+    validUntilMs: toMs(body.validUntil),
+  });
+}
+
+export type CardRefusal = FieldRefusal<CardTextRefusal['code']>;
+
+/** A card from a body's field `card`. */
+export function readCardText(card: string): Result<CardRead, CardRefusal> {
+  const parsed = parseCardText(card);
+  if (parsed.ok) return parsed;
+  return refuse({
+    code: parsed.refusal.code,
+    errors: [{ pointer: '/body/card', message: parsed.refusal.message }],
+  });
+}
+
+async function changeStatusInside(
+  parts: AccessParts,
+  tx: Transaction,
+  actor: Actor,
+  row: CredentialRow,
+  action: CredentialAction,
+  reason: string | null,
+): Promise<Result<null, TransitionRefusal>> {
+  const decided = decideCredentialStatus(row.status, action);
+  if (!decided.ok) return decided;
+  assertWritten(await tx.write('credential', row.id, { status: decided.value }));
+  await followCredentialChange(parts, tx, actor, {
+    action: `credential.${action}`,
+    id: row.id,
+    memberId: row.memberId,
+    payload: { before: row.status, after: decided.value, reason },
+  });
+  return ok(null);
+}
+
+/** Suspends, reactivates, marks lost or retires. */
+export function changeCredentialStatus(
+  parts: AccessParts,
+  actor: Actor,
+  id: string,
+  action: CredentialAction,
+  reason: string | null,
+): Promise<Result<Credential, Refusal<'credentialNotFound'> | TransitionRefusal>> {
+  return parts.store.transact(`credential.${action}`, async (tx) => {
+    const row = await findCredential(tx, id);
+    if (row === null) return refuse({ code: 'credentialNotFound' });
+    const changed = await changeStatusInside(parts, tx, actor, row, action, reason);
+    return changed.ok ? ok(await showCredential(parts, tx, id)) : changed;
+  });
+}
+
+/** Marks a card lost and enrols another for the same member, or does neither. */
+export function replaceCard(
+  parts: AccessParts,
+  actor: Actor,
+  id: string,
+  read: CardRead,
+  label: string | undefined,
+): Promise<
+  Result<
+    { lost: Credential; credential: Credential },
+    Refusal<'credentialNotFound'> | TransitionRefusal | EnrolRefusal
+  >
+> {
+  return parts.store.transact('credential.replace', async (tx) => {
+    const replaced = await replaceInside(parts, tx, actor, id, read, label);
+    if (!replaced.ok) return replaced;
+    return ok({
+      lost: await showCredential(parts, tx, id),
+      credential: await showCredential(parts, tx, replaced.value),
+    });
+  });
+}
+
+export async function replaceInside(
+  parts: AccessParts,
+  tx: Transaction,
+  actor: Actor,
+  id: string,
+  read: CardRead,
+  label: string | undefined,
+): Promise<Result<string, Refusal<'credentialNotFound'> | TransitionRefusal | EnrolRefusal>> {
+  const row = await findCredential(tx, id);
+  if (row === null) return refuse({ code: 'credentialNotFound' });
+  if (row.status !== 'lost') {
+    const lost = await changeStatusInside(parts, tx, actor, row, 'lose', 'replaced');
+    if (!lost.ok) return lost;
+  }
+  const { memberId, validUntilMs } = row;
+  return await enrolInside(parts, tx, actor, read, {
+    memberId,
+    label: label ?? row.label,
+    temporary: row.status === 'temporary',
+    validUntilMs: validUntilMs !== null && validUntilMs > tx.nowMs ? validUntilMs : null,
+  });
+}
+
+export function changeCredential(
+  parts: AccessParts,
+  actor: Actor,
+  id: string,
+  body: z.output<typeof credentialPatchSchema>,
+): Promise<
+  Result<Credential, Refusal<'credentialNotFound'> | Stale<Credential> | FieldRefusal<'datesInvalid'>>
+> {
+  return parts.store.transact('credential.change', async (tx) => {
+    const row = await findCredential(tx, id);
+    if (row === null) return refuse({ code: 'credentialNotFound' });
+    if (row.version !== body.version)
+      return refuse({ code: 'staleVersion', current: await showCredential(parts, tx, id) });
+    const label = body.label ?? row.label;
+    const validFromMs = body.validFrom === undefined ? row.validFromMs : toMs(body.validFrom);
+    const validUntilMs = body.validUntil === undefined ? row.validUntilMs : toMs(body.validUntil);
+    if (validFromMs !== null && validUntilMs !== null && validUntilMs <= validFromMs)
+      return refuse({
+        code: 'datesInvalid',
+        errors: [{ pointer: '/body/validUntil', message: 'must be later than validFrom' }],
+      });
+    const columns = { label, valid_from_ms: validFromMs, valid_until_ms: validUntilMs };
+    assertWritten(await tx.write('credential', id, columns));
+    await followCredentialChange(parts, tx, actor, {
+      action: 'credential.change',
+      id,
+      memberId: row.memberId,
+      payload: { label, validFromMs, validUntilMs },
+    });
+    return ok(await showCredential(parts, tx, id));
+  });
+}
+
+export async function loadCredential(
+  parts: AccessParts,
+  id: string,
+): Promise<Result<Credential, Refusal<'credentialNotFound'>>> {
+  const row = await findCredential(parts.store.read, id);
+  if (row === null) return refuse({ code: 'credentialNotFound' });
+  const [credential] = await credentialsToWire(parts, parts.store.read, [row]);
+  return credential === undefined ? refuse({ code: 'credentialNotFound' }) : ok(credential);
+}
+
+/** One page of credentials. A search that is a card as written finds that card; any other looks at labels. */
+export async function listCredentials(
+  parts: AccessParts,
+  query: z.output<typeof credentialQuerySchema>,
+): Promise<{ items: Credential[]; nextCursor: string | null }> {
+  const { read } = parts.store;
+  const card = query.search === undefined ? null : parseCardText(query.search);
+  const owner = card?.ok === true ? await findReadingOwner(read, card.value) : null;
+  if (card?.ok === true && owner === null) return { items: [], nextCursor: null };
+  const rows = await findCredentials(read, {
+    limit: query.limit + 1,
+    ...(query.memberId === undefined ? {} : { memberIds: [query.memberId] }),
+    ...(query.status === undefined ? {} : { status: query.status }),
+    ...(query.cursor === undefined ? {} : { afterId: query.cursor }),
+    ...(owner === null ? {} : { credentialIds: [owner.credentialId] }),
+    ...(card?.ok === false && query.search !== undefined ? { labelPart: query.search } : {}),
+  });
+  const page = rows.slice(0, query.limit);
+  return {
+    items: await credentialsToWire(parts, read, page),
+    nextCursor: rows.length > query.limit ? (page.at(-1)?.id ?? null) : null,
+  };
+}

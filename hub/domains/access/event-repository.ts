@@ -1,0 +1,190 @@
+import type { Selectable } from 'kysely';
+import { z } from 'zod';
+import { clockTrustSchema } from '#hub/kernel/time.ts';
+import { bridgeEventSchema } from '#hub/mqtt/topics.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { AccessEventTable } from './repository.ts';
+import { type AccessEventKind, accessEventKindSchema, type DenyReason, denyReasonSchema } from './schema.ts';
+
+/** What of a bridge's event is not looked for by itself. */
+export const eventDetailsSchema = bridgeEventSchema.pick({
+  bootId: true,
+  portalKey: true,
+  monotonicMs: true,
+  checks: true,
+  ruleId: true,
+  observed: true,
+  mode: true,
+  policyEpoch: true,
+  policyRevision: true,
+  commandId: true,
+  followsSeq: true,
+  count: true,
+  note: true,
+});
+export type EventDetails = z.infer<typeof eventDetailsSchema>;
+
+export interface AccessEventRow {
+  readonly id: string;
+  readonly bridgeId: string;
+  readonly journalId: string;
+  readonly seq: number;
+  readonly kind: AccessEventKind;
+  /** By the bridge's clock. */
+  readonly atMs: number;
+  readonly clockTrust: z.infer<typeof clockTrustSchema>;
+  readonly receivedAtMs: number;
+  readonly portalId: string | null;
+  readonly readerKey: string | null;
+  readonly credentialId: string | null;
+  readonly memberId: string | null;
+  readonly digest: string | null;
+  readonly reason: DenyReason | null;
+  readonly details: EventDetails;
+}
+
+const toEvent = (row: Selectable<AccessEventTable>): AccessEventRow => ({
+  id: row.id,
+  bridgeId: row.bridge_id,
+  journalId: row.journal_id,
+  seq: row.seq,
+  kind: accessEventKindSchema.parse(row.kind),
+  atMs: row.at_ms,
+  clockTrust: clockTrustSchema.parse(row.clock_trust),
+  receivedAtMs: row.created_at_ms,
+  portalId: row.portal_id,
+  readerKey: row.reader_key,
+  credentialId: row.credential_id,
+  memberId: row.member_id,
+  digest: row.digest,
+  reason: row.reason === null ? null : denyReasonSchema.parse(row.reason),
+  details: eventDetailsSchema.parse(JSON.parse(row.details)),
+});
+
+export async function appendEvent(
+  tx: Transaction,
+  event: Omit<AccessEventRow, 'receivedAtMs'>,
+): Promise<void> {
+  await tx.append('access_event', {
+    id: event.id,
+    bridge_id: event.bridgeId,
+    journal_id: event.journalId,
+    seq: event.seq,
+    kind: event.kind,
+    at_ms: event.atMs,
+    clock_trust: event.clockTrust,
+    portal_id: event.portalId,
+    reader_key: event.readerKey,
+    credential_id: event.credentialId,
+    member_id: event.memberId,
+    digest: event.digest,
+    reason: event.reason,
+    details: JSON.stringify(event.details),
+  });
+}
+
+export interface EventFilter {
+  readonly portalId?: string | undefined;
+  readonly memberId?: string | undefined;
+  readonly credentialId?: string | undefined;
+  readonly kind?: AccessEventKind | undefined;
+  readonly reason?: DenyReason | undefined;
+  /** Events that came before this one. */
+  readonly beforeId?: string | undefined;
+  readonly limit: number;
+}
+
+/** Newest first, in the order in which they came: wall clocks may be wrong. */
+export async function findEvents(reader: Reader, filter: EventFilter): Promise<AccessEventRow[]> {
+  let query = reader.selectFrom('access_event').selectAll();
+  if (filter.portalId !== undefined) query = query.where('portal_id', '=', filter.portalId);
+  if (filter.memberId !== undefined) query = query.where('member_id', '=', filter.memberId);
+  if (filter.credentialId !== undefined) query = query.where('credential_id', '=', filter.credentialId);
+  if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
+  if (filter.reason !== undefined) query = query.where('reason', '=', filter.reason);
+  if (filter.beforeId !== undefined) query = query.where('id', '<', filter.beforeId);
+  return (await query.orderBy('id', 'desc').limit(filter.limit).execute()).map(toEvent);
+}
+
+export async function findEvent(reader: Reader, id: string): Promise<AccessEventRow | null> {
+  const row = await reader.selectFrom('access_event').selectAll().where('id', '=', id).executeTakeFirst();
+  return row ? toEvent(row) : null;
+}
+
+/** Ids of events by their place in a journal. */
+export async function findEventIds(
+  reader: Reader,
+  bridgeId: string,
+  journalId: string,
+  seqs: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  if (seqs.length === 0) return new Map();
+  const rows = await reader
+    .selectFrom('access_event')
+    .select(['seq', 'id'])
+    .where('bridge_id', '=', bridgeId)
+    .where('journal_id', '=', journalId)
+    .where('seq', 'in', seqs)
+    .execute();
+  return new Map(rows.map((row) => [row.seq, row.id]));
+}
+
+/** Refused unknown cards that came at or after `sinceMs` (the hub's clock), newest first. */
+export async function findUnknownCardEvents(
+  reader: Reader,
+  sinceMs: number,
+  limit: number,
+): Promise<AccessEventRow[]> {
+  const rows = await reader
+    .selectFrom('access_event')
+    .selectAll()
+    .where('reason', '=', 'unknownCredential')
+    .where('created_at_ms', '>=', sinceMs)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map(toEvent);
+}
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly bridgeId: string;
+  readonly journalId: string;
+  readonly seq: number;
+  readonly problem: string;
+  readonly body: string;
+  readonly atMs: number;
+}
+
+export async function insertDeadLetter(tx: Transaction, letter: Omit<DeadLetter, 'atMs'>): Promise<void> {
+  await tx.local
+    .insertInto('event_dead_letter')
+    .values({
+      id: letter.id,
+      bridge_id: letter.bridgeId,
+      journal_id: letter.journalId,
+      seq: letter.seq,
+      problem: letter.problem,
+      body: letter.body,
+      at_ms: tx.nowMs,
+    })
+    .execute();
+}
+
+export async function findDeadLetters(
+  reader: Reader,
+  filter: { readonly beforeId?: string | undefined; readonly limit: number },
+): Promise<DeadLetter[]> {
+  let query = reader.selectFrom('event_dead_letter').selectAll();
+  if (filter.beforeId !== undefined) query = query.where('id', '<', filter.beforeId);
+  const rows = await query.orderBy('id', 'desc').limit(filter.limit).execute();
+  return rows.map((row) => ({
+    id: row.id,
+    bridgeId: row.bridge_id,
+    journalId: row.journal_id,
+    seq: row.seq,
+    problem: row.problem,
+    body: row.body,
+    atMs: row.at_ms,
+  }));
+}

@@ -1,0 +1,158 @@
+import { z } from 'zod';
+import { idSchema } from '#hub/kernel/ids.ts';
+import { clockTrustSchema } from '#hub/kernel/time.ts';
+import { nameSchema, pageQuery, wireTime } from './place-schema.ts';
+import { accessCheckSchema, accessEventKindSchema, denyReasonSchema, portalModeSchema } from './schema.ts';
+
+/** One check of a decision, in words. */
+export const wordedCheckSchema = z.strictObject({
+  check: accessCheckSchema,
+  passed: z.boolean(),
+  sentence: z.string(),
+});
+export const whySchema = z.strictObject({ sentence: z.string(), nextStep: z.string().nullable() });
+const named = z.strictObject({ id: z.string(), name: z.string() }).nullable();
+
+export const accessEventSchema = z.strictObject({
+  id: idSchema,
+  kind: accessEventKindSchema,
+  /** By the bridge's clock, and how far that is to be trusted. */
+  at: z.iso.datetime(),
+  clockTrust: clockTrustSchema,
+  receivedAt: z.iso.datetime(),
+  bridge: named,
+  portal: named,
+  reader: z.string().nullable(),
+  member: named,
+  credential: named,
+  reason: denyReasonSchema.nullable(),
+  /** What happened and, where something can be done about it, the next step. */
+  why: whySchema,
+  checks: z.array(wordedCheckSchema),
+  rule: named,
+  /** Decided but not carried out: the door only observes. */
+  observed: z.boolean(),
+  mode: portalModeSchema.nullable(),
+  /** The event that this one follows, for example the grant before `entered`. */
+  followsId: idSchema.nullable(),
+  commandId: z.string().nullable(),
+  count: z.number().int().nullable(),
+  note: z.string().nullable(),
+});
+export type AccessEvent = z.infer<typeof accessEventSchema>;
+
+export const eventQuerySchema = z.strictObject({
+  ...pageQuery,
+  cursor: idSchema.optional(),
+  portalId: idSchema.optional(),
+  memberId: idSchema.optional(),
+  credentialId: idSchema.optional(),
+  kind: accessEventKindSchema.optional(),
+  reason: denyReasonSchema.optional(),
+});
+
+export const deadLetterSchema = z.strictObject({
+  id: idSchema,
+  bridgeId: idSchema,
+  journalId: z.string(),
+  seq: z.number().int(),
+  problem: z.string(),
+  body: z.string(),
+  at: z.iso.datetime(),
+});
+
+const cardTextSchema = z.string().min(1).max(160).meta({ description: 'A card as written: 123:4567' });
+/** Who asks at which door: exactly one of card, credential and member; the door by its id or its key. */
+export const checkRequestSchema = z
+  .strictObject({
+    card: cardTextSchema.optional(),
+    credentialId: idSchema.optional(),
+    memberId: idSchema.optional(),
+    portalId: idSchema.optional(),
+    portalKey: z.string().min(1).max(40).optional(),
+    at: wireTime.optional(),
+  })
+  .refine(
+    (body) =>
+      [body.card, body.credentialId, body.memberId].filter((value) => value !== undefined).length === 1,
+    { error: 'Name exactly one of card, credentialId and memberId.', path: ['card'] },
+  )
+  .refine((body) => (body.portalId === undefined) !== (body.portalKey === undefined), {
+    error: 'Name the door by portalId or by portalKey.',
+    path: ['portalId'],
+  });
+export type CheckRequest = z.infer<typeof checkRequestSchema>;
+
+export const checkAnswerSchema = z.strictObject({
+  granted: z.boolean(),
+  reason: denyReasonSchema.nullable(),
+  why: whySchema,
+  checks: z.array(wordedCheckSchema),
+  rule: named,
+  portal: z.strictObject({ id: idSchema, name: z.string() }),
+  member: named,
+  credential: named,
+  at: z.iso.datetime(),
+  mode: portalModeSchema,
+  extendedAccess: z.boolean(),
+  /** False: the door itself still decides by older rules. */
+  appliedAtPortal: z.boolean(),
+});
+export type CheckAnswer = z.infer<typeof checkAnswerSchema>;
+
+export const bridgeSchema = z.strictObject({
+  id: idSchema,
+  version: z.number().int(),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+  name: nameSchema,
+  connected: z.boolean(),
+  lastSeenAt: z.iso.datetime().nullable(),
+  release: z.string().nullable(),
+  simulated: z.boolean(),
+  clockTrust: clockTrustSchema.nullable(),
+  policy: z.strictObject({
+    desired: z.strictObject({ epoch: z.number().int(), revision: z.number().int() }),
+    applied: z.strictObject({ epoch: z.number().int(), revision: z.number().int() }).nullable(),
+    /** `notConnected` and `pending`: not applied there yet. */
+    state: z.enum(['applied', 'pending', 'notConnected', 'refused']),
+    refused: z.string().nullable(),
+  }),
+  digestKey: z.strictObject({ id: z.string(), rotating: z.boolean() }),
+  journal: z
+    .strictObject({
+      lastSeq: z.number().int(),
+      ackedSeq: z.number().int(),
+      writable: z.boolean(),
+    })
+    .nullable(),
+  /** Grants that wait for a person after a restore. */
+  withheld: z.array(
+    z.strictObject({
+      credentialId: z.string(),
+      label: z.string().nullable(),
+      memberName: z.string().nullable(),
+    }),
+  ),
+  findings: z.array(
+    z.strictObject({
+      id: z.string(),
+      severity: z.enum(['info', 'warning', 'error']),
+      evidence: z.string(),
+      fix: z.string(),
+    }),
+  ),
+});
+export type Bridge = z.infer<typeof bridgeSchema>;
+
+export const simulatedTapSchema = z
+  .strictObject({
+    portalKey: z.string().min(1).max(40).optional(),
+    portalId: idSchema.optional(),
+    readerKey: z.string().min(1).max(40).optional(),
+    card: cardTextSchema,
+  })
+  .refine((body) => (body.portalId === undefined) !== (body.portalKey === undefined), {
+    error: 'Name the door by portalId or by portalKey.',
+    path: ['portalKey'],
+  });

@@ -1,0 +1,11 @@
+import type { Commands } from './commands.ts';
+import type { AccessDeps } from './context.ts';
+import type { LiveBridges } from './live-bridges.ts';
+import type { PolicyKeeper } from './policy-workflow.ts';
+
+/** What the workflows of the access domain stand on. */
+export interface AccessParts extends AccessDeps {
+  readonly keeper: PolicyKeeper;
+  readonly commands: Commands;
+  readonly live: LiveBridges;
+}

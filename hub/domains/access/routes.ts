@@ -1,0 +1,16 @@
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { bridgeEndpoints } from './bridge-routes.ts';
+import { credentialEndpoints } from './credential-routes.ts';
+import { doorEndpoints } from './door-routes.ts';
+import { eventEndpoints } from './event-routes.ts';
+import { placeEndpoints } from './place-routes.ts';
+import type { Access } from './workflow.ts';
+
+/** Everything under /api/access-control that is about doors. */
+export const accessEndpoints = ({ parts, enrolments }: Access): readonly Endpoint[] => [
+  ...placeEndpoints(parts),
+  ...credentialEndpoints(parts, enrolments),
+  ...doorEndpoints(parts),
+  ...eventEndpoints(parts),
+  ...bridgeEndpoints(parts),
+];

@@ -1,0 +1,32 @@
+import type { Actor } from '#hub/domains/identity/schema.ts';
+import type { Transaction } from '#hub/store/store.ts';
+import type { AccessParts } from './parts.ts';
+import { findAreas, findPortals, findRules, portalChanges } from './place-repository.ts';
+import { assertWritten, followPlaceChange } from './place-workflow.ts';
+import { insertRule } from './rule-workflow.ts';
+
+/**
+ * What a space that was just claimed starts with, so that the first card opens the first door: one area with all
+ * doors in it, and one rule. Nothing is added where there are areas or rules already.
+ */
+export async function createStarterSet(parts: AccessParts, tx: Transaction, actor: Actor): Promise<void> {
+  if ((await findAreas(tx)).length === 0) {
+    const areaId = parts.newId();
+    await tx.insert('area', { id: areaId, name: 'Space', parent_id: null });
+    for (const portal of await findPortals(tx))
+      if (portal.areaId === null)
+        assertWritten(await tx.write('portal', portal.id, portalChanges({ areaId })));
+    const payload = { name: 'Space' };
+    await followPlaceChange(parts, tx, actor, { action: 'area.create', table: 'area', id: areaId, payload });
+  }
+  if ((await findRules(tx)).length === 0)
+    await insertRule(parts, tx, actor, {
+      name: 'Everyone with a valid membership, any time',
+      subject: { kind: 'everyone' },
+      target: { kind: 'site' },
+      windows: [],
+      outsideOpeningHours: true,
+      validFromMs: null,
+      validUntilMs: null,
+    });
+}

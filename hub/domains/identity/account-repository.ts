@@ -1,0 +1,180 @@
+import type { Selectable } from 'kysely';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { AccountTable, SessionTable } from './repository.ts';
+import type { AccountStatus } from './schema.ts';
+
+export interface Account {
+  readonly id: string;
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly username: string;
+  readonly displayName: string;
+  readonly status: AccountStatus;
+  readonly memberId: string | null;
+}
+
+export const rowToAccount = (row: Selectable<AccountTable>): Account => ({
+  id: row.id,
+  version: row.version,
+  createdAtMs: row.created_at_ms,
+  updatedAtMs: row.updated_at_ms,
+  username: row.username,
+  displayName: row.display_name,
+  status: row.status,
+  memberId: row.member_id,
+});
+
+const accounts = (reader: Reader) =>
+  reader.selectFrom('account').selectAll().where('deleted_at_ms', 'is', null);
+
+export async function findAccount(reader: Reader, id: string): Promise<Account | null> {
+  const row = await accounts(reader).where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : rowToAccount(row);
+}
+
+export async function findAccountByUsername(reader: Reader, username: string): Promise<Account | null> {
+  const row = await accounts(reader).where('username', '=', username).executeTakeFirst();
+  return row === undefined ? null : rowToAccount(row);
+}
+
+export async function findAccountOfMember(reader: Reader, memberId: string): Promise<Account | null> {
+  const row = await accounts(reader).where('member_id', '=', memberId).executeTakeFirst();
+  return row === undefined ? null : rowToAccount(row);
+}
+
+export interface AccountFilter {
+  readonly limit: number;
+  /** The id of the last account of the page before. */
+  readonly cursor: string | undefined;
+  readonly q: string | undefined;
+  readonly status: AccountStatus | undefined;
+}
+
+/** In the order of creation; one more than `limit` when there is more. */
+export async function listAccounts(reader: Reader, filter: AccountFilter): Promise<readonly Account[]> {
+  let query = accounts(reader)
+    .orderBy('id')
+    .limit(filter.limit + 1);
+  if (filter.cursor !== undefined) query = query.where('id', '>', filter.cursor);
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+  const wanted = filter.q?.toLowerCase();
+  if (wanted !== undefined)
+    query = query.where((eb) =>
+      eb.or([
+        eb(eb.fn<number>('instr', ['username', eb.val(wanted)]), '>', 0),
+        eb(eb.fn<number>('instr', [eb.fn('lower', ['display_name']), eb.val(wanted)]), '>', 0),
+      ]),
+    );
+  return (await query.execute()).map(rowToAccount);
+}
+
+// Passwords
+
+export async function findPassword(reader: Reader, accountId: string): Promise<string | null> {
+  const row = await reader
+    .selectFrom('account_password')
+    .select('phc')
+    .where('account_id', '=', accountId)
+    .executeTakeFirst();
+  return row?.phc ?? null;
+}
+
+export async function savePassword(tx: Transaction, accountId: string, phc: string): Promise<void> {
+  const values = { phc, changed_at_ms: tx.nowMs };
+  await tx.local
+    .insertInto('account_password')
+    .values({ account_id: accountId, ...values })
+    .onConflict((conflict) => conflict.column('account_id').doUpdateSet(values))
+    .execute();
+}
+
+// Sessions
+
+export interface Session {
+  readonly id: string;
+  readonly accountId: string;
+  readonly tokenHash: string;
+  readonly createdAtMs: number;
+  readonly lastUsedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly remoteAddress: string;
+}
+
+const rowToSession = (row: Selectable<SessionTable>): Session => ({
+  id: row.id,
+  accountId: row.account_id,
+  tokenHash: row.token_hash,
+  createdAtMs: row.created_at_ms,
+  lastUsedAtMs: row.last_used_at_ms,
+  expiresAtMs: row.expires_at_ms,
+  remoteAddress: row.remote_address,
+});
+
+export async function findSession(reader: Reader, id: string): Promise<Session | null> {
+  const row = await reader.selectFrom('session').selectAll().where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : rowToSession(row);
+}
+
+export async function findSessionByToken(reader: Reader, tokenHash: string): Promise<Session | null> {
+  const row = await reader
+    .selectFrom('session')
+    .selectAll()
+    .where('token_hash', '=', tokenHash)
+    .executeTakeFirst();
+  return row === undefined ? null : rowToSession(row);
+}
+
+/** The last used first. */
+export async function listSessions(reader: Reader, accountId: string): Promise<readonly Session[]> {
+  const rows = await reader
+    .selectFrom('session')
+    .selectAll()
+    .where('account_id', '=', accountId)
+    .orderBy('last_used_at_ms', 'desc')
+    .execute();
+  return rows.map(rowToSession);
+}
+
+export async function insertSession(tx: Transaction, session: Session): Promise<void> {
+  await tx.local
+    .insertInto('session')
+    .values({
+      id: session.id,
+      account_id: session.accountId,
+      token_hash: session.tokenHash,
+      created_at_ms: session.createdAtMs,
+      last_used_at_ms: session.lastUsedAtMs,
+      expires_at_ms: session.expiresAtMs,
+      remote_address: session.remoteAddress,
+    })
+    .execute();
+}
+
+export async function touchSession(tx: Transaction, id: string, atMs: number): Promise<void> {
+  await tx.local.updateTable('session').set({ last_used_at_ms: atMs }).where('id', '=', id).execute();
+}
+
+export async function deleteSessions(tx: Transaction, ids: readonly string[]): Promise<void> {
+  if (ids.length > 0) await tx.local.deleteFrom('session').where('id', 'in', ids).execute();
+}
+
+export async function deleteSessionsOf(tx: Transaction, accountId: string): Promise<void> {
+  await tx.local.deleteFrom('session').where('account_id', '=', accountId).execute();
+}
+
+/** Ended by time, of whatever account. */
+export async function deleteStaleSessions(
+  tx: Transaction,
+  before: { readonly lastUsedAtMs: number; readonly expiresAtMs: number },
+): Promise<void> {
+  await tx.local
+    .deleteFrom('session')
+    .where((eb) =>
+      eb.or([
+        eb('last_used_at_ms', '<=', before.lastUsedAtMs),
+        eb('expires_at_ms', '<=', before.expiresAtMs),
+      ]),
+    )
+    .execute();
+}

@@ -1,0 +1,178 @@
+import type { z } from 'zod';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { ok, refuse } from '#hub/kernel/result.ts';
+import {
+  type AccountView,
+  changeAccount,
+  createAccount,
+  resetPassword,
+  setAccountStatus,
+  viewAccount,
+  viewAccounts,
+} from './account-workflow.ts';
+import type { IdentityDeps } from './deps.ts';
+import {
+  type AccountStatus,
+  accountDraftSchema,
+  accountPageSchema,
+  accountPatchSchema,
+  accountQuerySchema,
+  accountSchema,
+  emptySchema,
+  idParamsSchema,
+  passwordResetSchema,
+} from './schema.ts';
+
+type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'newId' | 'passwords' | 'memberExists'>;
+
+const tag = 'accounts';
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+function accountToWire({ account, roles }: AccountView): z.input<typeof accountSchema> {
+  return {
+    id: account.id,
+    version: account.version,
+    createdAt: iso(account.createdAtMs),
+    updatedAt: iso(account.updatedAtMs),
+    username: account.username,
+    displayName: account.displayName,
+    status: account.status,
+    memberId: account.memberId,
+    roles: roles.map(({ role, expiresAtMs }) => ({
+      roleId: role.id,
+      name: role.name,
+      expiresAt: expiresAtMs === null ? null : iso(expiresAtMs),
+    })),
+  };
+}
+
+function reading(deps: Deps): readonly Endpoint[] {
+  return [
+    defineEndpoint({
+      method: 'GET',
+      path: '/api/accounts',
+      summary: 'Who can sign in, in the order of creation',
+      tag,
+      access: { permission: 'account.read' },
+      query: accountQuerySchema,
+      response: accountPageSchema,
+      refusals: {},
+      async handle({ query }) {
+        const { limit, cursor, q, status } = query;
+        const filter = { limit, cursor, q, status };
+        const views = await viewAccounts(deps.store.read, filter, deps.clock.nowMs());
+        const items = views.slice(0, limit).map(accountToWire);
+        const nextCursor = views.length > limit ? (items.at(-1)?.id ?? null) : null;
+        return ok({ body: { items, nextCursor } });
+      },
+    }),
+    defineEndpoint({
+      method: 'GET',
+      path: '/api/accounts/{id}',
+      summary: 'One account with its roles',
+      tag,
+      access: { permission: 'account.read' },
+      params: idParamsSchema,
+      response: accountSchema,
+      refusals: { accountMissing: 404 },
+      async handle({ params }) {
+        const found = await viewAccount(deps.store.read, params.id, deps.clock.nowMs());
+        return found.ok ? ok({ body: accountToWire(found.value) }) : found;
+      },
+    }),
+  ];
+}
+
+function statusEndpoint(deps: Deps, verb: 'disable' | 'enable', status: AccountStatus): Endpoint {
+  return defineEndpoint({
+    method: 'POST',
+    path: `/api/accounts/{id}/${verb}`,
+    summary: verb === 'disable' ? 'Disable an account and sign it out everywhere' : 'Enable an account again',
+    tag,
+    access: { permission: 'account.manage' },
+    params: idParamsSchema,
+    response: accountSchema,
+    refusals: { accountMissing: 404, beyondOwnPermissions: 403, lastOwner: 409, ownAccount: 409 },
+    async handle({ principal, params }) {
+      const set = await setAccountStatus(deps, principal, params.id, status);
+      return set.ok ? ok({ body: accountToWire(set.value) }) : set;
+    },
+  });
+}
+
+/** Accounts: who can sign in. */
+export function accountEndpoints(deps: Deps): readonly Endpoint[] {
+  return [
+    ...reading(deps),
+    defineEndpoint({
+      method: 'POST',
+      path: '/api/accounts',
+      summary: 'Add an account; it gets its roles afterwards',
+      tag,
+      access: { permission: 'account.manage' },
+      body: accountDraftSchema,
+      response: accountSchema,
+      status: 201,
+      refusals: {
+        usernameTaken: 409,
+        memberMissing: 422,
+        memberHasAccount: 409,
+        passwordRefused: 422,
+        signInBusy: 503,
+      },
+      async handle({ principal, body }) {
+        const made = await createAccount(deps, principal, body);
+        return made.ok ? ok({ body: accountToWire(made.value) }) : made;
+      },
+    }),
+    defineEndpoint({
+      method: 'PATCH',
+      path: '/api/accounts/{id}',
+      summary: 'Change username, name or member of an account',
+      tag,
+      access: { permission: 'account.manage' },
+      params: idParamsSchema,
+      body: accountPatchSchema,
+      response: accountSchema,
+      refusals: {
+        accountMissing: 404,
+        beyondOwnPermissions: 403,
+        staleVersion: 409,
+        usernameTaken: 409,
+        memberMissing: 422,
+        memberHasAccount: 409,
+      },
+      async handle({ principal, params, body }) {
+        const changed = await changeAccount(deps, principal, params.id, body);
+        if (changed.ok) return ok({ body: accountToWire(changed.value) });
+        const { refusal } = changed;
+        if (refusal.code !== 'staleVersion') return refuse(refusal);
+        return refuse({ ...refusal, current: accountToWire(refusal.current) });
+      },
+    }),
+    statusEndpoint(deps, 'disable', 'disabled'),
+    statusEndpoint(deps, 'enable', 'active'),
+    defineEndpoint({
+      method: 'PUT',
+      path: '/api/accounts/{id}/password',
+      summary: 'Set a new password for somebody else, who is signed out everywhere',
+      tag,
+      access: { permission: 'account.manage' },
+      params: idParamsSchema,
+      body: passwordResetSchema,
+      response: emptySchema,
+      refusals: {
+        accountMissing: 404,
+        beyondOwnPermissions: 403,
+        ownAccount: 409,
+        passwordRefused: 422,
+        signInBusy: 503,
+      },
+      async handle({ principal, params, body }) {
+        const reset = await resetPassword(deps, principal, params.id, body.password);
+        return reset.ok ? ok({ body: {} }) : reset;
+      },
+    }),
+  ];
+}

@@ -1,0 +1,26 @@
+import type { Clock } from '#hub/platform/clock.ts';
+import type { Logger } from '#hub/platform/log.ts';
+import type { Reader, Store, Transaction } from '#hub/store/store.ts';
+import type { PasswordHasher } from './password.ts';
+import type { Site } from './repository.ts';
+
+/** What the claim made, for the domains that set up what a site starts with. */
+export interface Claimed {
+  readonly site: Site;
+  readonly ownerAccountId: string;
+  /** Whether the owner wants a first plan and access rule to start from. */
+  readonly starterRules: boolean;
+}
+
+export interface IdentityDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly newId: () => string;
+  readonly log: Logger;
+  readonly passwords: PasswordHasher;
+  /** Inside the claim's transaction. */
+  readonly onClaimed: (tx: Transaction, claimed: Claimed) => Promise<void>;
+  /** Inside the transaction that changed the site's name or time zone. */
+  readonly onSiteChanged: (tx: Transaction, site: Site) => Promise<void>;
+  readonly memberExists: (reader: Reader, memberId: string) => Promise<boolean>;
+}

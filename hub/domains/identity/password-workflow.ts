@@ -1,0 +1,101 @@
+import type { Principal } from '#hub/http/endpoint.ts';
+import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { deleteSessionsOf, findAccount, findPassword, savePassword } from './account-repository.ts';
+import type { TooManyAttempts } from './attempt-workflow.ts';
+import { beginAttempt, settleAttempt } from './attempt-workflow.ts';
+import type { IdentityDeps } from './deps.ts';
+import type { HasherBusy } from './password.ts';
+import { checkPassword, type PasswordRefused } from './password-rules.ts';
+import { findSite } from './repository.ts';
+import {
+  type OpenedSession,
+  openSession,
+  recordRefusedSignIn,
+  signInKeys,
+  takeBack,
+} from './session-workflow.ts';
+import { actorOf, recordAudit } from './workflow.ts';
+
+export type NewPasswordRefused = Refusal<'passwordRefused'> & {
+  readonly reason: PasswordRefused['reason'];
+  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
+};
+
+/** `checkPassword`, with the field that the answer points at. */
+export function checkNewPassword(
+  password: string,
+  names: readonly string[],
+  pointer: string,
+): Result<null, NewPasswordRefused> {
+  const checked = checkPassword(password, names);
+  if (checked.ok) return checked;
+  const { code, reason, message } = checked.refusal;
+  return refuse({ code, reason, errors: [{ pointer, message }] });
+}
+
+export type PasswordChangeRefusal =
+  | (Refusal<'noAccount'> & { readonly nextStep: string })
+  | (Refusal<'currentPasswordWrong'> & {
+      readonly errors: readonly { readonly pointer: string; readonly message: string }[];
+    })
+  | NewPasswordRefused
+  | TooManyAttempts
+  | HasherBusy;
+
+const noAccount: PasswordChangeRefusal = {
+  code: 'noAccount',
+  nextStep: 'The command line has no password; set one for an account by its id.',
+};
+const currentWrong: PasswordChangeRefusal = {
+  code: 'currentPasswordWrong',
+  errors: [{ pointer: '/body/currentPassword', message: 'is not the password of this account' }],
+};
+
+/**
+ * Changes one's own password. Wrong tries count like those at the sign-in, or an open session would be a way around
+ * them. All the account's sessions end, this one too; a fresh one is opened in its place.
+ */
+export async function changeOwnPassword(
+  deps: Pick<IdentityDeps, 'store' | 'passwords' | 'newId'>,
+  principal: Principal,
+  asked: { readonly currentPassword: string; readonly newPassword: string },
+  remoteAddress: string,
+): Promise<Result<OpenedSession, PasswordChangeRefusal>> {
+  if (principal.kind === 'console') return refuse(noAccount);
+  const account = await findAccount(deps.store.read, principal.accountId);
+  if (account === null) return refuse(noAccount);
+  const site = await findSite(deps.store.read);
+  const names = [account.username, account.displayName, site?.name ?? ''];
+  const allowed = checkNewPassword(asked.newPassword, names, '/body/newPassword');
+  if (!allowed.ok) return allowed;
+  const keys = signInKeys(account.username, remoteAddress);
+  const begun = await deps.store.transact('password.begin', (tx) =>
+    beginAttempt(tx, [keys.signIn, keys.address]),
+  );
+  if (!begun.ok) return begun;
+  const phc = await findPassword(deps.store.read, account.id);
+  const verified = await deps.passwords.verify(phc, asked.currentPassword);
+  if (verified.ok && !verified.value.matches) {
+    await deps.store.transact('password.refused', (tx) => recordRefusedSignIn(tx, account, remoteAddress));
+    return refuse(currentWrong);
+  }
+  const hashed = verified.ok ? await deps.passwords.hash(asked.newPassword) : verified;
+  if (!hashed.ok) {
+    await takeBack(deps, keys);
+    return hashed;
+  }
+  return deps.store.transact('password.change', async (tx) => {
+    if ((await findPassword(tx, account.id)) !== phc) return refuse(currentWrong);
+    await settleAttempt(tx, keys.signIn, 'reset');
+    await settleAttempt(tx, keys.address, 'takeBack');
+    await savePassword(tx, account.id, hashed.value);
+    await deleteSessionsOf(tx, account.id);
+    await recordAudit(tx, {
+      actor: actorOf(principal),
+      action: 'account.changePassword',
+      target: { table: 'account', id: account.id },
+      payload: {},
+    });
+    return ok(await openSession(tx, deps, account.id, remoteAddress));
+  });
+}

@@ -1,0 +1,177 @@
+import type { Selectable } from 'kysely';
+import { z } from 'zod';
+import type { Reader } from '#hub/store/store.ts';
+import type { RoleTable } from './repository.ts';
+import type { OwnerHold } from './rules.ts';
+import { type Permission, permissionSchema, permissions } from './schema.ts';
+
+export interface Role {
+  readonly id: string;
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly name: string;
+  readonly description: string;
+  readonly builtIn: boolean;
+  readonly permissions: readonly Permission[];
+}
+
+export interface AssignedRole {
+  readonly assignmentId: string;
+  readonly accountId: string;
+  readonly role: Role;
+  /** Null: for good. */
+  readonly expiresAtMs: number | null;
+}
+
+const storedPermissionsSchema = z.array(z.string());
+
+/** A permission that this release does not know (the store has seen a newer one) grants nothing. */
+function parsePermissions(json: string): readonly Permission[] {
+  const stored = new Set(storedPermissionsSchema.parse(JSON.parse(json)));
+  return permissions.filter((permission) => stored.has(permission));
+}
+
+/** In the order of the table of permissions, each once. */
+export function printPermissions(granted: readonly Permission[]): string {
+  const set = new Set(granted);
+  return JSON.stringify(permissionSchema.options.filter((permission) => set.has(permission)));
+}
+
+export const rowToRole = (row: Selectable<RoleTable>): Role => ({
+  id: row.id,
+  version: row.version,
+  createdAtMs: row.created_at_ms,
+  updatedAtMs: row.updated_at_ms,
+  name: row.name,
+  description: row.description,
+  builtIn: row.built_in === 1,
+  permissions: parsePermissions(row.permissions),
+});
+
+const roles = (reader: Reader) => reader.selectFrom('role').selectAll().where('deleted_at_ms', 'is', null);
+
+export async function findRole(reader: Reader, id: string): Promise<Role | null> {
+  const row = await roles(reader).where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : rowToRole(row);
+}
+
+export async function findBuiltInRole(reader: Reader, name: string): Promise<Role | null> {
+  const row = await roles(reader).where('built_in', '=', 1).where('name', '=', name).executeTakeFirst();
+  return row === undefined ? null : rowToRole(row);
+}
+
+/** Names are compared without regard to (ASCII) case, built-in ones among them. */
+export async function findRoleNamed(reader: Reader, name: string): Promise<Role | null> {
+  const row = await roles(reader)
+    .where((eb) => eb(eb.fn<string>('lower', ['name']), '=', eb.fn<string>('lower', [eb.val(name)])))
+    .executeTakeFirst();
+  return row === undefined ? null : rowToRole(row);
+}
+
+/** In the order of creation, so the built-in ones first; one more than `limit` when there is more. */
+export async function listRoles(
+  reader: Reader,
+  page: { readonly limit: number; readonly cursor: string | undefined },
+): Promise<readonly Role[]> {
+  let query = roles(reader)
+    .orderBy('id')
+    .limit(page.limit + 1);
+  if (page.cursor !== undefined) query = query.where('id', '>', page.cursor);
+  return (await query.execute()).map(rowToRole);
+}
+
+/** How many accounts have each role, expired assignments among them; a role that nobody has is left out. */
+export async function countAssignments(
+  reader: Reader,
+  roleIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  if (roleIds.length === 0) return new Map();
+  const rows = await reader
+    .selectFrom('role_assignment')
+    .select(({ fn }) => ['role_id', fn.countAll<number>().as('holders')])
+    .where('role_id', 'in', roleIds)
+    .where('deleted_at_ms', 'is', null)
+    .groupBy('role_id')
+    .execute();
+  return new Map(rows.map((row) => [row.role_id, row.holders]));
+}
+
+export async function findAssignment(
+  reader: Reader,
+  accountId: string,
+  roleId: string,
+): Promise<{ readonly id: string; readonly expiresAtMs: number | null } | null> {
+  const row = await reader
+    .selectFrom('role_assignment')
+    .select(['id', 'expires_at_ms'])
+    .where('account_id', '=', accountId)
+    .where('role_id', '=', roleId)
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirst();
+  return row === undefined ? null : { id: row.id, expiresAtMs: row.expires_at_ms };
+}
+
+/** The roles of these accounts that count at `nowMs`. */
+export async function listAssignedRoles(
+  reader: Reader,
+  accountIds: readonly string[],
+  nowMs: number,
+): Promise<readonly AssignedRole[]> {
+  if (accountIds.length === 0) return [];
+  const rows = await reader
+    .selectFrom('role_assignment')
+    .innerJoin('role', 'role.id', 'role_assignment.role_id')
+    .selectAll('role')
+    .select([
+      'role_assignment.id as assignment_id',
+      'role_assignment.account_id as holder_id',
+      'role_assignment.expires_at_ms as ends_at_ms',
+    ])
+    .where('role_assignment.account_id', 'in', accountIds)
+    .where('role_assignment.deleted_at_ms', 'is', null)
+    .where('role.deleted_at_ms', 'is', null)
+    .where((eb) =>
+      eb.or([
+        eb('role_assignment.expires_at_ms', 'is', null),
+        eb('role_assignment.expires_at_ms', '>', nowMs),
+      ]),
+    )
+    .orderBy('role.id')
+    .execute();
+  return rows.map((row) => ({
+    assignmentId: row.assignment_id,
+    accountId: row.holder_id,
+    role: rowToRole(row),
+    expiresAtMs: row.ends_at_ms,
+  }));
+}
+
+/** Everything that the account may do at `nowMs`. */
+export async function loadPermissions(
+  reader: Reader,
+  accountId: string,
+  nowMs: number,
+): Promise<ReadonlySet<Permission>> {
+  const assigned = await listAssignedRoles(reader, [accountId], nowMs);
+  return new Set(assigned.flatMap(({ role }) => role.permissions));
+}
+
+/** Who holds the built-in role that can do everything. */
+export async function listOwners(reader: Reader): Promise<readonly OwnerHold[]> {
+  const rows = await reader
+    .selectFrom('role_assignment')
+    .innerJoin('role', 'role.id', 'role_assignment.role_id')
+    .innerJoin('account', 'account.id', 'role_assignment.account_id')
+    .select(['account.id', 'account.status', 'role_assignment.expires_at_ms'])
+    .where('role.built_in', '=', 1)
+    .where('role.name', '=', 'super_admin')
+    .where('role_assignment.deleted_at_ms', 'is', null)
+    .where('account.deleted_at_ms', 'is', null)
+    .execute();
+  return rows.map((row) => ({
+    accountId: row.id,
+    active: row.status === 'active',
+    expiresAtMs: row.expires_at_ms,
+  }));
+}

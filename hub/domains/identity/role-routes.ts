@@ -1,0 +1,186 @@
+import type { z } from 'zod';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { ok, refuse } from '#hub/kernel/result.ts';
+import type { IdentityDeps } from './deps.ts';
+import {
+  assignRole,
+  changeRole,
+  createRole,
+  deleteRole,
+  type RoleView,
+  revokeRole,
+  viewRoles,
+} from './role-workflow.ts';
+import {
+  emptySchema,
+  idParamsSchema,
+  permissionPageSchema,
+  permissions,
+  permissionTexts,
+  roleAssignSchema,
+  roleDraftSchema,
+  rolePageSchema,
+  rolePatchSchema,
+  roleQuerySchema,
+  roleRevokeParamsSchema,
+  roleSchema,
+} from './schema.ts';
+
+type Deps = Pick<IdentityDeps, 'store' | 'newId'>;
+
+const tag = 'roles';
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+const roleToWire = ({ role, accountCount }: RoleView): z.input<typeof roleSchema> => ({
+  id: role.id,
+  version: role.version,
+  createdAt: iso(role.createdAtMs),
+  updatedAt: iso(role.updatedAtMs),
+  name: role.name,
+  description: role.description,
+  builtIn: role.builtIn,
+  permissions: [...role.permissions],
+  accountCount,
+});
+
+function reading(deps: Deps): readonly Endpoint[] {
+  return [
+    defineEndpoint({
+      method: 'GET',
+      path: '/api/access-control/permissions',
+      summary: 'Everything that a role can permit',
+      tag,
+      access: { permission: 'role.read' },
+      response: permissionPageSchema,
+      refusals: {},
+      async handle() {
+        const items = permissions.map((permission) => ({
+          permission,
+          description: permissionTexts[permission],
+        }));
+        return ok({ body: { items, nextCursor: null } });
+      },
+    }),
+    defineEndpoint({
+      method: 'GET',
+      path: '/api/access-control/roles',
+      summary: 'Roles, in the order of creation',
+      tag,
+      access: { permission: 'role.read' },
+      query: roleQuerySchema,
+      response: rolePageSchema,
+      refusals: {},
+      async handle({ query }) {
+        const { limit, cursor } = query;
+        const views = await viewRoles(deps.store.read, { limit, cursor });
+        const items = views.slice(0, limit).map(roleToWire);
+        const nextCursor = views.length > limit ? (items.at(-1)?.id ?? null) : null;
+        return ok({ body: { items, nextCursor } });
+      },
+    }),
+  ];
+}
+
+function changing(deps: Deps): readonly Endpoint[] {
+  return [
+    defineEndpoint({
+      method: 'POST',
+      path: '/api/access-control/roles',
+      summary: 'Make a role out of permissions that one holds oneself',
+      tag,
+      access: { permission: 'role.manage' },
+      body: roleDraftSchema,
+      response: roleSchema,
+      status: 201,
+      refusals: { roleNameTaken: 409, beyondOwnPermissions: 403 },
+      async handle({ principal, body }) {
+        const made = await createRole(deps, principal, body);
+        return made.ok ? ok({ body: roleToWire(made.value) }) : made;
+      },
+    }),
+    defineEndpoint({
+      method: 'PATCH',
+      path: '/api/access-control/roles/{id}',
+      summary: 'Change a role that is not built in',
+      tag,
+      access: { permission: 'role.manage' },
+      params: idParamsSchema,
+      body: rolePatchSchema,
+      response: roleSchema,
+      refusals: {
+        roleMissing: 404,
+        roleBuiltIn: 409,
+        roleNameTaken: 409,
+        staleVersion: 409,
+        beyondOwnPermissions: 403,
+      },
+      async handle({ principal, params, body }) {
+        const changed = await changeRole(deps, principal, params.id, body);
+        if (changed.ok) return ok({ body: roleToWire(changed.value) });
+        const { refusal } = changed;
+        if (refusal.code !== 'staleVersion') return refuse(refusal);
+        return refuse({ ...refusal, current: roleToWire(refusal.current) });
+      },
+    }),
+    defineEndpoint({
+      method: 'DELETE',
+      path: '/api/access-control/roles/{id}',
+      summary: 'Delete a role that nobody has',
+      tag,
+      access: { permission: 'role.manage' },
+      params: idParamsSchema,
+      response: emptySchema,
+      refusals: { roleMissing: 404, roleBuiltIn: 409, roleAssigned: 409, beyondOwnPermissions: 403 },
+      async handle({ principal, params }) {
+        const deleted = await deleteRole(deps, principal, params.id);
+        return deleted.ok ? ok({ body: {} }) : deleted;
+      },
+    }),
+  ];
+}
+
+/** Roles, and who has them. */
+export function roleEndpoints(deps: Deps): readonly Endpoint[] {
+  return [
+    ...reading(deps),
+    ...changing(deps),
+    defineEndpoint({
+      method: 'POST',
+      path: '/api/access-control/roles/{id}/assign',
+      summary: 'Give a role to an account, for good or for a time',
+      tag,
+      access: { permission: 'role.manage' },
+      params: idParamsSchema,
+      body: roleAssignSchema,
+      response: roleSchema,
+      refusals: {
+        roleMissing: 404,
+        accountMissing: 422,
+        endsInThePast: 422,
+        lastOwner: 409,
+        beyondOwnPermissions: 403,
+      },
+      async handle({ principal, params, body }) {
+        const expiresAtMs = body.expiresAt === null ? null : Date.parse(body.expiresAt);
+        const asked = { accountId: body.accountId, expiresAtMs };
+        const assigned = await assignRole(deps, principal, params.id, asked);
+        return assigned.ok ? ok({ body: roleToWire(assigned.value) }) : assigned;
+      },
+    }),
+    defineEndpoint({
+      method: 'POST',
+      path: '/api/access-control/roles/{id}/revoke/{account}',
+      summary: 'Take a role from an account',
+      tag,
+      access: { permission: 'role.manage' },
+      params: roleRevokeParamsSchema,
+      response: roleSchema,
+      refusals: { roleMissing: 404, roleNotAssigned: 404, lastOwner: 409, beyondOwnPermissions: 403 },
+      async handle({ principal, params }) {
+        const revoked = await revokeRole(deps, principal, params.id, params.account);
+        return revoked.ok ? ok({ body: roleToWire(revoked.value) }) : revoked;
+      },
+    }),
+  ];
+}

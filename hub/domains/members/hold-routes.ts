@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { actorOf } from '#hub/domains/identity/workflow.ts';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { idSchema } from '#hub/kernel/ids.ts';
+import { ok, refuse } from '#hub/kernel/result.ts';
+import { holdReleaseSchema, holdSchema, reasonSchema } from './member-schema.ts';
+import { holdToWire } from './member-view.ts';
+import { placeHold, releaseHold } from './member-workflow.ts';
+import { cutPage, decodeCursor, idCursorSchema } from './page-cursor.ts';
+import { pageOf, pageQuerySchema } from './plan-schema.ts';
+import { findMember, listHolds } from './repository.ts';
+import { answer, pickStatuses } from './route-answer.ts';
+import type { MemberDeps } from './workflow.ts';
+
+const params = z.strictObject({ id: idSchema });
+const tag = 'members';
+
+export const holdEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
+  defineEndpoint({
+    method: 'GET',
+    path: '/api/members/{id}/holds',
+    summary: 'Holds of a member, the newest first',
+    tag,
+    access: { permission: 'member.read' },
+    params,
+    query: pageQuerySchema,
+    response: pageOf(holdSchema),
+    refusals: pickStatuses('memberNotFound', 'cursorInvalid'),
+    async handle({ params: { id }, query }) {
+      const { read } = deps.store;
+      if ((await findMember(read, id)) === undefined) return answer(refuse({ code: 'memberNotFound' }));
+      const place = query.cursor === undefined ? ok([]) : decodeCursor(query.cursor, idCursorSchema);
+      if (!place.ok) return answer(place);
+      const rows = await listHolds(read, id, query.limit + 1, place.value[0]);
+      const page = cutPage(rows, query.limit, (hold) => [hold.id]);
+      return answer(ok({ items: page.rows.map(holdToWire), nextCursor: page.nextCursor }));
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: '/api/members/{id}/holds',
+    summary: 'Place a hold: no door opens for the member until every hold is released',
+    tag,
+    access: { permission: 'member.manage' },
+    params,
+    body: reasonSchema,
+    response: holdSchema,
+    status: 201,
+    refusals: pickStatuses('memberNotFound', 'tooManyHolds'),
+    async handle({ principal, params: { id }, body }) {
+      return answer(await placeHold(deps, actorOf(principal), id, body.reason));
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: '/api/members/{id}/holds/{holdId}/release',
+    summary: 'Release a hold',
+    tag,
+    access: { permission: 'member.manage' },
+    params: params.extend({ holdId: idSchema }),
+    body: holdReleaseSchema,
+    response: holdSchema,
+    refusals: pickStatuses('memberNotFound', 'holdNotFound', 'holdAlreadyReleased'),
+    async handle({ principal, params: { id, holdId }, body }) {
+      const target = { memberId: id, holdId };
+      return answer(await releaseHold(deps, actorOf(principal), target, body.note ?? null));
+    },
+  }),
+];

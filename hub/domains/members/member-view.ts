@@ -1,0 +1,150 @@
+import type { Reader } from '#hub/store/store.ts';
+import type { Hold, Member, MemberListItem, Membership } from './member-schema.ts';
+import { listMemberships, type MembershipRow } from './membership-repository.ts';
+import { admissionPeriod, allowedMembershipEvents } from './membership-rules.ts';
+import { findPlanNames, type GroupRow, listGroupsOfMember, type PlanRow } from './plan-repository.ts';
+import type { Group, Plan } from './plan-schema.ts';
+import { type EntityFields, findMember, type HoldRow, listHolds, type MemberRow } from './repository.ts';
+import { admitsNow } from './rules.ts';
+import type { AdmissionFacts } from './schema.ts';
+import { loadAdmissionFacts } from './workflow.ts';
+
+/** How many memberships and holds stand in the answer about one member; their own lists have all. */
+const shownWithMember = 20;
+
+const msToIso = (ms: number): string => new Date(ms).toISOString();
+const msToIsoOrNull = (ms: number | null): string | null => (ms === null ? null : msToIso(ms));
+
+const entityToWire = (row: EntityFields) => ({
+  id: row.id,
+  version: row.version,
+  createdAt: msToIso(row.createdAtMs),
+  updatedAt: msToIso(row.updatedAtMs),
+});
+
+export const planToWire = (row: PlanRow): Plan => ({
+  ...entityToWire(row),
+  name: row.name,
+  description: row.description,
+  priceMinor: row.priceMinor,
+  currency: row.currency,
+  interval: row.interval,
+  graceDays: row.graceDays,
+  overdueDays: row.overdueDays,
+  active: row.active,
+});
+
+export const groupToWire = (row: GroupRow): Group => ({
+  ...entityToWire(row),
+  name: row.name,
+  description: row.description,
+  memberCount: row.memberCount,
+});
+
+export const holdToWire = (row: HoldRow): Hold => ({
+  ...entityToWire(row),
+  memberId: row.memberId,
+  reason: row.reason,
+  placedBy: row.placedBy,
+  placedAt: msToIso(row.createdAtMs),
+  releasedBy: row.releasedBy,
+  releasedAt: msToIsoOrNull(row.releasedAtMs),
+  releaseNote: row.releaseNote,
+});
+
+const membershipToWire = (row: MembershipRow, planName: string): Membership => ({
+  ...entityToWire(row),
+  memberId: row.memberId,
+  planId: row.planId,
+  planName,
+  state: row.state,
+  stateSince: msToIso(row.stateSinceMs),
+  stateReason: row.stateReason,
+  from: msToIsoOrNull(row.fromMs),
+  until: msToIsoOrNull(row.untilMs),
+  admitsUntil: msToIsoOrNull(admissionPeriod(row)?.untilMs ?? null),
+  renews: row.renews,
+  graceDays: row.graceDays,
+  overdueDays: row.overdueDays,
+  allowedEvents: [...allowedMembershipEvents(row.state)],
+});
+
+/** Memberships as they are shown, with the names of their plans. */
+export async function membershipsToWire(
+  reader: Reader,
+  rows: readonly MembershipRow[],
+): Promise<Membership[]> {
+  const names = await findPlanNames(reader, [...new Set(rows.map((row) => row.planId))]);
+  return rows.map((row) => membershipToWire(row, names.get(row.planId) ?? ''));
+}
+
+const standing = (
+  facts: AdmissionFacts | undefined,
+  planNames: ReadonlyMap<string, string>,
+  nowMs: number,
+) => {
+  const planId = facts?.planId ?? null;
+  return {
+    planId,
+    planName: planId === null ? null : (planNames.get(planId) ?? null),
+    membershipState: facts?.membershipState ?? ('none' as const),
+    onHold: facts?.onHold ?? false,
+    waiverMissing: facts?.waiverMissing ?? true,
+    admitsNow: facts !== undefined && admitsNow(facts, nowMs),
+    admitsUntil: msToIsoOrNull(facts?.membershipUntilMs ?? null),
+  };
+};
+
+/** Rows of the members' list, in the order given. */
+export async function membersToListItems(
+  reader: Reader,
+  rows: readonly MemberRow[],
+  nowMs: number,
+): Promise<MemberListItem[]> {
+  const factsByMember = await loadAdmissionFacts(
+    reader,
+    rows.map((row) => row.id),
+    nowMs,
+  );
+  const planIds = [...factsByMember.values()].flatMap((facts) => facts.planId ?? []);
+  const planNames = await findPlanNames(reader, [...new Set(planIds)]);
+  return rows.map((row) => ({
+    ...entityToWire(row),
+    number: row.number,
+    name: row.name,
+    email: row.email,
+    status: row.status,
+    ...standing(factsByMember.get(row.id), planNames, nowMs),
+  }));
+}
+
+/** Everything about one member; undefined when there is none. */
+export async function loadMember(reader: Reader, id: string, nowMs: number): Promise<Member | undefined> {
+  const row = await findMember(reader, id);
+  if (row === undefined) return undefined;
+  const memberships = await listMemberships(reader, id, shownWithMember);
+  const holds = await listHolds(reader, id, shownWithMember);
+  const facts = (await loadAdmissionFacts(reader, [id], nowMs)).get(id);
+  const planNames = await findPlanNames(reader, facts?.planId ? [facts.planId] : []);
+  return {
+    ...entityToWire(row),
+    number: row.number,
+    name: row.name,
+    email: row.email,
+    phone: row.phone,
+    locale: row.locale,
+    dateOfBirth: row.dateOfBirth,
+    guardian: row.guardian,
+    notes: row.notes,
+    waiverVersion: row.waiverVersion,
+    waiverDate: row.waiverDate,
+    extendedAccess: row.extendedAccess,
+    status: row.status,
+    statusReason: row.statusReason,
+    statusSince: msToIso(row.statusSinceMs),
+    ...standing(facts, planNames, nowMs),
+    groups: [...(await listGroupsOfMember(reader, id))],
+    memberships: await membershipsToWire(reader, memberships),
+    holds: holds.map(holdToWire),
+  };
+}

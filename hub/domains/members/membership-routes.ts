@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { actorOf } from '#hub/domains/identity/workflow.ts';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { idSchema } from '#hub/kernel/ids.ts';
+import { ok, refuse } from '#hub/kernel/result.ts';
+import {
+  membershipChangeSchema,
+  membershipEventSchema,
+  membershipInputSchema,
+  membershipSchema,
+} from './member-schema.ts';
+import { membershipsToWire } from './member-view.ts';
+import { listMemberships } from './membership-repository.ts';
+import { applyMembershipEvent, correctMembership, createMembership } from './membership-workflow.ts';
+import { cutPage, decodeCursor, idCursorSchema } from './page-cursor.ts';
+import { pageOf, pageQuerySchema } from './plan-schema.ts';
+import { findMember } from './repository.ts';
+import { answer, pickStatuses } from './route-answer.ts';
+import type { MemberDeps } from './workflow.ts';
+
+const params = z.strictObject({ id: idSchema });
+const membershipParams = params.extend({ membershipId: idSchema });
+const tag = 'members';
+const toManage = { permission: 'member.manage' } as const;
+
+export const membershipEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
+  defineEndpoint({
+    method: 'GET',
+    path: '/api/members/{id}/memberships',
+    summary: 'Memberships of a member, the newest first',
+    tag,
+    access: { permission: 'member.read' },
+    params,
+    query: pageQuerySchema,
+    response: pageOf(membershipSchema),
+    refusals: pickStatuses('memberNotFound', 'cursorInvalid'),
+    async handle({ params: { id }, query }) {
+      const { read } = deps.store;
+      if ((await findMember(read, id)) === undefined) return answer(refuse({ code: 'memberNotFound' }));
+      const place = query.cursor === undefined ? ok([]) : decodeCursor(query.cursor, idCursorSchema);
+      if (!place.ok) return answer(place);
+      const rows = await listMemberships(read, id, query.limit + 1, place.value[0]);
+      const page = cutPage(rows, query.limit, (membership) => [membership.id]);
+      const items = await membershipsToWire(read, page.rows);
+      return answer(ok({ items, nextCursor: page.nextCursor }));
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: '/api/members/{id}/memberships',
+    summary: 'Give a member a membership',
+    tag,
+    access: toManage,
+    params,
+    body: membershipInputSchema,
+    response: membershipSchema,
+    status: 201,
+    refusals: pickStatuses(
+      'memberNotFound',
+      'memberLeft',
+      'planNotFound',
+      'planInactive',
+      'periodInvalid',
+      'membershipOverlaps',
+    ),
+    async handle({ principal, params: { id }, body }) {
+      return answer(await createMembership(deps, actorOf(principal), id, body));
+    },
+  }),
+  defineEndpoint({
+    method: 'PATCH',
+    path: '/api/members/{id}/memberships/{membershipId}',
+    summary: 'Correct the plan or the dates of a membership',
+    tag,
+    access: toManage,
+    params: membershipParams,
+    body: membershipChangeSchema,
+    response: membershipSchema,
+    refusals: pickStatuses(
+      'memberNotFound',
+      'membershipNotFound',
+      'planNotFound',
+      'planInactive',
+      'membershipOver',
+      'periodInvalid',
+      'staleVersion',
+    ),
+    async handle({ principal, params: { id, membershipId }, body }) {
+      const target = { memberId: id, membershipId };
+      return answer(await correctMembership(deps, actorOf(principal), target, body));
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: '/api/members/{id}/memberships/{membershipId}/events',
+    summary: 'Approve, activate, renew, pause, suspend, cancel, end ... a membership',
+    tag,
+    access: toManage,
+    params: membershipParams,
+    body: membershipEventSchema,
+    response: membershipSchema,
+    refusals: pickStatuses(
+      'memberNotFound',
+      'membershipNotFound',
+      'transitionNotAllowed',
+      'periodInvalid',
+      'membershipOverlaps',
+    ),
+    async handle({ principal, params: { id, membershipId }, body }) {
+      const target = { memberId: id, membershipId };
+      return answer(await applyMembershipEvent(deps, actorOf(principal), target, body));
+    },
+  }),
+];

@@ -1,0 +1,227 @@
+import { z } from 'zod';
+import { actorOf } from '#hub/domains/identity/workflow.ts';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { idSchema } from '#hub/kernel/ids.ts';
+import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { groupToWire, planToWire } from './member-view.ts';
+import { cutPage, decodeCursor, nameCursorSchema } from './page-cursor.ts';
+import { findGroup, findPlan, listGroups, listPlans, type NamePosition } from './plan-repository.ts';
+import {
+  groupChangeSchema,
+  groupInputSchema,
+  groupSchema,
+  pageOf,
+  pageQuerySchema,
+  planChangeSchema,
+  planInputSchema,
+  planListQuerySchema,
+  planSchema,
+} from './plan-schema.ts';
+import {
+  changeGroup,
+  changePlan,
+  createGroup,
+  createPlan,
+  removeGroup,
+  removePlan,
+  setGroupMember,
+} from './plan-workflow.ts';
+import { answer, pickStatuses } from './route-answer.ts';
+import type { MemberDeps } from './workflow.ts';
+
+const planParams = z.strictObject({ planId: idSchema });
+const groupParams = z.strictObject({ groupId: idSchema });
+const groupMemberParams = groupParams.extend({ memberId: idSchema });
+const toReadPlans = { permission: 'plan.read' } as const;
+const toManagePlans = { permission: 'plan.manage' } as const;
+const toReadMembers = { permission: 'member.read' } as const;
+const toManageMembers = { permission: 'member.manage' } as const;
+
+function nameCursorToPosition(
+  cursor: string | undefined,
+): Result<NamePosition | undefined, Refusal<'cursorInvalid'>> {
+  if (cursor === undefined) return ok(undefined);
+  const place = decodeCursor(cursor, nameCursorSchema);
+  return place.ok ? ok({ nameKey: place.value[0], id: place.value[1] }) : place;
+}
+
+export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
+  defineEndpoint({
+    method: 'GET',
+    path: '/api/members/plans',
+    summary: 'Plans in the order of names',
+    tag: 'plans',
+    access: toReadPlans,
+    query: planListQuerySchema,
+    response: pageOf(planSchema),
+    refusals: pickStatuses('cursorInvalid'),
+    async handle({ query: { limit, cursor, active } }) {
+      const after = nameCursorToPosition(cursor);
+      if (!after.ok) return answer(after);
+      const rows = await listPlans(deps.store.read, { active, after: after.value, limit: limit + 1 });
+      const page = cutPage(rows, limit, (plan) => [plan.nameKey, plan.id]);
+      return answer(ok({ items: page.rows.map(planToWire), nextCursor: page.nextCursor }));
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: '/api/members/plans',
+    summary: 'Add a plan',
+    tag: 'plans',
+    access: toManagePlans,
+    body: planInputSchema,
+    response: planSchema,
+    status: 201,
+    refusals: pickStatuses('planNameTaken'),
+    async handle({ principal, body }) {
+      return answer(await createPlan(deps, actorOf(principal), body));
+    },
+  }),
+  defineEndpoint({
+    method: 'GET',
+    path: '/api/members/plans/{planId}',
+    summary: 'One plan',
+    tag: 'plans',
+    access: toReadPlans,
+    params: planParams,
+    response: planSchema,
+    refusals: pickStatuses('planNotFound'),
+    async handle({ params: { planId } }) {
+      const plan = await findPlan(deps.store.read, planId);
+      return answer(plan === undefined ? refuse({ code: 'planNotFound' }) : ok(planToWire(plan)));
+    },
+  }),
+  defineEndpoint({
+    method: 'PATCH',
+    path: '/api/members/plans/{planId}',
+    summary: 'Change a plan; memberships keep the terms they were agreed on until they are renewed',
+    tag: 'plans',
+    access: toManagePlans,
+    params: planParams,
+    body: planChangeSchema,
+    response: planSchema,
+    refusals: pickStatuses('planNotFound', 'staleVersion', 'planNameTaken'),
+    async handle({ principal, params: { planId }, body }) {
+      return answer(await changePlan(deps, actorOf(principal), planId, body));
+    },
+  }),
+  defineEndpoint({
+    method: 'DELETE',
+    path: '/api/members/plans/{planId}',
+    summary: 'Remove a plan that no membership ever had',
+    tag: 'plans',
+    access: toManagePlans,
+    params: planParams,
+    response: planSchema,
+    refusals: pickStatuses('planNotFound', 'planInUse'),
+    async handle({ principal, params: { planId } }) {
+      return answer(await removePlan(deps, actorOf(principal), planId));
+    },
+  }),
+];
+
+const groupListEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
+  defineEndpoint({
+    method: 'GET',
+    path: '/api/members/groups',
+    summary: 'Groups in the order of names',
+    tag: 'groups',
+    access: toReadMembers,
+    query: pageQuerySchema,
+    response: pageOf(groupSchema),
+    refusals: pickStatuses('cursorInvalid'),
+    async handle({ query: { limit, cursor } }) {
+      const after = nameCursorToPosition(cursor);
+      if (!after.ok) return answer(after);
+      const rows = await listGroups(deps.store.read, { after: after.value, limit: limit + 1 });
+      const page = cutPage(rows, limit, (group) => [group.nameKey, group.id]);
+      return answer(ok({ items: page.rows.map(groupToWire), nextCursor: page.nextCursor }));
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: '/api/members/groups',
+    summary: 'Add a group',
+    tag: 'groups',
+    access: toManageMembers,
+    body: groupInputSchema,
+    response: groupSchema,
+    status: 201,
+    refusals: pickStatuses('groupNameTaken'),
+    async handle({ principal, body }) {
+      return answer(await createGroup(deps, actorOf(principal), body));
+    },
+  }),
+];
+
+export const groupEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
+  ...groupListEndpoints(deps),
+  defineEndpoint({
+    method: 'GET',
+    path: '/api/members/groups/{groupId}',
+    summary: 'One group',
+    tag: 'groups',
+    access: toReadMembers,
+    params: groupParams,
+    response: groupSchema,
+    refusals: pickStatuses('groupNotFound'),
+    async handle({ params: { groupId } }) {
+      const group = await findGroup(deps.store.read, groupId);
+      return answer(group === undefined ? refuse({ code: 'groupNotFound' }) : ok(groupToWire(group)));
+    },
+  }),
+  defineEndpoint({
+    method: 'PATCH',
+    path: '/api/members/groups/{groupId}',
+    summary: 'Change a group',
+    tag: 'groups',
+    access: toManageMembers,
+    params: groupParams,
+    body: groupChangeSchema,
+    response: groupSchema,
+    refusals: pickStatuses('groupNotFound', 'staleVersion', 'groupNameTaken'),
+    async handle({ principal, params: { groupId }, body }) {
+      return answer(await changeGroup(deps, actorOf(principal), groupId, body));
+    },
+  }),
+  defineEndpoint({
+    method: 'DELETE',
+    path: '/api/members/groups/{groupId}',
+    summary: 'Remove a group without members',
+    tag: 'groups',
+    access: toManageMembers,
+    params: groupParams,
+    response: groupSchema,
+    refusals: pickStatuses('groupNotFound', 'groupInUse'),
+    async handle({ principal, params: { groupId } }) {
+      return answer(await removeGroup(deps, actorOf(principal), groupId));
+    },
+  }),
+  defineEndpoint({
+    method: 'PUT',
+    path: '/api/members/groups/{groupId}/members/{memberId}',
+    summary: 'Put a member into a group',
+    tag: 'groups',
+    access: toManageMembers,
+    params: groupMemberParams,
+    response: groupSchema,
+    refusals: pickStatuses('groupNotFound', 'memberNotFound'),
+    async handle({ principal, params }) {
+      return answer(await setGroupMember(deps, actorOf(principal), params, true));
+    },
+  }),
+  defineEndpoint({
+    method: 'DELETE',
+    path: '/api/members/groups/{groupId}/members/{memberId}',
+    summary: 'Take a member out of a group',
+    tag: 'groups',
+    access: toManageMembers,
+    params: groupMemberParams,
+    response: groupSchema,
+    refusals: pickStatuses('groupNotFound', 'memberNotFound'),
+    async handle({ principal, params }) {
+      return answer(await setGroupMember(deps, actorOf(principal), params, false));
+    },
+  }),
+];

@@ -1,0 +1,145 @@
+import { z } from 'zod';
+import { actorOf } from '#hub/domains/identity/workflow.ts';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { idSchema } from '#hub/kernel/ids.ts';
+import { ok, refuse } from '#hub/kernel/result.ts';
+import { holdEndpoints } from './hold-routes.ts';
+import {
+  memberChangeSchema,
+  memberInputSchema,
+  memberListItemSchema,
+  memberListQuerySchema,
+  memberSchema,
+  optionalReasonSchema,
+  reasonSchema,
+} from './member-schema.ts';
+import { searchMembers } from './member-search.ts';
+import { loadMember } from './member-view.ts';
+import { changeMember, changeMemberStatus, createMember } from './member-workflow.ts';
+import { membershipEndpoints } from './membership-routes.ts';
+import { groupEndpoints, planEndpoints } from './plan-routes.ts';
+import { pageOf } from './plan-schema.ts';
+import { answer, pickStatuses } from './route-answer.ts';
+import type { MemberDeps } from './workflow.ts';
+
+const params = z.strictObject({ id: idSchema });
+const tag = 'members';
+const toRead = { permission: 'member.read' } as const;
+const toManage = { permission: 'member.manage' } as const;
+
+const readingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
+  defineEndpoint({
+    method: 'GET',
+    path: '/api/members',
+    summary: 'Members in the order of names; with `q`, those found, exact hits first',
+    tag,
+    access: toRead,
+    query: memberListQuerySchema,
+    response: pageOf(memberListItemSchema),
+    refusals: pickStatuses('cursorInvalid'),
+    async handle({ query }) {
+      const { limit, cursor, ...filter } = query;
+      return answer(await searchMembers(deps.store.read, filter, { limit, cursor }, deps.clock.nowMs()));
+    },
+  }),
+  defineEndpoint({
+    method: 'GET',
+    path: '/api/members/{id}',
+    summary: 'One member with groups, memberships and holds',
+    tag,
+    access: toRead,
+    params,
+    response: memberSchema,
+    refusals: pickStatuses('memberNotFound'),
+    async handle({ params: { id } }) {
+      const member = await loadMember(deps.store.read, id, deps.clock.nowMs());
+      return answer(member === undefined ? refuse({ code: 'memberNotFound' }) : ok(member));
+    },
+  }),
+];
+
+const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
+  defineEndpoint({
+    method: 'POST',
+    path: '/api/members',
+    summary: 'Add a member',
+    tag,
+    access: toManage,
+    body: memberInputSchema,
+    response: memberSchema,
+    status: 201,
+    refusals: pickStatuses('numberTaken', 'dateInFuture'),
+    async handle({ principal, body }) {
+      return answer(await createMember(deps, actorOf(principal), body));
+    },
+  }),
+  defineEndpoint({
+    method: 'PATCH',
+    path: '/api/members/{id}',
+    summary: 'Change what is written about a member',
+    tag,
+    access: toManage,
+    params,
+    body: memberChangeSchema,
+    response: memberSchema,
+    refusals: pickStatuses('memberNotFound', 'staleVersion', 'dateInFuture'),
+    async handle({ principal, params: { id }, body }) {
+      return answer(await changeMember(deps, actorOf(principal), id, body));
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: '/api/members/{id}/suspend',
+    summary: 'Suspend a member: no door opens until the member is reactivated',
+    tag,
+    access: toManage,
+    params,
+    body: reasonSchema,
+    response: memberSchema,
+    refusals: pickStatuses('memberNotFound', 'memberStatusNotAllowed'),
+    async handle({ principal, params: { id }, body }) {
+      return answer(await changeMemberStatus(deps, actorOf(principal), id, 'suspend', body.reason));
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: '/api/members/{id}/reactivate',
+    summary: 'Make a suspended member active again, or one who left and comes back',
+    tag,
+    access: toManage,
+    params,
+    body: optionalReasonSchema,
+    response: memberSchema,
+    refusals: pickStatuses('memberNotFound', 'memberStatusNotAllowed'),
+    async handle({ principal, params: { id }, body }) {
+      const reason = body.reason ?? null;
+      return answer(await changeMemberStatus(deps, actorOf(principal), id, 'reactivate', reason));
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: '/api/members/{id}/leave',
+    summary: 'The member leaves: all memberships end',
+    tag,
+    access: toManage,
+    params,
+    body: optionalReasonSchema,
+    response: memberSchema,
+    refusals: pickStatuses('memberNotFound', 'memberStatusNotAllowed'),
+    async handle({ principal, params: { id }, body }) {
+      const reason = body.reason ?? null;
+      return answer(await changeMemberStatus(deps, actorOf(principal), id, 'leave', reason));
+    },
+  }),
+];
+
+/** Everything under `/api/members`. Fixed words come before `{id}`. */
+export const memberEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
+  ...planEndpoints(deps),
+  ...groupEndpoints(deps),
+  ...readingEndpoints(deps),
+  ...writingEndpoints(deps),
+  ...membershipEndpoints(deps),
+  ...holdEndpoints(deps),
+];

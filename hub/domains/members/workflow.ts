@@ -1,0 +1,90 @@
+import type { Actor } from '#hub/domains/identity/schema.ts';
+import { assert, type Result } from '#hub/kernel/result.ts';
+import type { Announce } from '#hub/platform/announce.ts';
+import type { Clock } from '#hub/platform/clock.ts';
+import type { Reader, RowMissing, StaleVersion, Store, Transaction } from '#hub/store/store.ts';
+import { type AdmissionRow, listAdmissionRows, listMemberIds } from './membership-repository.ts';
+import { admissionPeriod, effectiveMembership, isFinal } from './membership-rules.ts';
+import type { AdmissionFacts } from './schema.ts';
+import { replaceMemberWords } from './search-repository.ts';
+import { memberWords } from './search-rules.ts';
+
+/** What the workflows of members stand on. */
+export interface MemberDeps {
+  readonly store: Store;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly newId: () => string;
+  readonly announce: Announce;
+  /** Called inside the transaction after every write that changes what doors must know of these members. */
+  readonly onAdmissionChanged: (tx: Transaction, memberIds: readonly string[]) => Promise<void>;
+}
+
+function rowToAdmissionFacts(row: AdmissionRow, nowMs: number): AdmissionFacts {
+  const membership = effectiveMembership(row.memberships, nowMs);
+  const period = membership === undefined ? null : admissionPeriod(membership);
+  return {
+    memberId: row.memberId,
+    memberStatus: row.status,
+    onHold: row.onHold,
+    waiverMissing: row.waiverMissing,
+    extendedAccess: row.extendedAccess,
+    membershipState: membership?.state ?? 'none',
+    membershipFromMs: period?.fromMs ?? null,
+    membershipUntilMs: period?.untilMs ?? null,
+    planId: membership?.planId ?? null,
+    groupIds: row.groupIds,
+  };
+}
+
+/** What doors must know of members, by member id; members that do not exist are left out. A fixed number of statements. */
+export async function loadAdmissionFacts(
+  reader: Reader,
+  memberIds: readonly string[],
+  nowMs: number,
+): Promise<ReadonlyMap<string, AdmissionFacts>> {
+  const rows = await listAdmissionRows(reader, memberIds);
+  return new Map(rows.map((row) => [row.memberId, rowToAdmissionFacts(row, nowMs)]));
+}
+
+/** The ids of all members in order, those after `afterId`, at most `limit`: for building everything anew in slices. */
+export const listAdmissionMemberIds = (
+  reader: Reader,
+  afterId: string | null,
+  limit: number,
+): Promise<readonly string[]> => listMemberIds(reader, afterId, limit);
+
+/** Brings the word index of members up to date with their rows. */
+export async function reindexMembers(tx: Transaction, memberIds: readonly string[]): Promise<void> {
+  for (const row of await listAdmissionRows(tx, memberIds)) {
+    const live = row.memberships.filter((membership) => !isFinal(membership.state));
+    const planIds = [...new Set(live.map((membership) => membership.planId))];
+    await replaceMemberWords(tx, row.number, memberWords({ ...row, planIds }));
+  }
+}
+
+/**
+ * What every write about members ends with: search, doors and live pages learn of it.
+ * @param change `admission`: something that doors must know has changed
+ */
+export async function followMemberChange(
+  deps: Pick<MemberDeps, 'announce' | 'onAdmissionChanged'>,
+  tx: Transaction,
+  memberIds: readonly string[],
+  change: { readonly admission: boolean },
+): Promise<void> {
+  if (memberIds.length === 0) return;
+  await reindexMembers(tx, memberIds);
+  if (change.admission) await deps.onAdmissionChanged(tx, memberIds);
+  tx.afterCommit(() => {
+    for (const memberId of memberIds)
+      deps.announce({ topic: 'member.changed', permission: 'member.read', data: { memberId } });
+  });
+}
+
+/** Takes a write of a row that was read in the same transaction, so that it cannot be refused. */
+export function assertWritten(written: Result<unknown, StaleVersion | RowMissing>): void {
+  assert(written.ok, 'a row that was read in the same transaction is there');
+}
+
+/** How a person is named in a row that says who did it. */
+export const actorName = (actor: Actor): string => (actor.kind === 'account' ? actor.name : actor.kind);

@@ -1,0 +1,39 @@
+import { type Authenticator, authenticationStatus, type Caller, consolePrincipal } from './auth.ts';
+import type { Access, Principal } from './endpoint.ts';
+import { type Problem, platformProblem, refusalToProblem } from './problem.ts';
+
+export type Admission =
+  | { readonly ok: true; readonly principal: Principal | null }
+  | { readonly ok: false; readonly problem: Problem };
+
+/** Whether `principal` has what `access` asks for; the problem when not. */
+export function decideAdmission(access: Access, principal: Principal | null): Admission {
+  if ('open' in access) return { ok: true, principal };
+  if (principal === null) return { ok: false, problem: platformProblem('signInRequired') };
+  if ('signedIn' in access || principal.permissions.has(access.permission)) return { ok: true, principal };
+  return {
+    ok: false,
+    problem: platformProblem('permissionMissing', { facts: { permission: access.permission } }),
+  };
+}
+
+/**
+ * Who is asking, and may they. Credentials that no longer count do not close an open endpoint (signing in again is
+ * one); a write that another site may have caused is refused everywhere.
+ */
+export async function admit(
+  access: Access,
+  caller: Caller,
+  authenticator: Authenticator,
+): Promise<Admission> {
+  if (caller.transport === 'console') return decideAdmission(access, consolePrincipal);
+  const authentication = await authenticator.authenticate(caller);
+  if (authentication.ok) return decideAdmission(access, authentication.value);
+  const { code } = authentication.refusal;
+  if ('open' in access && code !== 'csrfFailed') return decideAdmission(access, null);
+  const { title, nextStep } = platformProblem(code);
+  return {
+    ok: false,
+    problem: { ...refusalToProblem(authentication.refusal, authenticationStatus[code]), title, nextStep },
+  };
+}

@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Context } from 'koa';
+import type { Caller, Transport } from './auth.ts';
+import type { Method } from './endpoint.ts';
+
+/** One request and what the hub learns of it while answering. */
+export interface Exchange {
+  readonly requestId: string;
+  /** Without zone, brackets or the IPv4-in-IPv6 prefix; `console` on the Unix socket. */
+  readonly remoteAddress: string;
+  readonly transport: Transport;
+  readonly startedMs: number;
+  /** Who was admitted, for the request log. */
+  accountId: string | undefined;
+}
+
+const acceptedRequestId = /^[A-Za-z0-9][A-Za-z0-9_-]{7,63}$/;
+
+/** The caller's request id when it is harmless in logs and headers, else one of our own. */
+const chooseRequestId = (sent: string): string => (acceptedRequestId.test(sent) ? sent : randomUUID());
+
+const plainAddress = (address: string | undefined): string =>
+  (address ?? 'unknown').replace(/^::ffff:(?=\d)/, '').replace(/%.*$/, '');
+
+export function openExchange(ctx: Context, transport: Transport, startedMs: number): Exchange {
+  return {
+    requestId: chooseRequestId(ctx.get('X-Request-ID')),
+    remoteAddress: transport === 'console' ? 'console' : plainAddress(ctx.req.socket.remoteAddress),
+    transport,
+    startedMs,
+    accountId: undefined,
+  };
+}
+
+const methods: Readonly<Record<string, Method | 'HEAD' | 'OPTIONS'>> = {
+  GET: 'GET',
+  HEAD: 'HEAD',
+  OPTIONS: 'OPTIONS',
+  POST: 'POST',
+  PUT: 'PUT',
+  PATCH: 'PATCH',
+  DELETE: 'DELETE',
+};
+
+/** HTTP/2 names the host in `:authority`; callers find it as `host` either way. */
+function headersOf(ctx: Context): IncomingHttpHeaders {
+  const { headers } = ctx.req;
+  const authority = headers[':authority'];
+  return typeof authority === 'string' && headers.host === undefined
+    ? { ...headers, host: authority }
+    : headers;
+}
+
+export function callerOf(ctx: Context, exchange: Exchange): Caller {
+  return {
+    method: methods[ctx.method] ?? 'GET',
+    path: ctx.path,
+    headers: headersOf(ctx),
+    remoteAddress: exchange.remoteAddress,
+    transport: exchange.transport,
+  };
+}

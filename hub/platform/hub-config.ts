@@ -1,0 +1,71 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { type ConfigSources, loadConfig } from './config.ts';
+import { logLevels } from './log.ts';
+
+const port = z.number().int().min(0).max(65_535);
+
+/** A DNS name; `hub.local` and `localhost` are always in the certificate. */
+const hostName = z
+  .string()
+  .max(253)
+  .regex(
+    /^(?=.*[a-zA-Z])([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/,
+    {
+      error: 'is no host name (letters, digits, dashes and dots; no port, no address)',
+    },
+  );
+
+/** `config/hub.example.yaml` explains every key. */
+export const hubConfigSchema = z.strictObject({
+  stateDir: z.string().min(1).default('./state'),
+  uiDir: z.string().min(1).default('./hub/ui/dist'),
+  http: z
+    .strictObject({
+      port: port.default(8080),
+      httpsPort: port.default(8443),
+      bodyLimitBytes: z.number().int().min(1024).max(16_777_216).default(262_144),
+    })
+    .prefault({}),
+  tls: z.strictObject({ names: z.array(hostName).max(20).default([]) }).prefault({}),
+  live: z
+    .strictObject({
+      maxEvents: z.number().int().min(10).max(100_000).default(1000),
+      maxConnections: z.number().int().min(1).max(10_000).default(200),
+      maxConnectionsPerSession: z.number().int().min(1).max(100).default(8),
+    })
+    .prefault({}),
+  clock: z.strictObject({ trustSystem: z.boolean().default(false) }).prefault({}),
+  log: z.strictObject({ level: z.enum(logLevels).default('info') }).prefault({}),
+});
+export type HubConfig = z.output<typeof hubConfigSchema>;
+
+export const hubEnvPrefix = 'MAKRCAVE_';
+
+/** The hub's configuration. Throws `ConfigProblems`. */
+export const loadHubConfig = (sources: Omit<ConfigSources, 'envPrefix'>): HubConfig =>
+  loadConfig(hubConfigSchema, { ...sources, envPrefix: hubEnvPrefix });
+
+export interface HubPaths {
+  readonly directory: string;
+  readonly store: string;
+  readonly keys: string;
+  readonly tls: string;
+  readonly clock: string;
+  readonly controlSocket: string;
+  readonly mqttSocket: string;
+}
+
+/** Where the hub keeps what it must keep, all below `<stateDir>/hub` (0700). */
+export function hubPaths(config: Pick<HubConfig, 'stateDir'>): HubPaths {
+  const directory = path.resolve(config.stateDir, 'hub');
+  return {
+    directory,
+    store: path.join(directory, 'hub.sqlite'),
+    keys: path.join(directory, 'keys'),
+    tls: path.join(directory, 'tls'),
+    clock: path.join(directory, 'clock'),
+    controlSocket: path.join(directory, 'hub.sock'),
+    mqttSocket: path.join(directory, 'mqtt.sock'),
+  };
+}

@@ -1,0 +1,65 @@
+import { assert } from '#hub/kernel/result.ts';
+import { SeamTransaction } from './seam.ts';
+import type { Transaction } from './store.ts';
+
+const floorFact = 'change.floor';
+/** Rows removed at once: far below 50 ms of work. */
+const rowsAtOnce = 5000;
+
+export interface ChangeRetention {
+  /** Rows kept at most. */
+  readonly keepRows: number;
+  /** How long a row is kept at most. */
+  readonly keepMs: number;
+}
+
+/**
+ * Keeps the `change` table bounded: removes its oldest rows that exceed either limit, at most 5000 a call, and notes
+ * the first number that is still there (`changeFloor`). `isDone` is false when more waits for a further call.
+ */
+export async function pruneChanges(
+  tx: Transaction,
+  { keepRows, keepMs }: ChangeRetention,
+): Promise<{ readonly removed: number; readonly floor: number; readonly isDone: boolean }> {
+  assert(tx instanceof SeamTransaction, 'a transaction of this store');
+  const bounds = await tx
+    .selectFrom('change')
+    .select(({ fn }) => [fn.min('seq').as('first'), fn.max('seq').as('last')])
+    .executeTakeFirstOrThrow();
+  const floorBefore = await changeFloor(tx);
+  if (bounds.first === null || bounds.last === null) return { removed: 0, floor: floorBefore, isDone: true };
+  // Rows go from the start only, so that what is kept has no hole, whatever the clock did.
+  const young = await tx
+    .selectFrom('change')
+    .select('seq')
+    .where('at_ms', '>=', tx.nowMs - keepMs)
+    .orderBy('seq')
+    .limit(1)
+    .executeTakeFirst();
+  const firstYoung = young?.seq ?? bounds.last + 1;
+  const wanted = Math.max(bounds.first, bounds.last + 1 - keepRows, firstYoung);
+  const floor = Math.min(wanted, bounds.first + rowsAtOnce);
+  if (floor === bounds.first) return { removed: 0, floor: Math.max(floorBefore, floor), isDone: true };
+  const { changes } = await tx.runUnrecorded({
+    sql: 'delete from change where seq < ?',
+    parameters: [floor],
+  });
+  await tx.local
+    .insertInto('store_fact')
+    .values({ name: floorFact, value: String(floor), updated_at_ms: tx.nowMs })
+    .onConflict((conflict) =>
+      conflict.column('name').doUpdateSet({ value: String(floor), updated_at_ms: tx.nowMs }),
+    )
+    .execute();
+  return { removed: changes, floor, isDone: floor === wanted };
+}
+
+/** Every change from this number on is still kept; 1 when none was ever removed. */
+export async function changeFloor(reader: Pick<Transaction, 'selectFrom'>): Promise<number> {
+  const row = await reader
+    .selectFrom('store_fact')
+    .select('value')
+    .where('name', '=', floorFact)
+    .executeTakeFirst();
+  return row === undefined ? 1 : Number(row.value);
+}

@@ -1,0 +1,73 @@
+import type { Fault } from '#hub/kernel/result.ts';
+import type { Clock } from '#hub/platform/clock.ts';
+import type { Logger } from '#hub/platform/log.ts';
+import { openDirectReader } from './direct-reader.ts';
+import type { StoreLocation } from './open.ts';
+import { ReportReader } from './report-reader.ts';
+import type { Store } from './store.ts';
+import { joinRegistry, type Registrations } from './table-registry.ts';
+import { WorkerLink } from './worker-link.ts';
+import { WriteQueue } from './write-queue.ts';
+
+export interface OpenStoreOptions extends StoreLocation {
+  /** Every table of every domain; the store adds its own. */
+  readonly registry: Registrations;
+  readonly migrationsDir: string;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly log: Logger;
+  /** Transactions that may wait for their turn; 256 unless told. */
+  readonly queueLimit?: number | undefined;
+  /** The reader Worker ends when nobody asked for a report for so long; 30 s unless told. */
+  readonly readerIdleMs?: number | undefined;
+  /** For tests of a full disk where none can be mounted. */
+  readonly maxPageCount?: number | undefined;
+  /** Called when the store Worker dies. Unless told it throws where nobody catches: the process stops and is started again. */
+  readonly onDeath?: ((fault: Fault) => void) | undefined;
+}
+
+/**
+ * Opens the store for writing, makes it when there is none, and migrates it before anything else.
+ * Faults: `storeLocked`, `wrongKey`, `storeCorrupt`, `storeTooNew`, `migrationSet`, `migrationChanged`,
+ * `migrationFailed`, `registryMismatch`, `diskFull`, `storeFault`.
+ */
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const { path, key, keyPlace, clock, log } = options;
+  const location = { path, key, keyPlace };
+  const { link, ready } = await WorkerLink.start(
+    'writer-worker.ts',
+    {
+      ...location,
+      migrationsDir: options.migrationsDir,
+      nowMs: clock.nowMs(),
+      maxPageCount: options.maxPageCount,
+    },
+    options.onDeath ?? stopProcess,
+  );
+  try {
+    const tables = joinRegistry(options.registry, ready.tables);
+    const reader = openDirectReader(location, log);
+    for (const { number, name } of ready.migrated) log.info({ migration: number, name }, 'migration applied');
+    log.info({ path, tables: tables.size, openMs: Math.round(ready.openMs) }, 'store open');
+    const queue = new WriteQueue({ link, tables, clock, log, queueLimit: options.queueLimit ?? 256 });
+    const reports = new ReportReader(location, options.readerIdleMs ?? 30_000, log);
+    return {
+      read: reader.kysely,
+      transact: async (name, work) => await queue.transact(name, work),
+      report: async (work) => await reports.report(work),
+      close: async () => {
+        await Promise.all([queue.close(), reports.close()]);
+        reader.close();
+        await link.close();
+      },
+    };
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+}
+
+function stopProcess(fault: Fault): void {
+  setImmediate(() => {
+    throw fault;
+  });
+}

@@ -1,0 +1,28 @@
+// The reader Worker: reports and exports on a connection of their own, each on one snapshot.
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert } from '#hub/kernel/result.ts';
+import { openConnection } from './open.ts';
+import { errorToWire } from './store-faults.ts';
+import { serveConnection } from './worker-loop.ts';
+import type { ReaderWorkerData, WorkerReady } from './worker-protocol.ts';
+
+const cacheKib = 4096;
+
+function start(): void {
+  assert(parentPort !== null, 'runs as a Worker');
+  const port = parentPort;
+  const data: ReaderWorkerData = workerData;
+  const answer = (message: WorkerReady): void => port.postMessage(message);
+  const startedMs = performance.now();
+  try {
+    const connection = openConnection(data, { mode: 'read', cacheKib });
+    serveConnection(port, connection, 'begin', () => {
+      connection.close();
+    });
+    answer({ kind: 'ready', tables: [], migrated: [], openMs: performance.now() - startedMs });
+  } catch (error) {
+    answer({ kind: 'failed', error: errorToWire(error) });
+  }
+}
+
+start();

@@ -1,0 +1,263 @@
+import {
+  type Insertable,
+  Kysely,
+  type OperationNode,
+  type RootOperationNode,
+  type Selectable,
+  type Updateable,
+} from 'kysely';
+import { assert, ok, type Result, refuse } from '#hub/kernel/result.ts';
+import { type ColumnValues, canonicalJson, digestOf } from './canonical-json.ts';
+import type { ChangeTable, Database } from './database.ts';
+import { isColumnValue, runnerDialect } from './dialect.ts';
+import type { LocalWriter, RowMissing, StaleVersion, TableName, Transaction } from './store.ts';
+import { sealedTables, type Table, type Tables } from './table-registry.ts';
+import type { Statement, StatementResult } from './worker-protocol.ts';
+
+/** What one open transaction offers to the seam. */
+export interface TransactionSession {
+  run(statement: Statement): Promise<StatementResult>;
+  readonly nowMs: number;
+  readonly effects: (() => void)[];
+}
+
+/** Columns of a `state` row that are this hub's own and not replicated. */
+const ownColumns: ReadonlySet<string> = new Set(['version', 'updated_at_ms']);
+const columnsKeptByStore = ['id', 'version', 'created_at_ms', 'updated_at_ms', 'deleted_at_ms'] as const;
+
+/**
+ * The one way to write. Its queries may select anything and write to `local` tables; all else goes through its own
+ * functions, which leave one row of `change` for each row written, in the same transaction.
+ */
+export class SeamTransaction extends Kysely<Database> implements Transaction {
+  readonly nowMs: number;
+  readonly #session: TransactionSession;
+  readonly #tables: Tables;
+
+  constructor(session: TransactionSession, tables: Tables) {
+    super({
+      dialect: runnerDialect({
+        admit: (query) => {
+          admitInTransaction(query, tables);
+        },
+        run: async (statement) => await session.run(statement),
+        stream: () => {
+          throw new Error('assertion failed: streams are for store.report');
+        },
+      }),
+    });
+    this.nowMs = session.nowMs;
+    this.#session = session;
+    this.#tables = tables;
+  }
+
+  get local(): LocalWriter {
+    return this;
+  }
+
+  afterCommit(effect: () => void): void {
+    this.#session.effects.push(effect);
+  }
+
+  async insert<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void> {
+    const target = this.#table(table, ['state', 'local']);
+    const given = columnsOf(target, row);
+    if (target.registration.class === 'local') {
+      assert(!sealedTables.has(table), `table ${table} is written by the store alone`);
+      const kept = keepOnly(target, { version: 1, created_at_ms: this.nowMs, updated_at_ms: this.nowMs });
+      await this.#session.run(insertStatement(table, { ...kept, ...given }));
+      return;
+    }
+    const kept = { version: 1, created_at_ms: this.nowMs, updated_at_ms: this.nowMs };
+    assertKept(table, given, { ...kept, deleted_at_ms: null });
+    const inserted = await this.#insertReturning(target, { ...given, ...kept });
+    const columns = without(inserted, [...ownColumns, 'deleted_at_ms']);
+    await this.#recordChange(target, idOf(table, inserted), 'insert', columns, canonicalJson(columns));
+  }
+
+  async append<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void> {
+    const target = this.#table(table, ['append']);
+    const given = columnsOf(target, row);
+    const kept = { created_at_ms: this.nowMs };
+    assertKept(table, given, kept);
+    const inserted = await this.#insertReturning(target, { ...given, ...kept });
+    await this.#recordChange(target, idOf(table, inserted), 'insert', inserted, null);
+  }
+
+  async write<T extends TableName>(
+    table: T,
+    id: string,
+    changes: Updateable<Database[T]>,
+    options: { readonly expectedVersion?: number | undefined } = {},
+  ): Promise<Result<Selectable<Database[T]>, StaleVersion | RowMissing>> {
+    const target = this.#table(table, ['state']);
+    const columns = columnsOf(target, changes);
+    for (const column of columnsKeptByStore)
+      assert(!(column in columns), `${table}.${column} is set by the store and not by write()`);
+    const expected = options.expectedVersion ?? null;
+    const row = await this.#update(table, id, columns, expected);
+    if (row === undefined) return await this.#whyNotWritten(table, id, expected);
+    if (Object.keys(columns).length > 0)
+      await this.#recordChange(target, id, 'update', columns, canonicalJson(columns));
+    assert(isRowOf(table, row), 'a row is an object');
+    return ok(row);
+  }
+
+  async remove(table: TableName, id: string): Promise<Result<null, RowMissing>> {
+    const target = this.#table(table, ['state']);
+    const columns = { deleted_at_ms: this.nowMs };
+    const row = await this.#update(table, id, columns, null);
+    if (row === undefined) return refuse({ code: 'rowMissing' });
+    await this.#recordChange(target, id, 'delete', columns, canonicalJson(columns));
+    return ok(null);
+  }
+
+  /** For the store's own bookkeeping: a statement past the seam. */
+  async runUnrecorded(statement: Statement): Promise<StatementResult> {
+    return await this.#session.run(statement);
+  }
+
+  // Without any column it only checks that the row is there and current.
+  async #update(
+    table: string,
+    id: string,
+    columns: ColumnValues,
+    expectedVersion: number | null,
+  ): Promise<unknown> {
+    const names = Object.keys(columns);
+    const where = 'where id = ? and deleted_at_ms is null and version = coalesce(?, version)';
+    const { rows } = await this.#session.run(
+      names.length === 0
+        ? { sql: `select * from ${quote(table)} ${where}`, parameters: [id, expectedVersion] }
+        : {
+            sql:
+              `update ${quote(table)} set ${names.map((name) => `${quote(name)} = ?, `).join('')}` +
+              `version = version + 1, updated_at_ms = ? ${where} returning *`,
+            parameters: [...Object.values(columns), this.nowMs, id, expectedVersion],
+          },
+    );
+    return rows[0];
+  }
+
+  async #whyNotWritten<T extends TableName>(
+    table: T,
+    id: string,
+    expectedVersion: number | null,
+  ): Promise<Result<Selectable<Database[T]>, StaleVersion | RowMissing>> {
+    const current = await this.#update(table, id, {}, null);
+    if (current === undefined) return refuse({ code: 'rowMissing' });
+    assert(expectedVersion !== null, 'a row that is there is written, unless a version was expected');
+    const { version } = toColumns(current);
+    assert(typeof version === 'number', `${table}.version is a number`);
+    return refuse({ code: 'staleVersion', currentVersion: version });
+  }
+
+  async #insertReturning(table: Table, columns: ColumnValues): Promise<ColumnValues> {
+    const statement = insertStatement(table.name, columns);
+    const { rows } = await this.#session.run({ ...statement, sql: `${statement.sql} returning *` });
+    return toColumns(rows[0]);
+  }
+
+  async #recordChange(
+    table: Table,
+    pk: string,
+    op: ChangeTable['op'],
+    columns: ColumnValues,
+    body: string | null,
+  ): Promise<void> {
+    const digest = digestOf(columns, table.registration.personalColumns);
+    await this.#session.run(
+      insertStatement('change', { tbl: table.name, pk, op, body, digest, at_ms: this.nowMs }),
+    );
+  }
+
+  #table(name: string, classes: readonly string[]): Table {
+    const table = this.#tables.get(name);
+    assert(table !== undefined, `table ${name} is registered`);
+    assert(
+      classes.includes(table.registration.class),
+      `table ${name} is ${table.registration.class}: it is not written by this function`,
+    );
+    return table;
+  }
+}
+
+/** Throws unless the query selects, or writes to one `local` table. */
+function admitInTransaction(query: RootOperationNode, tables: Tables): void {
+  if (query.kind === 'SelectQueryNode') return;
+  const name = writtenTable(query);
+  assert(name !== null, `a ${query.kind} does not go past the write seam`);
+  assert(
+    tables.get(name)?.registration.class === 'local' && !sealedTables.has(name),
+    `table ${name} is not written by tx.local: use tx.insert, append, write or remove`,
+  );
+}
+
+function writtenTable(query: RootOperationNode): string | null {
+  if (query.kind === 'InsertQueryNode') return tableName(query.into);
+  if (query.kind === 'UpdateQueryNode') return tableName(query.table);
+  if (query.kind === 'DeleteQueryNode' && query.from.froms.length === 1)
+    return tableName(query.from.froms[0]);
+  return null;
+}
+
+function tableName(node: OperationNode | undefined): string | null {
+  if (node === undefined) return null;
+  if (isAlias(node)) return tableName(node.node);
+  return isTable(node) ? node.table.identifier.name : null;
+}
+const isAlias = (node: OperationNode): node is OperationNode & { readonly node: OperationNode } =>
+  node.kind === 'AliasNode';
+const isTable = (
+  node: OperationNode,
+): node is OperationNode & { readonly table: { readonly identifier: { readonly name: string } } } =>
+  node.kind === 'TableNode';
+
+/** The columns that a caller names; `undefined` is as if not named. Unknown ones are a bug. */
+function columnsOf(table: Table, row: object): ColumnValues {
+  for (const name of Object.keys(row)) assert(table.columns.has(name), `${table.name} has a column ${name}`);
+  return toColumns(row, table.name);
+}
+
+function toColumns(row: unknown, table = 'a row'): ColumnValues {
+  assert(typeof row === 'object' && row !== null, 'a row is an object');
+  const columns: Record<string, ColumnValues[string]> = {};
+  for (const [name, value] of Object.entries(row)) {
+    if (value === undefined) continue;
+    assert(
+      isColumnValue(value),
+      `${table}.${name} is null, a finite number, text or bytes (a boolean is 0 or 1)`,
+    );
+    // SQLite would store a lone surrogate as U+FFFD, and the digest would not fit what is read back.
+    columns[name] = typeof value === 'string' ? value.toWellFormed() : value;
+  }
+  return columns;
+}
+
+function assertKept(table: string, given: ColumnValues, kept: ColumnValues): void {
+  for (const [name, value] of Object.entries(kept))
+    assert(!(name in given) || given[name] === value, `${table}.${name} is set by the store`);
+}
+
+function idOf(table: string, row: ColumnValues): string {
+  const id = row['id'];
+  assert(typeof id === 'string', `${table}.id is text`);
+  return id;
+}
+
+function insertStatement(table: string, columns: ColumnValues): Statement {
+  const names = Object.keys(columns);
+  return {
+    sql: `insert into ${quote(table)} (${names.map(quote).join(', ')}) values (${names.map(() => '?').join(', ')})`,
+    parameters: Object.values(columns),
+  };
+}
+
+const keepOnly = (table: Table, columns: ColumnValues): ColumnValues =>
+  Object.fromEntries(Object.entries(columns).filter(([name]) => table.columns.has(name)));
+const without = (columns: ColumnValues, names: readonly string[]): ColumnValues =>
+  Object.fromEntries(Object.entries(columns).filter(([name]) => !names.includes(name)));
+// Names come from the registry and the database, never from a request; quoted because `change` and `order` are words.
+const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+const isRowOf = <T extends TableName>(_table: T, row: unknown): row is Selectable<Database[T]> =>
+  typeof row === 'object' && row !== null;

@@ -1,0 +1,101 @@
+import { Worker } from 'node:worker_threads';
+import { assert, Fault } from '#hub/kernel/result.ts';
+import { wireToFault } from './store-faults.ts';
+import type {
+  ReaderWorkerData,
+  StatementResult,
+  WorkerReady,
+  WorkerReply,
+  WorkerRequest,
+  WriterWorkerData,
+} from './worker-protocol.ts';
+
+interface Waiting {
+  resolve(result: StatementResult): void;
+  reject(reason: Error): void;
+}
+
+export type Ready = Extract<WorkerReady, { kind: 'ready' }>;
+
+/** One store Worker as the main thread sees it: requests are answered in the order in which they were made. */
+export class WorkerLink {
+  readonly #worker: Worker;
+  readonly #waiting: Waiting[] = [];
+  #dead: Fault | null = null;
+  #closing = false;
+
+  private constructor(worker: Worker, onDeath: (fault: Fault) => void) {
+    this.#worker = worker;
+    worker.on('message', (reply: WorkerReply) => {
+      const waiting = this.#waiting.shift();
+      assert(waiting !== undefined, 'a store Worker answers what was asked');
+      if (reply.kind === 'done') waiting.resolve(reply.result);
+      else waiting.reject(wireToFault(reply.error));
+    });
+    const die = (cause: unknown): void => {
+      if (this.#dead !== null) return;
+      const closed = this.#closing && this.#waiting.length === 0;
+      this.#dead = closed
+        ? new Fault('storeClosed', 'the store is closed')
+        : new Fault('storeFault', 'a Worker of the store died', { cause });
+      for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#dead);
+      if (!closed) onDeath(this.#dead);
+    };
+    worker.on('error', die);
+    worker.on('exit', (code) => {
+      die(new Error(`exit code ${code}`));
+    });
+  }
+
+  /** Starts `file` and waits until it is open. `onDeath` is called when it ends without having been told to. */
+  static async start(
+    file: 'writer-worker.ts' | 'reader-worker.ts',
+    data: WriterWorkerData | ReaderWorkerData,
+    onDeath: (fault: Fault) => void,
+  ): Promise<{ link: WorkerLink; ready: Ready }> {
+    const worker = new Worker(new URL(file, import.meta.url), {
+      name: file,
+      workerData: data,
+      // Rows pass through, nothing stays: small heaps keep the hub small.
+      resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 },
+    });
+    const ready = await new Promise<Ready>((resolve, reject) => {
+      worker.once('message', (message: WorkerReady) => {
+        if (message.kind === 'ready') resolve(message);
+        else reject(wireToFault(message.error));
+      });
+      worker.once('error', (cause) => {
+        reject(new Fault('storeFault', 'a Worker of the store did not start', { cause }));
+      });
+      worker.once('exit', (code) => {
+        reject(new Fault('storeFault', `a Worker of the store ended at its start with code ${code}`));
+      });
+    });
+    worker.removeAllListeners();
+    return { link: new WorkerLink(worker, onDeath), ready };
+  }
+
+  /** Rejects with a Fault: of the statement, or because the Worker is gone. */
+  async request(request: WorkerRequest): Promise<StatementResult> {
+    if (this.#dead !== null) throw this.#dead;
+    return await new Promise<StatementResult>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a Worker of Node, not a window
+      this.#worker.postMessage(request);
+    });
+  }
+
+  /** Closes the connection in the Worker and waits for its end. */
+  async close(): Promise<void> {
+    if (this.#dead !== null) return;
+    const ended = new Promise<void>((resolve) => {
+      this.#worker.once('exit', () => {
+        resolve();
+      });
+    });
+    const closed = this.request({ kind: 'close' });
+    this.#closing = true;
+    await closed;
+    await ended;
+  }
+}

@@ -1,0 +1,79 @@
+import type { MessagePort } from 'node:worker_threads';
+import { assert, unreachable } from '#hub/kernel/result.ts';
+import type { Connection } from './open.ts';
+import { StatementCache } from './statement-cache.ts';
+import { errorToWire } from './store-faults.ts';
+import type { Statement, StatementResult, WorkerReply, WorkerRequest } from './worker-protocol.ts';
+
+const nothing: StatementResult = { rows: [], changes: 0, lastInsertRowid: 0 };
+
+/**
+ * Answers requests on `port` with `connection` until `close`, in the order in which they come. `begin` is the
+ * statement that opens a transaction; `close` runs before the port is closed.
+ */
+export function serveConnection(
+  port: MessagePort,
+  connection: Connection,
+  begin: 'begin' | 'begin immediate',
+  close: () => void,
+): void {
+  const statements = new StatementCache(connection);
+  let stream: IterableIterator<unknown> | null = null;
+
+  const run = ({ sql, parameters }: Statement): StatementResult => {
+    const statement = statements.prepare(sql);
+    if (statement.reader) return { ...nothing, rows: statement.all(...parameters) };
+    return { rows: [], ...statement.run(...parameters) };
+  };
+  const answer = (request: WorkerRequest): StatementResult => {
+    switch (request.kind) {
+      case 'begin':
+        return run({ sql: begin, parameters: [] });
+      case 'commit':
+        return run({ sql: 'commit', parameters: [] });
+      case 'rollback':
+        // SQLite has rolled back by itself after some errors, a full disk among them.
+        return connection.inTransaction ? run({ sql: 'rollback', parameters: [] }) : nothing;
+      case 'run':
+        return run(request.statement);
+      case 'stream':
+        assert(stream === null, 'one stream at a time on a connection');
+        // Not from the cache: a statement that is being iterated cannot be run by another.
+        stream = connection.prepare(request.statement.sql).iterate(...request.statement.parameters);
+        return nothing;
+      case 'next':
+        return { ...nothing, rows: takeRows(stream, request.rows) };
+      case 'endStream':
+        stream?.return?.();
+        stream = null;
+        return nothing;
+      case 'close':
+        close();
+        return nothing;
+      default:
+        return unreachable(request);
+    }
+  };
+
+  port.on('message', (request: WorkerRequest) => {
+    let reply: WorkerReply;
+    try {
+      reply = { kind: 'done', result: answer(request) };
+    } catch (error) {
+      reply = { kind: 'failed', error: errorToWire(error) };
+    }
+    port.postMessage(reply);
+    if (request.kind === 'close') port.close();
+  });
+}
+
+function takeRows(stream: IterableIterator<unknown> | null, limit: number): unknown[] {
+  const rows: unknown[] = [];
+  if (stream === null) return rows;
+  while (rows.length < limit) {
+    const next = stream.next();
+    if (next.done === true) break;
+    rows.push(next.value);
+  }
+  return rows;
+}

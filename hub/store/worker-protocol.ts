@@ -1,0 +1,55 @@
+import type { ColumnValue } from './canonical-json.ts';
+import type { MigrationState } from './migrations.ts';
+import type { WireError } from './store-faults.ts';
+
+export type Statement = { readonly sql: string; readonly parameters: readonly ColumnValue[] };
+
+/** What the main thread asks of a store Worker. Answered in order, one reply each. */
+export type WorkerRequest =
+  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'close' }
+  | { readonly kind: 'run'; readonly statement: Statement }
+  | { readonly kind: 'stream'; readonly statement: Statement }
+  | { readonly kind: 'next'; readonly rows: number }
+  | { readonly kind: 'endStream' };
+
+export interface StatementResult {
+  readonly rows: unknown[];
+  readonly changes: number;
+  readonly lastInsertRowid: number | bigint;
+}
+
+export type WorkerReply =
+  | { readonly kind: 'done'; readonly result: StatementResult }
+  | { readonly kind: 'failed'; readonly error: WireError };
+
+/** The columns of one table as the database has them. */
+export interface TableShape {
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** The columns of the primary key, in order. */
+  readonly primaryKey: readonly string[];
+}
+
+/** The first message of a Worker: it is open, or why not. */
+export type WorkerReady =
+  | {
+      readonly kind: 'ready';
+      readonly tables: readonly TableShape[];
+      readonly migrated: readonly MigrationState[];
+      readonly openMs: number;
+    }
+  | { readonly kind: 'failed'; readonly error: WireError };
+
+export interface WriterWorkerData {
+  readonly path: string;
+  readonly key: Uint8Array;
+  readonly keyPlace: string | undefined;
+  readonly migrationsDir: string;
+  readonly nowMs: number;
+  readonly maxPageCount: number | undefined;
+}
+
+export interface ReaderWorkerData {
+  readonly path: string;
+  readonly key: Uint8Array;
+}

@@ -1,0 +1,83 @@
+// The store Worker: the only connection of the hub that writes. Its fsyncs never touch the main loop.
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert } from '#hub/kernel/result.ts';
+import { applyMigrations, readMigrations } from './migrations.ts';
+import { type Connection, openConnection, proveKey } from './open.ts';
+import { errorToWire } from './store-faults.ts';
+import { acquireStoreLock, type StoreLock } from './store-lock.ts';
+import { serveConnection } from './worker-loop.ts';
+import type { TableShape, WorkerReady, WriterWorkerData } from './worker-protocol.ts';
+
+const cacheKib = 8192;
+
+function tableShapes(connection: Connection): TableShape[] {
+  return connection
+    .prepare<[], { name: string }>(
+      // Without the shadow tables in which a virtual table keeps its data.
+      "select name from pragma_table_list where schema = 'main' and type in ('table', 'virtual') " +
+        "and name not like 'sqlite\\_%' escape '\\' order by name",
+    )
+    .all()
+    .map(({ name }) => {
+      const columns = connection
+        .prepare<[string], { name: string; pk: number }>('select name, pk from pragma_table_info(?)')
+        .all(name);
+      return {
+        name,
+        columns: columns.map((column) => column.name),
+        primaryKey: columns
+          .filter((column) => column.pk > 0)
+          .sort((left, right) => left.pk - right.pk)
+          .map((column) => column.name),
+      };
+    });
+}
+
+function open(data: WriterWorkerData, lock: StoreLock): { connection: Connection; ready: WorkerReady } {
+  const startedMs = performance.now();
+  const location = { path: data.path, key: data.key, keyPlace: data.keyPlace };
+  const known = readMigrations(data.migrationsDir);
+  proveKey(location, lock.isKnownKey(data.key));
+  const connection = openConnection(location, { mode: 'write', cacheKib, maxPageCount: data.maxPageCount });
+  try {
+    lock.noteKey(data.key);
+    const migrated = applyMigrations(connection, known, data.nowMs);
+    const tables = tableShapes(connection);
+    return { connection, ready: { kind: 'ready', tables, migrated, openMs: performance.now() - startedMs } };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function start(): void {
+  assert(parentPort !== null, 'runs as a Worker');
+  const port = parentPort;
+  const data: WriterWorkerData = workerData;
+  let lock: StoreLock | null = null;
+  const answer = (message: WorkerReady): void => port.postMessage(message);
+  try {
+    const held = acquireStoreLock(data.path);
+    lock = held;
+    const { connection, ready } = open(data, held);
+    serveConnection(port, connection, 'begin immediate', () => {
+      try {
+        connection.pragma('analysis_limit = 400');
+        connection.pragma('optimize');
+      } finally {
+        connection.close();
+        held.release();
+      }
+    });
+    answer(ready);
+  } catch (error) {
+    lock?.release();
+    const wire = errorToWire(error);
+    answer({
+      kind: 'failed',
+      error: { ...wire, message: wire.fault === undefined ? `${data.path}: ${wire.message}` : wire.message },
+    });
+  }
+}
+
+start();

@@ -1,0 +1,11 @@
+import { makeFolder, storeKey, TestClock } from './hub.ts';
+import { openStore } from '#hub/store/open-store.ts';
+import { createLog } from '#hub/platform/log.ts';
+import { identityTables } from '#hub/domains/identity/repository.ts';
+const { folder } = makeFolder();
+console.log('start', folder);
+const store = await openStore({path: folder+'/x.sqlite', key: storeKey, registry: identityTables, migrationsDir: folder+'/migrations', clock: new TestClock(), log: createLog({level:'info'})});
+console.log('open');
+console.log(await store.transact('x', async (tx) => tx.selectFrom('site').selectAll().execute()));
+await store.close();
+console.log('closed');

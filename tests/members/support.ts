@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { onTestFinished } from 'vitest';
+import { identityTables } from '#hub/domains/identity/repository.ts';
+import type { Actor } from '#hub/domains/identity/schema.ts';
+import { memberInputSchema, membershipInputSchema } from '#hub/domains/members/member-schema.ts';
+import { createMember } from '#hub/domains/members/member-workflow.ts';
+import { createMembership } from '#hub/domains/members/membership-workflow.ts';
+import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
+import { createPlan } from '#hub/domains/members/plan-workflow.ts';
+import { memberTables } from '#hub/domains/members/repository.ts';
+import type { MemberDeps } from '#hub/domains/members/workflow.ts';
+import type { Refusal, Result } from '#hub/kernel/result.ts';
+import type { ClockTrust } from '#hub/kernel/time.ts';
+import type { Announcement } from '#hub/platform/announce.ts';
+import type { Clock } from '#hub/platform/clock.ts';
+import { createLog } from '#hub/platform/log.ts';
+import { newId } from '#hub/platform/new-id.ts';
+import { openStore } from '#hub/store/open-store.ts';
+import type { Store } from '#hub/store/store.ts';
+
+export const dayMs = 86_400_000;
+export const startMs = Date.parse('2026-11-22T12:00:00Z');
+export const staff: Actor = { kind: 'account', id: '01890000-0000-7000-8000-000000000001', name: 'Grace' };
+
+export class TestClock implements Clock {
+  ms = startMs;
+  trusted: ClockTrust = 'ntp';
+  nowMs(): number {
+    return this.ms;
+  }
+  monotonicMs(): number {
+    return this.ms;
+  }
+  trust(): ClockTrust {
+    return this.trusted;
+  }
+}
+
+export interface MembersBench {
+  readonly store: Store;
+  readonly clock: TestClock;
+  readonly deps: MemberDeps & { readonly clock: TestClock };
+  readonly announced: Announcement[];
+  /** The member ids of every call of `onAdmissionChanged`. */
+  readonly admissionChanges: (readonly string[])[];
+}
+
+const log = createLog({ level: 'silent' });
+
+/** A real encrypted store in a folder of its own, closed and removed when the test ends. */
+export async function openBench(): Promise<MembersBench> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'mc-members-'));
+  const migrationsDir = path.join(folder, 'migrations');
+  mkdirSync(migrationsDir);
+  const from = path.resolve(import.meta.dirname, '../../migrations/sqlite');
+  for (const name of readdirSync(from))
+    if (/^000[123]_/.test(name)) copyFileSync(path.join(from, name), path.join(migrationsDir, name));
+  const clock = new TestClock();
+  const store = await openStore({
+    path: path.join(folder, 'hub.sqlite'),
+    key: randomBytes(32),
+    keyPlace: 'a test',
+    registry: { ...identityTables, ...memberTables },
+    migrationsDir,
+    clock,
+    log,
+  });
+  onTestFinished(async () => {
+    await store.close();
+    rmSync(folder, { recursive: true });
+  });
+  const announced: Announcement[] = [];
+  const admissionChanges: (readonly string[])[] = [];
+  const deps = {
+    store,
+    clock,
+    newId,
+    announce: (announcement: Announcement) => void announced.push(announcement),
+    onAdmissionChanged: async (_tx: unknown, memberIds: readonly string[]) =>
+      void admissionChanges.push(memberIds),
+  };
+  return { store, clock, deps, announced, admissionChanges };
+}
+
+/** The value of a result that must not be refused. */
+export function accepted<T>(result: Result<T, Refusal>): T {
+  if (!result.ok) throw new Error(`refused: ${JSON.stringify(result.refusal)}`);
+  return result.value;
+}
+/** The refusal of a result that must be one. */
+export function refused(result: Result<unknown, Refusal>): Refusal {
+  if (result.ok) throw new Error(`not refused: ${JSON.stringify(result.value)}`);
+  return result.refusal;
+}
+
+export const addMember = async ({ deps }: MembersBench, input: Record<string, unknown> = {}) =>
+  accepted(await createMember(deps, staff, memberInputSchema.parse({ name: 'Ada Lovelace', ...input })));
+
+export const addPlan = async ({ deps }: MembersBench, input: Record<string, unknown> = {}) =>
+  accepted(
+    await createPlan(
+      deps,
+      staff,
+      planInputSchema.parse({
+        name: 'Standard',
+        priceMinor: 2500,
+        currency: 'EUR',
+        interval: 'month',
+        ...input,
+      }),
+    ),
+  );
+
+export const isoAt = (ms: number): string => new Date(ms).toISOString();
+
+export const addMembership = async (
+  { deps }: MembersBench,
+  memberId: string,
+  planId: string,
+  input: Record<string, unknown> = {},
+) =>
+  accepted(await createMembership(deps, staff, memberId, membershipInputSchema.parse({ planId, ...input })));

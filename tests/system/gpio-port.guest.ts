@@ -1,0 +1,120 @@
+// Runs inside the test kernel (see gpio-port.test.ts): the port as the bridge opens it, a reader on its data lines.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { openGpioPort } from '#bridge/gpio/port.ts';
+import type { GpioEdge, GpioLines, ReaderFault, ReaderRead } from '#bridge/ports.ts';
+import { createReader, readerConfigSchema, readerDataLines } from '#bridge/readers/registry.ts';
+import { simChipLabel, simPull, simValue } from '#tests/system/uml.ts';
+
+const front = readerConfigSchema.parse({ kind: 'wiegand', d0: 4, d1: 5 });
+const back = readerConfigSchema.parse({ kind: 'wiegand', d0: 6, d1: 7 });
+const contact = 8;
+const strike = 9;
+const magnet = 10;
+const lines: GpioLines = {
+  data: [...readerDataLines(front), ...readerDataLines(back)],
+  inputs: [{ offset: contact, activeLow: true, bias: 'pullUp', edges: 'both', debounceMicros: 0 }],
+  outputs: [
+    { offset: strike, activeLow: false, safeLevel: 0 },
+    { offset: magnet, activeLow: true, safeLevel: 1 },
+  ],
+};
+// H10301, facility 123, number 4567; N10002, 1234/56789.
+const bits26 = '10111101100010001110101110';
+const bits34 = '1000001001101001011011101110101010';
+
+for (const offset of [4, 5, 6, 7, contact]) simPull(offset, 'pull-up');
+
+const pause = (ms: number): void => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+};
+
+const pulse = (offset: number): void => {
+  simPull(offset, 'pull-down');
+  simPull(offset, 'pull-up');
+};
+
+/** Plays both frames, bit by bit in turn, from this thread: it is stalled for all of it and longer. */
+function playStalled(): void {
+  for (let index = 0; index < bits34.length; index += 1) {
+    if (index < bits26.length) pulse(bits26[index] === '1' ? front.d1 : front.d0);
+    pulse(bits34[index] === '1' ? back.d1 : back.d0);
+    pause(6);
+  }
+  pause(400);
+}
+
+async function openPort() {
+  const log = { info: () => undefined, warn: () => undefined };
+  const deps = { allowSimulation: false, simulationDir: '/tmp/unused', log };
+  return openGpioPort({ adapter: 'auto', chip: simChipLabel }, lines, deps);
+}
+
+await test('outputs are safe from the request on, cards of two readers are read through a stall, contacts are seen', async () => {
+  const port = await openPort();
+  assert.equal(port.kind, 'cdev');
+  assert.deepEqual([simValue(strike), simValue(magnet)], [0, 0]);
+
+  const reads: ReaderRead[] = [];
+  const faults: ReaderFault[] = [];
+  const edges: GpioEdge[] = [];
+  let lostEdges = 0;
+  const arrived = new EventTarget();
+  const hooks = {
+    onRead: (read: ReaderRead) => {
+      reads.push(read);
+      if (reads.length === 2) arrived.dispatchEvent(new Event('reads'));
+    },
+    onFault: (fault: ReaderFault) => faults.push(fault),
+    onFinding: () => undefined,
+  };
+  const drivers = [createReader('front', front, hooks), createReader('back', back, hooks)];
+  port.onEdges = (batch, lost) => {
+    for (const driver of drivers) driver.onEdges(batch, lost);
+    edges.push(...batch);
+    lostEdges += lost;
+    if (batch.some((edge) => edge.offset === contact)) arrived.dispatchEvent(new Event('contact'));
+  };
+  port.onSettled = (untilNs) => {
+    for (const driver of drivers) driver.onSettled(untilNs);
+  };
+
+  const bothRead = once(arrived, 'reads');
+  const stalledAtNs = process.hrtime.bigint();
+  playStalled();
+  const stalledUntilNs = process.hrtime.bigint();
+  assert.equal(edges.length, 0);
+  await bothRead;
+  assert.equal(lostEdges, 0);
+  assert.deepEqual(faults, []);
+  assert.deepEqual(
+    reads.map(({ readerKey, read }) => [readerKey, read.reading, read.hex]),
+    [
+      ['front', 'w26', '2f623ae'],
+      ['back', 'w34', '209a5bbaa'],
+    ],
+  );
+  assert.ok(edges.every((edge) => edge.timestampNs > stalledAtNs && edge.timestampNs < stalledUntilNs));
+  console.log(`stalled for ${(stalledUntilNs - stalledAtNs) / 1_000_000n} ms, ${edges.length} edges`);
+
+  assert.equal(port.read(contact), 0);
+  const contactSeen = once(arrived, 'contact');
+  simPull(contact, 'pull-down');
+  await contactSeen;
+  assert.equal(port.read(contact), 1);
+  assert.equal(edges.at(-1)?.rising, true);
+
+  port.write(strike, 1);
+  port.write(magnet, 0);
+  assert.deepEqual([simValue(strike), simValue(magnet)], [1, 1]);
+  await port.close();
+  assert.deepEqual([simValue(strike), simValue(magnet)], [0, 0]);
+});
+
+await test('a closed port gives its lines back', async () => {
+  const port = await openPort();
+  await assert.rejects(openPort(), { code: 'gpioLineBusy' });
+  await port.close();
+  await (await openPort()).close();
+});

@@ -1,0 +1,20 @@
+import { describe, expect, test } from 'vitest';
+import { runInUml, umlKernel } from './uml.ts';
+
+const kernel = umlKernel();
+const reason = 'unavailable' in kernel ? ` (left out: ${kernel.unavailable})` : '';
+
+describe.skipIf('unavailable' in kernel)(`the GPIO port on a real kernel${reason}`, () => {
+  const kernelPath = 'path' in kernel ? kernel.path : '';
+
+  test('everything in gpio-port.guest.ts holds', { timeout: 120_000 }, async () => {
+    const outcome = await runInUml({
+      kernelPath,
+      scenario: ['node', '--test-reporter=tap', 'tests/system/gpio-port.guest.ts'],
+      timeoutMs: 100_000,
+    });
+    expect(outcome, outcome.output).toMatchObject({ exitCode: 0 });
+    expect(outcome.output).toMatch(/^# pass 2$/m);
+    expect(outcome.output).toMatch(/^# skipped 0$/m);
+  });
+});
