@@ -8,7 +8,6 @@ export default defineConfig({
     hookTimeout: 30_000,
     // The machines that run this have two cores.
     maxWorkers: 2,
-    forbidOnly: true,
     passWithNoTests: false,
   },
 });

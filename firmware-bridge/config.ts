@@ -160,10 +160,9 @@ export const bridgeConfigSchema = fields.superRefine((config, context) => {
 });
 export type BridgeConfig = z.infer<typeof bridgeConfigSchema>;
 
-/** What is in `device.json`: who this bridge is at its hub. Written when it is paired. */
+/** What is in `device.json`: who this bridge is at its hub, and its token. Written when it is paired. */
 export const deviceSchema = z.strictObject({
-  bridgeId: z.string().min(1).max(64),
-  username: z.string().min(1).max(128),
+  bridgeId: z.uuid(),
   token: z.string().min(1).max(512),
 });
 export type Device = z.infer<typeof deviceSchema>;

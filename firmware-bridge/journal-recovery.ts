@@ -58,10 +58,10 @@ function readTail(disk: JournalDisk, key: Uint8Array, summary: SegmentSummary): 
       count += 1;
       if (event?.commandId !== undefined) commandIds.push(event.commandId);
     }
-    const behind = bytes.subarray(usedBytes);
-    const torn = behind.findLastIndex((byte) => byte !== 0) + 1;
+    let end = bytes.length;
+    while (end > usedBytes && bytes[end - 1] === 0) end -= 1;
     const missingEvents = lastSeq - summary.firstSeq + 1 - count;
-    return { lastSeq, lastWallMs, usedBytes, tornBytes: torn, missingEvents, commandIds };
+    return { lastSeq, lastWallMs, usedBytes, tornBytes: end - usedBytes, missingEvents, commandIds };
   } finally {
     file.close();
   }

@@ -76,6 +76,13 @@ export interface Frame {
 /** Behind a damaged frame only this many numbers ahead are believed, so that noise is not tried as a frame. */
 const resyncReach = 100_000;
 
+/** Over zeros: a frame's length, its first two bytes, is not zero. */
+function nextCandidate(segment: Buffer, from: number): number {
+  let offset = from;
+  while (offset < segment.length && segment[offset] === 0) offset += 1;
+  return Math.max(from, offset - 1);
+}
+
 /**
  * The frames of a segment in order. Where bytes are damaged it goes on at the next frame that its tag vouches for;
  * the jump in `seq` shows what is missing. Writes of one boot may reach the medium out of order, so a torn frame
@@ -95,7 +102,7 @@ export function* framesIn(
       found !== null && found.seq > last && (last === 0 || found.seq <= last + resyncReach) ? found : null;
     const payload = plausible === null ? null : openFrame(header.key, segment, offset, plausible);
     if (plausible === null || payload === null) {
-      offset += 1;
+      offset = nextCandidate(segment, offset + 1);
       continue;
     }
     yield { seq: plausible.seq, payload, end: plausible.end };

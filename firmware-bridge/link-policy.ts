@@ -131,6 +131,13 @@ export class LinkPolicy {
       case 'confirmed':
         this.#succeed();
         return Promise.resolve();
+      case 'renumbered':
+        // Not worth a write: after a restart the bridge asks from the older number on and gets the same again.
+        return this.#inTurn(async () => {
+          this.#current = outcome.policy;
+          await this.#deps.swap(outcome.policy);
+          this.#succeed();
+        });
       case 'complete':
         return this.#inTurn(async () => {
           if (await this.#apply(outcome.policy)) this.#succeed();

@@ -95,7 +95,7 @@ export class Link {
   }
 
   get #nowWallMs(): number {
-    return Math.round(performance.timeOrigin + performance.now() + this.#clock.offsetMs);
+    return Math.round(Date.now() + this.#clock.offsetMs);
   }
 
   #send(name: FromBridge, payload: unknown): boolean {

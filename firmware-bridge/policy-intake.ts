@@ -38,6 +38,8 @@ export type CloseOutcome =
   | { readonly kind: 'refused'; readonly code: PolicyRefusal }
   /** What the bridge has is current. */
   | { readonly kind: 'confirmed' }
+  /** Only the number has changed: the same content under a newer revision. */
+  | { readonly kind: 'renumbered'; readonly policy: StoredPolicy }
   | { readonly kind: 'complete'; readonly policy: StoredPolicy };
 
 /**
@@ -122,11 +124,11 @@ export class PolicyIntake {
     const { version, document } = close;
     if (base === null)
       return { kind: 'complete', policy: { version, document, records, withheldIds: [], removedIds: [] } };
-    const same =
-      base.version.epoch === version.epoch &&
-      base.version.revision === version.revision &&
-      base.version.hash === version.hash;
-    if (same) return { kind: 'confirmed' };
+    const isNewer = version.epoch === base.version.epoch && version.revision >= base.version.revision;
+    if (isNewer && version.hash === base.version.hash)
+      return version.revision === base.version.revision
+        ? { kind: 'confirmed' }
+        : { kind: 'renumbered', policy: { ...base, version } };
     const restored = version.epoch !== base.version.epoch || version.revision < base.version.revision;
     return {
       kind: 'complete',

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -68,7 +69,10 @@ interface Service {
 }
 
 let stopping = false;
+// A Raspberry Pi has no clock of its own; on any other machine the owner's clock is taken as right.
+const isPi = existsSync('/proc/device-tree/model');
 const env: NodeJS.ProcessEnv = {
+  ...(isPi ? {} : { MAKRCAVE_CLOCK_TRUST_SYSTEM: 'true' }),
   ...process.env,
   MAKRCAVE_STATE_DIR: stateDir,
   NODE_COMPILE_CACHE: path.join(stateDir, 'cache'),
@@ -148,7 +152,10 @@ async function hubReady(socketPath: string): Promise<void> {
 async function main(): Promise<void> {
   await mkdir(path.join(stateDir, 'log'), { recursive: true, mode: 0o700 });
   const bridgeConfig = path.resolve(values['bridge-config'] ?? path.join(stateDir, 'bridge.yaml'));
-  if (values['bridge-config'] === undefined && (await stat(bridgeConfig).catch(() => undefined)) === undefined)
+  if (
+    values['bridge-config'] === undefined &&
+    (await stat(bridgeConfig).catch(() => undefined)) === undefined
+  )
     await cp(path.join(root, 'config/bridge.example.yaml'), bridgeConfig);
   await buildUi();
 
@@ -156,8 +163,20 @@ async function main(): Promise<void> {
   await startService('hub', path.join(root, 'hub/main.ts'));
   await hubReady(socketPath);
   if (stopping) return;
-  await startService('simulator', path.join(root, 'firmware-bridge/gpio/simulator.ts'), '--state', path.join(stateDir, 'sim'));
-  await startService('bridge', path.join(root, 'firmware-bridge/main.ts'), '--config', bridgeConfig, '--state', stateDir);
+  await startService(
+    'simulator',
+    path.join(root, 'firmware-bridge/gpio/simulator.ts'),
+    '--state',
+    path.join(stateDir, 'sim'),
+  );
+  await startService(
+    'bridge',
+    path.join(root, 'firmware-bridge/main.ts'),
+    '--config',
+    bridgeConfig,
+    '--state',
+    stateDir,
+  );
 
   const claim = await callControlSocket(socketPath, 'POST', '/api/system/claim-code', {});
   const addresses = await callControlSocket(socketPath, 'GET', '/api/system/addresses');

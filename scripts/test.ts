@@ -27,7 +27,14 @@ const checks: Readonly<Record<string, readonly string[]>> = {
   format: [bin('biome'), 'check', '--error-on-warnings', '.'],
   lint: [bin('oxlint'), '--type-aware', '--deny-warnings', 'hub', 'firmware-bridge', 'tests', 'scripts'],
   types: [bin('tsc'), '--noEmit', '-p', '.'],
-  svelte: [bin('svelte-check'), '--workspace', 'hub/ui', '--tsconfig', './tsconfig.json', '--fail-on-warnings'],
+  svelte: [
+    bin('svelte-check'),
+    '--workspace',
+    'hub/ui',
+    '--tsconfig',
+    './tsconfig.json',
+    '--fail-on-warnings',
+  ],
   imports: [
     bin('node'),
     bin('depcruise'),
@@ -63,7 +70,11 @@ const wanted = (name: string): boolean =>
 function run(command: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
   const [file = '', ...args] = command;
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+    const child = spawn(file, args, {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...env },
+    });
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
   });
@@ -76,7 +87,9 @@ async function runChecks(): Promise<Count> {
     const startedMs = Date.now();
     const failed = (await run(command)) !== 0;
     count[failed ? 'failed' : 'passed'] += 1;
-    process.stdout.write(`${failed ? 'FAILED' : 'ok    '} ${name} (${((Date.now() - startedMs) / 1000).toFixed(1)} s)\n`);
+    process.stdout.write(
+      `${failed ? 'FAILED' : 'ok    '} ${name} (${((Date.now() - startedMs) / 1000).toFixed(1)} s)\n`,
+    );
   }
   return count;
 }
@@ -105,7 +118,9 @@ async function runTests(leftOutFile: string, folder: string): Promise<Count> {
   );
   const report: Report = JSON.parse(await readFile(reportFile, 'utf8'));
   // A file that could not even be loaded has no tests to count: it counts as one failure. So does a skipped test.
-  const broken = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+  const broken = report.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  ).length;
   const failed = report.numFailedTests + broken + report.numPendingTests + report.numTodoTests;
   return { passed: report.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed };
 }

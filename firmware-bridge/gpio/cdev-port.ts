@@ -13,7 +13,6 @@ import {
 import { startEventReader } from './event-reader.ts';
 import { checkLines } from './line-plan.ts';
 
-
 /** The kernel's maximum: 39 frames of 26 bits. Its own default, 16 for each line, is little more than one. */
 const eventBufferSize = 1024;
 
@@ -73,6 +72,9 @@ export async function openCdevPort(label: string, lines: GpioLines): Promise<Gpi
     onEdges: (edges, lost) => port.onEdges(edges, lost),
     onSettled: (untilNs) => port.onSettled(untilNs),
     onFault: (fault) => port.onFault(fault),
+  }).catch((error: unknown) => {
+    for (const request of held) closeLines(request);
+    throw error;
   });
   return port;
 }

@@ -21,7 +21,7 @@ export interface EdgeOrder {
 }
 
 /** As many as the kernel's own buffer holds: behind more than that nothing can arrive late. */
-export const maxHeldEdges = 1024;
+const maxHeldEdges = 1024;
 
 /** Numbers that are further back than this are no latecomers: whoever counts has begun anew. */
 const maxLateEdges = 2 * maxHeldEdges;

@@ -10,7 +10,7 @@ const pollHup = 0x10;
 const pollNval = 0x20;
 const pollFdBytes = 8;
 
-export type Readiness = 'none' | 'readable' | 'gone';
+type Readiness = 'none' | 'readable' | 'gone';
 
 export interface EventPoll {
   /** Blocks the calling thread until a descriptor is readable or `timeoutMs` is over. */

@@ -33,6 +33,12 @@ export async function openFakePort(dir: string, lines: GpioLines): Promise<GpioP
     return edges === 'both' || (edges === 'falling' && !edge.rising);
   };
 
+  const release = (): void => {
+    closeSync(fd);
+    levels.close();
+    outputs.close();
+  };
+
   const port: GpioPort = {
     kind: 'fake',
     onEdges: () => undefined,
@@ -49,9 +55,7 @@ export async function openFakePort(dir: string, lines: GpioLines): Promise<GpioP
     async close() {
       driveSafe();
       await reader.stop();
-      closeSync(fd);
-      levels.close();
-      outputs.close();
+      release();
     },
   };
   const reader = await startEventReader([{ fd, firstSeqno: null }], {
@@ -61,6 +65,9 @@ export async function openFakePort(dir: string, lines: GpioLines): Promise<GpioP
     },
     onSettled: (untilNs) => port.onSettled(untilNs),
     onFault: (fault) => port.onFault(fault),
+  }).catch((error: unknown) => {
+    release();
+    throw error;
   });
   return port;
 }

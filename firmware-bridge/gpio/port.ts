@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { GpioLines, GpioPort } from '#bridge/ports.ts';
 import { Fault } from '#hub/kernel/result.ts';
 import { closeChip, openChip } from './cdev.ts';
@@ -6,25 +7,26 @@ import { openFakePort } from './fake-port.ts';
 import { openSysfsPort } from './sysfs-port.ts';
 
 /** Labels of the header's chip: Pi 5, Pi 4, older. Numbers (gpiochip0 ..) differ from boot to boot. */
-export const knownChipLabels = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835'] as const;
+const knownChipLabels = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835'] as const;
 
 /** Which GPIO the bridge uses. */
-export interface GpioConfig {
+export const gpioConfigSchema = z.strictObject({
   /** `auto`: the character device where a known chip is, otherwise the simulation where that is allowed. */
-  readonly adapter: 'auto' | 'cdev' | 'sysfs' | 'fake';
-  /** The chip's label as `gpiodetect` shows it; left out, the known labels of a Raspberry Pi. */
-  readonly chip?: string | undefined;
-}
+  port: z.enum(['auto', 'cdev', 'sysfs', 'fake']).default('auto'),
+  /** The chip's label as `gpiodetect` shows it; null = the known labels of a Raspberry Pi. */
+  chipLabel: z.string().min(1).max(31).nullable().default(null),
+  /** Without a chip, run on simulated lines. Never set it on a real door. */
+  allowSimulation: z.boolean().default(false),
+});
+export type GpioConfig = z.infer<typeof gpioConfigSchema>;
 
 /** The part of a pino logger that ports use. */
-export interface GpioLog {
+interface GpioLog {
   info(facts: object, message: string): void;
   warn(facts: object, message: string): void;
 }
 
 export interface GpioPortDeps {
-  /** With adapter `auto` and without a chip, run on simulated lines. Never set it on a real door. */
-  readonly allowSimulation: boolean;
   /** Folder of the simulated lines; used by the fake port only. */
   readonly simulationDir: string;
   readonly log: GpioLog;
@@ -40,15 +42,15 @@ export async function openGpioPort(
   lines: GpioLines,
   deps: GpioPortDeps,
 ): Promise<GpioPort> {
-  const labels = config.chip === undefined ? knownChipLabels : [config.chip];
-  if (config.adapter === 'fake') return openSimulation(lines, deps, 'configured');
-  if (config.adapter === 'sysfs') return openSysfsPort(presentOr(labels), lines, deps.log);
+  const labels = config.chipLabel === null ? knownChipLabels : [config.chipLabel];
+  if (config.port === 'fake') return openSimulation(lines, deps, 'configured');
+  if (config.port === 'sysfs') return openSysfsPort(presentOr(labels), lines, deps.log);
   const label = presentLabel(labels);
   if (label !== null) {
     deps.log.info({ chipLabel: label }, 'GPIO by character device');
     return openCdevPort(label, lines);
   }
-  if (config.adapter === 'auto' && deps.allowSimulation) return openSimulation(lines, deps, 'no GPIO chip');
+  if (config.port === 'auto' && config.allowSimulation) return openSimulation(lines, deps, 'no GPIO chip');
   // Says which labels there are, or which right is missing.
   return openCdevPort(presentOr(labels), lines);
 }

@@ -36,12 +36,12 @@ export function findSysfsChip(label: string, root = '/sys/class/gpio'): SysfsChi
 }
 
 /** @throws {Fault} `gpioDataLines` for a configuration with data lines. */
-export function refuseDataLines(lines: GpioLines): void {
+function refuseDataLines(lines: GpioLines): void {
   if (lines.data.length === 0) return;
   const offsets = lines.data.map((line) => line.offset).join(', ');
   throw new Fault(
     'gpioDataLines',
-    `the sysfs port cannot read the data lines ${offsets}: sysfs loses Wiegand bits. Use adapter: cdev (kernel 5.10 or later), or move these readers to another bridge`,
+    `the sysfs port cannot read the data lines ${offsets}: sysfs loses Wiegand bits. Use port: cdev (kernel 5.10 or later), or move these readers to another bridge`,
   );
 }
 
@@ -51,7 +51,7 @@ async function loadOnoff(): Promise<typeof OnoffGpio> {
   } catch (cause) {
     throw new Fault(
       'gpioSysfsAddon',
-      "the sysfs port needs onoff's native addon, which is not built here: run `npm rebuild epoll --ignore-scripts=false`, or use adapter: cdev",
+      "the sysfs port needs onoff's native addon, which is not built here: run `npm rebuild epoll --ignore-scripts=false`, or use port: cdev",
       { cause },
     );
   }

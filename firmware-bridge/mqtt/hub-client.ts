@@ -38,10 +38,10 @@ export function connectHub(
   device: Device,
   events: HubClientEvents,
 ): HubClient {
-  const { bridgeId, username, token } = device;
+  const { bridgeId, token } = device;
   const options: IClientOptions = {
     clientId: bridgeId,
-    username,
+    username: bridgeId,
     password: token,
     protocolVersion: 4,
     clean: true,

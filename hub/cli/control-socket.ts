@@ -27,7 +27,10 @@ export function callControlSocket(
         method,
         path,
         timeout: 30_000,
-        headers: text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+        headers:
+          text === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
       },
       (response) => {
         const chunks: Buffer[] = [];

@@ -51,7 +51,8 @@ const stateDir = path.resolve(values.state ?? process.env.MAKRCAVE_STATE_DIR ?? 
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
 
 type Call = (method: string, path: string, body?: unknown) => Promise<ControlAnswer>;
 
@@ -89,14 +90,18 @@ function accepted(answer: ControlAnswer): Readonly<Record<string, unknown>> {
   const fields = Array.isArray(errors)
     ? errors.filter(isRecord).map((entry) => `  ${text(entry.pointer)}: ${text(entry.message)}`)
     : [];
-  throw new Error([text(detail) || text(title), ...fields, text(nextStep)].filter((line) => line !== '').join('\n'));
+  throw new Error(
+    [text(detail) || text(title), ...fields, text(nextStep)].filter((line) => line !== '').join('\n'),
+  );
 }
 
 async function tap(): Promise<void> {
   const { portal, card } = values;
   if (portal === undefined || card === undefined) throw new UsageProblem('tap needs --portal and --card.');
   await withHub(false, async (call) => {
-    const answer = accepted(await call('POST', '/api/access-control/simulated-taps', { portalKey: portal, card }));
+    const answer = accepted(
+      await call('POST', '/api/access-control/simulated-taps', { portalKey: portal, card }),
+    );
     if (values.json) return print(JSON.stringify(answer));
     const event = isRecord(answer.event) ? answer.event : undefined;
     if (event === undefined) return print('Tapped; the door has not reported a decision.');
@@ -116,10 +121,13 @@ function printDecision(decision: Readonly<Record<string, unknown>>): void {
 
 async function explain(): Promise<void> {
   const [card, portal] = operands;
-  if (card === undefined || portal === undefined) throw new UsageProblem('explain needs a card and a portal.');
+  if (card === undefined || portal === undefined)
+    throw new UsageProblem('explain needs a card and a portal.');
   await withHub(true, async (call) => {
     const at = values.at === undefined ? {} : { at: values.at };
-    const answer = accepted(await call('POST', '/api/access-control/check', { card, portalKey: portal, ...at }));
+    const answer = accepted(
+      await call('POST', '/api/access-control/check', { card, portalKey: portal, ...at }),
+    );
     if (values.json) print(JSON.stringify(answer));
     else printDecision(answer);
   });

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
-import { createMigration, migrateUp, migrationStatus, type MigrationState } from '#hub/store/migrations.ts';
+import { createMigration, type MigrationState, migrateUp, migrationStatus } from '#hub/store/migrations.ts';
 
 export interface MigrateCommand {
   readonly operands: readonly string[];
@@ -28,7 +28,8 @@ export async function runMigrateCommand(command: MigrateCommand): Promise<readon
     keyPlace,
   });
   if (action === 'status') {
-    if (!existsSync(storePath)) return [`There is no store in ${command.stateDir} yet; the first start makes it.`];
+    if (!existsSync(storePath))
+      return [`There is no store in ${command.stateDir} yet; the first start makes it.`];
     return migrationStatus(await open(), migrationsDir).map(line);
   }
   if (action === 'up') {

@@ -1,5 +1,5 @@
 import { chmod, rm, stat } from 'node:fs/promises';
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createServer as createHttpServer } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import { connect, type ListenOptions, type Server, type Socket } from 'node:net';
 import path from 'node:path';
@@ -79,16 +79,17 @@ function trackSockets(server: Server): Set<Socket> {
 }
 
 /** A slow or silent client holds a socket for seconds, not for ever. */
-function boundTimes(server: HttpServer): HttpServer {
-  server.headersTimeout = 15_000;
-  server.requestTimeout = 30_000;
-  server.keepAliveTimeout = 65_000;
-  server.maxConnections = maxSockets;
-  return server;
-}
+const timeBounds = {
+  headersTimeout: 15_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 65_000,
+  maxConnections: maxSockets,
+} as const;
+/** An HTTP/2 connection on which nothing is said for so long is closed; live events beat far more often. */
+const http2IdleMs = 300_000;
 
 function plainListener(app: App, transport: 'http' | 'console'): Listener {
-  const server = boundTimes(createHttpServer(app.handlerFor(transport)));
+  const server = Object.assign(createHttpServer(app.handlerFor(transport)), timeBounds);
   return { server, endIdle: () => server.closeIdleConnections(), sockets: trackSockets(server) };
 }
 
@@ -126,7 +127,7 @@ function secureListener(
     },
     app.handlerFor('https'),
   );
-  server.maxConnections = maxSockets;
+  Object.assign(server, timeBounds);
   // A failed handshake (a client that does not trust the certificate) is that client's affair.
   server.on('tlsClientError', () => undefined);
   server.on('sessionError', () => undefined);
@@ -135,10 +136,14 @@ function secureListener(
   server.on('session', (session) => {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
+    session.setTimeout(http2IdleMs, () => session.close());
   });
   const sockets = trackSockets(server);
   const endIdle = (): void => {
     for (const session of sessions) session.close();
+    // There for the HTTP/1.1 connections, though its type does not say so.
+    if ('closeIdleConnections' in server && typeof server.closeIdleConnections === 'function')
+      server.closeIdleConnections();
   };
   return { server, endIdle, sockets };
 }
@@ -204,11 +209,16 @@ async function closeListeners(listeners: readonly Listener[], graceMs: number): 
     endIdle();
     return promise;
   });
+  // A connection becomes idle when its running request has ended.
+  const sweep = setInterval(() => {
+    for (const { endIdle } of listeners) endIdle();
+  }, 50);
   const cut = setTimeout(() => {
     for (const { sockets } of listeners) for (const socket of sockets) socket.destroy();
   }, graceMs);
   await Promise.all(closed);
   clearTimeout(cut);
+  clearInterval(sweep);
 }
 
 /** Listens where `options` says, all or nothing. Throws the Faults of `claimSocketPath`, `addressInUse`, `addressForbidden`, `notListening`. */

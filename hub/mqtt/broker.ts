@@ -120,7 +120,9 @@ export async function createBroker(deps: { readonly log: Logger }): Promise<Brok
     }
     const { bridgeId } = connection;
     const deliver = <N extends FromBridge>(
-      parsed: { success: true; data: Parameters<BridgeHandler['onMessage'][N]>[1] } | { success: false; error: Error },
+      parsed:
+        | { success: true; data: Parameters<BridgeHandler['onMessage'][N]>[1] }
+        | { success: false; error: Error },
       handle: (bridgeId: string, payload: Parameters<BridgeHandler['onMessage'][N]>[1]) => Promise<void>,
     ): void => {
       if (!parsed.success) {
@@ -152,7 +154,10 @@ export async function createBroker(deps: { readonly log: Logger }): Promise<Brok
       case 'policy-ask':
         return deliver<'policy-ask'>(schemaFromBridge['policy-ask'].safeParse(json), onMessage['policy-ask']);
       case 'policy-next':
-        return deliver<'policy-next'>(schemaFromBridge['policy-next'].safeParse(json), onMessage['policy-next']);
+        return deliver<'policy-next'>(
+          schemaFromBridge['policy-next'].safeParse(json),
+          onMessage['policy-next'],
+        );
       case 'policy-applied':
         return deliver<'policy-applied'>(
           schemaFromBridge['policy-applied'].safeParse(json),
@@ -180,7 +185,9 @@ export async function createBroker(deps: { readonly log: Logger }): Promise<Brok
     log.info({ bridgeId }, 'bridge disconnected');
     handler?.onDisconnected(bridgeId);
   });
-  aedes.on('clientError', (client, error) => log.warn({ err: error, clientId: client.id }, 'bridge connection failed'));
+  aedes.on('clientError', (client, error) =>
+    log.warn({ err: error, clientId: client.id }, 'bridge connection failed'),
+  );
   aedes.on('connectionError', (_client, error) => log.warn({ err: error }, 'connection refused'));
   aedes.on('publish', (packet, client) => {
     if (client === null) return;

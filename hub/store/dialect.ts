@@ -25,11 +25,18 @@ export interface StatementRunner {
 /** kysely over a runner. It knows no transactions: these are made by the store alone. */
 export function runnerDialect(runner: StatementRunner): Dialect {
   return {
-    createAdapter: () => new SqliteAdapter(),
+    createAdapter: () => new RunnerAdapter(),
     createDriver: () => new RunnerDriver(runner),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
+}
+
+class RunnerAdapter extends SqliteAdapter {
+  // The runner keeps the order. With kysely's own lock, a query would wait for ever for the stream it is made within.
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
 }
 
 const noTransactions = async (): Promise<void> => {

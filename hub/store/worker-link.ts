@@ -59,19 +59,7 @@ export class WorkerLink {
       // Rows pass through, nothing stays: small heaps keep the hub small.
       resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 },
     });
-    const ready = await new Promise<Ready>((resolve, reject) => {
-      worker.once('message', (message: WorkerReady) => {
-        if (message.kind === 'ready') resolve(message);
-        else reject(wireToFault(message.error));
-      });
-      worker.once('error', (cause) => {
-        reject(new Fault('storeFault', 'a Worker of the store did not start', { cause }));
-      });
-      worker.once('exit', (code) => {
-        reject(new Fault('storeFault', `a Worker of the store ended at its start with code ${code}`));
-      });
-    });
-    worker.removeAllListeners();
+    const ready = await firstMessage(worker);
     return { link: new WorkerLink(worker, onDeath), ready };
   }
 
@@ -97,5 +85,30 @@ export class WorkerLink {
     this.#closing = true;
     await closed;
     await ended;
+  }
+}
+
+async function firstMessage(worker: Worker): Promise<Ready> {
+  const listening = new AbortController();
+  try {
+    return await new Promise<Ready>((resolve, reject) => {
+      const onMessage = (message: WorkerReady): void => {
+        if (message.kind === 'ready') resolve(message);
+        else reject(wireToFault(message.error));
+      };
+      const onError = (cause: unknown): void => {
+        reject(new Fault('storeFault', 'a Worker of the store did not start', { cause }));
+      };
+      const onExit = (code: number): void => {
+        reject(new Fault('storeFault', `a Worker of the store ended at its start with code ${code}`));
+      };
+      worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+      // One by one: removeAllListeners would take Node's own with them, and no message would ever come again.
+      listening.signal.addEventListener('abort', () => {
+        worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      });
+    });
+  } finally {
+    listening.abort();
   }
 }

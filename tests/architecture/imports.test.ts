@@ -38,7 +38,10 @@ const violations: Record<string, { file: string; source: string }> = {
     file: 'hub/domains/one/workflow.ts',
     source: "import '#hub/domains/two/repository.ts';",
   },
-  'bridge-sees-little-of-the-hub': { file: 'firmware-bridge/bad.ts', source: "import '#hub/store/target.ts';" },
+  'bridge-sees-little-of-the-hub': {
+    file: 'firmware-bridge/bad.ts',
+    source: "import '#hub/store/target.ts';",
+  },
   'hub-never-imports-the-bridge': { file: 'hub/http/bad.ts', source: "import '#bridge/target.ts';" },
   'product-never-imports-tests': { file: 'hub/http/bad-test.ts', source: "import '#tests/target.ts';" },
   'ui-takes-only-types-of-schemas': { file: 'hub/ui/src/bad.ts', source: "import '#hub/store/target.ts';" },
@@ -58,8 +61,10 @@ const bystanders: Record<string, string> = {
   'hub/store/target.ts': 'export const value = 1;',
   'hub/domains/two/repository.ts': 'export const value = 1;',
   'hub/domains/two/schema.ts': 'export const value = 1;',
-  'hub/domains/one/schema.ts': "import { value } from '#hub/domains/two/schema.ts';\nexport const copy = value;",
-  'hub/ui/src/good.ts': "import type { value } from '#hub/domains/two/schema.ts';\nexport type Copy = typeof value;",
+  'hub/domains/one/schema.ts':
+    "import { value } from '#hub/domains/two/schema.ts';\nexport const copy = value;",
+  'hub/ui/src/good.ts':
+    "import type { value } from '#hub/domains/two/schema.ts';\nexport type Copy = typeof value;",
   'firmware-bridge/target.ts': 'export const value = 1;',
   'tests/target.ts': 'export const value = 1;',
 };
@@ -69,9 +74,13 @@ describe('import rules', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'makrcave-imports-'));
-    for (const name of [configFile, 'package.json', 'tsconfig.json']) await cp(path.join(root, name), path.join(folder, name));
+    for (const name of [configFile, 'package.json', 'tsconfig.json'])
+      await cp(path.join(root, name), path.join(folder, name));
     await symlink(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
-    const files = { ...bystanders, ...Object.fromEntries(Object.values(violations).map(({ file, source }) => [file, source])) };
+    const files = {
+      ...bystanders,
+      ...Object.fromEntries(Object.values(violations).map(({ file, source }) => [file, source])),
+    };
     for (const [name, source] of Object.entries(files)) {
       await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
       await writeFile(path.join(folder, name), `${source}\nexport {};\n`);
@@ -89,7 +98,8 @@ describe('import rules', () => {
   it('each find the violation that is planted for them, and leave the bystanders alone', async () => {
     const summary = await cruise(folder);
     const found = new Map<string, string[]>();
-    for (const { rule, from } of summary.violations) found.set(rule.name, [...(found.get(rule.name) ?? []), from]);
+    for (const { rule, from } of summary.violations)
+      found.set(rule.name, [...(found.get(rule.name) ?? []), from]);
     for (const [rule, { file }] of Object.entries(violations)) expect(found.get(rule), rule).toContain(file);
     const guilty = new Set(Object.values(violations).map(({ file }) => file));
     const accused = summary.violations.map(({ from }) => from).filter((from) => !guilty.has(from));

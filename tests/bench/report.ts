@@ -30,7 +30,9 @@ export function printReport(bench: string, rows: readonly BenchRow[]): void {
     entry.limit === null ? '' : `<= ${entry.limit}`,
     entry.limit === null ? '' : entry.holds ? 'holds' : 'DOES NOT HOLD',
   ]);
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...cells.map((cell) => (cell[column] ?? '').length)));
+  const widths = [0, 1, 2, 3, 4].map((column) =>
+    Math.max(...cells.map((cell) => (cell[column] ?? '').length)),
+  );
   for (const cell of cells)
     process.stdout.write(
       `${cell.map((text, column) => (column === 1 ? text.padStart(widths[1] ?? 0) : text.padEnd(widths[column] ?? 0))).join('  ')}\n`,

@@ -8,7 +8,7 @@ import { contactLine, dataLine, makeSimDir, outputLine, removeSimDir } from './s
 
 const lines: GpioLines = { data: [dataLine(5), dataLine(6)], inputs: [], outputs: [outputLine(20, 0)] };
 /** No machine that runs these tests has such a chip. */
-const chip = 'no-such-chip';
+const chipLabel = 'no-such-chip';
 
 let dir = '';
 const warnings: string[] = [];
@@ -18,21 +18,20 @@ beforeEach(() => {
 });
 afterEach(() => removeSimDir(dir));
 
-const deps = (allowSimulation: boolean): GpioPortDeps => ({
-  allowSimulation,
+const deps = (): GpioPortDeps => ({
   simulationDir: join(dir, 'sim'),
   log: { info: () => undefined, warn: (_facts, message) => warnings.push(message) },
 });
 
 test('without a chip, and only where it is allowed, the port is simulated and says so loudly', async () => {
-  const port = await openGpioPort({ adapter: 'auto', chip }, lines, deps(true));
+  const port = await openGpioPort({ port: 'auto', chipLabel, allowSimulation: true }, lines, deps());
   expect(port.kind).toBe('fake');
   await port.close();
   expect(warnings).toEqual([expect.stringMatching(/^SIMULATED GPIO/)]);
 });
 
 test('without a chip and without leave to simulate it refuses, naming the chip and the next step', async () => {
-  const opening = openGpioPort({ adapter: 'auto', chip }, lines, deps(false));
+  const opening = openGpioPort({ port: 'auto', chipLabel, allowSimulation: false }, lines, deps());
   await expect(opening).rejects.toMatchObject({
     code: 'gpioChipMissing',
     message: expect.stringMatching(/'no-such-chip'.*configuration/),
@@ -40,13 +39,13 @@ test('without a chip and without leave to simulate it refuses, naming the chip a
 });
 
 test('a configured character device never falls back to simulation', async () => {
-  const opening = openGpioPort({ adapter: 'cdev', chip }, lines, deps(true));
+  const opening = openGpioPort({ port: 'cdev', chipLabel, allowSimulation: true }, lines, deps());
   await expect(opening).rejects.toMatchObject({ code: 'gpioChipMissing' });
   expect(warnings).toEqual([]);
 });
 
 test('sysfs refuses data lines, because it loses bits', async () => {
-  const opening = openGpioPort({ adapter: 'sysfs', chip }, lines, deps(false));
+  const opening = openGpioPort({ port: 'sysfs', chipLabel, allowSimulation: false }, lines, deps());
   await expect(opening).rejects.toMatchObject({
     code: 'gpioDataLines',
     message: expect.stringContaining('data lines 5, 6'),
@@ -55,7 +54,7 @@ test('sysfs refuses data lines, because it loses bits', async () => {
 
 test('sysfs without the chip says what is there instead', async () => {
   const slow: GpioLines = { data: [], inputs: [contactLine(7)], outputs: [] };
-  const opening = openGpioPort({ adapter: 'sysfs', chip }, slow, deps(false));
+  const opening = openGpioPort({ port: 'sysfs', chipLabel, allowSimulation: false }, slow, deps());
   await expect(opening).rejects.toMatchObject({ code: 'gpioChipMissing' });
 });
 

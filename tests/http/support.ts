@@ -145,6 +145,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly text: string;
+  readonly bytes: Buffer;
   json(): unknown;
 }
 
@@ -155,11 +156,13 @@ export async function ask(options: RequestOptions & { readonly body?: string | B
     const chunks: Buffer[] = [];
     response.on('data', (chunk: Buffer) => chunks.push(chunk));
     response.on('end', () => {
-      const text = Buffer.concat(chunks).toString();
+      const bytes = Buffer.concat(chunks);
+      const text = bytes.toString();
       resolve({
         status: response.statusCode ?? 0,
         headers: response.headers,
         text,
+        bytes,
         json: () => JSON.parse(text),
       });
     });

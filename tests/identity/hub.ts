@@ -2,9 +2,9 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createPasswordHasher, type PasswordHasher } from '#hub/domains/identity/password.ts';
 import { startIdentity } from '#hub/domains/identity/claim-workflow.ts';
 import type { Claimed, IdentityDeps } from '#hub/domains/identity/deps.ts';
+import { createPasswordHasher, type PasswordHasher } from '#hub/domains/identity/password.ts';
 import { identityTables, type Site } from '#hub/domains/identity/repository.ts';
 import { identityEndpoints } from '#hub/domains/identity/routes.ts';
 import { createSessionAuthenticator } from '#hub/domains/identity/session-authenticator.ts';
@@ -65,9 +65,14 @@ export interface IdentityHub {
   /** The claim code made at the latest start. */
   readonly claimCode: string | null;
   /** As the page of the hub sends it. */
-  call(browser: Browser | null, method: string, address: string, body?: unknown): Promise<Answer>;
+  readonly call: (
+    browser: Browser | null,
+    method: string,
+    address: string,
+    body?: unknown,
+  ) => Promise<Answer>;
   /** As the command line on the box sends it. */
-  console(method: string, address: string, body?: unknown): Promise<Answer>;
+  readonly console: (method: string, address: string, body?: unknown) => Promise<Answer>;
   signIn(username: string, password: string): Promise<Browser>;
   close(): Promise<void>;
 }
@@ -86,7 +91,11 @@ export function makeFolder(): { folder: string; remove: () => void } {
 /** The real store and the real HTTP application, with this domain's endpoints, as `main.ts` composes them. */
 export async function startHub(
   folder: string,
-  options: { readonly clock?: TestClock; readonly passwords?: PasswordHasher; readonly failClaim?: boolean } = {},
+  options: {
+    readonly clock?: TestClock;
+    readonly passwords?: PasswordHasher;
+    readonly failClaim?: boolean;
+  } = {},
 ): Promise<IdentityHub> {
   const clock = options.clock ?? new TestClock();
   const log = createLog({ level: 'silent' });
@@ -141,7 +150,8 @@ export async function startHub(
     async signIn(username, password) {
       const browser: Browser = { cookie: null, csrfToken: null };
       const answer = await call(browser, 'POST', '/auth/session', { username, password });
-      if (answer.status !== 201) throw new Error(`${username}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      if (answer.status !== 201)
+        throw new Error(`${username}: ${answer.status} ${JSON.stringify(answer.body)}`);
       return browser;
     },
     async close() {
@@ -223,7 +233,11 @@ export async function claim(hub: IdentityHub): Promise<Browser> {
 }
 
 /** An account with a built-in role, made on the command line; its id. */
-export async function addAccount(hub: IdentityHub, username: string, roleName: string | null): Promise<string> {
+export async function addAccount(
+  hub: IdentityHub,
+  username: string,
+  roleName: string | null,
+): Promise<string> {
   const made = await hub.console('POST', '/api/accounts', {
     username,
     displayName: `Name of ${username}`,

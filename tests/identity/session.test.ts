@@ -27,7 +27,10 @@ afterAll(async () => {
 describe('signing in', () => {
   it('gives a cookie that only this host can have set, and never the token in the body', async () => {
     const browser: Browser = { cookie: null, csrfToken: null };
-    const answer = await hub.call(browser, 'POST', '/auth/session', { username: ' ADA ', password: owner.password });
+    const answer = await hub.call(browser, 'POST', '/auth/session', {
+      username: ' ADA ',
+      password: owner.password,
+    });
     expect(answer.status).toBe(201);
     expect(answer.headers.get('set-cookie')).toMatch(
       /^__Host-makrcave=[\w-]{43}; Path=\/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax$/,
@@ -48,12 +51,18 @@ describe('signing in', () => {
     await hub.console('POST', `/api/accounts/${id}/disable`);
     const codes = [];
     for (const username of ['nobody-here', 'ada', 'dora']) {
-      const answer = await hub.call(null, 'POST', '/auth/session', { username, password: 'not the password' });
+      const answer = await hub.call(null, 'POST', '/auth/session', {
+        username,
+        password: 'not the password',
+      });
       codes.push([answer.status, answer.body.code, answer.body.title]);
     }
     expect(new Set(codes.map(String)).size).toBe(1);
     expect(codes[0]).toEqual([401, 'credentialsWrong', 'Username or password is wrong']);
-    const right = await hub.call(null, 'POST', '/auth/session', { username: 'dora', password: passwordOf('dora') });
+    const right = await hub.call(null, 'POST', '/auth/session', {
+      username: 'dora',
+      password: passwordOf('dora'),
+    });
     expect([right.status, right.body.code]).toEqual([403, 'accountDisabled']);
   });
 
@@ -69,21 +78,22 @@ describe('signing in', () => {
   it('hashes the password anew when the parameters have changed since', async () => {
     const id = await addAccount(hub, 'rehash', null);
     const phcOf = async () =>
-      (await hub.store.read.selectFrom('account_password').selectAll().where('account_id', '=', id).executeTakeFirstOrThrow()).phc;
+      (
+        await hub.store.read
+          .selectFrom('account_password')
+          .selectAll()
+          .where('account_id', '=', id)
+          .executeTakeFirstOrThrow()
+      ).phc;
     expect(await phcOf()).toContain('$m=64,t=1,p=1$');
-    const other = makeFolder();
-    try {
-      await hub.close();
-      hub = await startHub(folder, {
-        clock: hub.clock,
-        passwords: createPasswordHasher({ memoryKiB: 128, passes: 1, lanes: 1 }),
-      });
-      await hub.signIn('rehash', passwordOf('rehash'));
-      expect(await phcOf()).toContain('$m=128,t=1,p=1$');
-      await hub.signIn('rehash', passwordOf('rehash'));
-    } finally {
-      other.remove();
-    }
+    await hub.close();
+    hub = await startHub(folder, {
+      clock: hub.clock,
+      passwords: createPasswordHasher({ memoryKiB: 128, passes: 1, lanes: 1 }),
+    });
+    await hub.signIn('rehash', passwordOf('rehash'));
+    expect(await phcOf()).toContain('$m=128,t=1,p=1$');
+    await hub.signIn('rehash', passwordOf('rehash'));
   });
 });
 
@@ -163,7 +173,10 @@ describe('a session', () => {
     const { body: roles } = await hub.console('GET', '/api/access-control/roles');
     const role = roles.items.find((item: { name: string }) => item.name === 'makerspace_admin');
     const until = new Date(hub.clock.nowMs() + 60_000).toISOString();
-    await hub.console('POST', `/api/access-control/roles/${role.id}/assign`, { accountId: id, expiresAt: until });
+    await hub.console('POST', `/api/access-control/roles/${role.id}/assign`, {
+      accountId: id,
+      expiresAt: until,
+    });
     const browser = await hub.signIn('temp', passwordOf('temp'));
     expect((await hub.call(browser, 'GET', '/api/accounts')).status).toBe(200);
     hub.clock.advance(60_000);
@@ -264,7 +277,10 @@ describe('changing the own password', () => {
   });
 
   it('is nothing for the command line, which has no password', async () => {
-    const answer = await hub.console('PUT', '/api/accounts/me/password', { currentPassword: 'x', newPassword: 'y' });
+    const answer = await hub.console('PUT', '/api/accounts/me/password', {
+      currentPassword: 'x',
+      newPassword: 'y',
+    });
     expect([answer.status, answer.body.code]).toEqual([409, 'noAccount']);
   });
 });

@@ -1,9 +1,146 @@
-import type { CompiledQuery } from 'kysely';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { searchMembers } from '#hub/domains/members/member-search.ts';
 import { searchStatement } from '#hub/domains/members/search-repository.ts';
 import { type MemberFilter, memberWords, searchTerms } from '#hub/domains/members/search-rules.ts';
-import { loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
+import { type Connection, openConnection } from '#hub/store/open.ts';
 import type { Store } from '#hub/store/store.ts';
-import { accepted, openBench, refused, startMs } from './support.ts';
+import { accepted, addMember, openBench, refused, startMs } from './support.ts';
+
+const given = ['Ada', 'Bob', 'Chloé', 'Dörte', 'Émile', 'Franz', 'Zoë', 'Łukasz', 'Mary-Ann', 'Nils'];
+const family = ['Müller', 'Lovelace', 'Groß', 'O’Brien', 'Ångström', 'Nowak', 'García', 'Smith', 'van Dijk'];
+
+const rowAt = (index: number) => ({
+  number: 1001 + index,
+  name: `${given[index % given.length]} ${family[index % family.length]} ${index.toString(36)}`,
+  email: index % 3 === 0 ? `person${index}@example.org` : null,
+  status: index % 50 === 0 ? ('suspended' as const) : ('active' as const),
+});
+
+/** Members in large transactions, past the workflow but through the seam. */
+async function addMany(store: Store, count: number): Promise<void> {
+  const perTransaction = 1000;
+  for (let start = 0; start < count; start += perTransaction)
+    await store.transact('test', async (tx) => {
+      for (let index = start; index < Math.min(count, start + perTransaction); index += 1) {
+        const row = rowAt(index);
+        await tx.insert('member', {
+          id: newId(),
+          ...row,
+          phone: null,
+          locale: null,
+          date_of_birth: null,
+          guardian: null,
+          notes: null,
+          waiver_version: null,
+          waiver_date: null,
+          extended_access: 0,
+          status_reason: null,
+          status_since_ms: tx.nowMs,
+        });
+        const words = [...memberWords({ ...row, planIds: [], groupIds: [] })];
+        await tx.local
+          .insertInto('member_word')
+          .values(words.map((word) => ({ word, member_number: row.number })))
+          .execute();
+      }
+    });
+}
+
+async function readAll(store: Store, filter: MemberFilter, limit: number) {
+  const found: { name: string; number: number }[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = accepted(await searchMembers(store.read, filter, { limit, cursor }, startMs));
+    expect(page.items.length).toBeLessThanOrEqual(limit);
+    found.push(...page.items);
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+  return found;
+}
+
+describe('search among 10,000 members', () => {
+  it('finds everybody who fits exactly once, page by page, and reads the index only', async () => {
+    const { store, location } = await openBench();
+    await addMany(store, 10_000);
+    const everybody = Array.from({ length: 10_000 }, (_, index) => rowAt(index));
+
+    const numbers = (rows: readonly { number: number }[]) =>
+      rows.map((row) => row.number).sort((left, right) => left - right);
+    const mullers = everybody.filter((row) => row.name.includes('Müller'));
+    expect(numbers(await readAll(store, { q: 'mueller' }, 200))).toEqual(numbers(mullers));
+    const suspended = everybody.filter((row) => row.status === 'suspended');
+    expect(numbers(await readAll(store, { status: 'suspended' }, 7))).toEqual(numbers(suspended));
+    const both = suspended.filter((row) => row.name.startsWith('Ada') && row.name.includes('Groß'));
+    expect(both.length).toBeGreaterThan(0);
+    expect(numbers(await readAll(store, { q: 'gros ada', status: 'suspended' }, 3))).toEqual(numbers(both));
+    expect(await readAll(store, { q: 'person9999@' }, 50)).toMatchObject([{ number: 11_000 }]);
+
+    const first = accepted(await searchMembers(store.read, {}, { limit: 50, cursor: undefined }, startMs));
+    expect(first.items).toHaveLength(50);
+    expect(first.items.every((item) => item.name.startsWith('Ada'))).toBe(true);
+
+    const connection = openConnection(location, { mode: 'read', cacheKib: 1000 });
+    onTestFinished(() => void connection.close());
+    for (const filter of [{ q: 'a' }, { q: 'ada mull' }, { status: 'active', q: 'zoe' }, {}] as const) {
+      const [driver, ...others] = searchTerms(filter)!;
+      for (const after of [null, { word: driver!.from, memberNumber: 2000 }]) {
+        const statement = searchStatement(store.read, driver!, others, { after, limit: 51 }).compile();
+        const plan = explain(connection, statement.sql, statement.parameters);
+        expect(plan.length).toBeGreaterThan(0);
+        for (const step of plan)
+          expect(step).toMatch(
+            /^(SEARCH \w+ USING (PRIMARY KEY|COVERING INDEX \w+)|CORRELATED SCALAR SUBQUERY)/,
+          );
+      }
+    }
+  });
+});
+
+/** The steps in which SQLite answers a statement. */
+function explain(connection: Connection, text: string, parameters: readonly unknown[]): string[] {
+  const steps = connection.prepare<unknown[], { detail: string }>(`explain query plan ${text}`);
+  return steps.all(...parameters).map((step) => step.detail);
+}
+
+describe('a list of members', () => {
+  it('is in the order of names, without regard to case and accents', async () => {
+    const bench = await openBench();
+    for (const name of ['zoe', 'Émile', 'Zoë Adler', 'emil', 'Ada', 'Ängström'])
+      await addMember(bench, { name });
+    const listed = await readAll(bench.store, {}, 2);
+    expect(listed.map((item) => item.name)).toEqual(['Ada', 'Ängström', 'emil', 'Émile', 'zoe', 'Zoë Adler']);
+  });
+
+  it('of a search begins with the exact hits', async () => {
+    const bench = await openBench();
+    for (const name of ['Annabel Lee', 'Anna Karenina', 'Joanna Ann']) await addMember(bench, { name });
+    const found = await readAll(bench.store, { q: 'ann' }, 50);
+    expect(found.map((item) => item.name)).toEqual(['Joanna Ann', 'Anna Karenina', 'Annabel Lee']);
+  });
+
+  it('names a member once whose words fit more than once', async () => {
+    const bench = await openBench();
+    await addMember(bench, { name: 'Anna Anne-Annika', email: 'anna@example.org' });
+    expect(await readAll(bench.store, { q: 'an' }, 1)).toHaveLength(1);
+  });
+
+  it('is empty for a text without letters or digits', async () => {
+    const bench = await openBench();
+    await addMember(bench);
+    expect(await readAll(bench.store, { q: '%_*"' }, 50)).toEqual([]);
+  });
+
+  it.each([
+    'nonsense',
+    '',
+    Buffer.from('[0]').toString('base64url'),
+    Buffer.from('[9,"a:x",1]').toString('base64url'),
+    Buffer.from('[0,"s:active:",1]').toString('base64url'),
+  ])('refuses a cursor that is not one of its own: %j', async (cursor) => {
+    const bench = await openBench();
+    await addMember(bench);
+    const page = await searchMembers(bench.store.read, { q: 'ada' }, { limit: 50, cursor }, startMs);
+    expect(refused(page)).toEqual({ code: 'cursorInvalid' });
+  });
+});

@@ -18,6 +18,7 @@ import type { Announcement } from '#hub/platform/announce.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
+import type { StoreLocation } from '#hub/store/open.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';
 
@@ -40,6 +41,8 @@ export class TestClock implements Clock {
 }
 
 export interface MembersBench {
+  /** Where the store lies, for a connection of one's own. */
+  readonly location: StoreLocation;
   readonly store: Store;
   readonly clock: TestClock;
   readonly deps: MemberDeps & { readonly clock: TestClock };
@@ -59,10 +62,9 @@ export async function openBench(): Promise<MembersBench> {
   for (const name of readdirSync(from))
     if (/^000[123]_/.test(name)) copyFileSync(path.join(from, name), path.join(migrationsDir, name));
   const clock = new TestClock();
+  const location = { path: path.join(folder, 'hub.sqlite'), key: randomBytes(32), keyPlace: 'a test' };
   const store = await openStore({
-    path: path.join(folder, 'hub.sqlite'),
-    key: randomBytes(32),
-    keyPlace: 'a test',
+    ...location,
     registry: { ...identityTables, ...memberTables },
     migrationsDir,
     clock,
@@ -82,7 +84,7 @@ export async function openBench(): Promise<MembersBench> {
     onAdmissionChanged: async (_tx: unknown, memberIds: readonly string[]) =>
       void admissionChanges.push(memberIds),
   };
-  return { store, clock, deps, announced, admissionChanges };
+  return { location, store, clock, deps, announced, admissionChanges };
 }
 
 /** The value of a result that must not be refused. */

@@ -12,13 +12,13 @@ import type { CardRead } from '#hub/domains/access/schema.ts';
  */
 
 /** Pulse interval limits of the Wiegand convention, ns. Shorter is bounce or crosstalk. */
-export const minIntervalNs = 200_000;
-export const maxIntervalNs = 20_000_000;
+const minIntervalNs = 200_000;
+const maxIntervalNs = 20_000_000;
 /** A frame in none of the known formats is taken as a raw serial from here (below, it is a torn 26-bit frame) to here. */
-export const minRawBits = 27;
+const minRawBits = 27;
 export const maxFrameBits = 128;
 /** So many frames in a row with wrong parity are a wiring fault rather than a hand that pulled the card away. */
-export const parityFailuresForFinding = 5;
+const parityFailuresForFinding = 5;
 
 export interface WiegandLines {
   /** Offsets of the data lines. A pulse on D0 is a 0, on D1 a 1. */

@@ -110,8 +110,9 @@ function checkRules(
   const opening = openingAt(policy, portal.areaId, moment);
   const hasHours =
     policy.exceptions.length > 0 || chain.some((areaId) => policy.openingHours[areaId] !== undefined);
+  // The time known is only a lower bound, so an end date may have passed unnoticed.
   const isUntimed = (rule: PolicyRule): boolean =>
-    rule.windows.length === 0 && (rule.outsideOpeningHours || !hasHours);
+    rule.windows.length === 0 && rule.validUntilMs === null && (rule.outsideOpeningHours || !hasHours);
 
   if (!trusted) {
     const usable =

@@ -107,9 +107,12 @@ function isRepeated(text: string, part: string): boolean {
   return candidates.some((candidate) => candidate !== '' && candidate.replaceAll(part, '') === '');
 }
 
-/** Up to four characters over and over, or one step over and over: `abcdefghijkl`, `123456789012`. */
+/** Up to four characters over and over, or one step over and over: `12341234123`, `abcdefghijkl`, `890123456789`. */
 function isRun(text: string): boolean {
-  if (/^(.{1,4}?)\1{2,}$/u.test(text)) return true;
+  const characters = Array.from(text);
+  const isCycle = (length: number): boolean =>
+    characters.every((character, index) => character === characters[index % length]);
+  if ([1, 2, 3, 4].some(isCycle)) return true;
   const steps = Array.from(text.slice(1), (character, index) => {
     const step = character.charCodeAt(0) - text.charCodeAt(index);
     // Runs of digits go round: 9 to 0, or 0 to 9.

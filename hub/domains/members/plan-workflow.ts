@@ -61,24 +61,26 @@ async function showGroup(tx: Transaction, id: string): Promise<Group> {
   return groupToWire(group);
 }
 
-export function createPlan(
+export const createPlan = (
   deps: MemberDeps,
   actor: Actor,
   input: PlanInput,
+): Promise<Result<Plan, NameTaken<'planNameTaken'>>> =>
+  deps.store.transact('members.createPlan', (tx) => createPlanInside(deps, tx, actor, input));
+
+/** The same inside a transaction that does more. */
+export async function createPlanInside(
+  deps: Pick<MemberDeps, 'newId'>,
+  tx: Transaction,
+  actor: Actor,
+  input: PlanInput,
 ): Promise<Result<Plan, NameTaken<'planNameTaken'>>> {
-  return deps.store.transact('members.createPlan', async (tx) => {
-    if ((await findPlanIdByName(tx, input.name)) !== undefined)
-      return refuse({ code: 'planNameTaken', name: input.name });
-    const id = deps.newId();
-    await insertPlan(tx, id, input);
-    await recordAudit(tx, {
-      actor,
-      action: 'plan.create',
-      target: { table: 'plan', id },
-      payload: { ...input },
-    });
-    return ok(await showPlan(tx, id));
-  });
+  if ((await findPlanIdByName(tx, input.name)) !== undefined)
+    return refuse({ code: 'planNameTaken', name: input.name });
+  const id = deps.newId();
+  await insertPlan(tx, id, input);
+  await recordAudit(tx, { actor, action: 'plan.create', target: { table: 'plan', id }, payload: { ...input } });
+  return ok(await showPlan(tx, id));
 }
 
 /** Changes a plan. Memberships keep the terms they were agreed on, so no door learns of it. */

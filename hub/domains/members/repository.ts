@@ -191,6 +191,16 @@ export async function findMember(reader: Reader, id: string): Promise<MemberRow 
   return row === undefined ? undefined : rowToMember(row);
 }
 
+/** Names of those of these members that exist, by id. */
+export async function findMemberNames(
+  reader: Reader,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await reader.selectFrom('member').select(['id', 'name']).where('id', 'in', ids).execute();
+  return new Map(rows.map(({ id, name }) => [id, name]));
+}
+
 export async function findMembersByNumber(
   reader: Reader,
   numbers: readonly number[],

@@ -1,0 +1,270 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { type Chore, runChores } from './chores.ts';
+import { listBridges, renewToken } from './domains/access/bridge-workflow.ts';
+import { processTimers } from './domains/access/context.ts';
+import { accessTables } from './domains/access/repository.ts';
+import { accessEndpoints } from './domains/access/routes.ts';
+import { type Access, createAccess } from './domains/access/workflow.ts';
+import { startIdentity } from './domains/identity/claim-workflow.ts';
+import type { IdentityDeps } from './domains/identity/deps.ts';
+import { createPasswordHasher } from './domains/identity/password.ts';
+import { identityTables } from './domains/identity/repository.ts';
+import { identityEndpoints } from './domains/identity/routes.ts';
+import { createSessionAuthenticator } from './domains/identity/session-authenticator.ts';
+import { csrfHeaderName, sessionCookieName } from './domains/identity/session-token.ts';
+import { loadSite } from './domains/identity/workflow.ts';
+import { advanceDueMemberships } from './domains/members/membership-workflow.ts';
+import { createPlanInside } from './domains/members/plan-workflow.ts';
+import { findMember, findMemberNames, memberTables } from './domains/members/repository.ts';
+import { memberEndpoints } from './domains/members/routes.ts';
+import { loadAdmissionFacts, type MemberDeps } from './domains/members/workflow.ts';
+import { createApp } from './http/app.ts';
+import { authorityEndpoint } from './http/authority-endpoint.ts';
+import type { Endpoint } from './http/endpoint.ts';
+import { healthEndpoint } from './http/health.ts';
+import { createLiveEvents } from './http/live-events.ts';
+import { openapiEndpoint } from './http/openapi.ts';
+import type { RawEndpoint } from './http/raw-endpoint.ts';
+import { type HubServer, startServer } from './http/server.ts';
+import { readStaticFiles, type StaticFiles } from './http/static-files.ts';
+import { systemEndpoints } from './http/system-endpoints.ts';
+import { createBroker } from './mqtt/broker.ts';
+import { makePrivateDirectory, writeFileDurably } from './platform/durable-file.ts';
+import { type HubConfig, hubPaths, loadHubConfig } from './platform/hub-config.ts';
+import { readKey, readOrMakeKey } from './platform/keys.ts';
+import { createLog, type Logger } from './platform/log.ts';
+import { newId } from './platform/new-id.ts';
+import { createSystemClock } from './platform/system-clock.ts';
+import { openTls } from './platform/tls.ts';
+import { pruneChanges } from './store/change-retention.ts';
+import { hubRelease } from './store/migrations.ts';
+import { openStore } from './store/open-store.ts';
+import type { Store } from './store/store.ts';
+
+const root = path.resolve(import.meta.dirname, '..');
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
+/** While no centre takes the changes they are kept so long, as acknowledged ones would be. */
+const changeRetention = { keepRows: 500_000, keepMs: 35 * dayMs };
+
+export interface HubOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** `all`: HTTP, HTTPS, bridges and the control socket. `console`: the control socket alone, for the command line. */
+  readonly listen: 'all' | 'console';
+}
+
+export interface Hub {
+  readonly config: HubConfig;
+  readonly log: Logger;
+  readonly endpoints: readonly Endpoint[];
+  readonly httpPort: number | undefined;
+  readonly httpsPort: number | undefined;
+  /** Ends in order: no more requests, bridges gone, the store closed last. */
+  close(): Promise<void>;
+}
+
+/** The store with every domain's tables; its key is made with the first store and never again. */
+async function openHubStore(
+  config: HubConfig,
+  deps: { readonly clock: { nowMs(): number }; readonly log: Logger },
+): Promise<Store> {
+  const paths = hubPaths(config);
+  const keyPlace = path.join(paths.keys, 'store.key');
+  return openStore({
+    path: paths.store,
+    key: existsSync(paths.store) ? await readKey(keyPlace) : await readOrMakeKey(keyPlace),
+    keyPlace,
+    registry: { ...identityTables, ...memberTables, ...accessTables },
+    migrationsDir: path.join(root, 'migrations/sqlite'),
+    ...deps,
+  });
+}
+
+/** The built web UI; without it the API works all the same. */
+async function staticFilesOf(config: HubConfig, log: Logger): Promise<{ staticFiles?: StaticFiles }> {
+  const directory = path.resolve(root, config.uiDir);
+  if (existsSync(path.join(directory, 'index.html')))
+    return { staticFiles: await readStaticFiles(directory) };
+  log.warn({ directory }, 'the web UI is not built, only the API answers: ./scripts/start builds it');
+  return {};
+}
+
+const localBridgeName = 'This box';
+
+/**
+ * The bridge on this machine is paired by its device file, written with the first bridge. A file that was lost (or never
+ * written, by a power cut) is replaced together with its token.
+ */
+async function pairLocalBridge(access: Access, config: HubConfig, log: Logger): Promise<void> {
+  const file = path.resolve(config.stateDir, 'bridge/device.json');
+  let made = await access.ensureLocalBridge(localBridgeName);
+  if (made === null && !existsSync(file)) {
+    const local = (await listBridges(access.parts)).find((bridge) => bridge.name === localBridgeName);
+    if (local === undefined) return;
+    const renewed = await renewToken(access.parts, { kind: 'system' }, local.id);
+    made = renewed.ok ? renewed.value : null;
+  }
+  if (made === null) return;
+  await makePrivateDirectory(path.dirname(file));
+  const device = { bridgeId: made.bridgeId, token: made.token };
+  await writeFileDurably(file, Buffer.from(`${JSON.stringify(device, null, 2)}\n`), 0o600);
+  log.info({ bridgeId: made.bridgeId, file }, 'local bridge paired');
+}
+
+/**
+ * Puts the hub together and starts it: config, log, store, broker, HTTP, chores.
+ * Throws `ConfigProblems`, and the Faults of the parts.
+ */
+export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
+  const config = loadHubConfig({ file: env.MAKRCAVE_CONFIG, env });
+  const paths = hubPaths(config);
+  const log = createLog({ level: listen === 'console' ? 'silent' : config.log.level });
+  await makePrivateDirectory(paths.directory);
+  const clock = createSystemClock({ markFile: paths.clock, trustSystem: config.clock.trustSystem });
+  const store = await openHubStore(config, { clock, log: log.child({ subsystem: 'store' }) });
+  const broker = await createBroker({ log: log.child({ subsystem: 'mqtt' }) });
+  const common = { store, clock, newId };
+
+  const authenticator = createSessionAuthenticator({ store, clock, log });
+  const live = createLiveEvents({
+    ...config.live,
+    recheck: (principal) => authenticator.recheck(principal),
+    log,
+  });
+  const access = createAccess({
+    ...common,
+    log: log.child({ subsystem: 'access' }),
+    announce: live.announce,
+    link: broker,
+    after: processTimers,
+    loadSite,
+    loadAdmissionFacts,
+    loadMemberNames: findMemberNames,
+  });
+  const memberDeps: MemberDeps = {
+    ...common,
+    announce: live.announce,
+    onAdmissionChanged: access.onAdmissionChanged,
+  };
+  const identityDeps: IdentityDeps = {
+    ...common,
+    log: log.child({ subsystem: 'identity' }),
+    passwords: createPasswordHasher(),
+    onClaimed: async (tx, claimed) => {
+      await access.onSiteChanged(tx);
+      if (!claimed.starterRules) return;
+      const actor = { kind: 'system' } as const;
+      await createPlanInside(memberDeps, tx, actor, {
+        name: 'Member',
+        description: null,
+        priceMinor: 0,
+        currency: 'EUR',
+        interval: 'none',
+        graceDays: 7,
+        overdueDays: 30,
+        active: true,
+      });
+      await access.createStarterSet(tx, actor);
+    },
+    onSiteChanged: access.onSiteChanged,
+    memberExists: async (reader, id) => (await findMember(reader, id)) !== undefined,
+  };
+  await startIdentity(identityDeps);
+  await access.start();
+
+  let server: HubServer | undefined;
+  const ports = (): { httpPort: number | undefined; httpsPort: number | undefined } => ({
+    httpPort: server?.httpPort,
+    httpsPort: server?.httpsPort,
+  });
+  const endpoints = [
+    ...systemEndpoints({ ports }),
+    ...identityEndpoints(identityDeps),
+    ...memberEndpoints(memberDeps),
+    ...accessEndpoints(access),
+  ];
+  const probes = {
+    store: async () => void (await store.read.selectFrom('migration').select('number').limit(1).execute()),
+  };
+  const tls =
+    listen === 'all'
+      ? await openTls({ directory: paths.tls, configuredNames: config.tls.names, clock, log })
+      : undefined;
+  const openRaw: readonly RawEndpoint[] = [
+    healthEndpoint({ probes, release: hubRelease, clock }),
+    live.endpoint,
+    ...(tls === undefined ? [] : [authorityEndpoint(tls)]),
+  ];
+  const app = createApp({
+    endpoints,
+    rawEndpoints: [
+      ...openRaw,
+      openapiEndpoint({
+        endpoints,
+        rawEndpoints: openRaw,
+        version: hubRelease,
+        sessionCookie: sessionCookieName,
+        csrfHeader: csrfHeaderName,
+      }),
+    ],
+    authenticator,
+    ...(listen === 'all' ? await staticFilesOf(config, log) : {}),
+    bodyLimitBytes: config.http.bodyLimitBytes,
+    log: log.child({ subsystem: 'http' }),
+    clock,
+  });
+
+  const chores: readonly Chore[] = [
+    {
+      name: 'memberships',
+      everyMs: minuteMs,
+      run: async () => void (await advanceDueMemberships({ ...memberDeps, clock })),
+    },
+    { name: 'policy', everyMs: dayMs, run: access.maintain },
+    {
+      name: 'changes',
+      everyMs: 10 * minuteMs,
+      run: async () => {
+        let done = false;
+        while (!done)
+          done = (await store.transact('changes.prune', (tx) => pruneChanges(tx, changeRetention))).isDone;
+      },
+    },
+    { name: 'clock', everyMs: minuteMs, run: () => clock.saveMark() },
+  ];
+  const stopChores =
+    listen === 'all' ? runChores(chores, log.child({ subsystem: 'chores' })) : async () => undefined;
+
+  if (listen === 'all') {
+    await pairLocalBridge(access, config, log);
+    broker.handledBy(access.handler);
+    await broker.listen(paths.mqttSocket);
+  }
+  server = await startServer({
+    app,
+    controlSocket: paths.controlSocket,
+    log,
+    ...(tls === undefined
+      ? {}
+      : { httpPort: config.http.port, https: { port: config.http.httpsPort, certificates: tls } }),
+  });
+  const started = server;
+  return {
+    config,
+    log,
+    endpoints,
+    ...ports(),
+    async close() {
+      live.close();
+      await started.close();
+      await broker.close();
+      await stopChores();
+      tls?.close();
+      await clock.saveMark();
+      clock.close();
+      await store.close();
+      log.info('stopped');
+    },
+  };
+}

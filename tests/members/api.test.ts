@@ -1,0 +1,235 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { permissions } from '#hub/domains/identity/schema.ts';
+import { memberEndpoints } from '#hub/domains/members/routes.ts';
+import { createApp } from '#hub/http/app.ts';
+import type { Authenticator } from '#hub/http/auth.ts';
+import { startServer } from '#hub/http/server.ts';
+import { ok } from '#hub/kernel/result.ts';
+import { createLog } from '#hub/platform/log.ts';
+import { newId } from '#hub/platform/new-id.ts';
+import { isoAt, openBench, startMs } from './support.ts';
+
+const log = createLog({ level: 'silent' });
+const dayMs = 86_400_000;
+
+/** Signs everybody in with the permissions that the header names. */
+const authenticator: Authenticator = {
+  authenticate: async ({ headers }) => {
+    const named = String(headers['x-permissions'] ?? '').split(',');
+    return ok({
+      kind: 'account',
+      accountId: '01890000-0000-7000-8000-000000000001',
+      displayName: 'Grace',
+      permissions: new Set(permissions.filter((permission) => named.includes(permission))),
+      sessionId: 's',
+    });
+  },
+  recheck: async (principal) => principal,
+};
+
+/** The members' endpoints in the real app on a free port, over a real store. */
+async function serve() {
+  const bench = await openBench();
+  const app = createApp({
+    endpoints: memberEndpoints(bench.deps),
+    authenticator,
+    log,
+    clock: { monotonicMs: () => performance.now() },
+  });
+  const server = await startServer({ app, httpPort: 0, log });
+  onTestFinished(() => server.close(0));
+  const call = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    allowed: readonly string[] = ['member.read', 'member.manage', 'plan.read', 'plan.manage'],
+  ) => {
+    const response = await fetch(`http://127.0.0.1:${server.httpPort}${path}`, {
+      method,
+      headers: { 'x-permissions': allowed.join(','), 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: (await response.json()) as Record<string, any> };
+  };
+  return { bench, call };
+}
+
+const euro = { priceMinor: 2500, currency: 'EUR', interval: 'month' };
+
+describe('the members’ API', () => {
+  it('takes a member from the first visit through hold, suspension and search to the door', async () => {
+    const { call } = await serve();
+    const plan = await call('POST', '/api/members/plans', { name: 'Standard', ...euro });
+    expect(plan).toMatchObject({ status: 201, body: { version: 1, graceDays: 7, active: true } });
+    const created = await call('POST', '/api/members', { name: 'Zoë Müller', email: 'zoe@example.org' });
+    expect(created).toMatchObject({
+      status: 201,
+      body: { number: 1001, status: 'active', membershipState: 'none', admitsNow: false, groups: [] },
+    });
+    const path = `/api/members/${created.body['id']}`;
+    const until = isoAt(startMs + 30 * dayMs);
+    const membership = await call('POST', `${path}/memberships`, { planId: plan.body['id'], until });
+    expect(membership).toMatchObject({ status: 201, body: { state: 'active', planName: 'Standard', until } });
+
+    const row = {
+      name: 'Zoë Müller',
+      planName: 'Standard',
+      membershipState: 'active',
+      onHold: false,
+      admitsNow: true,
+    };
+    for (const query of ['q=mueller', 'q=1001', 'q=zoe@', `planId=${plan.body['id']}`, 'status=active&q=z'])
+      expect((await call('GET', `/api/members?${query}`)).body, query).toMatchObject({
+        items: [row],
+        nextCursor: null,
+      });
+    expect((await call('GET', '/api/members?q=nobody')).body).toEqual({ items: [], nextCursor: null });
+
+    const hold = await call('POST', `${path}/holds`, { reason: 'unpaid invoice' });
+    expect(hold).toMatchObject({ status: 201, body: { placedBy: 'Grace', releasedAt: null } });
+    expect((await call('GET', '/api/members')).body['items'][0]).toMatchObject({
+      onHold: true,
+      admitsNow: false,
+    });
+    const release = `${path}/holds/${hold.body['id']}/release`;
+    expect(await call('POST', release, { note: 'paid' })).toMatchObject({ status: 200 });
+    expect(await call('POST', release, {})).toMatchObject({
+      status: 409,
+      body: { code: 'holdAlreadyReleased' },
+    });
+
+    expect((await call('POST', `${path}/suspend`, { reason: 'x' })).body['status']).toBe('suspended');
+    expect((await call('POST', `${path}/reactivate`, {})).body).toMatchObject({ admitsNow: true });
+    expect((await call('POST', `${path}/leave`, {})).body).toMatchObject({
+      status: 'left',
+      admitsNow: false,
+    });
+    expect((await call('GET', `${path}/holds`)).body).toMatchObject({ items: [{ releaseNote: 'paid' }] });
+    expect((await call('GET', `${path}/memberships`)).body).toMatchObject({ items: [{ state: 'ended' }] });
+  });
+
+  it('answers a refusal with its code, its facts, words for people and the next step', async () => {
+    const { call } = await serve();
+    const plan = await call('POST', '/api/members/plans', { name: 'Standard', ...euro });
+    const member = await call('POST', '/api/members', { name: 'Ada' });
+    const path = `/api/members/${member.body['id']}`;
+    const membership = await call('POST', `${path}/memberships`, { planId: plan.body['id'] });
+    const events = `${path}/memberships/${membership.body['id']}/events`;
+    expect(await call('POST', events, { event: 'resume' })).toMatchObject({
+      status: 409,
+      body: {
+        code: 'transitionNotAllowed',
+        title: 'That is not possible in the membership’s present state',
+        nextStep: expect.stringContaining('`allowed`'),
+        state: 'active',
+        event: 'resume',
+        allowed: ['renew', 'paymentMissed', 'pause', 'suspend', 'cancel', 'end'],
+        requestId: expect.any(String),
+      },
+    });
+    expect(await call('POST', events, { event: 'periodEnded' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/body/event' }] },
+    });
+    expect(await call('POST', `${path}/memberships`, { planId: plan.body['id'] })).toMatchObject({
+      status: 409,
+      body: { code: 'membershipOverlaps', membershipId: membership.body['id'] },
+    });
+    expect((await call('POST', events, { event: 'pause' })).body).toMatchObject({ state: 'paused' });
+    expect((await call('POST', events, { event: 'renew', until: isoAt(startMs + dayMs) })).status).toBe(409);
+    expect(await call('DELETE', `/api/members/plans/${plan.body['id']}`)).toMatchObject({
+      status: 409,
+      body: { code: 'planInUse' },
+    });
+    expect(await call('GET', `/api/members/${newId()}`)).toMatchObject({
+      status: 404,
+      body: { code: 'memberNotFound' },
+    });
+    expect(await call('GET', '/api/members?cursor=nonsense')).toMatchObject({
+      status: 400,
+      body: { code: 'cursorInvalid', nextStep: 'Begin again without `cursor`.' },
+    });
+  });
+
+  it('answers a stale change with the row as it is now', async () => {
+    const { call } = await serve();
+    const member = await call('POST', '/api/members', { name: 'Ada' });
+    const path = `/api/members/${member.body['id']}`;
+    expect((await call('PATCH', path, { version: 1, name: 'Ada King' })).body).toMatchObject({ version: 2 });
+    expect(await call('PATCH', path, { version: 1, notes: 'x' })).toMatchObject({
+      status: 409,
+      body: { code: 'staleVersion', current: { version: 2, name: 'Ada King', notes: null } },
+    });
+  });
+
+  it('names every field that is wrong at once', async () => {
+    const { call } = await serve();
+    const answer = await call('POST', '/api/members', {
+      email: 'x',
+      phone: 'y',
+      waiverDate: 'yesterday',
+      colour: 'red',
+    });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'invalidRequest' } });
+    const pointers = answer.body['errors'].map((error: { pointer: string }) => error.pointer).sort();
+    expect(pointers).toEqual([
+      '/body/colour',
+      '/body/email',
+      '/body/name',
+      '/body/phone',
+      '/body/waiverDate',
+    ]);
+    expect((await call('GET', '/api/members?limit=1000')).status).toBe(400);
+    expect((await call('GET', '/api/members/42')).status).toBe(400);
+    const plan = { name: 'x', ...euro, currency: 'XYZ', priceMinor: 12.5 };
+    expect((await call('POST', '/api/members/plans', plan)).body['errors']).toMatchObject([
+      { pointer: '/body/priceMinor' },
+      { pointer: '/body/currency', message: 'must be an ISO 4217 code such as EUR' },
+    ]);
+  });
+
+  it('lists plans and groups page by page, and puts members into groups', async () => {
+    const { call } = await serve();
+    for (const name of ['Zeta', 'Émile', 'alpha'])
+      await call('POST', '/api/members/plans', { name, ...euro, active: name !== 'Zeta' });
+    const first = await call('GET', '/api/members/plans?limit=2');
+    expect(first.body['items'].map((plan: { name: string }) => plan.name)).toEqual(['alpha', 'Émile']);
+    const rest = await call('GET', `/api/members/plans?limit=2&cursor=${first.body['nextCursor']}`);
+    expect(rest.body).toMatchObject({ items: [{ name: 'Zeta' }], nextCursor: null });
+    const inactive = await call('GET', '/api/members/plans?active=false');
+    expect(inactive.body['items']).toMatchObject([{ name: 'Zeta' }]);
+
+    const group = await call('POST', '/api/members/groups', { name: 'Wood team' });
+    const member = await call('POST', '/api/members', { name: 'Ada' });
+    const entry = `/api/members/groups/${group.body['id']}/members/${member.body['id']}`;
+    expect(await call('PUT', entry)).toMatchObject({ status: 200, body: { memberCount: 1 } });
+    expect((await call('GET', `/api/members/${member.body['id']}`)).body['groups']).toEqual([
+      { id: group.body['id'], name: 'Wood team' },
+    ]);
+    expect((await call('GET', `/api/members?groupId=${group.body['id']}`)).body['items']).toHaveLength(1);
+    expect(await call('DELETE', `/api/members/groups/${group.body['id']}`)).toMatchObject({
+      status: 409,
+      body: { code: 'groupInUse', memberCount: 1 },
+    });
+    expect((await call('DELETE', entry)).body['memberCount']).toBe(0);
+    expect((await call('DELETE', `/api/members/groups/${group.body['id']}`)).status).toBe(200);
+    expect((await call('GET', `/api/members/groups/${group.body['id']}`)).status).toBe(404);
+  });
+
+  it('lets nobody read or write without the permission that the endpoint names', async () => {
+    const { bench, call } = await serve();
+    const endpoints = memberEndpoints(bench.deps);
+    expect(endpoints.length).toBeGreaterThan(20);
+    for (const { method, path, access } of endpoints) {
+      if (!('permission' in access)) throw new Error(`${method} ${path} names no permission`);
+      const writes = method !== 'GET';
+      expect(access.permission, `${method} ${path}`).toMatch(writes ? /\.manage$/ : /\.read$/);
+      const others = permissions.filter((permission) => permission !== access.permission);
+      const answer = await call(method, path.replaceAll(/\{\w+\}/g, newId()), undefined, others);
+      expect(answer, `${method} ${path}`).toMatchObject({
+        status: 403,
+        body: { code: 'permissionMissing', permission: access.permission },
+      });
+    }
+  });
+});
