@@ -33,14 +33,20 @@ module.exports = {
       name: 'kernel-only-zod-and-temporal',
       severity: 'error',
       from: { path: '^hub/kernel/' },
-      to: { path: 'node_modules/', pathNot: 'node_modules/(zod|temporal-polyfill|temporal-utils|temporal-spec)/' },
+      to: {
+        path: 'node_modules/',
+        pathNot: 'node_modules/(zod|temporal-polyfill|temporal-utils|temporal-spec)/',
+      },
     },
     {
       name: 'rules-are-pure',
       comment: 'rules.ts imports only kernel and schema/rules files',
       severity: 'error',
       from: { path: '^hub/domains/[^/]+/[^/]*rules\\.ts$' },
-      to: { path: '^(hub|firmware-bridge)/', pathNot: [`^hub/domains/[^/]+${schemaOrRules}`, '^hub/kernel/'] },
+      to: {
+        path: '^(hub|firmware-bridge)/',
+        pathNot: [`^hub/domains/[^/]+${schemaOrRules}`, '^hub/kernel/'],
+      },
     },
     {
       name: 'domains-meet-at-schema-rules-workflow',
@@ -57,11 +63,7 @@ module.exports = {
       from: { path: '^firmware-bridge/' },
       to: {
         path: '^hub/',
-        pathNot: [
-          '^hub/(kernel|platform)/',
-          `^hub/domains/[^/]+${schemaOrRules}`,
-          '^hub/mqtt/topics\\.ts$',
-        ],
+        pathNot: ['^hub/(kernel|platform)/', `^hub/domains/[^/]+${schemaOrRules}`, '^hub/mqtt/topics\\.ts$'],
       },
     },
     {

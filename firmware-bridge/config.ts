@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { logLevels } from '#hub/platform/log.ts';
 import { gpioConfigSchema } from './gpio/port.ts';
 import { readerConfigSchema } from './readers/registry.ts';
 
@@ -42,8 +43,10 @@ const portalSchema = z.strictObject({
   }),
   contact: inputSchema
     .extend({
+      /** A switch that a shut door closes to ground: low is shut, and a cut wire reads as open. */
+      activeLow: z.boolean().default(false),
       /** Level (after activeLow) at which the door is open. */
-      openLevel: z.union([z.literal(0), z.literal(1)]).default(0),
+      openLevel: z.union([z.literal(0), z.literal(1)]).default(1),
     })
     .optional(),
   rex: inputSchema
@@ -71,12 +74,16 @@ const hubSchema = z.strictObject({
 const fields = z.strictObject({
   hub: hubSchema.prefault({}),
   gpio: gpioConfigSchema.prefault({}),
-  journal: z
-    .strictObject({ maxMebibytes: z.number().int().min(2).max(65_536).default(512) })
-    .prefault({}),
+  journal: z.strictObject({ maxMebibytes: z.number().int().min(2).max(65_536).default(512) }).prefault({}),
   /** A contact of the fire alarm system; it is only observed, and tells all doors to stay open. */
   fire: inputSchema.optional(),
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  clock: z
+    .strictObject({
+      /** The owner says that the machine's time is right although nothing shows it. */
+      trustSystem: z.boolean().default(false),
+    })
+    .prefault({}),
+  log: z.strictObject({ level: z.enum(logLevels).default('info') }).prefault({}),
   portals: z.array(portalSchema).min(1).max(64),
 });
 type Fields = z.infer<typeof fields>;

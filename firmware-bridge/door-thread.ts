@@ -95,7 +95,12 @@ export class DoorThread {
         deps.onChange();
       },
       onFinding: ({ readerKey, kind, message }) =>
-        this.find({ id: `reader.${readerKey}.${kind}`, severity: 'warning', evidence: message, fix: message }),
+        this.find({
+          id: `reader.${readerKey}.${kind}`,
+          severity: 'warning',
+          evidence: message,
+          fix: message,
+        }),
     };
     this.#drivers = readers.map((reader) => createReader(reader.key, reader.wiring, hooks));
     for (const portal of config.portals)
@@ -187,8 +192,7 @@ export class DoorThread {
     const mayCount = door.settings.onJournalFault === 'grantAndCount';
     const isWritten = seq !== null || mayCount;
     if (decision.granted && isWritten) {
-      if (digest !== null)
-        this.#lastGrants.set(readerKey, { digest, atMs: this.#deps.clock.monotonicMs() });
+      if (digest !== null) this.#lastGrants.set(readerKey, { digest, atMs: this.#deps.clock.monotonicMs() });
       door.grant(seq, decision.extended);
       return;
     }

@@ -1,7 +1,12 @@
 import type { PolicyPortal } from '#hub/domains/access/policy-schema.ts';
 import { isClockTrusted } from '#hub/domains/access/rules.ts';
 import { scheduledModeAt } from '#hub/domains/access/schedule-rules.ts';
-import { defaultPortalSettings, type PortalMode, type PortalSettings, type PortalState } from '#hub/domains/access/schema.ts';
+import {
+  defaultPortalSettings,
+  type PortalMode,
+  type PortalSettings,
+  type PortalState,
+} from '#hub/domains/access/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import type { ZoneOffsets } from '#hub/kernel/time.ts';
 import type { BridgeState } from '#hub/mqtt/topics.ts';
@@ -9,7 +14,14 @@ import type { Clock } from '#hub/platform/clock.ts';
 import type { PortalConfig } from './config.ts';
 import { buzzerSignals, type Later, ledSignals, SignalPlayer } from './feedback.ts';
 import type { JournalEntry } from './journal-frame.ts';
-import { newPortal, type Portal, type PortalEffect, type PortalInput, type PortalRules, stepPortal } from './portal.ts';
+import {
+  newPortal,
+  type Portal,
+  type PortalEffect,
+  type PortalInput,
+  type PortalRules,
+  stepPortal,
+} from './portal.ts';
 import type { GpioPort } from './ports.ts';
 
 /** What a door reports; time and clock trust are added where it is written down. */
@@ -192,9 +204,7 @@ export class Door {
   }
 
   #signal(
-    ...[kind, pattern]:
-      | ['led', keyof typeof ledSignals]
-      | ['buzzer', keyof typeof buzzerSignals]
+    ...[kind, pattern]: ['led', keyof typeof ledSignals] | ['buzzer', keyof typeof buzzerSignals]
   ): void {
     if (this.#settings.observe) return;
     if (kind === 'led') for (const player of this.#leds) player.play(ledSignals[pattern]);

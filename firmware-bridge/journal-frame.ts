@@ -1,5 +1,11 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import type { AccessCheck, AccessEventKind, CheckResult, DenyReason, PortalMode } from '#hub/domains/access/schema.ts';
+import type {
+  AccessCheck,
+  AccessEventKind,
+  CheckResult,
+  DenyReason,
+  PortalMode,
+} from '#hub/domains/access/schema.ts';
 import { bytesToId, idToBytes } from '#hub/kernel/ids.ts';
 import { assert } from '#hub/kernel/result.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';

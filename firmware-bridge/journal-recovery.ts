@@ -4,11 +4,11 @@ import {
   framesIn,
   inspectSegment,
   readSegmentHeader,
+  type SegmentFinding,
+  type SegmentSummary,
   segmentBytes,
   segmentHeaderBytes,
   segmentNumber,
-  type SegmentFinding,
-  type SegmentSummary,
 } from './journal-segment.ts';
 
 export interface JournalRecovery {
@@ -126,7 +126,8 @@ export async function recoverJournal(disk: JournalDisk, key: Uint8Array): Promis
   for (const name of unfinished) disk.unlink(name);
   const rest = findings.filter((finding) => finding.kind !== 'used');
   const nextNumber = findings.reduce(
-    (highest, finding) => Math.max(highest, finding.kind === 'used' ? finding.summary.number : finding.number),
+    (highest, finding) =>
+      Math.max(highest, finding.kind === 'used' ? finding.summary.number : finding.number),
     0,
   );
   const common = {

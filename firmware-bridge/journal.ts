@@ -6,7 +6,6 @@ import { encodeEntry, type JournalEntry, sealFrame } from './journal-frame.ts';
 import { JournalReader } from './journal-reader.ts';
 import { type JournalRecovery, recoverJournal } from './journal-recovery.ts';
 import {
-  inspectSegment,
   makeSegmentHeader,
   type SegmentHeader,
   type SegmentSummary,
@@ -66,6 +65,7 @@ export class Journal {
   #active: ActiveSegment | null = null;
   #unsynced: UnsyncedSegment[] = [];
   #lastSeq: number;
+  readonly #firstOwnSeq: number;
   #syncedSeq: number;
   #ackedSeq: number;
   #nextNumber: number;
@@ -84,6 +84,7 @@ export class Journal {
     this.journalId = recovery.journalId ?? randomUUID();
     this.#segments = [...recovery.segments];
     this.#lastSeq = recovery.lastSeq;
+    this.#firstOwnSeq = recovery.lastSeq + 1;
     this.#syncedSeq = recovery.lastSeq;
     this.#nextNumber = recovery.nextNumber;
     const acked = options.ackedSeq;
@@ -152,7 +153,14 @@ export class Journal {
   #appendGap(next: JournalEntry): void {
     const { wallMs, clockTrust, monotonicMs } = next;
     const note = 'The journal had no room for this many events.';
-    const gap: JournalEntry = { kind: 'journalGap', wallMs, clockTrust, monotonicMs, count: this.#lost, note };
+    const gap: JournalEntry = {
+      kind: 'journalGap',
+      wallMs,
+      clockTrust,
+      monotonicMs,
+      count: this.#lost,
+      note,
+    };
     if (this.#write(gap) !== null) this.#lost = 0;
   }
 
@@ -327,6 +335,22 @@ export class Journal {
     }
   }
 
+  /**
+   * The hub holds entries up to `seq` that this journal does not have: the disk lost what it had confirmed. Numbers
+   * that the hub knows must not be used for anything else, so what this boot has written is written again behind them.
+   */
+  continueAfter(seq: number): void {
+    if (seq <= this.#lastSeq) return;
+    const own = this.readFrom(this.#firstOwnSeq, this.#lastSeq).filter(
+      (event) => event.bootId === this.bootId,
+    );
+    const shift = seq + 1 - (own[0]?.seq ?? seq + 1);
+    this.#lastSeq = seq;
+    this.#activate();
+    for (const { seq: _seq, bootId: _bootId, followsSeq, ...event } of own)
+      this.append(followsSeq === undefined ? event : { ...event, followsSeq: followsSeq + shift });
+  }
+
   /** The hub holds everything up to `seq`. */
   acknowledge(seq: number): void {
     const acked = Math.min(seq, this.#lastSeq);
@@ -360,8 +384,12 @@ export class Journal {
 
   /** Events from `seq` on that are on the medium. */
   readFrom(seq: number, limit: number): BridgeEvent[] {
+    return this.#reading.readFrom(seq, limit, this.#syncedSeq);
+  }
+
+  get #reading(): JournalReader {
     this.#reader ??= new JournalReader(this.#options.disk, this.#options.key, this.journalId);
-    return this.#reader.readFrom(seq, limit, this.#syncedSeq);
+    return this.#reader;
   }
 
   /** Resolves when all that was appended before the call is on the medium, or cannot be brought there. */
@@ -380,7 +408,3 @@ export class Journal {
     this.#ready = [];
   }
 }
-
-/** Whether a directory holds anything that this key reads; false also when it is empty. */
-export const isJournalReadable = (disk: JournalDisk, key: Uint8Array): boolean =>
-  disk.list().some((name) => name.endsWith('.seg') && inspectSegment(disk, key, name).kind !== 'unreadable');

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { PolicyVersion } from '#hub/domains/access/policy-schema.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
-import type { LogLevel } from '#hub/platform/log.ts';
 import type { BridgeCommand, BridgeState, helloSchema, replySchema } from '#hub/mqtt/topics.ts';
+import type { LogLevel } from '#hub/platform/log.ts';
 import type { Policy } from './policy.ts';
 import type { StoredPolicy } from './policy-store.ts';
 
@@ -53,7 +53,12 @@ export type ToLink =
   | { readonly kind: 'stop' };
 
 export type ToDoor =
-  | { readonly kind: 'policy'; readonly swap: number; readonly policy: Policy; readonly removedIds: readonly string[] }
+  | {
+      readonly kind: 'policy';
+      readonly swap: number;
+      readonly policy: Policy;
+      readonly removedIds: readonly string[];
+    }
   | { readonly kind: 'confirmed' }
   | { readonly kind: 'hubTime'; readonly wallMs: number; readonly trust: ClockTrust }
   | { readonly kind: 'acked'; readonly seq: number }

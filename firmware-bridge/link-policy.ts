@@ -81,7 +81,9 @@ export class LinkPolicy {
 
   /** Asking is also how the age of the policy is kept young: often enough for the strictest door. */
   #confirmEveryMs(): number {
-    const minutes = (this.#current?.document.portals ?? []).map((portal) => portal.settings.maxPolicyAgeMinutes);
+    const minutes = (this.#current?.document.portals ?? []).map(
+      (portal) => portal.settings.maxPolicyAgeMinutes,
+    );
     return Math.min(300_000, Math.max(20_000, (Math.min(...minutes, 60) * 60_000) / 3));
   }
 
@@ -105,7 +107,8 @@ export class LinkPolicy {
     this.#failures += 1;
     // What cannot be built upon is asked for whole; what could not be written is tried again as it was.
     if (code !== 'notWritten') this.#whole = true;
-    const pauseMs = this.#failures === 1 && code !== 'notWritten' ? 0 : retryMs * Math.min(12, this.#failures);
+    const pauseMs =
+      this.#failures === 1 && code !== 'notWritten' ? 0 : retryMs * Math.min(12, this.#failures);
     this.#askAtMs = this.#deps.nowMs() + pauseMs;
     this.#deps.onRefused(code);
     this.#report(code);

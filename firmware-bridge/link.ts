@@ -13,7 +13,13 @@ import { type Device, deviceSchema } from './config.ts';
 import { openJournalDisk } from './journal-disk.ts';
 import { JournalDrain } from './journal-drain.ts';
 import { JournalReader } from './journal-reader.ts';
-import { type ClockReading, type JournalNumbers, type LinkData, type ToDoor, type ToLink } from './link-messages.ts';
+import {
+  type ClockReading,
+  type JournalNumbers,
+  type LinkData,
+  type ToDoor,
+  type ToLink,
+} from './link-messages.ts';
 import { LinkPolicy } from './link-policy.ts';
 import { connectHub, type HubClient } from './mqtt/hub-client.ts';
 import { openPolicyStore, type StoredPolicy } from './policy-store.ts';

@@ -129,10 +129,10 @@ export class PolicyIntake {
       return version.revision === base.version.revision
         ? { kind: 'confirmed' }
         : { kind: 'renumbered', policy: { ...base, version } };
-    const restored = version.epoch !== base.version.epoch || version.revision < base.version.revision;
-    return {
-      kind: 'complete',
-      policy: { version, document, records, ...carryRevocations(base, records, restored) },
-    };
+    const revocations = carryRevocations(base, records, {
+      restored: version.epoch !== base.version.epoch || version.revision < base.version.revision,
+      removed: close.full ? null : close.removed,
+    });
+    return { kind: 'complete', policy: { version, document, records, ...revocations } };
   }
 }

@@ -1,4 +1,4 @@
-import { digestBytes, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
+import { digestBytes, findRecord, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
 import { credentialStatuses, memberStatuses } from '#hub/domains/members/schema.ts';
 import { bytesToId } from '#hub/kernel/ids.ts';
 
@@ -12,8 +12,7 @@ interface Placed {
 
 function compareRecords(left: Placed, right: Placed): number {
   for (let index = 0; index < digestBytes; index += 1) {
-    const difference =
-      (left.source[left.offset + index] ?? 0) - (right.source[right.offset + index] ?? 0);
+    const difference = (left.source[left.offset + index] ?? 0) - (right.source[right.offset + index] ?? 0);
     if (difference !== 0) return difference;
   }
   return 0;
@@ -77,12 +76,18 @@ const isOpen = (records: Uint8Array, offset: number): boolean =>
   records[offset + 90] === activeMember &&
   ((records[offset + 92] ?? 0) & holdFlag) === 0;
 
-/** Credential id -> whether it is open. */
-export function opennessById(records: Uint8Array): Map<string, boolean> {
-  const open = new Map<string, boolean>();
+/** Every reading's credential; one with several readings comes several times. */
+function* credentialsIn(records: Uint8Array): Generator<{ readonly id: string; readonly open: boolean }> {
   for (let offset = 0; offset + recordBytes <= records.length; offset += recordBytes)
-    open.set(bytesToId(records, offset + 16), isOpen(records, offset));
-  return open;
+    yield { id: bytesToId(records, offset + 16), open: isOpen(records, offset) };
+}
+
+/** Those of `ids` that `records` has, and whether they are open. */
+function findIds(records: Uint8Array, ids: ReadonlySet<string>): Map<string, boolean> {
+  const found = new Map<string, boolean>();
+  if (ids.size === 0) return found;
+  for (const { id, open } of credentialsIn(records)) if (ids.has(id)) found.set(id, open);
+  return found;
 }
 
 export interface RevocationMemory {
@@ -92,31 +97,50 @@ export interface RevocationMemory {
   readonly removedIds: readonly string[];
 }
 
-export const maxRemembered = 10_000;
+const maxRemembered = 10_000;
+
+/** What an answer did to the policy. */
+export interface PolicyChange {
+  /** It comes from a hub that was set back: another epoch, or an older revision. */
+  readonly restored: boolean;
+  /** Digests (hex) that were taken out one by one; null: the answer was whole. */
+  readonly removed: readonly string[] | null;
+}
+
+/** Credentials that may be gone: all after a whole answer, else those whose digests were taken out. */
+function leavingIds(records: Uint8Array, removed: readonly string[] | null): Set<string> {
+  const ids = new Set<string>();
+  if (removed === null) {
+    for (const { id } of credentialsIn(records)) ids.add(id);
+    return ids;
+  }
+  for (const digest of removed) {
+    const offset = findRecord(records, Buffer.from(digest, 'hex'));
+    if (offset >= 0) ids.add(bytesToId(records, offset + 16));
+  }
+  return ids;
+}
 
 /**
  * After a restore the hub may not know of revocations that this bridge has carried out. Which cards stay shut, and
  * which were taken out.
- * @param restored the new policy comes from a hub that was set back: another epoch, or an older revision
  */
 export function carryRevocations(
   old: RevocationMemory,
   next: Uint8Array,
-  restored: boolean,
+  change: PolicyChange,
 ): { withheldIds: string[]; removedIds: string[] } {
-  const before = opennessById(old.records);
-  const after = opennessById(next);
-  const isOpenNow = (id: string): boolean => after.get(id) === true;
-  const withheld = new Set(old.withheldIds.filter(isOpenNow));
-  const removed = new Set(old.removedIds);
-  if (restored) {
-    for (const [id, open] of before) if (!open && isOpenNow(id)) withheld.add(id);
-    for (const id of removed) if (isOpenNow(id)) withheld.add(id);
+  const shut = new Set(old.withheldIds);
+  if (change.restored) {
+    for (const { id, open } of credentialsIn(old.records)) if (!open) shut.add(id);
+    for (const id of old.removedIds) shut.add(id);
   }
-  for (const id of before.keys()) if (!after.has(id)) removed.add(id);
-  for (const id of after.keys()) removed.delete(id);
+  const shutNow = findIds(next, shut);
+  const leaving = leavingIds(old.records, change.removed);
+  const removed = new Set([...old.removedIds, ...leaving]);
+  for (const id of findIds(next, removed).keys()) removed.delete(id);
   return {
-    withheldIds: [...withheld],
+    withheldIds: [...shut].filter((id) => shutNow.get(id) === true),
     removedIds: [...removed].slice(-maxRemembered),
   };
 }

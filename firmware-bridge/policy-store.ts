@@ -1,12 +1,12 @@
 import { hkdfSync } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { policyDocumentSchema, policyVersionSchema } from '#hub/domains/access/policy-schema.ts';
+import { z } from 'zod';
 import { recordBytes } from '#hub/domains/access/policy-record-schema.ts';
+import { policyDocumentSchema, policyVersionSchema } from '#hub/domains/access/policy-schema.ts';
 import { Fault } from '#hub/kernel/result.ts';
 import { writeFileDurably } from '#hub/platform/durable-file.ts';
 import { seal, unseal } from '#hub/platform/sealed-file.ts';
-import { z } from 'zod';
 import { type Confirmation, type Policy, shareRecords } from './policy.ts';
 
 /** A policy and what the bridge remembers beside it, as they stand on the disk. */

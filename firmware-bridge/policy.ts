@@ -1,5 +1,15 @@
-import { decodeRecord, digestBytes, findRecord, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
-import type { CredentialFacts, PolicyDocument, PolicyPortal, PolicyVersion } from '#hub/domains/access/policy-schema.ts';
+import {
+  decodeRecord,
+  digestBytes,
+  findRecord,
+  recordBytes,
+} from '#hub/domains/access/policy-record-schema.ts';
+import type {
+  CredentialFacts,
+  PolicyDocument,
+  PolicyPortal,
+  PolicyVersion,
+} from '#hub/domains/access/policy-schema.ts';
 import { isClockTrusted } from '#hub/domains/access/rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { digestOf } from '#hub/platform/card-digest.ts';

@@ -148,11 +148,7 @@ const report = (draft: Draft, fact: PortalFact, follows: Follows = null): Draft 
 
 const signal = (draft: Draft, name: 'granted' | 'denied'): Draft => ({
   ...draft,
-  signals: [
-    ...draft.signals,
-    { kind: 'led', pattern: name },
-    { kind: 'buzzer', pattern: name },
-  ],
+  signals: [...draft.signals, { kind: 'led', pattern: name }, { kind: 'buzzer', pattern: name }],
 });
 
 const enter = (draft: Draft, state: PortalState, nowMs: number): Draft =>
@@ -220,7 +216,12 @@ function openForPassage(draft: Draft, durationMs: number, nowMs: number, rules: 
 const notePersonIn = (draft: Draft): Draft =>
   draft.portal.scheduled === 'unlocked' ? change(draft, { personIn: true }) : draft;
 
-function onGrant(draft: Draft, input: PortalInput & { kind: 'grant' }, rules: PortalRules, nowMs: number): Draft {
+function onGrant(
+  draft: Draft,
+  input: PortalInput & { kind: 'grant' },
+  rules: PortalRules,
+  nowMs: number,
+): Draft {
   const { mode } = draft.portal;
   if (mode === 'lockdown' || mode === 'locked') return signal(draft, 'denied');
   const seconds = input.extended ? rules.extendedAccessTimeSeconds : rules.accessTimeSeconds;
@@ -301,7 +302,8 @@ function onTamper(draft: Draft, active: boolean): Draft {
 /** The end of the access time: nobody came, or the door stands open and the lock takes again. */
 function onReleaseEnd(draft: Draft, rules: PortalRules, nowMs: number): Draft {
   const { state, rexActive, contactOpen } = draft.portal;
-  const passed = state === 'granted' && contactOpen === false ? report(draft, 'notEntered', 'passage') : draft;
+  const passed =
+    state === 'granted' && contactOpen === false ? report(draft, 'notEntered', 'passage') : draft;
   if (rexActive) {
     // Somebody is still at the exit: the way out stays open.
     const untilMs = nowMs + rules.accessTimeSeconds * 1000;

@@ -17,16 +17,18 @@ interface ReaderCounts {
 /** A noisy line must not fill the journal: after a first entry, its faults are counted for so long. */
 const reportMs = 60_000;
 
+interface ReaderBookDeps {
+  readonly clock: Clock;
+  readonly later: Later;
+  readonly append: (entry: DoorEntry) => number | null;
+}
+
 /** What the readers have delivered, counted. */
 export class ReaderBook {
   readonly #counts: ReadonlyMap<string, ReaderCounts>;
-  readonly #deps: {
-    readonly clock: Clock;
-    readonly later: Later;
-    readonly append: (entry: DoorEntry) => number | null;
-  };
+  readonly #deps: ReaderBookDeps;
 
-  constructor(keys: readonly string[], deps: ReaderBook['#deps']) {
+  constructor(keys: readonly string[], deps: ReaderBookDeps) {
     this.#deps = deps;
     this.#counts = new Map(
       keys.map((key) => [

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import { bridgeTopic, type FromBridge, type ToBridge, toBridge } from '#hub/mqtt/topics.ts';
 import { type IClientOptions, MqttClient } from 'mqtt';
+import { bridgeTopic, type FromBridge, type ToBridge, toBridge } from '#hub/mqtt/topics.ts';
 import type { Device } from '../config.ts';
 import type { LinkData } from '../link-messages.ts';
 

@@ -41,7 +41,7 @@ const parsed = (() => {
     });
   } catch (cause) {
     process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n\n${help}`);
-    process.exit(64);
+    return process.exit(64);
   }
 })();
 const { values, positionals } = parsed;

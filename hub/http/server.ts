@@ -1,15 +1,12 @@
-import { chmod, rm, stat } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
-import { connect, type ListenOptions, type Server, type Socket } from 'node:net';
-import path from 'node:path';
+import { type ListenOptions, type Server, type Socket } from 'node:net';
 import { Fault } from '#hub/kernel/result.ts';
-import { makePrivateDirectory } from '#hub/platform/durable-file.ts';
 import type { Logger } from '#hub/platform/log.ts';
+import { claimSocketPath } from '#hub/platform/unix-socket.ts';
 import type { App } from './app.ts';
 
-/** sockaddr_un holds 107 bytes and a zero. */
-const maxSocketPathBytes = 107;
 const maxSockets = 512;
 
 /** The certificate that is shown now, and news of the next one. */
@@ -160,36 +157,6 @@ async function listenSecurely(options: ServerOptions, https: NonNullable<ServerO
     }
   }
   throw listenFault(`port ${https.port} (http.httpsPort)`, undefined);
-}
-
-/** Whether somebody listens at a Unix socket; a file that a killed process left behind answers nothing. */
-async function isAlive(socketPath: string): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect(socketPath);
-  socket.once('connect', () => resolve(true));
-  socket.once('error', (error) => resolve(errorCode(error) === 'EAGAIN'));
-  const alive = await promise;
-  socket.destroy();
-  return alive;
-}
-
-/**
- * Makes `socketPath` free for listening: its directory exists (0700), a dead socket file is removed. Throws the Faults
- * `socketInUse` (another process answers there), `socketPathTaken` (no socket) and `socketPathTooLong`.
- */
-export async function claimSocketPath(socketPath: string): Promise<void> {
-  if (Buffer.byteLength(socketPath) > maxSocketPathBytes)
-    throw new Fault(
-      'socketPathTooLong',
-      `${socketPath} is longer than ${maxSocketPathBytes} bytes: choose a shorter state directory`,
-    );
-  await makePrivateDirectory(path.dirname(socketPath));
-  const found = await stat(socketPath).catch(() => null);
-  if (found === null) return;
-  if (!found.isSocket()) throw new Fault('socketPathTaken', `${socketPath} is no socket: move it away`);
-  if (await isAlive(socketPath))
-    throw new Fault('socketInUse', `another hub answers at ${socketPath}: stop it first`);
-  await rm(socketPath, { force: true });
 }
 
 async function listenForConsole(options: ServerOptions, socketPath: string): Promise<Listener> {

@@ -1,8 +1,8 @@
-import { chmod, rm } from 'node:fs/promises';
-import { connect, createServer, Socket } from 'node:net';
+import { chmod } from 'node:fs/promises';
+import { createServer, Socket } from 'node:net';
 import { Aedes, type Client } from 'aedes';
 import type { Logger } from 'pino';
-import { Fault } from '#hub/kernel/result.ts';
+import { claimSocketPath } from '#hub/platform/unix-socket.ts';
 import type { BridgeHandler, BridgeLink } from './bridge-link.ts';
 import { bridgeTopic, bridgeTopicPrefix, type FromBridge, fromBridge, schemaFromBridge } from './topics.ts';
 
@@ -38,21 +38,6 @@ export function parseBridgeTopic(topic: string): { bridgeId: string; name: strin
   return { bridgeId, name };
 }
 
-/** Deletes a socket file that nobody listens on, such as a killed process leaves. */
-async function removeStaleSocket(socketPath: string): Promise<void> {
-  const answered = await new Promise<boolean>((resolve) => {
-    const probe = connect(socketPath);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-  if (answered)
-    throw new Fault('socketInUse', `${socketPath} is in use: another hub is running. Stop it first.`);
-  await rm(socketPath, { force: true });
-}
-
 /**
  * The MQTT broker for this space's bridges. Every bridge is a user of its own, may publish only what bridges say
  * below its own id, and may subscribe only there. Nothing is retained or queued here: both ends count and acknowledge.
@@ -63,6 +48,23 @@ export async function createBroker(deps: { readonly log: Logger }): Promise<Brok
   const connections = new Map<string, Connection>();
   let handler: BridgeHandler | undefined;
 
+  /** The bridge that a connection is, or null: unknown name, wrong token, or a client id that is not its own. */
+  async function identify(
+    client: Client,
+    username: string | undefined,
+    password: Buffer | undefined,
+  ): Promise<string | null> {
+    if (handler === undefined || username === undefined || password === undefined) return null;
+    try {
+      const bridgeId = await handler.authenticate(username, password.toString('utf8'));
+      if (bridgeId !== null && client.id === bridgeId) return bridgeId;
+      log.warn({ clientId: client.id }, 'bridge refused: unknown name or wrong token');
+    } catch (cause) {
+      log.error({ err: cause }, 'bridge could not be authenticated');
+    }
+    return null;
+  }
+
   const aedes = await Aedes.createBroker({
     maxClientsIdLength: 64,
     connectTimeout: 10_000,
@@ -70,22 +72,12 @@ export async function createBroker(deps: { readonly log: Logger }): Promise<Brok
     queueLimit: 100,
     authenticate(client, username, password, done) {
       const refuse = (): void => done(Object.assign(new Error('not authorised'), { returnCode: 4 }), false);
-      if (handler === undefined || username === undefined || password === undefined) return refuse();
-      handler.authenticate(username, password.toString('utf8')).then(
-        (bridgeId) => {
-          if (bridgeId === null || client.id !== bridgeId) {
-            log.warn({ clientId: client.id }, 'bridge refused: unknown name or wrong token');
-            refuse();
-            return;
-          }
-          bridgeIdByClient.set(client, bridgeId);
-          done(null, true);
-        },
-        (cause: unknown) => {
-          log.error({ err: cause }, 'bridge could not be authenticated');
-          refuse();
-        },
-      );
+      void identify(client, username, password).then((bridgeId) => {
+        if (bridgeId === null) return refuse();
+        bridgeIdByClient.set(client, bridgeId);
+        // oxlint-disable-next-line promise/no-callback-in-promise -- the broker wants a callback
+        return done(null, true);
+      });
     },
     authorizePublish(client, packet, done) {
       const topic = parseBridgeTopic(packet.topic);
@@ -227,7 +219,7 @@ export async function createBroker(deps: { readonly log: Logger }): Promise<Brok
       connections.get(bridgeId)?.client.close();
     },
     async listen(socketPath) {
-      await removeStaleSocket(socketPath);
+      await claimSocketPath(socketPath);
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
         server.listen(socketPath, () => {

@@ -7,7 +7,12 @@ import {
   listCredentials,
 } from '#hub/domains/access/credential-workflow.ts';
 import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
-import { decodeRecord, encodeRecord, findRecord, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  findRecord,
+  recordBytes,
+} from '#hub/domains/access/policy-record-schema.ts';
 import { findSets } from '#hub/domains/access/policy-repository.ts';
 import { createRule, removeRule } from '#hub/domains/access/rule-workflow.ts';
 import { placeHold, releaseHold } from '#hub/domains/members/member-workflow.ts';
@@ -94,7 +99,10 @@ describe('records', () => {
   test('the sum does not depend on order, and changes with any bit', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.uint8Array({ minLength: recordBytes, maxLength: recordBytes }), { minLength: 1, maxLength: 10 }),
+        fc.array(fc.uint8Array({ minLength: recordBytes, maxLength: recordBytes }), {
+          minLength: 1,
+          maxLength: 10,
+        }),
         fc.nat(),
         (records, position) => {
           const forwards = new Uint8Array(Buffer.concat(records));
@@ -152,11 +160,16 @@ test('a hold, a group, a lost card: each is a difference of one record, and the 
   const hold = accepted(await placeHold(bench.members, staff, member.id, 'unpaid'));
   expect(await bridge.pull()).toMatchObject({ full: false, pages: 1 });
   expect(factsOf(bridge, '123:4567').onHold).toBe(true);
-  accepted(
-    await releaseHold(bench.members, staff, { memberId: member.id, holdId: hold.id }, null),
-  );
+  accepted(await releaseHold(bench.members, staff, { memberId: member.id, holdId: hold.id }, null));
   const group = accepted(await createGroup(bench.members, staff, { name: 'Lasers' } as never));
-  accepted(await setGroupMember(bench.members, staff, { groupId: group.id, memberId: member.id } as never, true as never));
+  accepted(
+    await setGroupMember(
+      bench.members,
+      staff,
+      { groupId: group.id, memberId: member.id } as never,
+      true as never,
+    ),
+  );
   await bridge.pull();
   expect(factsOf(bridge, '123:4567')).toMatchObject({ onHold: false, groupIds: [group.id] });
 

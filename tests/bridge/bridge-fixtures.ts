@@ -82,7 +82,8 @@ export class TestTime implements Clock {
 export async function waitUntil(isTrue: () => boolean, what: string, withinMs = 5000): Promise<void> {
   const endMs = performance.now() + withinMs;
   while (!isTrue()) {
-    if (performance.now() > endMs) throw new Error(`it did not happen within ${String(withinMs)} ms: ${what}`);
+    if (performance.now() > endMs)
+      throw new Error(`it did not happen within ${String(withinMs)} ms: ${what}`);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
 import {
   checkCodes,
   decodeEntry,
@@ -12,13 +14,16 @@ import {
   sealFrame,
   trustCodes,
 } from '#bridge/journal-frame.ts';
-import { framesIn, makeSegmentHeader, readSegmentHeader, segmentHeaderBytes } from '#bridge/journal-segment.ts';
+import {
+  framesIn,
+  makeSegmentHeader,
+  readSegmentHeader,
+  segmentHeaderBytes,
+} from '#bridge/journal-segment.ts';
 import { accessChecks, accessEventKinds, denyReasons, portalModes } from '#hub/domains/access/schema.ts';
 import { clockTrusts } from '#hub/kernel/time.ts';
 import { bridgeEventSchema } from '#hub/mqtt/topics.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
 import { fullGrant } from './bridge-fixtures.ts';
 
 const key = randomBytes(32);
@@ -39,7 +44,9 @@ const anyEntry: fc.Arbitrary<JournalEntry> = fc.record(
     readerKey: anyKey,
     credentialId: anyId,
     memberId: anyId,
-    digest: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('hex')),
+    digest: fc
+      .uint8Array({ minLength: 16, maxLength: 16 })
+      .map((bytes) => Buffer.from(bytes).toString('hex')),
     reason: fc.constantFrom(...denyReasons),
     checks: fc.array(fc.record({ check: fc.constantFrom(...accessChecks), passed: fc.boolean() }), {
       maxLength: 20,

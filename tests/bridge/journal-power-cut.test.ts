@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { Journal } from '#bridge/journal.ts';
 import { expect, it } from 'vitest';
+import { Journal } from '#bridge/journal.ts';
 import { fullGrant, TestTime, waitUntil } from './bridge-fixtures.ts';
-import { PowerCutDisk, seededRandom, type Survival } from './power-cut-disk.ts';
+import { PowerCutDisk, type Survival, seededRandom } from './power-cut-disk.ts';
 
 const key = randomBytes(32);
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -71,7 +71,9 @@ const survivals: Readonly<Record<string, Survival>> = {
   'some of it, torn': (random) => (['lost', 'whole', 'torn'] as const)[Math.floor(random() * 3)] ?? 'lost',
 };
 
-it('loses nothing to a power cut at any point that was synced or older than 100 ms', { timeout: 60_000 }, async () => {
+it('loses nothing to a power cut at any point that was synced or older than 100 ms', {
+  timeout: 60_000,
+}, async () => {
   const { disk, moments, notes } = await record();
   expect(moments.length).toBe(disk.trace.length + 1);
   expect(Math.max(...moments.map((moment) => moment.syncedSeq))).toBeGreaterThan(200);
@@ -87,7 +89,10 @@ it('loses nothing to a power cut at any point that was synced or older than 100 
       const safeSeq = Math.max(moment.syncedSeq, moment.oldSeq);
       const firstSeq = events[0]?.seq ?? 1;
       if (safeSeq > 0) expect(firstSeq, where).toBe(1);
-      expect(events.map((event) => event.seq), where).toEqual(events.map((_, index) => firstSeq + index));
+      expect(
+        events.map((event) => event.seq),
+        where,
+      ).toEqual(events.map((_, index) => firstSeq + index));
       expect(journal.lastSeq, where).toBeGreaterThanOrEqual(safeSeq);
       for (const event of events)
         if (event.seq <= safeSeq || event.kind !== 'journalGap')

@@ -1,3 +1,5 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
 import {
   isUnlocking,
   newPortal,
@@ -7,8 +9,6 @@ import {
   type PortalRules,
   stepPortal,
 } from '#bridge/portal.ts';
-import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
 
 const rules: PortalRules = {
   accessTimeSeconds: 5,
@@ -305,7 +305,10 @@ describe('a door', () => {
 
 const anyInput: fc.Arbitrary<PortalInput> = fc.oneof(
   fc.record({ kind: fc.constant('grant' as const), extended: fc.boolean() }),
-  fc.record({ kind: fc.constant('remoteGrant' as const), durationMs: fc.integer({ min: 1000, max: 300_000 }) }),
+  fc.record({
+    kind: fc.constant('remoteGrant' as const),
+    durationMs: fc.integer({ min: 1000, max: 300_000 }),
+  }),
   fc.constant({ kind: 'denied' as const }),
   fc.record({ kind: fc.constant('rex' as const), active: fc.boolean() }),
   fc.record({ kind: fc.constant('contact' as const), open: fc.boolean() }),

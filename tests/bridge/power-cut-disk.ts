@@ -98,7 +98,11 @@ export class PowerCutDisk implements JournalDisk {
     return after;
   }
 
-  #replay(operation: Exclude<Operation, { kind: 'synced' }>, how: ReturnType<Survival>, random: () => number): void {
+  #replay(
+    operation: Exclude<Operation, { kind: 'synced' }>,
+    how: ReturnType<Survival>,
+    random: () => number,
+  ): void {
     const { name } = operation;
     if (how === 'lost') return;
     if (operation.kind === 'create') this.#files.set(name, this.#files.get(name) ?? Buffer.alloc(0));

@@ -10,9 +10,10 @@ import type { TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Caller } from '#hub/http/auth.ts';
 import { authorityEndpoint } from '#hub/http/authority-endpoint.ts';
-import { claimSocketPath, startServer } from '#hub/http/server.ts';
+import { startServer } from '#hub/http/server.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { openTls } from '#hub/platform/tls.ts';
+import { claimSocketPath } from '#hub/platform/unix-socket.ts';
 import { ask, folder, logInto, serve } from './support.ts';
 
 async function secureHub(nowMs = Date.now()) {

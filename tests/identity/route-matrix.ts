@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Permission } from '#hub/domains/identity/schema.ts';
-import type { Access, Endpoint, Method } from '#hub/http/endpoint.ts';
+import type { Access, Method } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 
 /** What of an endpoint the walk needs; raw endpoints (a stream, a document) fit as well. */
@@ -52,9 +52,7 @@ interface Sent {
   readonly text: string;
 }
 
-export const endpointToRoute = (endpoint: Endpoint): WalkedRoute => endpoint;
-
-export const nobody: Walker = { role: 'nobody', permissions: new Set(), cookie: null, csrfToken: null };
+const nobody: Walker = { role: 'nobody', permissions: new Set(), cookie: null, csrfToken: null };
 
 /**
  * Walks every route as every walker, with real objects of somebody else.

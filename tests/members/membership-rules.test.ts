@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   admissionPeriod,
@@ -6,7 +6,6 @@ import {
   decideMembershipTransition,
   effectiveMembership,
   isAdmitting,
-  isFinal,
   type MembershipEvent,
   type MembershipFacts,
   nextTimeEvent,

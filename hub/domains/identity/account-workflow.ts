@@ -85,7 +85,7 @@ export async function viewAccounts(
 }
 
 /** Whether the asker may rule over what this account may do. */
-export async function checkRightsOver(
+async function checkRightsOver(
   reader: Reader,
   asker: Principal,
   accountId: string,

@@ -37,7 +37,7 @@ export interface FreshClaimCode {
 }
 
 export type AlreadyClaimed = Refusal<'alreadyClaimed'> & { readonly nextStep: string };
-export type TimeZoneUnknown = Refusal<'timeZoneUnknown'> & {
+type TimeZoneUnknown = Refusal<'timeZoneUnknown'> & {
   readonly errors: readonly { readonly pointer: string; readonly message: string }[];
 };
 export type ClaimRefusal =
@@ -214,7 +214,7 @@ async function establish(
   return openSession(tx, deps, accountId, asked.remoteAddress);
 }
 
-export function timeZoneUnknown(pointer: string): TimeZoneUnknown {
+function timeZoneUnknown(pointer: string): TimeZoneUnknown {
   const message = 'is no time zone that this hub knows; use an IANA name such as Europe/Berlin';
   return { code: 'timeZoneUnknown', errors: [{ pointer, message }] };
 }

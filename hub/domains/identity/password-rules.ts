@@ -1,7 +1,7 @@
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 
-export const minPasswordLength = 12;
-export const maxPasswordLength = 256;
+const minPasswordLength = 12;
+const maxPasswordLength = 256;
 
 /**
  * What attackers try first, letters and digits only, in lower case. Also found when repeated or followed by up to four

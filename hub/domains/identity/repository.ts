@@ -10,7 +10,7 @@ export interface SiteTable extends StateColumns {
   time_zone: string;
   claimed_at_ms: number;
 }
-export interface ClaimCodeTable {
+interface ClaimCodeTable {
   id: 'claim';
   salt: string;
   code_hash: string;
@@ -23,7 +23,7 @@ export interface AccountTable extends StateColumns {
   status: AccountStatus;
   member_id: string | null;
 }
-export interface AccountPasswordTable {
+interface AccountPasswordTable {
   account_id: string;
   phc: string;
   changed_at_ms: number;
@@ -44,12 +44,12 @@ export interface RoleTable extends StateColumns {
   /** JSON list of permissions. */
   permissions: string;
 }
-export interface RoleAssignmentTable extends StateColumns {
+interface RoleAssignmentTable extends StateColumns {
   account_id: string;
   role_id: string;
   expires_at_ms: number | null;
 }
-export interface AttemptCounterTable {
+interface AttemptCounterTable {
   id: string;
   failures: number;
   last_at_ms: number;

@@ -97,7 +97,7 @@ const entityFields = {
   updatedAt: timeSchema,
 };
 
-export const pageLimitSchema = z.coerce.number().int().min(1).max(200).default(50);
+const pageLimitSchema = z.coerce.number().int().min(1).max(200).default(50);
 const pageOf = <S extends z.ZodType>(item: S) =>
   z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
 
@@ -106,7 +106,7 @@ export const emptySchema = z.strictObject({});
 
 const nameSchema = z.string().trim().min(1).max(80);
 /** Stored as `normaliseUsername` makes it; compared in that form only. */
-export const usernameSchema = z
+const usernameSchema = z
   .string()
   .trim()
   .min(2)
@@ -142,11 +142,11 @@ export const claimSchema = z.strictObject({
     .meta({ description: 'Set up a first plan and access rule to start from' }),
 });
 
-export const accountStatuses = ['active', 'disabled'] as const;
-export const accountStatusSchema = z.enum(accountStatuses);
+const accountStatuses = ['active', 'disabled'] as const;
+const accountStatusSchema = z.enum(accountStatuses);
 export type AccountStatus = z.infer<typeof accountStatusSchema>;
 
-export const accountRoleSchema = z.strictObject({
+const accountRoleSchema = z.strictObject({
   roleId: idSchema,
   name: z.string(),
   expiresAt: timeSchema.nullable(),
@@ -203,7 +203,7 @@ export const currentSessionSchema = z.strictObject({
   siteName: z.string().nullable(),
   expiresAt: timeSchema.nullable().meta({ description: 'The latest end; idle sessions end sooner' }),
 });
-export const sessionSchema = z.strictObject({
+const sessionSchema = z.strictObject({
   id: idSchema,
   createdAt: timeSchema,
   lastUsedAt: timeSchema,
@@ -245,7 +245,7 @@ export const roleAssignSchema = z.strictObject({
 });
 export const roleRevokeParamsSchema = z.strictObject({ id: idSchema, account: idSchema });
 
-export const actorKinds = ['account', 'console', 'bridge', 'system'] as const;
+const actorKinds = ['account', 'console', 'bridge', 'system'] as const;
 export const auditQuerySchema = z.strictObject({
   limit: pageLimitSchema,
   cursor: z.coerce.number().int().min(1).optional(),
@@ -267,7 +267,7 @@ export const auditEntrySchema = z.strictObject({
 });
 export const auditPageSchema = pageOf(auditEntrySchema);
 export const auditEmptySchema = z.strictObject({ reason: z.string().trim().min(3).max(400) });
-export const auditFlaws = [
+const auditFlaws = [
   'gap',
   'chainBroken',
   'entryChanged',

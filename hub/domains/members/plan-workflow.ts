@@ -79,7 +79,12 @@ export async function createPlanInside(
     return refuse({ code: 'planNameTaken', name: input.name });
   const id = deps.newId();
   await insertPlan(tx, id, input);
-  await recordAudit(tx, { actor, action: 'plan.create', target: { table: 'plan', id }, payload: { ...input } });
+  await recordAudit(tx, {
+    actor,
+    action: 'plan.create',
+    target: { table: 'plan', id },
+    payload: { ...input },
+  });
   return ok(await showPlan(tx, id));
 }
 

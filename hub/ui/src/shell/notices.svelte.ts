@@ -31,12 +31,15 @@ class Notices {
         {
           tone: 'bad',
           text: problem.message,
-          nextStep: problem.nextStep ?? problem.fields.map((field) => `${field.pointer}: ${field.message}`).join('; '),
+          nextStep:
+            problem.nextStep ??
+            problem.fields.map((field) => `${field.pointer}: ${field.message}`).join('; '),
           reference: [problem.code, problem.requestId].filter(Boolean).join(' '),
         },
         20_000,
       );
-    else this.#show({ tone: 'bad', text: problem instanceof Error ? problem.message : String(problem) }, 20_000);
+    else
+      this.#show({ tone: 'bad', text: problem instanceof Error ? problem.message : String(problem) }, 20_000);
   }
 
   dismiss(id: number): void {

@@ -17,7 +17,8 @@ addEventListener('popstate', () => {
 
 /** For links: keeps the click in the page, leaves new tabs to the browser. */
 export function follow(event: MouseEvent): void {
-  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey)
+    return;
   if (!(event.currentTarget instanceof HTMLAnchorElement)) return;
   event.preventDefault();
   route.go(new URL(event.currentTarget.href).pathname);

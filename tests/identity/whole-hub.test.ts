@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type Hub, startHub } from '#hub/compose.ts';
+import { builtInRoles } from '#hub/domains/identity/schema.ts';
+import { type Answer, type Browser, callAsPage, callOnSocket, owner } from './hub.ts';
+import { sampleBody, signInEveryRole, type WalkedRoute, type Walker, walkRoutes } from './route-matrix.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'hub-routes-'));
+let hub: Hub;
+let baseUrl: string;
+let walkers: readonly Walker[];
+let objects: Record<string, Record<string, string>>;
+
+const callConsole = async (method: string, address: string, body?: unknown): Promise<Answer> => {
+  const answer = await callOnSocket(path.join(folder, 'hub/hub.sock'), method, address, body);
+  if (answer.status >= 300) throw new Error(`${method} ${address}: ${JSON.stringify(answer.body)}`);
+  return answer;
+};
+/** The id of the first of a list, or of nothing. */
+async function firstId(address: string): Promise<string> {
+  const { items } = z
+    .object({ items: z.array(z.object({ id: z.string() })) })
+    .parse((await callConsole('GET', address)).body);
+  if (items[0] === undefined) throw new Error(`${address} is empty`);
+  return items[0].id;
+}
+
+beforeAll(async () => {
+  hub = await startHub({
+    env: {
+      MAKRCAVE_STATE_DIR: folder,
+      MAKRCAVE_HTTP_PORT: '0',
+      MAKRCAVE_HTTP_HTTPS_PORT: '0',
+      MAKRCAVE_LOG_LEVEL: 'silent',
+    },
+    listen: 'all',
+  });
+  baseUrl = `http://localhost:${hub.httpPort}`;
+  const { body: fresh } = await callConsole('POST', '/api/system/claim-code', {});
+  const browser: Browser = { cookie: null, csrfToken: null };
+  const claimed = await callAsPage(baseUrl, browser, 'POST', '/api/system/claim', {
+    ...owner,
+    code: fresh.code,
+  });
+  expect(claimed.status).toBe(201);
+  const { body: member } = await callConsole('POST', '/api/members', { name: 'Victim Victimson' });
+  const { body: session } = await callAsPage(baseUrl, browser, 'GET', '/auth/sessions');
+  const accessControl = '/api/access-control';
+  objects = {
+    '/api/members/': { id: member.id, memberId: member.id },
+    '/api/members/plans/': { planId: await firstId('/api/members/plans') },
+    '/api/accounts/': { id: claimed.body.account.id },
+    '/auth/sessions/': { id: session.items[0].id },
+    [`${accessControl}/roles/`]: {
+      id: await firstId(`${accessControl}/roles`),
+      account: claimed.body.account.id,
+    },
+    [`${accessControl}/audit-logs/`]: { id: await firstId(`${accessControl}/audit-logs`) },
+    [`${accessControl}/rules/`]: { id: await firstId(`${accessControl}/rules`) },
+    [`${accessControl}/bridges/`]: { id: await firstId(`${accessControl}/bridges`) },
+  };
+  walkers = await signInEveryRole(baseUrl, callConsole, builtInRoles);
+});
+afterAll(async () => {
+  await hub.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('every route of the hub', () => {
+  it('opens to the roles that have its permission, to nobody else, and leaks nothing of others’ objects', async () => {
+    const raw: WalkedRoute[] = [
+      { method: 'GET', path: '/api/events', access: { signedIn: true }, raw: true },
+      { method: 'GET', path: '/health', access: { open: 'ok or not' }, raw: true },
+    ];
+    const routes = [...hub.endpoints, ...raw];
+    const secrets = ['Victim', owner.displayName];
+    const report = await walkRoutes({ baseUrl, routes, walkers, objects, secrets });
+    expect(report.problems).toEqual([]);
+    expect(hub.endpoints.length).toBeGreaterThan(60);
+    expect(report.cells).toBeGreaterThan(routes.length * walkers.length);
+    const { body: log } = await callConsole(
+      'GET',
+      '/api/access-control/audit-logs?limit=200&actorKind=account',
+    );
+    const actions = new Set(log.items.map((item: { action: string }) => item.action));
+    expect([...actions].sort()).toEqual(['session.open', 'site.claim']);
+  });
+
+  it('is asked with a body that it would take', () => {
+    const misfits = hub.endpoints.filter(
+      (endpoint) => endpoint.body !== undefined && !endpoint.body.safeParse(sampleBody(endpoint)).success,
+    );
+    expect(misfits.map((endpoint) => `${endpoint.method} ${endpoint.path}`)).toEqual([]);
+  });
+});
