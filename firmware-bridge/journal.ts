@@ -341,9 +341,10 @@ export class Journal {
    */
   continueAfter(seq: number): void {
     if (seq <= this.#lastSeq) return;
-    const own = this.readFrom(this.#firstOwnSeq, this.#lastSeq).filter(
-      (event) => event.bootId === this.bootId,
-    );
+    const count = this.#lastSeq - this.#firstOwnSeq + 1;
+    const own = this.#reading
+      .readFrom(this.#firstOwnSeq, count)
+      .filter((event) => event.bootId === this.bootId);
     const shift = seq + 1 - (own[0]?.seq ?? seq + 1);
     this.#lastSeq = seq;
     this.#activate();

@@ -49,6 +49,8 @@ const [command, ...operands] = positionals;
 const root = path.resolve(import.meta.dirname, '../..');
 const stateDir = path.resolve(values.state ?? process.env.MAKRCAVE_STATE_DIR ?? path.join(root, 'state'));
 
+const controlSocket = path.join(stateDir, 'hub/hub.sock');
+
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -65,8 +67,7 @@ const isNotRunning = (cause: unknown): boolean =>
  */
 async function withHub<T>(offline: boolean, work: (call: Call) => Promise<T>): Promise<T> {
   const { callControlSocket } = await import('./control-socket.ts');
-  const socketPath = path.join(stateDir, 'hub/hub.sock');
-  const call: Call = (method, target, body) => callControlSocket(socketPath, method, target, body);
+  const call: Call = (method, target, body) => callControlSocket(controlSocket, method, target, body);
   try {
     await call('GET', '/health');
   } catch (cause) {
@@ -98,14 +99,21 @@ function accepted(answer: ControlAnswer): Readonly<Record<string, unknown>> {
 async function tap(): Promise<void> {
   const { portal, card } = values;
   if (portal === undefined || card === undefined) throw new UsageProblem('tap needs --portal and --card.');
+  const { openControlStream } = await import('./control-stream.ts');
   await withHub(false, async (call) => {
-    const answer = accepted(
-      await call('POST', '/api/access-control/simulated-taps', { portalKey: portal, card }),
-    );
-    if (values.json) return print(JSON.stringify(answer));
-    const event = isRecord(answer.event) ? answer.event : undefined;
-    if (event === undefined) return print('Tapped; the door has not reported a decision.');
-    printDecision(event);
+    const stream = await openControlStream(controlSocket);
+    try {
+      accepted(await call('POST', '/api/access-control/simulated-taps', { portalKey: portal, card }));
+      const isDecision = (kind: unknown): boolean => kind === 'granted' || kind === 'denied';
+      const { data } = await stream.next(
+        (event) => event.topic === 'access.event' && isDecision(event.data.kind),
+        5000,
+      );
+      if (values.json) print(JSON.stringify(data));
+      else printDecision(data);
+    } finally {
+      stream.close();
+    }
   });
 }
 
@@ -113,8 +121,8 @@ async function tap(): Promise<void> {
 function printDecision(decision: Readonly<Record<string, unknown>>): void {
   const granted = decision.granted === true || decision.kind === 'granted';
   print(granted ? 'GRANTED' : `DENIED (${text(decision.reason)})`);
-  const why = isRecord(decision.why) ? decision.why : decision;
-  const checks = Array.isArray(why.checks) ? why.checks.filter(isRecord) : [];
+  const checks = Array.isArray(decision.checks) ? decision.checks.filter(isRecord) : [];
+  const why = isRecord(decision.why) ? decision.why : {};
   for (const check of checks) print(`  ${check.passed === true ? 'ok ' : 'NO '} ${text(check.sentence)}`);
   if (!granted && text(why.nextStep) !== '') print(`Next step: ${text(why.nextStep)}`);
 }

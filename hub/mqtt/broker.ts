@@ -205,13 +205,17 @@ export async function createBroker(deps: { readonly log: Logger }): Promise<Brok
         cutOff(connection, 'it does not read what is sent');
         return false;
       }
-      client.publish({
+      const packet = {
         cmd: 'publish',
         topic: bridgeTopic(bridgeId, name),
         payload: JSON.stringify(payload),
         qos: 0,
         dup: false,
         retain: false,
+      } as const;
+      client.publish(packet, (error) => {
+        // The connection ended meanwhile; the bridge asks again when it is back.
+        if (error !== undefined && error !== null) log.debug({ err: error, bridgeId, name }, 'not sent');
       });
       return true;
     },

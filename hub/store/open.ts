@@ -78,9 +78,14 @@ export function proveKey(location: StoreLocation, knownKey: boolean): void {
       'storeCorrupt',
       `${location.path} is not a store of the hub, or its beginning is damaged: check the configured path, or restore a backup`,
     );
-  const connection = openConnection(location, { mode: 'read', cacheKib: 256 });
   try {
-    connection.prepare('select count(*) from sqlite_schema').get();
+    // Some settings read the first page already, so opening belongs to what may fail here.
+    const connection = openConnection(location, { mode: 'read', cacheKib: 256 });
+    try {
+      connection.prepare('select count(*) from sqlite_schema').get();
+    } finally {
+      connection.close();
+    }
   } catch (cause) {
     if (!(cause instanceof Sqlite.SqliteError)) throw cause;
     if (cause.code !== 'SQLITE_NOTADB' && !cause.code.startsWith('SQLITE_CORRUPT')) throw cause;
@@ -92,8 +97,6 @@ export function proveKey(location: StoreLocation, knownKey: boolean): void {
         'Put back the key that this store was made with (it is on the recovery sheet), or restore a backup with its key',
       cause,
     );
-  } finally {
-    connection.close();
   }
 }
 

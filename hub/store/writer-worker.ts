@@ -64,6 +64,8 @@ function start(): void {
       try {
         connection.pragma('analysis_limit = 400');
         connection.pragma('optimize');
+      } catch {
+        // Only statistics for the query planner; a damaged or full store must close all the same.
       } finally {
         connection.close();
         held.release();
