@@ -131,7 +131,8 @@ export class Journal {
 
   get totalBytes(): number {
     const used = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
-    return used + this.#ready.length * segmentBytes;
+    const begun = this.#active?.offset === segmentHeaderBytes ? 1 : 0;
+    return used + (this.#ready.length + begun) * segmentBytes;
   }
 
   /** The event's number, or null when there is no room: it is counted then and reported by a `journalGap`. */

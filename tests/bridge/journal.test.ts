@@ -142,7 +142,8 @@ describe('the journal', () => {
     const file = segmentsIn(folder)[0]!;
     const bytes = readFileSync(file);
     const used = bytes.findLastIndex((byte) => byte !== 0) + 1 - segmentHeaderBytes;
-    bytes.fill(0xaa, segmentHeaderBytes + used / 2, segmentHeaderBytes + used / 2 + 4);
+    const middle = segmentHeaderBytes + Math.floor(used / 2);
+    bytes.fill(0xaa, middle, middle + 4);
     writeFileSync(file, bytes);
     const second = await openIn(folder);
     expect(second.recovery.missingEvents).toBe(1);

@@ -62,18 +62,17 @@ describe('a password’s hash', () => {
   it('for nobody takes the same work and never fits', async () => {
     const hasher = createPasswordHasher({ memoryKiB: 8192, passes: 2, lanes: 1 });
     const phc = await hashed(hasher, 'a long walk to the lathe');
-    const timeOf = async (target: string | null) => {
-      const times = [];
-      for (let round = 0; round < 5; round += 1) {
+    // In turns and the best of each, so that what else the machine does falls on both.
+    const bestMs = { nobody: Infinity, somebody: Infinity };
+    for (let round = 0; round < 7; round += 1)
+      for (const who of ['nobody', 'somebody'] as const) {
         const startedMs = performance.now();
-        expect(await hasher.verify(target, 'wrong wrong wrong')).toMatchObject({ value: { matches: false } });
-        times.push(performance.now() - startedMs);
+        const verified = await hasher.verify(who === 'nobody' ? null : phc, 'wrong wrong wrong');
+        bestMs[who] = Math.min(bestMs[who], performance.now() - startedMs);
+        expect(verified).toMatchObject({ value: { matches: false } });
       }
-      return Math.min(...times);
-    };
-    const ratio = (await timeOf(null)) / (await timeOf(phc));
-    expect(ratio).toBeGreaterThan(0.4);
-    expect(ratio).toBeLessThan(2.5);
+    expect(bestMs.nobody / bestMs.somebody).toBeGreaterThan(0.25);
+    expect(bestMs.nobody / bestMs.somebody).toBeLessThan(4);
   });
 
   it('beyond two at work and 24 waiting is refused with the time to come again, and work goes on', async () => {

@@ -277,6 +277,11 @@ describe('the effective membership', () => {
     const sooner = facts({ fromMs: nowMs + 2 * dayMs });
     expect(pick(later, sooner, facts({ state: 'overdue' }))).toBe(sooner);
   });
+  it('is the next one rather than one that is over and that nobody has moved on yet', () => {
+    const past = facts({ state: 'cancelling', stateSinceMs: nowMs, untilMs: nowMs });
+    const next = facts({ fromMs: nowMs + dayMs });
+    expect(pick(past, next)).toBe(next);
+  });
   it('is otherwise the one that says most about why not', () => {
     const overdue = facts({ state: 'overdue' });
     expect(pick(facts({ state: 'ended' }), facts({ state: 'applied' }), overdue)).toBe(overdue);

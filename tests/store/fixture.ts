@@ -45,7 +45,7 @@ export interface OpenTestStore {
   readonly options: OpenStoreOptions;
   readonly lines: LogLine[];
   /** Resolves with the first log line that has this message. */
-  logged(message: string): Promise<LogLine>;
+  readonly logged: (message: string) => Promise<LogLine>;
   readonly clock: { atMs: number; nowMs(): number };
 }
 

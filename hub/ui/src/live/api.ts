@@ -1,3 +1,5 @@
+import { problemTexts } from './problem-texts.ts';
+
 /** What the hub answered instead of what was asked: RFC 9457 problem details, or no answer at all. */
 export class ApiProblem extends Error {
   readonly status: number;
@@ -14,11 +16,13 @@ export class ApiProblem extends Error {
       const value = facts[name];
       return typeof value === 'string' ? value : undefined;
     };
-    super(text('detail') ?? text('title') ?? 'The hub refused this.');
+    const code = text('code') ?? 'unknown';
+    const worded = problemTexts[code];
+    super(worded?.title ?? text('detail') ?? text('title') ?? 'The hub refused this.');
     this.name = 'ApiProblem';
     this.status = status;
-    this.code = text('code') ?? 'unknown';
-    this.nextStep = text('nextStep');
+    this.code = code;
+    this.nextStep = text('nextStep') ?? worded?.nextStep;
     this.requestId = text('requestId');
     this.fields = Array.isArray(facts.errors)
       ? facts.errors.filter(
@@ -28,6 +32,26 @@ export class ApiProblem extends Error {
       : [];
     this.facts = facts;
   }
+}
+
+/** Problems of a form's fields by the field's path: `/body/windows/0/endMinute` -> `windows/0/endMinute`. */
+export const fieldProblems = (problem: unknown): Record<string, string> =>
+  problem instanceof ApiProblem
+    ? Object.fromEntries(
+        problem.fields.map(({ pointer, message }) => [pointer.replace(/^\/(body\/)?/, ''), message]),
+      )
+    : {};
+
+/** How far the hub's clock is ahead of this device's, ms, as its last answer said. */
+let hubAheadMs = 0;
+/** The time by the hub's clock: what ends at a moment that the hub named is counted down by it. */
+export const hubNowMs = (): number => Date.now() + hubAheadMs;
+
+function learnHubTime(response: Response): void {
+  const hubMs = Date.parse(response.headers.get('date') ?? '');
+  // The header has whole seconds and the answer has travelled: only a clock that is really off counts.
+  if (Number.isFinite(hubMs) && Math.abs(hubMs - Date.now()) > 3000) hubAheadMs = hubMs - Date.now();
+  else hubAheadMs = 0;
 }
 
 let csrfToken = '';
@@ -70,6 +94,7 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
       nextStep: 'Check that this device is on the same network; the doors go on without this page.',
     });
   }
+  learnHubTime(response);
   if (response.ok) {
     const answer: T = await response.json();
     return answer;

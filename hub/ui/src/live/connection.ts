@@ -1,7 +1,7 @@
 /**
  * One live connection for the whole browser: HTTP/1.1 allows six connections per host, so one per tab would starve
  * the pages. The tab that holds the lock listens to the hub and passes everything on to the others; when it closes,
- * another tab takes over from the last event id.
+ * another tab takes over and loads everything again.
  */
 export type LiveState = 'connecting' | 'live' | 'offline';
 
@@ -17,6 +17,19 @@ type Passed =
 
 const lockName = 'makrcave-live';
 
+/** What the hub announces. The browser hands out named events only to those who listen for the name. */
+const topics = [
+  'access.backlog',
+  'access.event',
+  'bridge.changed',
+  'credential.changed',
+  'enrolment.changed',
+  'member.changed',
+  'portal.changed',
+  'portal.state',
+  'rule.changed',
+] as const;
+
 export interface LiveConnection {
   close(): void;
 }
@@ -26,7 +39,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 /**
  * Starts listening.
- * @param onMessage every event; topic `reset` says that events were missed: load everything again
+ * @param onMessage every event; topic `reset` says that events were missed: load everything again; `signedOut`: the session ended
  */
 export function openLiveConnection(
   onMessage: (message: LiveMessage) => void,
@@ -65,14 +78,14 @@ export function openLiveConnection(
       // A browser gives up on an answer that is not an event stream; the hub may be starting just now.
       if (opened.readyState === EventSource.CLOSED && !ended.signal.aborted) setTimeout(listen, 2000);
     };
-    const onEvent = (event: MessageEvent<string>): void => {
-      const parsed: unknown = JSON.parse(event.data);
-      const data = isRecord(parsed) ? parsed : {};
-      const topic = event.type === 'message' && typeof data.topic === 'string' ? data.topic : event.type;
-      receive({ topic, data: isRecord(data.data) ? data.data : data });
+    const pass = (topic: string) => (event: MessageEvent<string>) => {
+      const data: unknown = JSON.parse(event.data);
+      receive({ topic, data: isRecord(data) ? data : {} });
     };
-    opened.onmessage = onEvent;
-    opened.addEventListener('reset', onEvent);
+    for (const topic of [...topics, 'reset', 'signedOut']) opened.addEventListener(topic, pass(topic));
+    // A connection that begins anew knows nothing of what was announced before it, not even of the moment between the
+    // first load of a page and now.
+    opened.addEventListener('hello', () => receive({ topic: 'reset', data: {} }));
   }
 
   navigator.locks

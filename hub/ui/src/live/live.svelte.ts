@@ -13,16 +13,17 @@ class Live {
   #listeners = new Set<Listener>();
   #waiting: LiveMessage[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #onSignedOut: () => void = () => undefined;
 
-  open(): void {
+  /** @param onSignedOut the hub ended the session of this browser */
+  open(onSignedOut: () => void): void {
     if (this.#connection) return;
+    this.#onSignedOut = onSignedOut;
     this.#connection = openLiveConnection(
       (message) => this.#take(message),
       (state) => {
-        const missed = this.state === 'offline' && state === 'live';
         this.state = state;
         if (state === 'live') this.asOfMs = Date.now();
-        if (missed) this.#take({ topic: 'reset', data: {} });
       },
     );
     document.addEventListener('visibilitychange', this.#onVisible);
@@ -31,6 +32,9 @@ class Live {
   close(): void {
     this.#connection?.close();
     this.#connection = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#waiting = [];
     this.state = 'connecting';
     document.removeEventListener('visibilitychange', this.#onVisible);
   }
@@ -47,6 +51,10 @@ class Live {
 
   #take(message: LiveMessage): void {
     this.asOfMs = Date.now();
+    if (message.topic === 'signedOut') {
+      this.#onSignedOut();
+      return;
+    }
     // While the page is hidden, what piles up is worth no more than one fresh load.
     if (document.hidden && this.#waiting.length >= 200) this.#waiting = [{ topic: 'reset', data: {} }];
     this.#waiting.push(message);

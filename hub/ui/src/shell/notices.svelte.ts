@@ -1,45 +1,30 @@
-import { ApiProblem } from '../live/api.ts';
+export type Notice = { readonly id: number } & (
+  | { readonly tone: 'good'; readonly text: string; readonly undo?: (() => void) | undefined }
+  | { readonly tone: 'bad'; readonly problem: unknown; readonly undo?: undefined }
+);
+type Shown = Notice extends infer N ? (N extends Notice ? Omit<N, 'id'> : never) : never;
 
-export interface Notice {
-  readonly id: number;
-  readonly tone: 'good' | 'bad';
-  readonly text: string;
-  readonly nextStep?: string | undefined;
-  /** Code and request id, to copy for whoever helps. */
-  readonly reference?: string | undefined;
-  readonly undo?: (() => void) | undefined;
-}
+const doneForMs = 8000;
+const undoForMs = 15_000;
+const problemForMs = 20_000;
 
 class Notices {
-  list = $state<Notice[]>([]);
+  list = $state.raw<readonly Notice[]>([]);
   #nextId = 1;
 
-  #show(notice: Omit<Notice, 'id'>, forMs: number): void {
+  #show(notice: Shown, forMs: number): void {
     const id = this.#nextId;
     this.#nextId += 1;
-    this.list = [...this.list.slice(-3), { ...notice, id }];
+    this.list = [...this.list.slice(-2), { ...notice, id }];
     setTimeout(() => this.dismiss(id), forMs);
   }
 
   done(text: string, undo?: () => void): void {
-    this.#show({ tone: 'good', text, undo }, 8000);
+    this.#show({ tone: 'good', text, undo }, undo === undefined ? doneForMs : undoForMs);
   }
 
   problem(problem: unknown): void {
-    if (problem instanceof ApiProblem)
-      this.#show(
-        {
-          tone: 'bad',
-          text: problem.message,
-          nextStep:
-            problem.nextStep ??
-            problem.fields.map((field) => `${field.pointer}: ${field.message}`).join('; '),
-          reference: [problem.code, problem.requestId].filter(Boolean).join(' '),
-        },
-        20_000,
-      );
-    else
-      this.#show({ tone: 'bad', text: problem instanceof Error ? problem.message : String(problem) }, 20_000);
+    this.#show({ tone: 'bad', problem }, problemForMs);
   }
 
   dismiss(id: number): void {

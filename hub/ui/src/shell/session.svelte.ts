@@ -1,12 +1,9 @@
+import type { z } from 'zod';
+import type { currentSessionSchema, Permission } from '#hub/domains/identity/schema.ts';
 import { ApiProblem, call, useCsrfToken, whenSignedOut } from '../live/api.ts';
 
 /** Who is signed in, as `GET /auth/session` answers. */
-export interface SessionView {
-  readonly account: { readonly id: string; readonly username: string; readonly displayName: string };
-  readonly permissions: readonly string[];
-  readonly csrfToken: string;
-  readonly siteName: string;
-}
+export type SessionView = z.infer<typeof currentSessionSchema>;
 
 type Stage = 'loading' | 'claim' | 'signIn' | 'signedIn' | 'unreachable';
 
@@ -15,14 +12,14 @@ class Session {
   view = $state<SessionView | undefined>(undefined);
   siteName = $state('');
 
-  can(permission: string): boolean {
+  can(permission: Permission): boolean {
     return this.view?.permissions.includes(permission) ?? false;
   }
 
   enter(view: SessionView): void {
-    useCsrfToken(view.csrfToken);
+    useCsrfToken(view.csrfToken ?? '');
     this.view = view;
-    this.siteName = view.siteName;
+    this.siteName = view.siteName ?? '';
     this.stage = 'signedIn';
   }
 
