@@ -122,6 +122,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
   const log = createLog({ level: listen === 'console' ? 'silent' : config.log.level });
   await makePrivateDirectory(paths.directory);
   const clock = createSystemClock({ markFile: paths.clock, trustSystem: config.clock.trustSystem });
+  if (clock.markFault !== undefined) log.warn({ err: clock.markFault }, 'the clock starts without its mark');
   const store = await openHubStore(config, { clock, log: log.child({ subsystem: 'store' }) });
   const broker = await createBroker({ log: log.child({ subsystem: 'mqtt' }) });
   const common = { store, clock, newId };

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -102,8 +102,35 @@ interface Report {
   testResults: { status: string; assertionResults: unknown[] }[];
 }
 
+/**
+ * The kernel on whose GPIO the bridge is tested: built once into the user's cache. Its path, or null where this machine
+ * cannot build it; the reason is then said at the end.
+ */
+async function findKernel(leftOutFile: string): Promise<string | null> {
+  const child = spawn(path.join(root, 'scripts/uml-kernel'), [], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let found = '';
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (found += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+    process.stderr.write(chunk);
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (code === 0) return found.trim();
+  const reason = said.trim().split('\n').at(-1) ?? `uml-kernel ended with ${code}`;
+  await appendFile(
+    leftOutFile,
+    `- the bridge on a real kernel's GPIO (tests/system/*-kernel.test.ts): ${reason}\n`,
+  );
+  return null;
+}
+
 async function runTests(leftOutFile: string, folder: string): Promise<Count> {
   const reportFile = path.join(folder, 'report.json');
+  const kernel = await findKernel(leftOutFile);
   const code = await run(
     [
       bin('node'),
@@ -114,7 +141,7 @@ async function runTests(leftOutFile: string, folder: string): Promise<Count> {
       `--outputFile.json=${reportFile}`,
       ...positionals,
     ],
-    { MAKRCAVE_LEFT_OUT_FILE: leftOutFile },
+    { MAKRCAVE_LEFT_OUT_FILE: leftOutFile, ...(kernel === null ? {} : { MAKRCAVE_UML_KERNEL: kernel }) },
   );
   const report: Report = JSON.parse(await readFile(reportFile, 'utf8'));
   // A file that could not even be loaded has no tests to count: it counts as one failure. So does a skipped test.

@@ -3,6 +3,7 @@ import { assert } from '#hub/kernel/result.ts';
 
 /** A value of a column. */
 export type ColumnValue = null | number | bigint | string | Uint8Array;
+/** Some columns of a row, by name. */
 export type ColumnValues = Readonly<Record<string, ColumnValue>>;
 
 /**

@@ -6,6 +6,7 @@ const floorFact = 'change.floor';
 /** Rows removed at once: far below 50 ms of work. */
 const rowsAtOnce = 5000;
 
+/** How much of the `change` table is kept. */
 export interface ChangeRetention {
   /** Rows kept at most. */
   readonly keepRows: number;

@@ -18,6 +18,7 @@ export interface Migration {
   readonly sql: string;
 }
 
+/** A row of the table `migration`. */
 export interface AppliedMigration {
   readonly number: number;
   readonly name: string;

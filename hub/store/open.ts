@@ -3,6 +3,7 @@ import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { assert, Fault } from '#hub/kernel/result.ts';
 import type { StoreFaultCode } from './store-faults.ts';
 
+/** A connection with its key given; the driver's own type, known in this folder alone. */
 export type Connection = Sqlite.Database;
 
 /** Where a store lies and what opens it. */

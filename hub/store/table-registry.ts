@@ -2,6 +2,7 @@ import { assert, Fault } from '#hub/kernel/result.ts';
 import type { TableRegistration } from './store.ts';
 import type { TableShape } from './worker-protocol.ts';
 
+/** What domains register, by table. */
 export type Registrations = Readonly<Record<string, TableRegistration>>;
 
 /** The tables that the store itself keeps; registered by `openStore`. */
@@ -20,6 +21,7 @@ export interface Table {
   readonly registration: TableRegistration;
   readonly columns: ReadonlySet<string>;
 }
+/** By name. */
 export type Tables = ReadonlyMap<string, Table>;
 
 const keptColumns = {

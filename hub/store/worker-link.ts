@@ -15,6 +15,7 @@ interface Waiting {
   reject(reason: Error): void;
 }
 
+/** What a Worker says when it is open. */
 export type Ready = Extract<WorkerReady, { kind: 'ready' }>;
 
 /** One store Worker as the main thread sees it: requests are answered in the order in which they were made. */

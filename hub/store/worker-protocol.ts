@@ -2,6 +2,7 @@ import type { ColumnValue } from './canonical-json.ts';
 import type { MigrationState } from './migrations.ts';
 import type { WireError } from './store-faults.ts';
 
+/** SQL with a value for each `?`. */
 export type Statement = { readonly sql: string; readonly parameters: readonly ColumnValue[] };
 
 /** What the main thread asks of a store Worker. Answered in order, one reply each. */
@@ -12,12 +13,14 @@ export type WorkerRequest =
   | { readonly kind: 'next'; readonly rows: number }
   | { readonly kind: 'endStream' };
 
+/** `rows` for what returns rows; `changes` and `lastInsertRowid` for the rest. */
 export interface StatementResult {
   readonly rows: unknown[];
   readonly changes: number;
   readonly lastInsertRowid: number | bigint;
 }
 
+/** The answer to one request. */
 export type WorkerReply =
   | { readonly kind: 'done'; readonly result: StatementResult }
   | { readonly kind: 'failed'; readonly error: WireError };
@@ -40,6 +43,7 @@ export type WorkerReady =
     }
   | { readonly kind: 'failed'; readonly error: WireError };
 
+/** What the store Worker is started with. */
 export interface WriterWorkerData {
   readonly path: string;
   readonly key: Uint8Array;
@@ -49,6 +53,7 @@ export interface WriterWorkerData {
   readonly maxPageCount: number | undefined;
 }
 
+/** What the reader Worker is started with. */
 export interface ReaderWorkerData {
   readonly path: string;
   readonly key: Uint8Array;

@@ -1,14 +1,22 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { afterEach, describe, expect, it } from 'vitest';
 import { Journal, type JournalOptions, keepAckedMs } from '#bridge/journal.ts';
 import { type JournalDisk, openJournalDisk } from '#bridge/journal-disk.ts';
 import { segmentBytes, segmentHeaderBytes } from '#bridge/journal-segment.ts';
-import { afterEach, describe, expect, it } from 'vitest';
 import { fullGrant, TestTime, waitUntil } from './bridge-fixtures.ts';
 
 const key = randomBytes(32);
@@ -123,7 +131,10 @@ describe('the journal', () => {
     const file = segmentsIn(folder)[0]!;
     const before = readFileSync(file);
     const end = before.findLastIndex((byte) => byte !== 0) + 1;
-    writeFileSync(file, Buffer.concat([before.subarray(0, end - 20), Buffer.alloc(before.length - end + 20)]));
+    writeFileSync(
+      file,
+      Buffer.concat([before.subarray(0, end - 20), Buffer.alloc(before.length - end + 20)]),
+    );
     const second = await openIn(folder);
     expect(second.recovery.tornBytes).toBeGreaterThan(0);
     expect(second.lastSeq).toBe(4);
@@ -320,7 +331,9 @@ describe('a process that writes the journal', () => {
     const keyHex = key.toString('hex');
     let reported = 0;
     for (let round = 0; round < 8; round += 1) {
-      const child = spawn(process.execPath, [writerPath, folder, keyHex], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, [writerPath, folder, keyHex], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       const killAt = reported + 40 + round * 173;
       for await (const line of createInterface({ input: child.stdout })) {
         reported = Math.max(reported, Number(line));
@@ -342,7 +355,18 @@ describe('a process that writes the journal', () => {
     const script = 'mount -t tmpfs -o size=1m none "$0" && exec "$1" "$2" "$0" "$3" full';
     const output = execFileSync(
       'unshare',
-      ['--user', '--map-root-user', '--mount', 'sh', '-c', script, folder, process.execPath, writerPath, key.toString('hex')],
+      [
+        '--user',
+        '--map-root-user',
+        '--mount',
+        'sh',
+        '-c',
+        script,
+        folder,
+        process.execPath,
+        writerPath,
+        key.toString('hex'),
+      ],
       { encoding: 'utf8' },
     );
     const said = JSON.parse(output.trim().split('\n').at(-1) ?? '') as Record<string, unknown>;

@@ -25,16 +25,25 @@ export const problemTexts: Readonly<Record<string, ProblemText>> = {
   lockedDown: { title: 'The door is locked down', nextStep: 'End the lockdown first.' },
   notLockedDown: { title: 'The door is not locked down', nextStep: 'There is nothing to end.' },
   notHeldOpen: { title: 'The door is not held open', nextStep: 'There is nothing to end.' },
-  untilInvalid: { title: 'A door cannot be held open until then', nextStep: 'Choose a time within the next 7 days.' },
+  untilInvalid: {
+    title: 'A door cannot be held open until then',
+    nextStep: 'Choose a time within the next 7 days.',
+  },
   notConnected: {
     title: 'The door controller is not connected',
     nextStep: 'Cards go on working there. Check its power and network, then try again.',
   },
   noAnswer: { title: 'The door controller did not answer', nextStep: 'Look at the door, then try again.' },
-  bridgeRefused: { title: 'The door controller refused this', nextStep: 'Look at its findings on the Doors page.' },
+  bridgeRefused: {
+    title: 'The door controller refused this',
+    nextStep: 'Look at its findings on the Doors page.',
+  },
   notSimulated: { title: 'This door has real lines', nextStep: 'Present a card at its reader.' },
   readerMissing: { title: 'This door has no reader' },
-  policyMissing: { title: 'The door has no rules yet', nextStep: 'Wait until its controller has connected once.' },
+  policyMissing: {
+    title: 'The door has no rules yet',
+    nextStep: 'Wait until its controller has connected once.',
+  },
   rotationRuns: { title: 'The keys are being changed already', nextStep: 'Wait until that is done.' },
   bridgeNotFound: { title: 'This door controller is not there any more', nextStep: 'Load the page again.' },
   eventNotFound: { title: 'This event is not there any more', nextStep: 'Tap the card again.' },
