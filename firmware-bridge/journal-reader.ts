@@ -1,10 +1,28 @@
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import type { JournalDisk } from './journal-disk.ts';
-import { eventsIn, inspectSegment, readSegmentHeader, segmentNumber } from './journal-segment.ts';
+import { decodeEntry } from './journal-frame.ts';
+import {
+  framesIn,
+  inspectSegment,
+  readSegmentHeader,
+  type SegmentHeader,
+  segmentHeaderBytes,
+  segmentNumber,
+} from './journal-segment.ts';
 
 interface KnownSegment {
   readonly name: string;
   readonly firstSeq: number;
+}
+
+interface DecodedSegment {
+  readonly name: string;
+  readonly header: SegmentHeader;
+  readonly events: BridgeEvent[];
+  /** Behind the last frame that was read. */
+  end: number;
+  lastSeq: number;
+  complete: boolean;
 }
 
 /** Stands for an event that can no longer be read, so that numbers stay contiguous and the loss is visible. */
@@ -30,7 +48,7 @@ export class JournalReader {
   readonly #inspected = new Map<string, number | null>();
   #segments: readonly KnownSegment[] = [];
   /** The events of the segment that is being drained. */
-  #cached: { readonly name: string; readonly events: readonly BridgeEvent[] } | null = null;
+  #cached: DecodedSegment | null = null;
 
   constructor(disk: JournalDisk, key: Uint8Array, journalId: string) {
     this.#disk = disk;
@@ -64,17 +82,35 @@ export class JournalReader {
     return this.#segments.findLastIndex((segment) => segment.firstSeq <= seq);
   }
 
+  /** The events of a segment, at least up to `wanted` when they are there: what has been added is read on from where it was. */
   #eventsOf(segment: KnownSegment, wanted: number): readonly BridgeEvent[] {
-    const cached = this.#cached;
-    const newest = cached?.events.at(-1);
-    if (cached?.name === segment.name && newest !== undefined && newest.seq >= wanted) return cached.events;
+    let cached = this.#cached?.name === segment.name ? this.#cached : null;
+    if (cached !== null && (cached.complete || cached.lastSeq >= wanted)) return cached.events;
     const file = this.#disk.open(segment.name, 'read');
     try {
-      const bytes = file.read(0, file.size());
-      const header = readSegmentHeader(this.#key, bytes);
-      const events = header === null ? [] : eventsIn(header, bytes);
-      this.#cached = { name: segment.name, events };
-      return events;
+      const header = cached?.header ?? readSegmentHeader(this.#key, file.read(0, segmentHeaderBytes));
+      if (header === null) return [];
+      cached ??= {
+        name: segment.name,
+        header,
+        events: [],
+        end: segmentHeaderBytes,
+        lastSeq: 0,
+        complete: false,
+      };
+      // A segment behind this one says that nothing is added here any more.
+      const complete = this.#segments.at(-1)?.name !== segment.name;
+      const bytes = file.read(cached.end, Math.max(0, file.size() - cached.end));
+      const { end } = cached;
+      for (const frame of framesIn(header, bytes, 0, cached.lastSeq)) {
+        const event = decodeEntry(frame.payload, frame.seq, header.bootId);
+        if (event !== null) cached.events.push(event);
+        cached.end = end + frame.end;
+        cached.lastSeq = frame.seq;
+      }
+      cached.complete = complete;
+      this.#cached = cached;
+      return cached.events;
     } finally {
       file.close();
     }
@@ -85,14 +121,24 @@ export class JournalReader {
    * later than `seq` only when what stood there has been deleted.
    */
   readFrom(seq: number, limit: number, upTo = Number.MAX_SAFE_INTEGER): BridgeEvent[] {
-    this.#refreshFor(seq);
+    if (this.#segments.length === 0) this.#refresh();
     const found: BridgeEvent[] = [];
     let next = Math.max(seq, this.#segments[0]?.firstSeq ?? seq);
     let index = Math.max(0, this.#indexFor(next));
+    let refreshed = false;
     while (found.length < limit && next <= upTo) {
       const segment = this.#segments[index];
-      if (segment === undefined) break;
-      for (const event of this.#eventsOf(segment, next)) {
+      if (segment === undefined) {
+        // What is missing lies in a segment that has been begun since, or nowhere.
+        if (refreshed) break;
+        refreshed = true;
+        this.#refresh();
+        index = this.#indexFor(next);
+        if (index < 0 || this.#segments.at(-1)?.name === this.#cached?.name) break;
+        continue;
+      }
+      const wanted = Math.min(upTo, next + limit - found.length - 1);
+      for (const event of this.#eventsOf(segment, wanted)) {
         if (event.seq < next) continue;
         while (next < event.seq && next <= upTo && found.length < limit) {
           found.push(missingEvent(next, event));
@@ -105,12 +151,5 @@ export class JournalReader {
       index += 1;
     }
     return found;
-  }
-
-  /** Lists the directory again when `seq` may lie in a segment that is not known yet. */
-  #refreshFor(seq: number): void {
-    const last = this.#segments.at(-1);
-    const behind = this.#indexFor(seq) < this.#segments.length - 1;
-    if (last === undefined || !behind) this.#refresh();
   }
 }

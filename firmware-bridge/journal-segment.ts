@@ -1,7 +1,6 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { bytesToId, idToBytes } from '#hub/kernel/ids.ts';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import type { JournalDisk } from './journal-disk.ts';
 import { decodeEntry, openFrame, readFrameHeader } from './journal-frame.ts';
 
@@ -159,14 +158,4 @@ export function inspectSegment(disk: JournalDisk, bridgeKey: Uint8Array, name: s
   } finally {
     file.close();
   }
-}
-
-/** Every event of a segment, oldest first. Frames of a newer release come as gaps. */
-export function eventsIn(header: SegmentHeader, segment: Buffer): BridgeEvent[] {
-  const events: BridgeEvent[] = [];
-  for (const frame of framesIn(header, segment)) {
-    const event = decodeEntry(frame.payload, frame.seq, header.bootId);
-    if (event !== null) events.push(event);
-  }
-  return events;
 }

@@ -34,7 +34,8 @@ function lockFile(storePath: string, path: string): StoreLock {
   closeSync(openSync(path, 'a', 0o600));
   const database = new Sqlite(path, { timeout: 200 });
   try {
-    database.pragma('journal_mode = delete');
+    // No journal file: on a full disk the lock is still taken, within the space that its file has already.
+    database.pragma('journal_mode = memory');
     database.pragma('synchronous = off');
     // RESERVED, not EXCLUSIVE: one holder, and whoever meets the lock can still read who that is.
     database.exec('begin immediate');

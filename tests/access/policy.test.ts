@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { rotateDigestKey } from '#hub/domains/access/bridge-workflow.ts';
+import { saveNextKey } from '#hub/domains/access/bridge-repository.ts';
+import { createBridge, rotateDigestKey } from '#hub/domains/access/bridge-workflow.ts';
 import {
   changeCredentialStatus,
   enrolCard,
@@ -13,9 +14,10 @@ import {
   findRecord,
   recordBytes,
 } from '#hub/domains/access/policy-record-schema.ts';
-import { findSets } from '#hub/domains/access/policy-repository.ts';
+import { findSets, insertSet } from '#hub/domains/access/policy-repository.ts';
 import { createRule, removeRule } from '#hub/domains/access/rule-workflow.ts';
 import { placeHold, releaseHold } from '#hub/domains/members/member-workflow.ts';
+import { groupInputSchema } from '#hub/domains/members/plan-schema.ts';
 import { createGroup, setGroupMember } from '#hub/domains/members/plan-workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { ada, factsArbitrary } from './policy-fixtures.ts';
@@ -161,7 +163,7 @@ test('a hold, a group, a lost card: each is a difference of one record, and the 
   expect(await bridge.pull()).toMatchObject({ full: false, pages: 1 });
   expect(factsOf(bridge, '123:4567').onHold).toBe(true);
   accepted(await releaseHold(bench.members, staff, { memberId: member.id, holdId: hold.id }, null));
-  const group = accepted(await createGroup(bench.members, staff, { name: 'Lasers' } as never));
+  const group = accepted(await createGroup(bench.members, staff, groupInputSchema.parse({ name: 'Lasers' })));
   accepted(
     await setGroupMember(
       bench.members,
@@ -251,7 +253,6 @@ test('more than one page arrives page by page, each asked for', async () => {
 describe('digest keys', () => {
   test('two bridges know one card by different digests', async () => {
     const { bench, bridge } = await openWithBridge();
-    const { createBridge } = await import('#hub/domains/access/bridge-workflow.ts');
     const member = await addPaidMember(bench);
     await enrol(bench, member.id, '123:4567');
     const made = await createBridge(bench.access.parts, staff, 'Shed');
@@ -290,8 +291,6 @@ describe('digest keys', () => {
     await enrol(bench, member.id, '123:4567');
     await bridge.pull();
     await bench.store.transact('test.begin', async (tx) => {
-      const { saveNextKey } = await import('#hub/domains/access/bridge-repository.ts');
-      const { insertSet } = await import('#hub/domains/access/policy-repository.ts');
       await saveNextKey(tx, bridge.id, { keyId: 'next', key: new Uint8Array(32).fill(3) });
       await insertSet(tx, { bridgeId: bridge.id, keyId: 'next', sum: new Uint8Array(32) });
     });

@@ -4,6 +4,7 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { pageOf } from '#hub/kernel/wire.ts';
 import type { CredentialAction } from './credential-rules.ts';
 import {
   credentialActionSchema,
@@ -29,7 +30,6 @@ import {
 } from './credential-workflow.ts';
 import { type Enrolments, enrolUnknownCard, listUnknownCards, revealCard } from './enrolment-workflow.ts';
 import type { AccessParts } from './parts.ts';
-import { pageOf } from './place-schema.ts';
 
 const base = '/api/access-control';
 const tag = 'credentials';

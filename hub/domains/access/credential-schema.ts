@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { credentialStatuses } from '#hub/domains/members/schema.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityFields, pageQuery, reasonSchema, wireTime } from './place-schema.ts';
+import { entityShape, pageShape } from '#hub/kernel/wire.ts';
+import { reasonSchema, wireTime } from './place-schema.ts';
 
 const labelSchema = z.string().trim().min(1).max(60);
 const cardTextSchema = z.string().min(1).max(160).meta({ description: 'A card as written: 123:4567' });
 export const credentialStatusSchema = z.enum(credentialStatuses);
 
 export const credentialSchema = z.strictObject({
-  ...entityFields,
+  ...entityShape,
   memberId: idSchema,
   memberName: z.string().nullable(),
   label: z.string(),
@@ -25,7 +26,7 @@ export const credentialSchema = z.strictObject({
 export type Credential = z.infer<typeof credentialSchema>;
 
 export const credentialQuerySchema = z.strictObject({
-  ...pageQuery,
+  ...pageShape,
   cursor: idSchema.optional(),
   memberId: idSchema.optional(),
   status: credentialStatusSchema.optional(),

@@ -3,6 +3,7 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { pageOf, pageShape } from '#hub/kernel/wire.ts';
 import { isoTime } from './context.ts';
 import { findDeadLetters, findEvent } from './event-repository.ts';
 import {
@@ -15,7 +16,6 @@ import {
 import { listEvents, toWireEvents } from './event-workflow.ts';
 import { explainAccess } from './explain-workflow.ts';
 import type { AccessParts } from './parts.ts';
-import { pageOf, pageQuery } from './place-schema.ts';
 
 const base = '/api/access-control';
 const tag = 'access events';
@@ -56,7 +56,7 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
     summary: 'What a door controller sent and could not be taken in, newest first',
     tag,
     access: { permission: 'bridge.read' },
-    query: z.strictObject({ ...pageQuery, cursor: idSchema.optional() }),
+    query: z.strictObject({ ...pageShape, cursor: idSchema.optional() }),
     response: pageOf(deadLetterSchema),
     refusals: {},
     async handle({ query }) {

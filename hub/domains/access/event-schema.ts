@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
-import { nameSchema, pageQuery, wireTime } from './place-schema.ts';
+import { pageShape } from '#hub/kernel/wire.ts';
+import { nameSchema, wireTime } from './place-schema.ts';
 import { accessCheckSchema, accessEventKindSchema, denyReasonSchema, portalModeSchema } from './schema.ts';
 
 /** One check of a decision, in words. */
@@ -42,7 +43,7 @@ export const accessEventSchema = z.strictObject({
 export type AccessEvent = z.infer<typeof accessEventSchema>;
 
 export const eventQuerySchema = z.strictObject({
-  ...pageQuery,
+  ...pageShape,
   cursor: idSchema.optional(),
   portalId: idSchema.optional(),
   memberId: idSchema.optional(),

@@ -4,6 +4,7 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { pageOf } from '#hub/kernel/wire.ts';
 import type { AccessParts } from './parts.ts';
 import { findAreas, findHolidays, findOpeningHours, findRule, findRules } from './place-repository.ts';
 import {
@@ -15,7 +16,6 @@ import {
   holidaySchema,
   openingHoursPutSchema,
   openingHoursSchema,
-  pageOf,
   portalPatchSchema,
   portalSchema,
   ruleCreateSchema,

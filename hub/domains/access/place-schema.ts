@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
+import { entityShape } from '#hub/kernel/wire.ts';
 import {
   isoDateSchema,
   portalModeSchema,
@@ -14,27 +15,12 @@ import {
 
 /** UTC ms inside, ISO 8601 on the wire. */
 export const wireTime = z.iso.datetime({ offset: true }).meta({ description: 'ISO 8601 with offset' });
-export const entityFields = {
-  id: idSchema,
-  version: z.number().int(),
-  createdAt: z.iso.datetime(),
-  updatedAt: z.iso.datetime(),
-} as const;
-
 export const nameSchema = z.string().trim().min(1).max(100);
 export const reasonSchema = z.string().trim().min(1).max(200);
 const versionField = { version: z.number().int().min(1) } as const;
 
-/** Lists: `limit` and the `cursor` of the page before. */
-export const pageQuery = {
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().max(100).optional(),
-} as const;
-export const pageOf = <T extends z.ZodType>(item: T) =>
-  z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
-
 export const areaSchema = z.strictObject({
-  ...entityFields,
+  ...entityShape,
   name: nameSchema,
   parentId: idSchema.nullable(),
 });
@@ -56,7 +42,7 @@ export const portalLiveSchema = z.strictObject({
 });
 
 export const portalSchema = z.strictObject({
-  ...entityFields,
+  ...entityShape,
   bridgeId: idSchema,
   key: z.string(),
   name: nameSchema,
@@ -85,7 +71,7 @@ const ruleFields = {
   outsideOpeningHours: z.boolean(),
 } as const;
 export const ruleSchema = z.strictObject({
-  ...entityFields,
+  ...entityShape,
   ...ruleFields,
   validFrom: z.iso.datetime().nullable(),
   validUntil: z.iso.datetime().nullable(),
@@ -111,7 +97,7 @@ export const rulePatchSchema = z.strictObject({
 });
 
 export const openingHoursSchema = z.strictObject({
-  ...entityFields,
+  ...entityShape,
   areaId: idSchema.nullable(),
   windows: weeklyWindowsSchema,
 });
@@ -122,7 +108,7 @@ export const openingHoursPutSchema = z.strictObject({
   windows: weeklyWindowsSchema,
 });
 
-export const holidaySchema = z.strictObject({ ...entityFields, ...scheduleExceptionSchema.shape });
+export const holidaySchema = z.strictObject({ ...entityShape, ...scheduleExceptionSchema.shape });
 export type Holiday = z.infer<typeof holidaySchema>;
 export const holidayCreateSchema = scheduleExceptionSchema.extend({
   areaId: idSchema.nullable().default(null),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
+import { entityShape, pageOf, pageShape } from '#hub/kernel/wire.ts';
 
 /** Everything that an account can be permitted to do. One table; a route names one of these. */
 export const permissions = [
@@ -90,17 +91,6 @@ export type Actor =
 
 const timeSchema = z.iso.datetime();
 const versionSchema = z.number().int().min(1);
-const entityFields = {
-  id: idSchema,
-  version: versionSchema,
-  createdAt: timeSchema,
-  updatedAt: timeSchema,
-};
-
-const pageLimitSchema = z.coerce.number().int().min(1).max(200).default(50);
-const pageOf = <S extends z.ZodType>(item: S) =>
-  z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
-
 export const idParamsSchema = z.strictObject({ id: idSchema });
 export const emptySchema = z.strictObject({});
 
@@ -116,7 +106,7 @@ const usernameSchema = z
 const passwordSchema = z.string().min(1).max(1024);
 
 export const siteSchema = z.strictObject({
-  ...entityFields,
+  ...entityShape,
   name: z.string(),
   timeZone: z.string(),
   claimedAt: timeSchema,
@@ -152,7 +142,7 @@ const accountRoleSchema = z.strictObject({
   expiresAt: timeSchema.nullable(),
 });
 export const accountSchema = z.strictObject({
-  ...entityFields,
+  ...entityShape,
   username: z.string(),
   displayName: z.string(),
   status: accountStatusSchema,
@@ -161,7 +151,7 @@ export const accountSchema = z.strictObject({
 });
 export const accountPageSchema = pageOf(accountSchema);
 export const accountQuerySchema = z.strictObject({
-  limit: pageLimitSchema,
+  limit: pageShape.limit,
   cursor: idSchema.optional(),
   q: z.string().trim().min(1).max(80).optional().meta({ description: 'Part of the name or the username' }),
   status: accountStatusSchema.optional(),
@@ -217,7 +207,7 @@ export const permissionPageSchema = pageOf(
   z.strictObject({ permission: permissionSchema, description: z.string() }),
 );
 export const roleSchema = z.strictObject({
-  ...entityFields,
+  ...entityShape,
   name: z.string(),
   description: z.string(),
   builtIn: z.boolean(),
@@ -227,7 +217,7 @@ export const roleSchema = z.strictObject({
 export const rolePageSchema = pageOf(roleSchema);
 const rolePermissionsSchema = z.array(permissionSchema).max(permissions.length);
 const descriptionSchema = z.string().trim().max(400);
-export const roleQuerySchema = z.strictObject({ limit: pageLimitSchema, cursor: idSchema.optional() });
+export const roleQuerySchema = z.strictObject({ limit: pageShape.limit, cursor: idSchema.optional() });
 export const roleDraftSchema = z.strictObject({
   name: nameSchema,
   description: descriptionSchema.default(''),
@@ -247,7 +237,7 @@ export const roleRevokeParamsSchema = z.strictObject({ id: idSchema, account: id
 
 const actorKinds = ['account', 'console', 'bridge', 'system'] as const;
 export const auditQuerySchema = z.strictObject({
-  limit: pageLimitSchema,
+  limit: pageShape.limit,
   cursor: z.coerce.number().int().min(1).optional(),
   action: z.string().min(1).max(80).optional(),
   actorId: z.string().min(1).max(80).optional(),

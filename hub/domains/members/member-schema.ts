@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
+import { entityShape, lineOf, pageShape, textOf } from '#hub/kernel/wire.ts';
 import { staffMembershipEvents } from './membership-rules.ts';
-import { entityShape, lineOf, pageShape, textOf } from './plan-schema.ts';
 import { memberStatuses, membershipStates } from './schema.ts';
 
 function isLocale(text: string): boolean {

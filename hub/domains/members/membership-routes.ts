@@ -4,6 +4,7 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { pageOf, pageQuerySchema } from '#hub/kernel/wire.ts';
 import {
   membershipChangeSchema,
   membershipEventSchema,
@@ -14,7 +15,6 @@ import { membershipsToWire } from './member-view.ts';
 import { listMemberships } from './membership-repository.ts';
 import { applyMembershipEvent, correctMembership, createMembership } from './membership-workflow.ts';
 import { cutPage, decodeCursor, idCursorSchema } from './page-cursor.ts';
-import { pageOf, pageQuerySchema } from './plan-schema.ts';
 import { findMember } from './repository.ts';
 import { answer, pickStatuses } from './route-answer.ts';
 import type { MemberDeps } from './workflow.ts';

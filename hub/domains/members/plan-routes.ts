@@ -4,6 +4,7 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { pageOf, pageQuerySchema } from '#hub/kernel/wire.ts';
 import { groupToWire, planToWire } from './member-view.ts';
 import { cutPage, decodeCursor, nameCursorSchema } from './page-cursor.ts';
 import { findGroup, findPlan, listGroups, listPlans, type NamePosition } from './plan-repository.ts';
@@ -11,8 +12,6 @@ import {
   groupChangeSchema,
   groupInputSchema,
   groupSchema,
-  pageOf,
-  pageQuerySchema,
   planChangeSchema,
   planInputSchema,
   planListQuerySchema,

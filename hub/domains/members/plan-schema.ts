@@ -1,48 +1,10 @@
 import { z } from 'zod';
-import { idSchema } from '#hub/kernel/ids.ts';
+import { entityShape, lineOf, pageShape, textOf } from '#hub/kernel/wire.ts';
 
 export const planIntervals = ['month', 'year', 'once', 'none'] as const;
 export type PlanInterval = (typeof planIntervals)[number];
 
 const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
-
-/** One line of text for people: no control characters, no blanks around it. */
-export const lineOf = (maxLength: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(maxLength)
-    .regex(/^[^\p{Cc}]*$/u, { error: 'must be one line without control characters' });
-/** Text with line breaks. */
-export const textOf = (maxLength: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(maxLength)
-    .regex(/^[^\p{Cc}]*(?:[\t\n\r][^\p{Cc}]*)*$/u, { error: 'must not hold control characters' });
-
-/** What every entity carries on the wire. */
-export const entityShape = {
-  id: idSchema,
-  version: z.number().int(),
-  createdAt: z.iso.datetime(),
-  updatedAt: z.iso.datetime(),
-};
-
-/** Query of a list that is read page by page. */
-export const pageShape = {
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().min(1).max(500).optional(),
-};
-export const pageQuerySchema = z.strictObject(pageShape);
-
-export const pageOf = <T extends z.ZodType>(item: T) =>
-  z.strictObject({
-    items: z.array(item),
-    nextCursor: z.string().nullable().meta({ description: 'Of the next page; null on the last' }),
-  });
 
 const planShape = {
   name: lineOf(100),

@@ -4,6 +4,7 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { pageOf } from '#hub/kernel/wire.ts';
 import { holdEndpoints } from './hold-routes.ts';
 import {
   memberChangeSchema,
@@ -19,7 +20,6 @@ import { loadMember } from './member-view.ts';
 import { changeMember, changeMemberStatus, createMember } from './member-workflow.ts';
 import { membershipEndpoints } from './membership-routes.ts';
 import { groupEndpoints, planEndpoints } from './plan-routes.ts';
-import { pageOf } from './plan-schema.ts';
 import { answer, pickStatuses } from './route-answer.ts';
 import type { MemberDeps } from './workflow.ts';
 

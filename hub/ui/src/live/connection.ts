@@ -1,3 +1,5 @@
+import { type LiveMessage, liveTopics } from './message.ts';
+
 /**
  * One live connection for the whole browser: HTTP/1.1 allows six connections per host, so one per tab would starve
  * the pages. The tab that holds the lock listens to the hub and passes everything on to the others; when it closes,
@@ -5,30 +7,12 @@
  */
 export type LiveState = 'connecting' | 'live' | 'offline';
 
-export interface LiveMessage {
-  readonly topic: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-
 type Passed =
   | { readonly kind: 'message'; readonly message: LiveMessage }
   | { readonly kind: 'state'; readonly state: LiveState }
   | { readonly kind: 'ask' };
 
 const lockName = 'makrcave-live';
-
-/** What the hub announces. The browser hands out named events only to those who listen for the name. */
-const topics = [
-  'access.backlog',
-  'access.event',
-  'bridge.changed',
-  'credential.changed',
-  'enrolment.changed',
-  'member.changed',
-  'portal.changed',
-  'portal.state',
-  'rule.changed',
-] as const;
 
 export interface LiveConnection {
   close(): void;
@@ -78,11 +62,10 @@ export function openLiveConnection(
       // A browser gives up on an answer that is not an event stream; the hub may be starting just now.
       if (opened.readyState === EventSource.CLOSED && !ended.signal.aborted) setTimeout(listen, 2000);
     };
-    const pass = (topic: string) => (event: MessageEvent<string>) => {
-      const data: unknown = JSON.parse(event.data);
-      receive({ topic, data: isRecord(data) ? data : {} });
-    };
-    for (const topic of [...topics, 'reset', 'signedOut']) opened.addEventListener(topic, pass(topic));
+    for (const topic of liveTopics)
+      opened.addEventListener(topic, (event: MessageEvent<string>) =>
+        receive({ topic, data: JSON.parse(event.data) }),
+      );
     // A connection that begins anew knows nothing of what was announced before it, not even of the moment between the
     // first load of a page and now.
     opened.addEventListener('hello', () => receive({ topic: 'reset', data: {} }));

@@ -1,4 +1,5 @@
-import { type LiveConnection, type LiveMessage, type LiveState, openLiveConnection } from './connection.ts';
+import { type LiveConnection, type LiveState, openLiveConnection } from './connection.ts';
+import type { LiveMessage } from './message.ts';
 
 type Listener = (messages: readonly LiveMessage[]) => void;
 

@@ -1,7 +1,7 @@
 import type { Bridge } from '#hub/domains/access/event-schema.ts';
 import type { Area, Portal } from '#hub/domains/access/place-schema.ts';
 import { call } from '../../live/api.ts';
-import type { LiveMessage } from '../../live/connection.ts';
+import type { LiveMessage } from '../../live/message.ts';
 import { attempt, notices } from '../../shell/notices.svelte.ts';
 import { session } from '../../shell/session.svelte.ts';
 
@@ -52,7 +52,7 @@ export class Doors {
     }
     for (const { topic, data } of messages) {
       if (topic !== 'portal.state') continue;
-      const { portalId, connected, live } = toPortalState(data);
+      const { portalId, connected, live } = data;
       this.portals = this.portals.map((portal) =>
         portal.id === portalId ? { ...portal, connected, live } : portal,
       );
@@ -130,10 +130,4 @@ export class Doors {
     if (override?.kind === 'holdOpen' && override.untilMs > Date.now())
       await attempt(() => this.holdOpen(id, new Date(override.untilMs).toISOString(), override.reason));
   }
-}
-
-/** The shape in which the hub announces `portal.state`. */
-function toPortalState(data: LiveMessage['data']): Pick<Portal, 'connected' | 'live'> & { portalId: string } {
-  const state: unknown = data;
-  return state as Pick<Portal, 'connected' | 'live'> & { portalId: string };
 }
