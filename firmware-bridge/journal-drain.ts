@@ -68,12 +68,14 @@ export class JournalDrain {
     this.pump();
   }
 
-  /** To be called every second or so: sends again when acknowledgements stay out. */
+  /** To be called every second or so: sends again when acknowledgements stay out, and what a fault kept back. */
   tick(): void {
-    if (this.#ackedSeq === null || this.#sentSeq <= this.#ackedSeq) return;
-    if (this.#deps.nowMs() - this.#progressMs < resendMs) return;
-    this.#progressMs = this.#deps.nowMs();
-    this.#sentSeq = this.#ackedSeq;
+    if (this.#ackedSeq === null) return;
+    const waits = this.#sentSeq > this.#ackedSeq;
+    if (waits && this.#deps.nowMs() - this.#progressMs >= resendMs) {
+      this.#progressMs = this.#deps.nowMs();
+      this.#sentSeq = this.#ackedSeq;
+    }
     this.pump();
   }
 

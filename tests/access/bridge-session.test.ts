@@ -94,7 +94,7 @@ describe('hello', () => {
     bridge.version = { ...bridge.version!, hash: '0'.repeat(64) };
     await bridge.connect();
     bench.time.advance(100);
-    expect(bench.link.take('policy-nudge')).toHaveLength(1);
+    await expect.poll(() => bench.link.take('policy-nudge').length).toBe(1);
     expect(await bridge.pull()).toMatchObject({ full: true });
     expect(await bridge.pull()).toMatchObject({ full: false, pages: 0 });
   });
@@ -121,7 +121,7 @@ describe('hello', () => {
     await bridge.connect();
     expect(bench.link.take('welcome').at(-1)?.payload.policy.epoch).toBe(version!.epoch + 1);
     bench.time.advance(100);
-    expect(bench.link.take('policy-nudge').at(-1)?.payload.epoch).toBe(version!.epoch + 1);
+    await expect.poll(() => bench.link.take('policy-nudge').at(-1)?.payload.epoch).toBe(version!.epoch + 1);
     expect(await bridge.pull()).toMatchObject({ full: true });
     expect(bridge.version?.epoch).toBe(version!.epoch + 1);
     bridge.version = { ...bridge.version!, epoch: 9 };

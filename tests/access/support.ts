@@ -111,6 +111,8 @@ export interface Bench {
   readonly access: Access;
   readonly announced: Announcement[];
   readonly members: MemberDeps;
+  /** Where the store's files lie. */
+  readonly folder: string;
   readonly openAgain: () => Promise<Bench>;
 }
 
@@ -159,7 +161,7 @@ async function openIn(folder: string, key: Buffer, time: TestTime): Promise<Benc
     return await openIn(folder, key, time);
   };
   onTestFinished(() => store.close().catch(() => {}));
-  return { store, time, link, access, announced, members, openAgain };
+  return { store, time, link, access, announced, members, folder, openAgain };
 }
 
 /** A real encrypted store with all tables, a claimed site in Berlin, and the access domain on it. */
