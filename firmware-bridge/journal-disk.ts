@@ -19,6 +19,12 @@ import { Fault } from '#hub/kernel/result.ts';
 const fdatasyncAsync = promisify(fdatasync);
 const fsyncAsync = promisify(fsync);
 
+/**
+ * A file that was written in one large piece lies in the page cache as one large folio, and Linux (6.16 on, ext4) counts
+ * and writes all of it for each small change: 256 KiB for an entry of 160 bytes. Written by the page, it is a page.
+ */
+const pageBytes = 4096;
+
 /** An open segment file. Synchronous calls cost microseconds; whatever waits for the medium is a promise. */
 export interface JournalFile {
   size(): number;
@@ -66,14 +72,15 @@ class DiskFile implements JournalFile {
   }
 
   async writeLater(offset: number, bytes: Uint8Array): Promise<void> {
-    let done = 0;
-    while (done < bytes.length) {
-      done += await new Promise<number>((resolve, reject) => {
-        write(this.#fd, bytes, done, bytes.length - done, offset + done, (error, count) => {
+    for (let done = 0; done < bytes.length; ) {
+      const length = Math.min(pageBytes, bytes.length - done);
+      const count = await new Promise<number>((resolve, reject) => {
+        write(this.#fd, bytes, done, length, offset + done, (error, written) => {
           if (error) reject(error);
-          else resolve(count);
+          else resolve(written);
         });
       });
+      done += count;
     }
   }
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { callControlSocket } from '#hub/cli/control-socket.ts';
+import { type ControlAnswer, callControlSocket } from '#hub/cli/control-socket.ts';
 
 const help = `Usage: ./scripts/start [options]
 
@@ -138,16 +138,23 @@ async function startService(name: string, ...args: string[]): Promise<void> {
   await start(service);
 }
 
-/** Waits until the hub answers on its control socket. */
-async function hubReady(socketPath: string): Promise<void> {
+/** Asks the hub until `isThere` accepts its answer; undefined when that does not happen in time, or we are stopping. */
+async function waitFor(
+  socketPath: string,
+  address: string,
+  isThere: (answer: ControlAnswer) => boolean,
+): Promise<ControlAnswer | undefined> {
   for (let attempt = 0; attempt < 300; attempt += 1) {
-    const answer = await callControlSocket(socketPath, 'GET', '/health').catch(() => undefined);
-    if (answer?.status === 200) return;
+    if (stopping) return undefined;
+    const answer = await callControlSocket(socketPath, 'GET', address).catch(() => undefined);
+    if (answer !== undefined && isThere(answer)) return answer;
     await new Promise((resolve) => setTimeout(resolve, 100));
-    if (stopping) return;
   }
-  throw new Error(`the hub did not become ready within 30 s; see ${path.join(stateDir, 'log/hub.log')}`);
+  return undefined;
 }
+
+const bridgesOf = (answer: ControlAnswer): readonly { connected?: unknown; simulated?: unknown }[] =>
+  Array.isArray(answer.json.items) ? answer.json.items : [];
 
 async function main(): Promise<void> {
   await mkdir(path.join(stateDir, 'log'), { recursive: true, mode: 0o700 });
@@ -161,22 +168,19 @@ async function main(): Promise<void> {
 
   const socketPath = path.join(stateDir, 'hub/hub.sock');
   await startService('hub', path.join(root, 'hub/main.ts'));
-  await hubReady(socketPath);
+  if ((await waitFor(socketPath, '/health', ({ status }) => status === 200)) === undefined) {
+    if (stopping) return;
+    throw new Error(`the hub did not become ready within 30 s; see ${path.join(stateDir, 'log/hub.log')}`);
+  }
+  const bridgeArguments = ['--config', bridgeConfig, '--state', stateDir];
+  await startService('bridge', path.join(root, 'firmware-bridge/main.ts'), ...bridgeArguments);
+  const bridges = await waitFor(socketPath, '/api/access-control/bridges', (answer) =>
+    bridgesOf(answer).some(({ connected }) => connected === true),
+  );
   if (stopping) return;
-  await startService(
-    'simulator',
-    path.join(root, 'firmware-bridge/gpio/simulator.ts'),
-    '--state',
-    path.join(stateDir, 'sim'),
-  );
-  await startService(
-    'bridge',
-    path.join(root, 'firmware-bridge/main.ts'),
-    '--config',
-    bridgeConfig,
-    '--state',
-    stateDir,
-  );
+  const simulated = bridges !== undefined && bridgesOf(bridges).some((bridge) => bridge.simulated === true);
+  const simulator = path.join(root, 'firmware-bridge/gpio/simulator.ts');
+  if (simulated) await startService('simulator', simulator, '--state', path.join(stateDir, 'sim'));
 
   const claim = await callControlSocket(socketPath, 'POST', '/api/system/claim-code', {});
   const addresses = await callControlSocket(socketPath, 'GET', '/api/system/addresses');
@@ -188,7 +192,11 @@ async function main(): Promise<void> {
   if (claim.status < 300 && typeof claim.json.code === 'string')
     say(`  Claim code        ${claim.json.code}   (open the page and enter it; good for 15 minutes)`);
   say(`  State and logs    ${stateDir}`);
-  say(`  Try a tap         ./scripts/makrcave-hub tap --portal front --card 123:4567`);
+  if (simulated) {
+    say('  Door              simulated: there is no GPIO hardware here');
+    say('  Try a tap         ./scripts/makrcave-hub tap --portal front --card 123:4567');
+  } else if (bridges === undefined)
+    say(`  Door              not connected; see ${path.join(stateDir, 'log/bridge.log')}`);
   say('Ctrl-C stops it.');
 }
 

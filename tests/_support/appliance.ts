@@ -93,9 +93,14 @@ export class Appliance {
     return [];
   }
 
-  /** Starts a part and waits until it serves; rejects with its last lines when it ends instead. */
-  async start(part: Part): Promise<void> {
-    const child = spawn(process.execPath, [path.join(root, entryPoints[part]), ...this.#arguments(part)], {
+  /**
+   * Starts a part and waits until it serves; rejects with its last lines when it ends instead.
+   * @param under a command that runs the part, with its own arguments, such as a tracer
+   */
+  async start(part: Part, under: readonly string[] = []): Promise<void> {
+    const own = [process.execPath, path.join(root, entryPoints[part]), ...this.#arguments(part)];
+    const [command = process.execPath, ...args] = [...under, ...own];
+    const child = spawn(command, args, {
       cwd: root,
       env: {
         ...process.env,

@@ -1,4 +1,4 @@
-// Runs inside the test kernel (see gpio-cdev.test.ts), against the simulated chip that uml-init.sh makes.
+// Runs inside the test kernel (see gpio-cdev-kernel.test.ts), against the simulated chip that uml-init.sh makes.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';

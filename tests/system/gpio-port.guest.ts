@@ -1,4 +1,4 @@
-// Runs inside the test kernel (see gpio-port.test.ts): the port as the bridge opens it, a reader on its data lines.
+// Runs inside the test kernel (see gpio-port-kernel.test.ts): the port as the bridge opens it, a reader on its data lines.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';

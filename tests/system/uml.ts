@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,22 +10,15 @@ export const simChipLabel = 'hubsim';
 /** Lines of the simulated chip: offsets 0 to 31. */
 export const simLineCount = 32;
 
-export type UmlKernel = { readonly path: string } | { readonly unavailable: string };
-
 /**
- * The test kernel's path; builds it when it is not in the cache yet (minutes). `unavailable` says in one sentence why this
- * machine cannot have one, for a test that then leaves itself out; a build that breaks throws. Blocks meanwhile: a test
- * command runs scripts/uml-kernel first, so that no test worker stands still for the build.
+ * The test kernel's path, from MAKRCAVE_UML_KERNEL: the test command builds it first (scripts/uml-kernel, minutes), so that
+ * no test worker stands still for the build. Throws when it is not set.
  */
-export function umlKernel(): UmlKernel {
-  const script = join(checkout, 'scripts', 'uml-kernel');
-  const run = spawnSync(script, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  if (run.error) throw new Error(`${script} did not start`, { cause: run.error });
-  const lastLine = run.stderr.trim().split('\n').at(-1) ?? '';
-  if (run.status === 75) return { unavailable: lastLine.replace(/^uml-kernel: /, '') };
-  if (run.status !== 0)
-    throw new Error(`${script} failed (${run.status ?? run.signal}): ${run.stderr.slice(-4000)}`);
-  return { path: run.stdout.trim() };
+export function umlKernel(): string {
+  const kernelPath = process.env.MAKRCAVE_UML_KERNEL;
+  if (kernelPath === undefined || kernelPath === '')
+    throw new Error('MAKRCAVE_UML_KERNEL is not set: run MAKRCAVE_UML_KERNEL=$(scripts/uml-kernel) vitest ...');
+  return kernelPath;
 }
 
 export interface UmlScenario {
@@ -37,9 +30,9 @@ export interface UmlScenario {
   /** Variables for the program, on top of PATH, HOME, LANG, TMPDIR (scratch) and UML_SHARE. */
   readonly env?: Readonly<Record<string, string>>;
   /** Called before the guest starts with a fresh folder, the same path inside (also in UML_SHARE), where both sides write. */
-  readonly prepare?: (shareDir: string) => void;
+  readonly prepare?: (shareDir: string) => void | Promise<void>;
   /** Called with that folder after the guest has stopped, before it is removed. */
-  readonly collect?: (shareDir: string) => void;
+  readonly collect?: (shareDir: string) => void | Promise<void>;
 }
 
 export interface UmlOutcome {
@@ -74,9 +67,9 @@ export async function runInUml(options: UmlScenario): Promise<UmlOutcome> {
       join(shareDir, 'scenario.sh'),
       `${exports.join('')}set -- ${options.scenario.map(quoted).join(' ')}\n`,
     );
-    options.prepare?.(shareDir);
+    await options.prepare?.(shareDir);
     const text = await boot(options.kernelPath, shareDir, options.timeoutMs);
-    options.collect?.(shareDir);
+    await options.collect?.(shareDir);
     return readOutcome(text);
   } finally {
     rmSync(shareDir, { recursive: true, force: true });

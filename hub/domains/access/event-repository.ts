@@ -129,21 +129,15 @@ export async function findEventIds(
   return new Map(rows.map((row) => [row.seq, row.id]));
 }
 
-/** Refused unknown cards that came at or after `sinceMs` (the hub's clock), newest first. */
+/** The newest refused unknown cards, of those that came at or after `sinceMs` (the hub's clock). */
 export async function findUnknownCardEvents(
   reader: Reader,
   sinceMs: number,
   limit: number,
 ): Promise<AccessEventRow[]> {
-  const rows = await reader
-    .selectFrom('access_event')
-    .selectAll()
-    .where('reason', '=', 'unknownCredential')
-    .where('created_at_ms', '>=', sinceMs)
-    .orderBy('id', 'desc')
-    .limit(limit)
-    .execute();
-  return rows.map(toEvent);
+  // The time is compared here: in the statement it would make SQLite look through years of them for `limit` rows.
+  const newest = await findEvents(reader, { reason: 'unknownCredential', limit });
+  return newest.filter((event) => event.receivedAtMs >= sinceMs);
 }
 
 export interface DeadLetter {

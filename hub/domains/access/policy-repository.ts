@@ -1,6 +1,8 @@
+import type { Selectable } from 'kysely';
 import { z } from 'zod';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { type PolicyDocument, policyDocumentSchema } from './policy-schema.ts';
+import type { PolicyRecordTable } from './repository.ts';
 
 /** How many values one statement may carry in an `in (...)`, and how many rows one insert. */
 export const statementBatch = 200;
@@ -124,25 +126,28 @@ export interface StoredRecord {
   readonly record: Uint8Array;
 }
 
+/**
+ * Every record of these credentials, in whichever set. Bridge and key are compared by the callers: with them in the
+ * statement SQLite walks the whole set along the key instead of looking up some credentials.
+ */
+async function findRecordsAnywhere(reader: Reader, credentialIds: readonly string[]) {
+  const found: Selectable<PolicyRecordTable>[] = [];
+  for (const batch of batchesOf(credentialIds))
+    found.push(
+      ...(await reader.selectFrom('policy_record').selectAll().where('credential_id', 'in', batch).execute()),
+    );
+  return found;
+}
+
 /** What a set holds for these credentials. */
 export async function findRecordsOf(
   reader: Reader,
   set: Pick<PolicySet, 'bridgeId' | 'keyId'>,
   credentialIds: readonly string[],
 ): Promise<StoredRecord[]> {
-  const found: StoredRecord[] = [];
-  for (const batch of batchesOf(credentialIds)) {
-    const rows = await reader
-      .selectFrom('policy_record')
-      .select(['digest', 'credential_id', 'record'])
-      .where('credential_id', 'in', batch)
-      .where('bridge_id', '=', set.bridgeId)
-      .where('key_id', '=', set.keyId)
-      .execute();
-    for (const row of rows)
-      found.push({ digest: row.digest, credentialId: row.credential_id, record: row.record });
-  }
-  return found;
+  return (await findRecordsAnywhere(reader, credentialIds))
+    .filter((row) => row.bridge_id === set.bridgeId && row.key_id === set.keyId)
+    .map((row) => ({ digest: row.digest, credentialId: row.credential_id, record: row.record }));
 }
 
 export async function findRecordByDigest(
@@ -165,22 +170,14 @@ export async function findRecordRevisions(
   reader: Reader,
   credentialIds: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
+  const keys = new Set(
+    (await findSets(reader)).filter((set) => set.current).map((set) => `${set.bridgeId}/${set.keyId}`),
+  );
   const revisions = new Map<string, number>();
-  for (const batch of batchesOf(credentialIds)) {
-    const rows = await reader
-      .selectFrom('policy_record')
-      .innerJoin('bridge_secret', (join) =>
-        join
-          .onRef('bridge_secret.bridge_id', '=', 'policy_record.bridge_id')
-          .onRef('bridge_secret.digest_key_id', '=', 'policy_record.key_id'),
-      )
-      .select(['policy_record.credential_id', 'policy_record.bridge_id', 'policy_record.revision'])
-      .where('policy_record.credential_id', 'in', batch)
-      .execute();
-    for (const row of rows) {
-      const name = `${row.credential_id}/${row.bridge_id}`;
-      revisions.set(name, Math.max(row.revision, revisions.get(name) ?? 0));
-    }
+  for (const row of await findRecordsAnywhere(reader, credentialIds)) {
+    if (!keys.has(`${row.bridge_id}/${row.key_id}`)) continue;
+    const name = `${row.credential_id}/${row.bridge_id}`;
+    revisions.set(name, Math.max(row.revision, revisions.get(name) ?? 0));
   }
   return revisions;
 }

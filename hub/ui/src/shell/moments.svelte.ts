@@ -48,3 +48,19 @@ export function fieldToIso(value: string): string | null {
   if (value === '') return null;
   return new Date(value.includes('T') ? value : `${value}T00:00`).toISOString();
 }
+
+const dayMs = 86_400_000;
+/** The last day of a period, as a date field gives it, as the first moment after it. */
+export function lastDayToIso(value: string): string | null {
+  if (value === '') return null;
+  const moment = new Date(`${value}T00:00`);
+  moment.setDate(moment.getDate() + 1);
+  return moment.toISOString();
+}
+/** The last day before a moment, as date fields take it. */
+export const isoToLastDay = (until: string | null): string =>
+  until === null ? '' : toDateField(Date.parse(until) - 1);
+/** `4 Nov 2026`: the last day before a moment. */
+export const lastDay = (until: string): string => calendarDay(Date.parse(until) - 1);
+/** The date `days` from now, as date fields take it. */
+export const dateFieldIn = (days: number): string => toDateField(hubNowMs() + days * dayMs);

@@ -1,0 +1,135 @@
+import type { Area, Holiday, OpeningHours, Portal, Rule } from '#hub/domains/access/place-schema.ts';
+import type { Group, Plan } from '#hub/domains/members/plan-schema.ts';
+import { call } from '../../live/api.ts';
+import type { LiveMessage } from '../../live/message.ts';
+import { toDateField } from '../../shell/moments.svelte.ts';
+import { attempt, notices } from '../../shell/notices.svelte.ts';
+import { session } from '../../shell/session.svelte.ts';
+
+const base = '/api/access-control';
+interface Items<T> {
+  items: T[];
+}
+const none = <T>(): Items<T> => ({ items: [] });
+
+/** Who may open what and when, with the names that it takes to say so. */
+export class RuleBook {
+  rules = $state.raw<readonly Rule[]>([]);
+  hours = $state.raw<readonly OpeningHours[]>([]);
+  holidays = $state.raw<readonly Holiday[]>([]);
+  areas = $state.raw<readonly Area[]>([]);
+  portals = $state.raw<readonly Portal[]>([]);
+  plans = $state.raw<readonly Plan[]>([]);
+  groups = $state.raw<readonly Group[]>([]);
+  memberNames = $state.raw<Readonly<Record<string, string>>>({});
+  loaded = $state(false);
+  #newest = 0;
+
+  async load(): Promise<void> {
+    this.#newest += 1;
+    const mine = this.#newest;
+    await attempt(async () => {
+      const [rules, hours, holidays, areas, portals, plans, groups] = await Promise.all([
+        call<Items<Rule>>('GET', `${base}/rules`),
+        call<Items<OpeningHours>>('GET', `${base}/opening-hours`),
+        call<Items<Holiday>>('GET', `${base}/holidays?from=${toDateField(Date.now() - 86_400_000)}`),
+        session.can('portal.read') ? call<Items<Area>>('GET', `${base}/areas`) : none<Area>(),
+        session.can('portal.read') ? call<Items<Portal>>('GET', `${base}/portals`) : none<Portal>(),
+        session.can('plan.read') ? call<Items<Plan>>('GET', '/api/members/plans?limit=200') : none<Plan>(),
+        session.can('member.read') ? call<Items<Group>>('GET', '/api/members/groups?limit=200') : none<Group>(),
+      ]);
+      const memberNames = await this.#loadMemberNames(rules.items);
+      if (mine !== this.#newest) return;
+      this.rules = rules.items;
+      this.hours = hours.items;
+      this.holidays = holidays.items.toSorted((left, right) => left.date.localeCompare(right.date));
+      this.areas = areas.items;
+      this.portals = portals.items;
+      this.plans = plans.items;
+      this.groups = groups.items;
+      this.memberNames = memberNames;
+      this.loaded = true;
+    });
+  }
+
+  async #loadMemberNames(rules: readonly Rule[]): Promise<Record<string, string>> {
+    const names: Record<string, string> = {};
+    if (!session.can('member.read')) return names;
+    const ids = new Set(rules.flatMap(({ subject }) => (subject.kind === 'member' ? [subject.id] : [])));
+    for (const id of [...ids].slice(0, 100))
+      names[id] =
+        this.memberNames[id] ??
+        (await call<{ name: string }>('GET', `/api/members/${id}`).then(
+          ({ name }) => name,
+          () => 'removed member',
+        ));
+    return names;
+  }
+
+  take(messages: readonly LiveMessage[]): void {
+    const reloads = messages.some(({ topic }) => topic === 'reset' || topic === 'rule.changed' || topic === 'portal.changed');
+    if (reloads) void this.load();
+  }
+
+  areaName = (id: string): string => this.areas.find((area) => area.id === id)?.name ?? 'removed area';
+
+  subjectOf({ subject }: Rule): string {
+    if (subject.kind === 'everyone') return 'Everybody with a valid membership';
+    if (subject.kind === 'plan')
+      return `Plan ${this.plans.find(({ id }) => id === subject.id)?.name ?? 'that was removed'}`;
+    if (subject.kind === 'group')
+      return `Group ${this.groups.find(({ id }) => id === subject.id)?.name ?? 'that was removed'}`;
+    return this.memberNames[subject.id] ?? 'One member';
+  }
+  targetOf({ target }: Rule): string {
+    if (target.kind === 'site') return 'every door';
+    if (target.kind === 'area') return `the doors of ${this.areaName(target.id)}`;
+    return this.portals.find(({ id }) => id === target.id)?.name ?? 'a removed door';
+  }
+
+  async removeRule(rule: Rule): Promise<void> {
+    await attempt(async () => {
+      await call('DELETE', `${base}/rules/${rule.id}`);
+      const { id: _id, version: _version, createdAt: _createdAt, updatedAt: _updatedAt, ...fields } = rule;
+      notices.done(`The rule "${rule.name}" is removed.`, () => void this.#undo(() => call('POST', `${base}/rules`, fields)));
+      await this.load();
+    });
+  }
+  async removeHours(hours: OpeningHours): Promise<void> {
+    await attempt(async () => {
+      await call('DELETE', `${base}/opening-hours/${hours.id}`);
+      const { areaId, windows } = hours;
+      notices.done('The opening hours are removed.', () =>
+        void this.#undo(() => call('PUT', `${base}/opening-hours`, { areaId, windows })),
+      );
+      await this.load();
+    });
+  }
+  async removeHoliday(holiday: Holiday): Promise<void> {
+    await attempt(async () => {
+      await call('DELETE', `${base}/holidays/${holiday.id}`);
+      const { date, name, areaId, windows } = holiday;
+      notices.done(`${holiday.name} is removed.`, () =>
+        void this.#undo(() => call('POST', `${base}/holidays`, { date, name, areaId, windows })),
+      );
+      await this.load();
+    });
+  }
+  async removeArea(area: Area): Promise<void> {
+    await attempt(async () => {
+      await call('DELETE', `${base}/areas/${area.id}`);
+      const { name, parentId } = area;
+      notices.done(`The area ${name} is removed.`, () =>
+        void this.#undo(() => call('POST', `${base}/areas`, { name, parentId })),
+      );
+      await this.load();
+    });
+  }
+
+  #undo(work: () => Promise<unknown>): Promise<boolean> {
+    return attempt(async () => {
+      await work();
+      await this.load();
+    });
+  }
+}

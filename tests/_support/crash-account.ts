@@ -1,0 +1,204 @@
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { openJournalDisk } from '#bridge/journal-disk.ts';
+import { JournalReader } from '#bridge/journal-reader.ts';
+import { inspectSegment, segmentNumber } from '#bridge/journal-segment.ts';
+import { type AccessEventRow, findDeadLetters, findEvents } from '#hub/domains/access/event-repository.ts';
+import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import { readKey } from '#hub/platform/keys.ts';
+import { createLog } from '#hub/platform/log.ts';
+import { openDirectReader } from '#hub/store/direct-reader.ts';
+import type { Reader } from '#hub/store/store.ts';
+import type { StrikeMove, Tap } from './doors-scene.ts';
+
+/** Every entry of a bridge's journal, by the bridge's own reader; nothing is changed. */
+export async function readJournal(
+  stateDir: string,
+): Promise<{ readonly journalIds: readonly string[]; readonly events: readonly BridgeEvent[] }> {
+  const key = await readKey(path.join(stateDir, 'bridge/bridge.key'));
+  const disk = openJournalDisk(path.join(stateDir, 'bridge/journal'));
+  const findings = disk
+    .list()
+    .filter((name) => segmentNumber(name) !== null)
+    .sort()
+    .map((name) => inspectSegment(disk, key, name));
+  const journalIds = [
+    ...new Set(findings.flatMap((finding) => (finding.kind === 'used' ? [finding.summary.journalId] : []))),
+  ];
+  const last = journalIds.at(-1);
+  const events = last === undefined ? [] : new JournalReader(disk, key, last).readFrom(1, 10_000_000);
+  return { journalIds, events };
+}
+
+/** Reads beside the running hub, or after its end. */
+export async function withStore<T>(stateDir: string, read: (reader: Reader) => Promise<T>): Promise<T> {
+  const reader = openDirectReader(
+    {
+      path: path.join(stateDir, 'hub/hub.sqlite'),
+      key: await readKey(path.join(stateDir, 'hub/keys/store.key')),
+    },
+    createLog({ level: 'silent' }),
+  );
+  try {
+    return await read(reader.kysely);
+  } finally {
+    reader.close();
+  }
+}
+
+/** In the order in which the hub took them in. */
+export const storedEvents = async (reader: Reader): Promise<readonly AccessEventRow[]> =>
+  (await findEvents(reader, { limit: 10_000_000 })).reverse();
+
+/** The journal's entry, put together again from the hub's row. */
+export function entryOfRow(row: AccessEventRow): BridgeEvent {
+  const { details, seq, kind, atMs: wallMs, clockTrust } = row;
+  const { readerKey, credentialId, memberId, digest, reason } = row;
+  const optional = Object.entries({ readerKey, credentialId, memberId, digest, reason }).filter(
+    ([, value]) => value !== null,
+  );
+  const stated = Object.entries(details).filter(([, value]) => value !== undefined);
+  return { seq, kind, wallMs, clockTrust, ...Object.fromEntries([...stated, ...optional]) } as BridgeEvent;
+}
+
+export interface Discrepancies {
+  /** Entries of the journal that the hub's store does not have. */
+  readonly lost: readonly string[];
+  /** Entries that it has more than once, or that the journal does not have. */
+  readonly doubled: readonly string[];
+  /** Numbers that the journal misses, entries that it could not read, journals beside the one. */
+  readonly gaps: readonly string[];
+  readonly changed: readonly string[];
+  /** Rows of the hub that came before a row with a smaller number. */
+  readonly disordered: readonly string[];
+  readonly deadLetters: readonly string[];
+}
+
+const nameOf = (event: { readonly seq: number; readonly kind: string }): string =>
+  `${event.kind} ${String(event.seq)}`;
+
+/** Lays the bridge's journal beside the hub's store. */
+export async function compareJournalAndStore(stateDir: string): Promise<{
+  readonly journal: readonly BridgeEvent[];
+  readonly rows: readonly AccessEventRow[];
+  readonly discrepancies: Discrepancies;
+}> {
+  const { journalIds, events: journal } = await readJournal(stateDir);
+  const { rows, letters } = await withStore(stateDir, async (reader) => ({
+    rows: await storedEvents(reader),
+    letters: await findDeadLetters(reader, { limit: 1000 }),
+  }));
+  const rowBySeq = new Map<number, AccessEventRow>();
+  const doubled: string[] = [];
+  const disordered: string[] = [];
+  const entryBySeq = new Map(journal.map((event) => [event.seq, event]));
+  let before = 0;
+  for (const row of rows) {
+    const isOwn = row.journalId === journalIds.at(-1) && entryBySeq.has(row.seq);
+    if (!isOwn || rowBySeq.has(row.seq)) doubled.push(nameOf(row));
+    else rowBySeq.set(row.seq, row);
+    if (row.seq < before) disordered.push(nameOf(row));
+    before = row.seq;
+  }
+  const gaps = journal
+    .filter((event, index) => event.seq !== index + 1 || event.kind === 'journalGap')
+    .map(nameOf);
+  if (journalIds.length !== 1) gaps.push(`${String(journalIds.length)} journals`);
+  return {
+    journal,
+    rows,
+    discrepancies: {
+      lost: journal.filter((event) => !rowBySeq.has(event.seq)).map(nameOf),
+      doubled,
+      gaps,
+      changed: journal
+        .filter((event) => {
+          const row = rowBySeq.get(event.seq);
+          return row !== undefined && !isDeepStrictEqual(entryOfRow(row), event);
+        })
+        .map(nameOf),
+      disordered,
+      deadLetters: letters.map((letter) => `${letter.problem} (${String(letter.seq)})`),
+    },
+  };
+}
+
+/** Entries that let a strike be released. */
+const isRelease = (event: BridgeEvent): boolean =>
+  event.kind === 'granted' || event.kind === 'remoteGranted' || event.kind === 'egress';
+
+/** Times in the journal are rounded to whole ms. */
+const roundingMs = 1;
+
+/**
+ * Releases that no entry of the journal accounts for. The door's thread writes the entry down and drives the strike
+ * without anything in between, so the entry is the last one before the release, and it is used up by it.
+ */
+export function releasesWithoutRecord(
+  moves: readonly StrikeMove[],
+  journal: readonly BridgeEvent[],
+): StrikeMove[] {
+  const used = new Set<number>();
+  const unaccounted: StrikeMove[] = [];
+  let end = 0;
+  for (const move of moves) {
+    if (!move.released) continue;
+    while (end < journal.length && (journal[end]?.monotonicMs ?? 0) <= move.atMs + roundingMs) end += 1;
+    let found: BridgeEvent | null = null;
+    for (let index = end - 1; index >= 0 && found === null; index -= 1) {
+      const event = journal[index];
+      if (event === undefined) break;
+      if (isRelease(event) && event.portalKey === move.door.key && !used.has(event.seq)) found = event;
+      // What the same ms may have brought after the release does not count; anything else ends the search.
+      else if (event.monotonicMs < move.atMs - roundingMs) break;
+    }
+    if (found === null) unaccounted.push(move);
+    else used.add(found.seq);
+  }
+  return unaccounted;
+}
+
+/** Times (CLOCK_MONOTONIC) between which a bridge served its doors. */
+export interface Life {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** A tap so shortly before a kill may go unanswered on a busy machine. */
+const lastWordMs = 1000;
+
+const isSeen = (tap: Tap): tap is Tap & { readonly atMs: number } => tap.atMs !== null;
+
+/** Compares what people did at the doors of a living bridge with what it decided. */
+export function judgeTaps(
+  taps: readonly Tap[],
+  journal: readonly BridgeEvent[],
+  lives: readonly Life[],
+): { readonly answered: number; readonly unanswered: Tap[]; readonly misjudged: Tap[] } {
+  const decisions = Map.groupBy(
+    journal.filter(({ kind }) => kind === 'granted' || kind === 'denied'),
+    (event) => event.portalKey,
+  );
+  let answered = 0;
+  const unanswered: Tap[] = [];
+  const misjudged: Tap[] = [];
+  for (const [door, seen] of Map.groupBy(taps.filter(isSeen), (tap) => tap.door)) {
+    const own = decisions.get(door.key) ?? [];
+    let at = 0;
+    for (const [index, tap] of seen.entries()) {
+      while ((own[at]?.monotonicMs ?? Number.POSITIVE_INFINITY) < tap.atMs - roundingMs) at += 1;
+      const decision = own[at];
+      // A decision after the next tap at this door may be that one's.
+      const untilMs = seen[index + 1]?.atMs ?? Number.POSITIVE_INFINITY;
+      if (decision !== undefined && decision.monotonicMs <= untilMs) {
+        at += 1;
+        answered += 1;
+        if ((decision.kind === 'granted') !== tap.known) misjudged.push(tap);
+      } else if (
+        lives.some(({ fromMs, untilMs: endMs }) => tap.atMs > fromMs && tap.atMs < endMs - lastWordMs)
+      )
+        unanswered.push(tap);
+    }
+  }
+  return { answered, unanswered, misjudged };
+}

@@ -1,0 +1,219 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
+import { Appliance } from './appliance.ts';
+import {
+  compareJournalAndStore,
+  type Discrepancies,
+  judgeTaps,
+  type Life,
+  readJournal,
+  releasesWithoutRecord,
+  withStore,
+} from './crash-account.ts';
+import {
+  furnishScene,
+  type StrikeMove,
+  type Tap,
+  Visitors,
+  watchStrikes,
+  writeSceneConfig,
+} from './doors-scene.ts';
+import { seededRandom } from './seeded-random.ts';
+
+export type Victim = 'bridge' | 'hub';
+
+export interface CrashOptions {
+  readonly kills: number;
+  readonly seed: number;
+  readonly onProgress?: (kills: number) => void;
+}
+
+export interface CrashReport {
+  readonly kills: Readonly<Record<Victim, number>>;
+  readonly taps: readonly Tap[];
+  readonly releases: number;
+  readonly grants: number;
+  readonly entries: number;
+  /** Of these, the ones that the hub took in between two kills. */
+  readonly entriesUnderFire: number;
+  readonly discrepancies: Discrepancies;
+  readonly releasesWithoutRecord: readonly StrikeMove[];
+  readonly answered: number;
+  readonly unanswered: readonly Tap[];
+  readonly misjudged: readonly Tap[];
+  readonly auditEntries: number;
+  readonly auditHolds: boolean;
+  /** From a kill to the moment at which the process serves again, where no other kill came between, ms. */
+  readonly recoveryMs: Readonly<Record<Victim, readonly number[]>>;
+  /** From the end of the taps until the hub's store held the whole journal, ms. */
+  readonly drainMs: number;
+  /** What a process said that ended by itself, though nobody had killed it. */
+  readonly surprises: readonly string[];
+  /** Exit codes of the processes when they were asked to end. */
+  readonly exitCodes: readonly (number | null)[];
+}
+
+/**
+ * Mean time between two kills, ms. The moments are memoryless, so some come while a process starts, or twice in a row;
+ * now and then the processes get the time to find each other and to talk.
+ */
+const meanPauseMs = { hasty: 300, calm: 1500 } as const;
+const calmShare = 0.3;
+
+function pauseMs(random: () => number): number {
+  const mean = random() < calmShare ? meanPauseMs.calm : meanPauseMs.hasty;
+  return Math.min(5 * mean, -Math.log(1 - random()) * mean);
+}
+
+const monotonicMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000;
+/** The longest pause of the bridge before it connects again, the time to serve, and the journal's transfer. */
+const drainLimitMs = 60_000;
+
+/** Kills and starts the processes of one appliance and keeps the times. */
+class Executioner {
+  readonly kills: Record<Victim, number> = { bridge: 0, hub: 0 };
+  readonly recoveryMs: Record<Victim, number[]> = { bridge: [], hub: [] };
+  readonly lives: Life[] = [];
+  readonly surprises: string[] = [];
+  readonly #appliance: Appliance;
+  readonly #restarting: Partial<Record<Victim, Promise<void>>> = {};
+  readonly #killing = new Set<Victim>();
+  #bridgeFromMs: number | null = null;
+
+  constructor(appliance: Appliance) {
+    this.#appliance = appliance;
+    this.#bridgeFromMs = monotonicMs();
+  }
+
+  async kill(victim: Victim): Promise<void> {
+    const killedMs = monotonicMs();
+    this.#killing.add(victim);
+    if (victim === 'bridge') this.#endLife(killedMs);
+    await this.#appliance.stop(victim, 'SIGKILL');
+    await this.#restarting[victim];
+    this.#killing.delete(victim);
+    this.kills[victim] += 1;
+    this.#restarting[victim] = this.#start(victim, killedMs);
+  }
+
+  #endLife(untilMs: number): void {
+    if (this.#bridgeFromMs !== null) this.lives.push({ fromMs: this.#bridgeFromMs, untilMs });
+    this.#bridgeFromMs = null;
+  }
+
+  async #start(victim: Victim, killedMs: number): Promise<void> {
+    try {
+      await this.#appliance.start(victim);
+    } catch (error) {
+      // Killed while it started; anything else is an end of its own.
+      if (!this.#killing.has(victim)) this.surprises.push(String(error));
+      return;
+    }
+    if (this.#killing.has(victim)) return;
+    this.recoveryMs[victim].push(monotonicMs() - killedMs);
+    if (victim === 'bridge') this.#bridgeFromMs = monotonicMs();
+  }
+
+  /** Resolves when both serve. */
+  async settle(): Promise<void> {
+    await Promise.all([this.#restarting.bridge, this.#restarting.hub]);
+  }
+
+  end(): void {
+    this.#endLife(monotonicMs());
+  }
+}
+
+/** Waits until the hub's store holds the whole journal and every strike is locked again. */
+async function untilDrained(stateDir: string, moves: readonly StrikeMove[]): Promise<void> {
+  const deadlineMs = monotonicMs() + drainLimitMs;
+  for (;;) {
+    const { events } = await readJournal(stateDir);
+    const heldSeq = await withStore(stateDir, async (reader) => {
+      const cursors = await reader.selectFrom('bridge_cursor').select('acked_seq').execute();
+      return Math.max(0, ...cursors.map((cursor) => cursor.acked_seq));
+    });
+    if (areLocked(moves) && heldSeq >= (events.at(-1)?.seq ?? 0)) return;
+    // What does not arrive is counted as lost below.
+    if (monotonicMs() > deadlineMs) return;
+    await delay(100);
+  }
+}
+
+function areLocked(moves: readonly StrikeMove[]): boolean {
+  const released = new Map(moves.map((move) => [move.door, move.released]));
+  return ![...released.values()].includes(true);
+}
+
+/**
+ * Runs the whole product under continuous taps, kills bridge and hub at random moments, lets everything drain and
+ * settles the accounts against what was seen from outside: taps sent, strikes released.
+ */
+export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
+  const random = seededRandom(options.seed);
+  const stateDir = await mkdtemp(path.join(tmpdir(), 'mc-'));
+  try {
+    return await crashIn(stateDir, options, random);
+  } finally {
+    await rm(stateDir, { recursive: true, force: true });
+  }
+}
+
+async function crashIn(
+  stateDir: string,
+  { kills, seed, onProgress }: CrashOptions,
+  random: () => number,
+): Promise<CrashReport> {
+  const appliance = await Appliance.start({
+    stateDir,
+    bridgeConfig: await writeSceneConfig(stateDir),
+    env: { MAKRCAVE_BRIDGE_LOG_LEVEL: 'info' },
+  });
+  const strikes = watchStrikes(appliance.simulationDir);
+  try {
+    await furnishScene(appliance);
+    const executioner = new Executioner(appliance);
+    const visitors = new Visitors(appliance, seededRandom(seed + 1));
+    visitors.start();
+    while (executioner.kills.bridge + executioner.kills.hub < kills) {
+      await delay(pauseMs(random));
+      const lot = random();
+      const victims: Victim[] = lot < 0.45 ? ['bridge'] : lot < 0.8 ? ['hub'] : ['bridge', 'hub'];
+      await Promise.all(victims.map((victim) => executioner.kill(victim)));
+      onProgress?.(executioner.kills.bridge + executioner.kills.hub);
+    }
+    const lastKillMs = Date.now();
+    await executioner.settle();
+    await visitors.stop();
+    executioner.end();
+    const quietMs = monotonicMs();
+    await untilDrained(stateDir, strikes.moves);
+    const drainMs = monotonicMs() - quietMs;
+    const { journal, rows, discrepancies } = await compareJournalAndStore(stateDir);
+    const audit = await withStore(stateDir, verifyAudit);
+    const exitCodes = [await appliance.stop('bridge'), await appliance.stop('hub')];
+    return {
+      kills: executioner.kills,
+      taps: visitors.taps,
+      releases: strikes.moves.filter((move) => move.released).length,
+      grants: journal.filter((event) => event.kind === 'granted').length,
+      entries: journal.length,
+      entriesUnderFire: rows.filter((event) => event.receivedAtMs < lastKillMs).length,
+      discrepancies,
+      releasesWithoutRecord: releasesWithoutRecord(strikes.moves, journal),
+      ...judgeTaps(visitors.taps, journal, executioner.lives),
+      auditEntries: audit.entries,
+      auditHolds: audit.ok,
+      recoveryMs: executioner.recoveryMs,
+      drainMs,
+      surprises: executioner.surprises,
+      exitCodes,
+    };
+  } finally {
+    strikes.close();
+    await appliance.close();
+  }
+}
