@@ -179,6 +179,8 @@ export const portalArbitrary: fc.Arbitrary<PolicyPortal> = fc
     onJournalFault: fc.constantFrom('deny' as const, 'grantAndCount' as const),
   })
   .map(({ areaId, ...settings }) => ({ ...portalWith(settings), areaId }));
+/** A moment at which nothing but rules, hours and the person decides. */
+export const goodMomentArbitrary: fc.Arbitrary<AccessMoment> = timeMs.map((wallMs) => moment({ wallMs }));
 export const momentArbitrary: fc.Arbitrary<AccessMoment> = fc.record({
   wallMs: timeMs,
   clockTrust: fc.constantFrom(...clockTrusts),

@@ -164,14 +164,7 @@ test('a hold, a group, a lost card: each is a difference of one record, and the 
   expect(factsOf(bridge, '123:4567').onHold).toBe(true);
   accepted(await releaseHold(bench.members, staff, { memberId: member.id, holdId: hold.id }, null));
   const group = accepted(await createGroup(bench.members, staff, groupInputSchema.parse({ name: 'Lasers' })));
-  accepted(
-    await setGroupMember(
-      bench.members,
-      staff,
-      { groupId: group.id, memberId: member.id } as never,
-      true as never,
-    ),
-  );
+  accepted(await setGroupMember(bench.members, staff, { groupId: group.id, memberId: member.id }, true));
   await bridge.pull();
   expect(factsOf(bridge, '123:4567')).toMatchObject({ onHold: false, groupIds: [group.id] });
 

@@ -245,7 +245,7 @@ export class ScriptedBridge {
     this.id = id;
   }
 
-  async say<N extends FromBridge>(name: N, payload: unknown): Promise<void> {
+  async say(name: FromBridge, payload: unknown): Promise<void> {
     const parsed = schemaFromBridge[name].parse(JSON.parse(JSON.stringify(payload)));
     await this.bench.access.handler.onMessage[name](this.id, parsed as never);
   }

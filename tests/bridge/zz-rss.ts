@@ -20,7 +20,7 @@ let acked = 0; let events = 0;
 if (process.argv[2] === 'hub') {
 const broker = await createBroker({ log: createLog({ level: 'silent' }) });
 broker.handledBy({ authenticate: async () => bridgeId, onConnected: () => {}, onDisconnected: () => {}, onMessage: {
-  hello: async () => { broker.send(bridgeId, 'welcome', { ackedSeq: acked, policy: policy.version, wallMs: Date.now(), clockTrust: 'ntp' } as never); },
+  hello: async () => { broker.send(bridgeId, 'welcome', { ackedSeq: acked, policy: { epoch: 1, revision: 1 }, wallMs: Date.now(), clockTrust: 'ntp' } as never); },
   events: async (_i, p) => { for (const e of p.events) { acked = e.seq; events++; } broker.send(bridgeId, 'ack', { journalId: p.journalId, seq: acked }); },
   'policy-ask': async () => {}, 'policy-next': async () => {}, 'policy-applied': async () => {}, reply: async () => {}, state: async () => {} } } as never);
 await broker.listen(join(state, 'hub/mqtt.sock'));

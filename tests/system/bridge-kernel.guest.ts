@@ -37,6 +37,7 @@ async function startBridge(): Promise<ChildProcess> {
   await new Promise<void>((resolve, reject) => {
     lines.on('line', (line) => {
       said.push(line);
+      console.log(line);
       if (line.includes('doors are served')) resolve();
     });
     child.once('exit', (code) => reject(new Error(`the bridge ended (${code}):\n${said.join('\n')}`)));
@@ -87,6 +88,7 @@ async function tap(bits: string): Promise<BridgeEvent> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const before = await lastSeq();
     const isWell = playBits(bits);
+    if (process.env.DBG) console.log(attempt, isWell, JSON.stringify((await readJournalFiles(stateDir)).slice(-3)), simValue(5), simValue(6));
     const decisions = async () => ofKind(await eventsAfter(before), 'granted', 'denied');
     if (isWell) return await until('a decision in the journal', async () => (await decisions())[0]);
     silence();

@@ -51,7 +51,8 @@ test('the bridge on a real kernel: opens, denies, loses no bit, locks, and its h
   const outcome = await runInUml({
     kernelPath: umlKernel(),
     scenario: ['node', '--test-reporter=tap', 'tests/system/bridge-kernel.guest.ts'],
-    timeoutMs: 120_000,
+    env: { DBG: '1' },
+    timeoutMs: 60_000,
     prepare: (shareDir) => cp(bridgeDir, path.join(shareDir, 'bridge'), { recursive: true }),
     collect: async (shareDir) => {
       const text = await readFile(path.join(shareDir, 'events.json'), 'utf8').catch(() => '[]');

@@ -14,4 +14,3 @@ export const unlockAnswerSchema = z.strictObject({
 export const lockdownSchema = z.strictObject({ reason: reasonSchema });
 export const holdOpenSchema = z.strictObject({ until: wireTime, reason: reasonSchema });
 export const overrideAnswerSchema = z.strictObject({ portals: z.array(portalSchema) });
-export const emptySchema = z.strictObject({});

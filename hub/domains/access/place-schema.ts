@@ -84,7 +84,6 @@ export const ruleCreateSchema = z.strictObject({
   validFrom: wireTime.nullable().default(null),
   validUntil: wireTime.nullable().default(null),
 });
-export type RuleCreate = z.infer<typeof ruleCreateSchema>;
 export const rulePatchSchema = z.strictObject({
   ...versionField,
   name: nameSchema.optional(),

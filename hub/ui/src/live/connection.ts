@@ -18,9 +18,6 @@ export interface LiveConnection {
   close(): void;
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null;
-
 /**
  * Starts listening.
  * @param onMessage every event; topic `reset` says that events were missed: load everything again; `signedOut`: the session ended

@@ -16,7 +16,13 @@ export type LiveMessage =
       readonly data: { readonly credentialId: string; readonly memberId: string };
     }
   | {
-      readonly topic: 'portal.changed' | 'rule.changed' | 'bridge.changed' | 'access.backlog' | 'reset' | 'signedOut';
+      readonly topic:
+        | 'portal.changed'
+        | 'rule.changed'
+        | 'bridge.changed'
+        | 'access.backlog'
+        | 'reset'
+        | 'signedOut';
       readonly data: object;
     };
 

@@ -36,7 +36,9 @@ export class RuleBook {
         session.can('portal.read') ? call<Items<Area>>('GET', `${base}/areas`) : none<Area>(),
         session.can('portal.read') ? call<Items<Portal>>('GET', `${base}/portals`) : none<Portal>(),
         session.can('plan.read') ? call<Items<Plan>>('GET', '/api/members/plans?limit=200') : none<Plan>(),
-        session.can('member.read') ? call<Items<Group>>('GET', '/api/members/groups?limit=200') : none<Group>(),
+        session.can('member.read')
+          ? call<Items<Group>>('GET', '/api/members/groups?limit=200')
+          : none<Group>(),
       ]);
       const memberNames = await this.#loadMemberNames(rules.items);
       if (mine !== this.#newest) return;
@@ -67,7 +69,9 @@ export class RuleBook {
   }
 
   take(messages: readonly LiveMessage[]): void {
-    const reloads = messages.some(({ topic }) => topic === 'reset' || topic === 'rule.changed' || topic === 'portal.changed');
+    const reloads = messages.some(
+      ({ topic }) => topic === 'reset' || topic === 'rule.changed' || topic === 'portal.changed',
+    );
     if (reloads) void this.load();
   }
 
@@ -91,7 +95,10 @@ export class RuleBook {
     await attempt(async () => {
       await call('DELETE', `${base}/rules/${rule.id}`);
       const { id: _id, version: _version, createdAt: _createdAt, updatedAt: _updatedAt, ...fields } = rule;
-      notices.done(`The rule "${rule.name}" is removed.`, () => void this.#undo(() => call('POST', `${base}/rules`, fields)));
+      notices.done(
+        `The rule "${rule.name}" is removed.`,
+        () => void this.#undo(() => call('POST', `${base}/rules`, fields)),
+      );
       await this.load();
     });
   }
@@ -99,8 +106,9 @@ export class RuleBook {
     await attempt(async () => {
       await call('DELETE', `${base}/opening-hours/${hours.id}`);
       const { areaId, windows } = hours;
-      notices.done('The opening hours are removed.', () =>
-        void this.#undo(() => call('PUT', `${base}/opening-hours`, { areaId, windows })),
+      notices.done(
+        'The opening hours are removed.',
+        () => void this.#undo(() => call('PUT', `${base}/opening-hours`, { areaId, windows })),
       );
       await this.load();
     });
@@ -109,8 +117,9 @@ export class RuleBook {
     await attempt(async () => {
       await call('DELETE', `${base}/holidays/${holiday.id}`);
       const { date, name, areaId, windows } = holiday;
-      notices.done(`${holiday.name} is removed.`, () =>
-        void this.#undo(() => call('POST', `${base}/holidays`, { date, name, areaId, windows })),
+      notices.done(
+        `${holiday.name} is removed.`,
+        () => void this.#undo(() => call('POST', `${base}/holidays`, { date, name, areaId, windows })),
       );
       await this.load();
     });
@@ -119,8 +128,9 @@ export class RuleBook {
     await attempt(async () => {
       await call('DELETE', `${base}/areas/${area.id}`);
       const { name, parentId } = area;
-      notices.done(`The area ${name} is removed.`, () =>
-        void this.#undo(() => call('POST', `${base}/areas`, { name, parentId })),
+      notices.done(
+        `The area ${name} is removed.`,
+        () => void this.#undo(() => call('POST', `${base}/areas`, { name, parentId })),
       );
       await this.load();
     });

@@ -3,7 +3,10 @@ import type { Plan } from '#hub/domains/members/plan-schema.ts';
 /** How many minor units make one of a currency: 100 for EUR, 1 for JPY. */
 function minorPerMajor(currency: string): number {
   try {
-    const { maximumFractionDigits = 2 } = new Intl.NumberFormat([], { style: 'currency', currency }).resolvedOptions();
+    const { maximumFractionDigits = 2 } = new Intl.NumberFormat([], {
+      style: 'currency',
+      currency,
+    }).resolvedOptions();
     return 10 ** maximumFractionDigits;
   } catch {
     return 100;
