@@ -55,6 +55,9 @@ class RecordingHandler implements BridgeHandler {
 const closed = (client: MqttClient): Promise<void> =>
   new Promise((resolve) => client.once('close', () => resolve()));
 
+const connected = (client: MqttClient): Promise<void> =>
+  new Promise((resolve) => client.once('connect', () => resolve()));
+
 describe('the broker', () => {
   let folder: string;
   let broker: Broker;
@@ -89,7 +92,7 @@ describe('the broker', () => {
   };
   const opened = async (clientId: string): Promise<MqttClient> => {
     const client = open(clientId);
-    await once(client, 'connect');
+    await connected(client);
     await handler.until(() => broker.isConnected(clientId));
     return client;
   };
@@ -108,9 +111,11 @@ describe('the broker', () => {
 
   it('sends a bridge what is for it, and says when it is not there', async () => {
     const client = await opened(front);
-    const arrived = once(client, 'message');
+    const arrived = new Promise<[string, Buffer]>((resolve) =>
+      client.once('message', (topic, payload) => resolve([topic, payload])),
+    );
     expect(broker.send(front, 'policy-nudge', { epoch: 1, revision: 2 })).toBe(true);
-    const [topic, payload] = (await arrived) as [string, Buffer];
+    const [topic, payload] = await arrived;
     expect([topic, JSON.parse(payload.toString())]).toEqual([
       bridgeTopic(front, 'policy-nudge'),
       { epoch: 1, revision: 2 },
@@ -173,7 +178,7 @@ describe('the broker', () => {
   it('lets a bridge that reconnects take the place of its old connection', async () => {
     await opened(front);
     const second = open(front);
-    await once(second, 'connect');
+    await connected(second);
     await handler.until(() => handler.presence.filter((entry) => entry === `+${front}`).length === 2);
     expect(broker.isConnected(front)).toBe(true);
     expect(broker.send(front, 'policy-nudge', { epoch: 1, revision: 1 })).toBe(true);
