@@ -31,7 +31,7 @@ export function startLink(deps: LinkHostDeps): LinkHost {
     restart = null;
     const started = new Worker(new URL('./link-worker.ts', import.meta.url), {
       workerData: deps.data(),
-      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128 },
+      resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 96 },
     });
     worker = started;
     started.on('message', deps.onMessage);

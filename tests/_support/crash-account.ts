@@ -158,10 +158,13 @@ export function releasesWithoutRecord(
   return unaccounted;
 }
 
-/** Times (CLOCK_MONOTONIC) between which a bridge served its doors. */
+/** One bridge process, in CLOCK_MONOTONIC ms. */
 export interface Life {
-  readonly fromMs: number;
-  readonly untilMs: number;
+  readonly bornMs: number;
+  /** When it was known to serve its doors; null: it was killed before. */
+  servesMs: number | null;
+  /** Null: it ended in order after everything else. */
+  killedMs: number | null;
 }
 
 /** A tap so shortly before a kill may go unanswered on a busy machine. */
@@ -169,36 +172,62 @@ const lastWordMs = 1000;
 
 const isSeen = (tap: Tap): tap is Tap & { readonly atMs: number } => tap.atMs !== null;
 
-/** Compares what people did at the doors of a living bridge with what it decided. */
+/** Whether the decisions, in order, are those on the taps from `start` on. */
+const answersFrom = (
+  start: number,
+  taps: readonly (Tap & { readonly atMs: number })[],
+  decisions: readonly BridgeEvent[],
+): boolean =>
+  decisions.every((decision, index) => {
+    const tap = taps[start + index];
+    return (
+      tap !== undefined &&
+      (decision.credentialId ?? null) === tap.credentialId &&
+      (decision.kind === 'granted') === (tap.credentialId !== null) &&
+      decision.monotonicMs >= tap.atMs - roundingMs
+    );
+  });
+
+/**
+ * Compares what people did at the doors of living bridges with what these decided: every tap from the moment at which
+ * a bridge served until shortly before its end has its own decision, the right one, in the order of the taps.
+ */
 export function judgeTaps(
   taps: readonly Tap[],
   journal: readonly BridgeEvent[],
   lives: readonly Life[],
-): { readonly answered: number; readonly unanswered: Tap[]; readonly misjudged: Tap[] } {
-  const decisions = Map.groupBy(
-    journal.filter(({ kind }) => kind === 'granted' || kind === 'denied'),
-    (event) => event.portalKey,
-  );
+): { readonly answered: number; readonly misjudged: readonly string[] } {
   let answered = 0;
-  const unanswered: Tap[] = [];
-  const misjudged: Tap[] = [];
-  for (const [door, seen] of Map.groupBy(taps.filter(isSeen), (tap) => tap.door)) {
-    const own = decisions.get(door.key) ?? [];
-    let at = 0;
-    for (const [index, tap] of seen.entries()) {
-      while ((own[at]?.monotonicMs ?? Number.POSITIVE_INFINITY) < tap.atMs - roundingMs) at += 1;
-      const decision = own[at];
-      // A decision after the next tap at this door may be that one's.
-      const untilMs = seen[index + 1]?.atMs ?? Number.POSITIVE_INFINITY;
-      if (decision !== undefined && decision.monotonicMs <= untilMs) {
-        at += 1;
-        answered += 1;
-        if ((decision.kind === 'granted') !== tap.known) misjudged.push(tap);
-      } else if (
-        lives.some(({ fromMs, untilMs: endMs }) => tap.atMs > fromMs && tap.atMs < endMs - lastWordMs)
-      )
-        unanswered.push(tap);
+  const misjudged: string[] = [];
+  const decisions = journal.filter(({ kind }) => kind === 'granted' || kind === 'denied');
+  for (const [index, life] of lives.entries()) {
+    const endMs = lives[index + 1]?.bornMs ?? Number.POSITIVE_INFINITY;
+    const isIn = (atMs: number): boolean => atMs >= life.bornMs && atMs < endMs;
+    const ownTaps = Map.groupBy(
+      taps.filter(isSeen).filter((tap) => isIn(tap.atMs)),
+      (tap) => tap.door,
+    );
+    const own = Map.groupBy(
+      decisions.filter((event) => isIn(event.monotonicMs)),
+      (event) => event.portalKey,
+    );
+    for (const [door, seen] of ownTaps) {
+      const made = own.get(door.key) ?? [];
+      answered += made.length;
+      const firstSure = seen.findIndex((tap) => tap.atMs > (life.servesMs ?? Number.POSITIVE_INFINITY));
+      const lastSure = seen.findLastIndex(
+        (tap) => tap.atMs < (life.killedMs ?? Number.POSITIVE_INFINITY) - lastWordMs,
+      );
+      const isSure = firstSure >= 0 && lastSure >= firstSure;
+      const latest = isSure ? firstSure : seen.length - made.length;
+      const earliest = isSure ? Math.max(0, lastSure + 1 - made.length) : 0;
+      let start = earliest;
+      while (start <= latest && !answersFrom(start, seen, made)) start += 1;
+      if (start > latest)
+        misjudged.push(
+          `${door.key}, life ${String(index)}: ${String(seen.length)} taps (${String(firstSure)} to ${String(lastSure)} sure), ${String(made.length)} decisions`,
+        );
     }
   }
-  return { answered, unanswered, misjudged };
+  return { answered, misjudged };
 }

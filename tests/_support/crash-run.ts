@@ -42,8 +42,8 @@ export interface CrashReport {
   readonly discrepancies: Discrepancies;
   readonly releasesWithoutRecord: readonly StrikeMove[];
   readonly answered: number;
-  readonly unanswered: readonly Tap[];
-  readonly misjudged: readonly Tap[];
+  /** Doors, one life of the bridge each, at which a tap has no decision or a wrong one. */
+  readonly misjudged: readonly string[];
   readonly auditEntries: number;
   readonly auditHolds: boolean;
   /** From a kill to the moment at which the process serves again, where no other kill came between, ms. */
@@ -81,17 +81,18 @@ class Executioner {
   readonly #appliance: Appliance;
   readonly #restarting: Partial<Record<Victim, Promise<void>>> = {};
   readonly #killing = new Set<Victim>();
-  #bridgeFromMs: number | null = null;
 
   constructor(appliance: Appliance) {
     this.#appliance = appliance;
-    this.#bridgeFromMs = monotonicMs();
+    const nowMs = monotonicMs();
+    this.lives.push({ bornMs: nowMs, servesMs: nowMs, killedMs: null });
   }
 
   async kill(victim: Victim): Promise<void> {
     const killedMs = monotonicMs();
     this.#killing.add(victim);
-    if (victim === 'bridge') this.#endLife(killedMs);
+    const life = victim === 'bridge' ? this.lives.at(-1) : undefined;
+    if (life !== undefined) life.killedMs = killedMs;
     await this.#appliance.stop(victim, 'SIGKILL');
     await this.#restarting[victim];
     this.#killing.delete(victim);
@@ -99,12 +100,9 @@ class Executioner {
     this.#restarting[victim] = this.#start(victim, killedMs);
   }
 
-  #endLife(untilMs: number): void {
-    if (this.#bridgeFromMs !== null) this.lives.push({ fromMs: this.#bridgeFromMs, untilMs });
-    this.#bridgeFromMs = null;
-  }
-
   async #start(victim: Victim, killedMs: number): Promise<void> {
+    const life: Life = { bornMs: monotonicMs(), servesMs: null, killedMs: null };
+    if (victim === 'bridge') this.lives.push(life);
     try {
       await this.#appliance.start(victim);
     } catch (error) {
@@ -114,16 +112,12 @@ class Executioner {
     }
     if (this.#killing.has(victim)) return;
     this.recoveryMs[victim].push(monotonicMs() - killedMs);
-    if (victim === 'bridge') this.#bridgeFromMs = monotonicMs();
+    life.servesMs = monotonicMs();
   }
 
   /** Resolves when both serve. */
   async settle(): Promise<void> {
     await Promise.all([this.#restarting.bridge, this.#restarting.hub]);
-  }
-
-  end(): void {
-    this.#endLife(monotonicMs());
   }
 }
 
@@ -174,9 +168,9 @@ async function crashIn(
   });
   const strikes = watchStrikes(appliance.simulationDir);
   try {
-    await furnishScene(appliance);
+    const cards = await furnishScene(appliance);
     const executioner = new Executioner(appliance);
-    const visitors = new Visitors(appliance, seededRandom(seed + 1));
+    const visitors = new Visitors(appliance, cards, seededRandom(seed + 1));
     visitors.start();
     while (executioner.kills.bridge + executioner.kills.hub < kills) {
       await delay(pauseMs(random));
@@ -188,7 +182,6 @@ async function crashIn(
     const lastKillMs = Date.now();
     await executioner.settle();
     await visitors.stop();
-    executioner.end();
     const quietMs = monotonicMs();
     await untilDrained(stateDir, strikes.moves);
     const drainMs = monotonicMs() - quietMs;

@@ -25,9 +25,6 @@ export const sceneDoors: readonly SceneDoor[] = ['north', 'east', 'south', 'west
   contact: 8 * index + 3,
 }));
 
-/** Two cards that open every door, so that a door can be asked to open for another card than the last. */
-const memberCards = ['123:4567', '123:4568'] as const;
-
 const portalYaml = (door: SceneDoor): string => `
   - key: ${door.key}
     name: ${door.key} door
@@ -48,10 +45,16 @@ export async function writeSceneConfig(directory: string): Promise<string> {
   return file;
 }
 
-/** Claims the hub, enrols the cards, and lets the doors lock as soon as they are opened. */
-export async function furnishScene(appliance: Appliance): Promise<void> {
-  const { memberId } = await appliance.furnish(memberCards[0]);
-  await appliance.ask('POST', '/api/access-control/credentials', { memberId, card: memberCards[1] });
+interface MemberCard {
+  readonly card: string;
+  readonly credentialId: string;
+}
+
+/** Claims the hub, enrols two cards that open every door, and lets the doors lock as soon as they are opened. */
+export async function furnishScene(appliance: Appliance): Promise<readonly [MemberCard, MemberCard]> {
+  const [one, other] = ['123:4567', '123:4568'] as const;
+  const { memberId, credentialId } = await appliance.furnish(one);
+  const enrolled = await appliance.ask('POST', '/api/access-control/credentials', { memberId, card: other });
   const { items } = await appliance.ask('GET', '/api/access-control/portals');
   for (const { id, version } of items as { id: string; version: number }[])
     await appliance.ask('PATCH', `/api/access-control/portals/${id}`, {
@@ -59,6 +62,10 @@ export async function furnishScene(appliance: Appliance): Promise<void> {
       settings: { accessTimeSeconds: 1, relock: 'onOpen' },
     });
   await appliance.untilApplied();
+  return [
+    { card: one, credentialId },
+    { card: other, credentialId: enrolled.id as string },
+  ];
 }
 
 /** A change of a strike as it was seen at the lines, outside of every process of the product. */
@@ -97,8 +104,8 @@ export function watchStrikes(simulationDir: string): {
 
 export interface Tap {
   readonly door: SceneDoor;
-  /** Whether the card is one that may open the door. */
-  readonly known: boolean;
+  /** The card, which may open every door; null: a stranger's. */
+  readonly credentialId: string | null;
   /** CLOCK_MONOTONIC of the last bit in the bridge's pipe; null: no bridge was there to see it. */
   readonly atMs: number | null;
 }
@@ -117,13 +124,15 @@ const isNoBridge = (error: unknown): boolean =>
 export class Visitors {
   readonly taps: Tap[] = [];
   readonly #appliance: Appliance;
+  readonly #cards: readonly [MemberCard, MemberCard];
   readonly #random: () => number;
   readonly #lastCard = new Map<string, number>();
   #stopping = false;
   #running: Promise<void> | null = null;
 
-  constructor(appliance: Appliance, random: () => number) {
+  constructor(appliance: Appliance, cards: readonly [MemberCard, MemberCard], random: () => number) {
     this.#appliance = appliance;
+    this.#cards = cards;
     this.#random = random;
   }
 
@@ -147,15 +156,14 @@ export class Visitors {
   async #visit(door: SceneDoor): Promise<boolean> {
     const known = this.#random() < 0.75;
     // A card that stays at the reader is one tap; another card is another one.
-    const next = 1 - (this.#lastCard.get(door.key) ?? 0);
-    const card = known
-      ? (memberCards[next] ?? memberCards[0])
-      : `9:${String(Math.floor(this.#random() * 65_536))}`;
+    const next = this.#lastCard.get(door.key) === 0 ? 1 : 0;
+    const member = known ? this.#cards[next] : null;
+    const card = member?.card ?? `9:${String(Math.floor(this.#random() * 65_536))}`;
     const lastEdge = await this.#reach({
       tap: { bits: bitsOf(card), d0: door.d0, d1: door.d1, bitIntervalUs: 200 },
     });
     const atMs = lastEdge === null ? null : Number(lastEdge / 1000n) / 1000;
-    this.taps.push({ door, known, atMs });
+    this.taps.push({ door, credentialId: member?.credentialId ?? null, atMs });
     if (known && atMs !== null) this.#lastCard.set(door.key, next);
     if (known && this.#random() < 0.6) {
       await this.#reach({ line: { offset: door.contact, level: 1 } });

@@ -17,7 +17,7 @@ const rowsOf = (report: CrashReport): BenchRow[] => {
     row('kill -9 of the bridge', kills.bridge, 'kills'),
     row('kill -9 of the hub', kills.hub, 'kills'),
     row('taps', report.taps.length, 'taps'),
-    row('taps at a bridge that lived', report.answered, 'taps'),
+    row('taps decided', report.answered, 'taps'),
     row('journal entries', report.entries, 'entries'),
     row('entries that the hub took between kills', report.entriesUnderFire, 'entries'),
     row('grants in the journal', report.grants, 'entries'),
@@ -29,8 +29,7 @@ const rowsOf = (report: CrashReport): BenchRow[] => {
     row('entries out of order', wrong.disordered.length, 'entries', 0),
     row('gaps in the journal', wrong.gaps.length, 'gaps', 0),
     row('dead letters', wrong.deadLetters.length, 'letters', 0),
-    row('taps without an answer', report.unanswered.length, 'taps', 0),
-    row('taps answered wrongly', report.misjudged.length, 'taps', 0),
+    row('doors with a missing or wrong decision', report.misjudged.length, 'lives', 0),
     row('ends and failed starts without a kill', report.surprises.length, 'ends', 0),
     row('audit chain broken', report.auditHolds ? 0 : 1, 'chains', 0),
     row('bridge: kill to serving, p50', median(recoveryMs.bridge), 'ms'),
@@ -53,7 +52,6 @@ say('\n');
 for (const [name, facts] of Object.entries({
   ...report.discrepancies,
   releasesWithoutRecord: report.releasesWithoutRecord,
-  unanswered: report.unanswered,
   misjudged: report.misjudged,
   surprises: report.surprises,
 }))

@@ -19,6 +19,16 @@ export const writtenBy = (pid: number): { readonly calls: number; readonly block
   blocks: fieldOf(`/proc/${pid}/io`, 'write_bytes'),
 });
 
+/** Microseconds since the boot in which some process waited for a processor; null where the kernel does not count it. */
+export function processorWaitMicros(): number | null {
+  try {
+    const found = /^some .*total=(\d+)$/m.exec(readFileSync('/proc/pressure/cpu', 'utf8'));
+    return found === null ? null : Number(found[1]);
+  } catch {
+    return null;
+  }
+}
+
 /** Bytes in the journal's segments that are written, and what the segments take with the zeros behind. */
 export function journalBytes(stateDir: string): { readonly used: number; readonly files: number } {
   const directory = path.join(stateDir, 'bridge/journal');

@@ -8,7 +8,7 @@ import { BenchChild } from './bench-child.ts';
 import { BenchPanel } from './bench-panel.ts';
 import { type BenchDoor, benchCard, benchDoors, openBenchSite } from './bench-site.ts';
 import { measureDecisions } from './decision-figures.ts';
-import { journalBytes, writtenBy } from './process-figures.ts';
+import { journalBytes, processorWaitMicros, writtenBy } from './process-figures.ts';
 import { type BenchRow, median, printReport, quantile, row } from './report.ts';
 
 // From the time stamp of a card's last bit to the output call that releases the strike, in the product as it runs: the bench
@@ -40,7 +40,7 @@ interface Bench {
   readonly hop: BenchChild;
 }
 
-/** Taps at the doors in turn, 30 to 50 ms apart as the panel needs the silence, each with another member's card. */
+/** Taps at the doors in turn, some 40 ms apart as the panel needs the silence, each with another member's card. */
 async function measureTaps({ panel, hop }: Bench, at: readonly BenchDoor[]): Promise<Figures> {
   await hop.ask('forget');
   const samples: number[] = [];
@@ -48,7 +48,7 @@ async function measureTaps({ panel, hop }: Bench, at: readonly BenchDoor[]): Pro
     const door = at[tap % at.length];
     if (door === undefined) continue;
     samples.push(await panel.pass(door, benchCard((tap * 7) % members)));
-    await pause(Math.random() * 20);
+    await pause(Math.random() * 10);
   }
   const hops = await hop.ask<number[]>('report');
   return {
@@ -61,7 +61,10 @@ async function measureTaps({ panel, hop }: Bench, at: readonly BenchDoor[]): Pro
 
 async function rowsOf(name: string, bench: Bench, at: readonly BenchDoor[]): Promise<BenchRow[]> {
   const figures: Figures[] = [];
+  const startMs = performance.now();
+  const waited = processorWaitMicros();
   for (let run = 0; run < runs; run += 1) figures.push(await measureTaps(bench, at));
+  const waitedAfter = processorWaitMicros();
   const middle = (pick: (of: Figures) => number): number => median(figures.map(pick));
   const isSilent = at === silent;
   say(`${name}: p99 of the runs ${figures.map(({ p99 }) => p99.toFixed(2)).join(', ')} ms`);
@@ -70,6 +73,15 @@ async function rowsOf(name: string, bench: Bench, at: readonly BenchDoor[]): Pro
     row(`${name}: last bit -> strike, p99`, middle(({ p99 }) => p99), 'ms', isSilent ? limit.silence : limit.p99),
     row(`${name}: last bit -> strike, worst of all`, Math.max(...figures.map(({ max }) => max)), 'ms'),
     row(`${name}: bare Worker hop beside it, p99`, middle(({ hopP99 }) => hopP99), 'ms'),
+    ...(waited === null || waitedAfter === null
+      ? []
+      : [
+          row(
+            `${name}: time in which some process of the machine waited for a processor`,
+            (waitedAfter - waited) / 10 / (performance.now() - startMs),
+            '%',
+          ),
+        ]),
   ];
 }
 
@@ -158,7 +170,7 @@ async function bytesPerTap({ appliance, panel }: Bench): Promise<BenchRow[]> {
   const pid = appliance.pid('bridge');
   const written = writtenBy(pid);
   const journal = journalBytes(appliance.stateDir);
-  const taps = 1000;
+  const taps = 400;
   let done = 0;
   for (let round = 0; done < taps; round += 1)
     for (const door of fixed) {
@@ -179,7 +191,7 @@ async function decisionRows(): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   const middles: number[] = [];
   for (const credentials of [1000, 10_000, 100_000]) {
-    const measured = await measureDecisions(credentials, { runs, taps: 800 });
+    const measured = await measureDecisions(credentials, { runs, taps: 500 });
     const p50 = median(measured.map((samples) => quantile(samples, 0.5)));
     const p99 = median(measured.map((samples) => quantile(samples, 0.99)));
     middles.push(p50);

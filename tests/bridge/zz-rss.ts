@@ -37,7 +37,7 @@ const taps = Number(process.argv[4] ?? 20000);
 for (let i = 0; i < taps; i++) {
   const { hex, bits } = cardNumber(i % 50000);
   panel.tapFrame({ bits: hexToBits(hex, bits).join(''), d0: 5, d1: 6, bitIntervalUs: 1000 }, { kind: 'written' });
-  if (i % 5 === 4) await new Promise((r) => setTimeout(r, 35));
+  await new Promise((r) => setTimeout(r, 29));
   if (i % (taps / 10) === 0) console.log(i, 'rss', rss(), 'events at hub', events);
 }
 await new Promise((r) => setTimeout(r, 3000));

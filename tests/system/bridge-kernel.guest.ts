@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { hexToBits } from '#hub/domains/access/card-rules.ts';
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import { readJournalFiles } from '#tests/_support/journal-files.ts';
@@ -24,7 +24,7 @@ const stranger = hexToBits('2020002', 26).join('');
 const maxGapMs = 20;
 
 let bridge: ChildProcess | null = null;
-after(() => bridge?.kill('SIGKILL'));
+process.once('exit', () => bridge?.kill('SIGKILL'));
 
 async function startBridge(): Promise<ChildProcess> {
   const child = spawn(
@@ -37,7 +37,6 @@ async function startBridge(): Promise<ChildProcess> {
   await new Promise<void>((resolve, reject) => {
     lines.on('line', (line) => {
       said.push(line);
-      console.log(line);
       if (line.includes('doors are served')) resolve();
     });
     child.once('exit', (code) => reject(new Error(`the bridge ended (${code}):\n${said.join('\n')}`)));
@@ -88,7 +87,6 @@ async function tap(bits: string): Promise<BridgeEvent> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const before = await lastSeq();
     const isWell = playBits(bits);
-    if (process.env.DBG) console.log(attempt, isWell, JSON.stringify((await readJournalFiles(stateDir)).slice(-3)), simValue(5), simValue(6));
     const decisions = async () => ofKind(await eventsAfter(before), 'granted', 'denied');
     if (isWell) return await until('a decision in the journal', async () => (await decisions())[0]);
     silence();
