@@ -51,6 +51,8 @@ const stateDir = path.resolve(values.state ?? process.env.MAKRCAVE_STATE_DIR ?? 
 
 const controlSocket = path.join(stateDir, 'hub/hub.sock');
 
+// Whoever reads our output may have had enough of it: `... | head -1`.
+process.stdout.on('error', () => process.exit(0));
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -1,4 +1,4 @@
-export type Notice = { readonly id: number } & (
+export type Notice = { readonly id: number; readonly about?: string | undefined } & (
   | { readonly tone: 'good'; readonly text: string; readonly undo?: (() => void) | undefined }
   | { readonly tone: 'bad'; readonly problem: unknown; readonly undo?: undefined }
 );
@@ -15,12 +15,14 @@ class Notices {
   #show(notice: Shown, forMs: number): void {
     const id = this.#nextId;
     this.#nextId += 1;
-    this.list = [...this.list.slice(-2), { ...notice, id }];
+    const others = this.list.filter(({ about }) => about === undefined || about !== notice.about);
+    this.list = [...others.slice(-2), { ...notice, id }];
     setTimeout(() => this.dismiss(id), forMs);
   }
 
-  done(text: string, undo?: () => void): void {
-    this.#show({ tone: 'good', text, undo }, undo === undefined ? doneForMs : undoForMs);
+  /** @param about what it is about: a later notice about the same takes its place, with its Undo */
+  done(text: string, undo?: () => void, about?: string): void {
+    this.#show({ tone: 'good', text, undo, about }, undo === undefined ? doneForMs : undoForMs);
   }
 
   problem(problem: unknown): void {

@@ -81,7 +81,7 @@ export class Doors {
   endHoldOpen(portal: Portal): Promise<boolean> {
     return attempt(async () => {
       await this.#order(portal.id, 'end-hold-open');
-      notices.done(`${portal.name} is not held open any more.`, () => void this.#restore(portal));
+      notices.done(`${portal.name} is not held open any more.`, () => void this.#restore(portal), portal.id);
     });
   }
 
@@ -89,14 +89,14 @@ export class Doors {
   lockDown(portal: Portal): Promise<boolean> {
     return attempt(async () => {
       await this.#order(portal.id, 'lockdown', { reason: 'Locked down on the Doors page' });
-      notices.done(`${portal.name} is locked down.`, () => void this.#endAndRestore([portal]));
+      notices.done(`${portal.name} is locked down.`, () => void this.#endAndRestore([portal]), portal.id);
     });
   }
 
   endLockdown(portal: Portal): Promise<boolean> {
     return attempt(async () => {
       await this.#order(portal.id, 'end-lockdown');
-      notices.done(`The lockdown of ${portal.name} has ended.`, () => void this.lockDown(portal));
+      notices.done(`The lockdown of ${portal.name} has ended.`, () => void this.lockDown(portal), portal.id);
     });
   }
 
@@ -105,14 +105,14 @@ export class Doors {
     return attempt(async () => {
       const body = { reason: 'Site locked down on the Doors page' };
       this.put((await call<{ portals: Portal[] }>('POST', `${base}/lockdown`, body)).portals);
-      notices.done('Every door is locked down.', () => void this.#endAndRestore(before));
+      notices.done('Every door is locked down.', () => void this.#endAndRestore(before), 'site');
     });
   }
 
   endSiteLockdown(): Promise<boolean> {
     return attempt(async () => {
       this.put((await call<{ portals: Portal[] }>('POST', `${base}/end-lockdown`)).portals);
-      notices.done('The lockdown of every door has ended.', () => void this.lockDownSite());
+      notices.done('The lockdown of every door has ended.', () => void this.lockDownSite(), 'site');
     });
   }
 

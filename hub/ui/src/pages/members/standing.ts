@@ -3,7 +3,7 @@ import CirclePause from '@lucide/svelte/icons/circle-pause';
 import CircleSlash from '@lucide/svelte/icons/circle-slash';
 import CircleX from '@lucide/svelte/icons/circle-x';
 import Clock from '@lucide/svelte/icons/clock';
-import FileWarning from '@lucide/svelte/icons/file-warning';
+import FileExclamation from '@lucide/svelte/icons/file-exclamation-point';
 import Hand from '@lucide/svelte/icons/hand';
 import type { Credential } from '#hub/domains/access/credential-schema.ts';
 import type { MemberListItem, MembershipEventInput } from '#hub/domains/members/member-schema.ts';
@@ -60,7 +60,7 @@ export function standingSentence(member: Standing & Pick<MemberListItem, 'waiver
   return 'Cards of this member open the doors that a rule permits.';
 }
 
-export const waiverMark: Mark = { tone: 'warn', icon: FileWarning, word: 'No waiver' };
+export const waiverMark: Mark = { tone: 'warn', icon: FileExclamation, word: 'No waiver' };
 
 const markByStatus: Readonly<Record<CredentialStatus, Mark>> = {
   active: { tone: 'good', icon: CircleCheck, word: 'Active' },
