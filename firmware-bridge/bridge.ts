@@ -191,7 +191,15 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
   const bootId = randomUUID();
   const release = releaseName();
   let link: ReturnType<typeof startLink> | null = null;
-  const journalNews = throttled(0, () => link?.tell({ kind: 'journal', journal: numbersOf(journal) }));
+  let toldWritable = true;
+  const journalNews = throttled(0, () => {
+    // Before the link there is nobody to tell, and perhaps no journal yet.
+    if (link === null) return;
+    link.tell({ kind: 'journal', journal: numbersOf(journal) });
+    if (journal.writable === toldWritable) return;
+    toldWritable = journal.writable;
+    stateNews.mark();
+  });
   const journal = await openJournal(directory, key, bootId, {
     config,
     clock,
@@ -249,11 +257,15 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
         policyAge.confirm();
         thread.unfind('policy.refused');
         return;
-      case 'hubTime':
+      case 'hubTime': {
+        const trustBefore = clock.trust();
         clock.adoptHubTime(message.wallMs, message.trust);
         thread.onClockSet();
+        // A kill in the next moment must not take the trust away that was just earned.
+        if (clock.trust() !== trustBefore) void keepOrLog();
         thread.unfind('hub.gone');
         return;
+      }
       case 'acked':
         journal.acknowledge(message.seq);
         return;

@@ -112,12 +112,29 @@ function isUnfinished(disk: JournalDisk, finding: { name: string; bytes: number 
 }
 
 /**
+ * A header can be read with any key. Where entries stand behind it that do not open, the key may be the wrong one: only
+ * beside entries of the same journal that do open is it known that there is nothing to lose.
+ */
+function keepForeign(
+  disk: JournalDisk,
+  findings: readonly SegmentFinding[],
+  journalIds: ReadonlySet<string>,
+): SegmentFinding[] {
+  return findings.map((finding) =>
+    finding.kind === 'unused' && !journalIds.has(finding.journalId) && !isUnfinished(disk, finding)
+      ? { ...finding, kind: 'unreadable' }
+      : finding,
+  );
+}
+
+/**
  * Finds the end of the journal. Only the last segment that was written is read whole; of the others the head. The last
  * journal id wins: segments of an older one are left to the reader of files.
  */
 export async function recoverJournal(disk: JournalDisk, key: Uint8Array): Promise<JournalRecovery> {
-  const findings = inspectAll(disk, key);
-  const used = findings.flatMap((finding) => (finding.kind === 'used' ? [finding.summary] : []));
+  const inspected = inspectAll(disk, key);
+  const used = inspected.flatMap((finding) => (finding.kind === 'used' ? [finding.summary] : []));
+  const findings = keepForeign(disk, inspected, new Set(used.map(({ journalId }) => journalId)));
   const last = used.at(-1);
   const unfinished = findings
     .filter((finding) => finding.kind === 'unreadable')

@@ -121,8 +121,14 @@ export interface SegmentSummary {
 
 export type SegmentFinding =
   | { readonly kind: 'used'; readonly summary: SegmentSummary }
-  /** A good header and nothing behind it. */
-  | { readonly kind: 'unused'; readonly number: number; readonly name: string; readonly bytes: number }
+  /** A good header and behind it no frame that this key opens: mostly nothing at all. */
+  | {
+      readonly kind: 'unused';
+      readonly number: number;
+      readonly name: string;
+      readonly bytes: number;
+      readonly journalId: string;
+    }
   | { readonly kind: 'unreadable'; readonly number: number; readonly name: string; readonly bytes: number };
 
 const headBytes = segmentHeaderBytes + 4200;
@@ -142,7 +148,7 @@ export function inspectSegment(disk: JournalDisk, bridgeKey: Uint8Array, name: s
       found !== null && direct !== null
         ? { seq: found.seq, payload: direct }
         : framesIn(header, file.read(0, bytes)).next().value;
-    if (first === undefined) return { kind: 'unused', number, name, bytes };
+    if (first === undefined) return { kind: 'unused', number, name, bytes, journalId: header.journalId };
     const event = decodeEntry(first.payload, first.seq, header.bootId);
     return {
       kind: 'used',

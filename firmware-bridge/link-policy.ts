@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
+import { unreachable } from '#hub/kernel/result.ts';
 import type { FromBridge, policyAppliedSchema } from '#hub/mqtt/topics.ts';
 import { type PolicyClose, PolicyIntake, type PolicyPage, type PolicyRefusal } from './policy-intake.ts';
 import type { PolicyStore, StoredPolicy } from './policy-store.ts';
@@ -145,6 +146,8 @@ export class LinkPolicy {
         return this.#inTurn(async () => {
           if (await this.#apply(outcome.policy)) this.#succeed();
         });
+      default:
+        return unreachable(outcome);
     }
   }
 
