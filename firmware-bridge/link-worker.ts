@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '#hub/kernel/result.ts';
 import { createLog } from '#hub/platform/log.ts';
@@ -14,3 +15,4 @@ port.on('message', (message: ToLink) => {
   link.receive(message);
   if (message.kind === 'stop') port.close();
 });
+setTimeout(flushCompileCache, 3000).unref();

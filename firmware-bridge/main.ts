@@ -5,8 +5,7 @@ if (Number(process.versions.napi) < 10) {
 }
 
 const { parseArgs } = await import('node:util');
-const { existsSync } = await import('node:fs');
-const { writeFile } = await import('node:fs/promises');
+const { flushCompileCache } = await import('node:module');
 const path = await import('node:path');
 
 const help = `Serves the doors of one door controller.
@@ -42,29 +41,21 @@ function readArguments(): { config: string; state: string } {
 const given = readArguments();
 
 /*
- * A small young generation, one malloc arena and compiled code from the disk keep some 50 MiB free on a box that has 1 GiB.
- * Node takes these only at its start, so the process replaces itself, under the same process id; at the first start of
- * all it does so once more when the compiled code is on the disk.
+ * A small young generation, one malloc arena and compiled code from the disk (from the second start on) keep some 50 MiB
+ * free on a box that has 1 GiB. Node takes these only at its start, so the process replaces itself once, under the same
+ * process id.
  */
 const smallYoungGeneration = '--max-semi-space-size=1';
-const compileCache = process.env['NODE_COMPILE_CACHE'] ?? path.resolve(given.state, 'cache');
-const warmMark = path.join(compileCache, 'bridge.warm');
-const isSmall = process.execArgv.includes(smallYoungGeneration);
-if (process.execve !== undefined && (!isSmall || !existsSync(warmMark))) {
-  const flags = isSmall ? process.execArgv : [...process.execArgv, smallYoungGeneration];
-  if (isSmall) {
-    const { fillCompileCache } = await import('./warm-up.ts');
-    await fillCompileCache();
-    // Where it cannot be written the bridge runs all the same, and larger.
-    await writeFile(warmMark, '').catch(() => undefined);
-  }
-  if (!isSmall || existsSync(warmMark))
-    process.execve(process.execPath, [process.execPath, ...flags, ...process.argv.slice(1)], {
+if (process.execve !== undefined && !process.execArgv.includes(smallYoungGeneration))
+  process.execve(
+    process.execPath,
+    [process.execPath, ...process.execArgv, smallYoungGeneration, ...process.argv.slice(1)],
+    {
       ...process.env,
       MALLOC_ARENA_MAX: process.env['MALLOC_ARENA_MAX'] ?? '1',
-      NODE_COMPILE_CACHE: compileCache,
-    });
-}
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? path.resolve(given.state, 'cache'),
+    },
+  );
 
 const { ConfigProblems } = await import('#hub/platform/config.ts');
 const { startBridge } = await import('./bridge.ts');
@@ -107,6 +98,8 @@ try {
       end(1);
     },
   });
+  // A bridge is killed more often than stopped: the compiled code is on the disk before.
+  setTimeout(flushCompileCache, 3000).unref();
 } catch (cause) {
   fail(
     cause instanceof Error ? cause.message : String(cause),

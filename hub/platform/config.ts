@@ -28,6 +28,8 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `MAKRCAVE_`: `http.httpsPort` is then `MAKRCAVE_HTTP_HTTPS_PORT`. */
   readonly envPrefix: string;
+  /** Longer prefixes of another program's variables: no slips of ours. */
+  readonly foreignPrefixes?: readonly string[];
 }
 
 /** `['http', 'httpsPort']` -> `MAKRCAVE_HTTP_HTTPS_PORT`. */
@@ -141,7 +143,7 @@ function withValueAt(value: unknown, path: readonly string[], leaf: unknown): un
 }
 
 function applyEnv(draft: unknown, schema: z.ZodType, sources: ConfigSources) {
-  const { env, envPrefix } = sources;
+  const { env, envPrefix, foreignPrefixes = [] } = sources;
   const keys = keysOfSchema(schema).filter((key) => key.kind !== 'structure');
   const known = new Map(keys.map((key) => [envName(envPrefix, key.path), key]));
   const problems: string[] = [];
@@ -149,6 +151,7 @@ function applyEnv(draft: unknown, schema: z.ZodType, sources: ConfigSources) {
   let value = draft;
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith(envPrefix) || text === undefined || text === '') continue;
+    if (foreignPrefixes.some((prefix) => name.startsWith(prefix))) continue;
     const key = known.get(name);
     if (key === undefined) {
       // Other programs share the prefix; what is almost one of ours is a slip.

@@ -41,10 +41,12 @@ export const hubConfigSchema = z.strictObject({
 export type HubConfig = z.output<typeof hubConfigSchema>;
 
 export const hubEnvPrefix = 'MAKRCAVE_';
+/** One file of variables may serve both processes. */
+const bridgeEnvPrefix = 'MAKRCAVE_BRIDGE_';
 
 /** The hub's configuration. Throws `ConfigProblems`. */
-export const loadHubConfig = (sources: Omit<ConfigSources, 'envPrefix'>): HubConfig =>
-  loadConfig(hubConfigSchema, { ...sources, envPrefix: hubEnvPrefix });
+export const loadHubConfig = (sources: Omit<ConfigSources, 'envPrefix' | 'foreignPrefixes'>): HubConfig =>
+  loadConfig(hubConfigSchema, { ...sources, envPrefix: hubEnvPrefix, foreignPrefixes: [bridgeEnvPrefix] });
 
 export interface HubPaths {
   readonly directory: string;

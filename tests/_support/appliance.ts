@@ -61,10 +61,15 @@ export class Appliance {
   /** All three parts, with the bridge connected and the first policy applied. */
   static async start(options: ApplianceOptions = {}): Promise<Appliance> {
     const appliance = await Appliance.create(options);
-    await appliance.start('hub');
-    await appliance.start('simulator');
-    await appliance.start('bridge');
-    await appliance.untilApplied();
+    try {
+      await appliance.start('hub');
+      await appliance.start('simulator');
+      await appliance.start('bridge');
+      await appliance.untilApplied();
+    } catch (error) {
+      await appliance.close();
+      throw error;
+    }
     return appliance;
   }
 

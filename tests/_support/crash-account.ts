@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { openJournalDisk } from '#bridge/journal-disk.ts';
 import { JournalReader } from '#bridge/journal-reader.ts';
@@ -49,6 +50,30 @@ export async function withStore<T>(stateDir: string, read: (reader: Reader) => P
 /** In the order in which the hub took them in. */
 export const storedEvents = async (reader: Reader): Promise<readonly AccessEventRow[]> =>
   (await findEvents(reader, { limit: 10_000_000 })).reverse();
+
+/** The longest pause of the bridge before it connects again, the time to serve, and the journal's transfer. */
+const drainLimitMs = 60_000;
+
+/** Waits until the hub's store holds the whole journal and every strike is locked again. */
+export async function untilDrained(stateDir: string, moves: readonly StrikeMove[]): Promise<void> {
+  const deadlineMs = performance.now() + drainLimitMs;
+  for (;;) {
+    const { events } = await readJournal(stateDir);
+    const heldSeq = await withStore(stateDir, async (reader) => {
+      const cursors = await reader.selectFrom('bridge_cursor').select('acked_seq').execute();
+      return Math.max(0, ...cursors.map((cursor) => cursor.acked_seq));
+    });
+    if (areLocked(moves) && heldSeq >= (events.at(-1)?.seq ?? 0)) return;
+    // What does not arrive is counted as lost below.
+    if (performance.now() > deadlineMs) return;
+    await delay(100);
+  }
+}
+
+function areLocked(moves: readonly StrikeMove[]): boolean {
+  const released = new Map(moves.map((move) => [move.door, move.released]));
+  return ![...released.values()].includes(true);
+}
 
 /** The journal's entry, put together again from the hub's row. */
 export function entryOfRow(row: AccessEventRow): BridgeEvent {
@@ -132,30 +157,31 @@ const roundingMs = 1;
 
 /**
  * Releases that no entry of the journal accounts for. The door's thread writes the entry down and drives the strike
- * without anything in between, so the entry is the last one before the release, and it is used up by it.
+ * without anything in between: the entry is the last one before the release, and is used up by it.
  */
 export function releasesWithoutRecord(
   moves: readonly StrikeMove[],
   journal: readonly BridgeEvent[],
 ): StrikeMove[] {
   const used = new Set<number>();
-  const unaccounted: StrikeMove[] = [];
-  let end = 0;
-  for (const move of moves) {
-    if (!move.released) continue;
-    while (end < journal.length && (journal[end]?.monotonicMs ?? 0) <= move.atMs + roundingMs) end += 1;
-    let found: BridgeEvent | null = null;
-    for (let index = end - 1; index >= 0 && found === null; index -= 1) {
-      const event = journal[index];
-      if (event === undefined) break;
-      if (isRelease(event) && event.portalKey === move.door.key && !used.has(event.seq)) found = event;
-      // What the same ms may have brought after the release does not count; anything else ends the search.
-      else if (event.monotonicMs < move.atMs - roundingMs) break;
+  let last = -1;
+  return moves.filter((move) => {
+    if (!move.released) return false;
+    const isBefore = (event: BridgeEvent | undefined): boolean =>
+      event !== undefined && event.monotonicMs < move.atMs - roundingMs;
+    while (isBefore(journal[last + 1])) last += 1;
+    // The last one that is certainly before the release, and those of the same moment.
+    const candidates: BridgeEvent[] = [];
+    for (const event of journal.slice(Math.max(0, last), last + 100)) {
+      if (event.monotonicMs > move.atMs + roundingMs) break;
+      candidates.push(event);
     }
-    if (found === null) unaccounted.push(move);
-    else used.add(found.seq);
-  }
-  return unaccounted;
+    const entry = candidates.find(
+      (event) => isRelease(event) && event.portalKey === move.door.key && !used.has(event.seq),
+    );
+    if (entry !== undefined) used.add(entry.seq);
+    return entry === undefined;
+  });
 }
 
 /** One bridge process, in CLOCK_MONOTONIC ms. */

@@ -9,8 +9,8 @@ import {
   type Discrepancies,
   judgeTaps,
   type Life,
-  readJournal,
   releasesWithoutRecord,
+  untilDrained,
   withStore,
 } from './crash-account.ts';
 import {
@@ -69,8 +69,6 @@ function pauseMs(random: () => number): number {
 }
 
 const monotonicMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000;
-/** The longest pause of the bridge before it connects again, the time to serve, and the journal's transfer. */
-const drainLimitMs = 60_000;
 
 /** Kills and starts the processes of one appliance and keeps the times. */
 class Executioner {
@@ -121,27 +119,6 @@ class Executioner {
   }
 }
 
-/** Waits until the hub's store holds the whole journal and every strike is locked again. */
-async function untilDrained(stateDir: string, moves: readonly StrikeMove[]): Promise<void> {
-  const deadlineMs = monotonicMs() + drainLimitMs;
-  for (;;) {
-    const { events } = await readJournal(stateDir);
-    const heldSeq = await withStore(stateDir, async (reader) => {
-      const cursors = await reader.selectFrom('bridge_cursor').select('acked_seq').execute();
-      return Math.max(0, ...cursors.map((cursor) => cursor.acked_seq));
-    });
-    if (areLocked(moves) && heldSeq >= (events.at(-1)?.seq ?? 0)) return;
-    // What does not arrive is counted as lost below.
-    if (monotonicMs() > deadlineMs) return;
-    await delay(100);
-  }
-}
-
-function areLocked(moves: readonly StrikeMove[]): boolean {
-  const released = new Map(moves.map((move) => [move.door, move.released]));
-  return ![...released.values()].includes(true);
-}
-
 /**
  * Runs the whole product under continuous taps, kills bridge and hub at random moments, lets everything drain and
  * settles the accounts against what was seen from outside: taps sent, strikes released.
@@ -161,11 +138,7 @@ async function crashIn(
   { kills, seed, onProgress }: CrashOptions,
   random: () => number,
 ): Promise<CrashReport> {
-  const appliance = await Appliance.start({
-    stateDir,
-    bridgeConfig: await writeSceneConfig(stateDir),
-    env: { MAKRCAVE_BRIDGE_LOG_LEVEL: 'info' },
-  });
+  const appliance = await Appliance.start({ stateDir, bridgeConfig: await writeSceneConfig(stateDir) });
   const strikes = watchStrikes(appliance.simulationDir);
   try {
     const cards = await furnishScene(appliance);

@@ -38,10 +38,7 @@ const portalYaml = (door: SceneDoor): string => `
 export async function writeSceneConfig(directory: string): Promise<string> {
   const file = path.join(directory, 'bridge.yaml');
   const doors = sceneDoors.map(portalYaml).join('');
-  await writeFile(
-    file,
-    `gpio: { port: fake }\nclock: { trustSystem: true }\nlog: { level: warn }\nportals:${doors}\n`,
-  );
+  await writeFile(file, `gpio: { port: fake }\nclock: { trustSystem: true }\nportals:${doors}\n`);
   return file;
 }
 

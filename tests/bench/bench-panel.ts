@@ -17,10 +17,6 @@ export class BenchPanel {
   readonly #outputs: Socket;
   readonly #waiting = new Map<string, (atNs: bigint) => void>();
   #rest = Buffer.alloc(0);
-  /** Times that a strike was released. */
-  releases = 0;
-  /** Called at every record. */
-  onRelease: (strike: number, atNs: bigint) => void = () => undefined;
 
   constructor(simulationDir: string) {
     const paths = prepareSimState(simulationDir);
@@ -36,10 +32,6 @@ export class BenchPanel {
     let at = 0;
     for (; at + outputRecordBytes <= all.length; at += outputRecordBytes) {
       const { offset, level, timestampNs } = decodeOutputRecord(all, at);
-      if (level === 1) {
-        this.releases += 1;
-        this.onRelease(offset, timestampNs);
-      }
       const key = `${offset}/${level}`;
       const wake = this.#waiting.get(key);
       this.#waiting.delete(key);

@@ -145,7 +145,10 @@ async function addMembers(
         for (let index = first; index < Math.min(first + membersPerTransaction, wanted.members); index += 1) {
           const memberId = newId();
           memberIds.push(memberId);
-          const profile = memberInputSchema.parse({ name: `Member ${index}`, email: `m${index}@example.org` });
+          const profile = memberInputSchema.parse({
+            name: `Member ${index}`,
+            email: `m${index}@example.org`,
+          });
           await insertMember(tx, { ...profile, id: memberId, number: 100_000 + index });
           await insertMembership(tx, {
             id: newId(),
@@ -183,4 +186,19 @@ async function addMembers(
     await store.close();
     clock.close();
   }
+}
+
+/** A browser's session of the owner, by HTTP on the loopback address. */
+export async function signIn(
+  appliance: Appliance,
+  password: string,
+): Promise<{ readonly cookie: string; readonly csrfToken: string }> {
+  const answer = await fetch(`${appliance.url}/auth/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin: appliance.url },
+    body: JSON.stringify({ username: 'olga', password }),
+  });
+  if (answer.status !== 201) throw new Error(`sign-in: ${answer.status} ${await answer.text()}`);
+  const { csrfToken } = (await answer.json()) as { csrfToken: string };
+  return { cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? '', csrfToken };
 }

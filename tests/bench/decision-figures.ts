@@ -8,9 +8,9 @@ import { Journal } from '#bridge/journal.ts';
 import { openJournalDisk } from '#bridge/journal-disk.ts';
 import { lineRequests } from '#bridge/line-requests.ts';
 import { PolicyAge } from '#bridge/policy.ts';
-import { cardNumber, makePolicy } from '#tests/bridge/policy-fixtures.ts';
-import { MemoryGpio } from '#tests/bridge/memory-gpio.ts';
 import { createSystemClock } from '#hub/platform/system-clock.ts';
+import { MemoryGpio } from '#tests/bridge/memory-gpio.ts';
+import { cardNumber, makePolicy } from '#tests/bridge/policy-fixtures.ts';
 
 const strike = 2;
 const contact = 3;

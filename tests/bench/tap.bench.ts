@@ -6,7 +6,7 @@ import { hubPaths } from '#hub/platform/hub-config.ts';
 import type { Appliance } from '#tests/_support/appliance.ts';
 import { BenchChild } from './bench-child.ts';
 import { BenchPanel } from './bench-panel.ts';
-import { type BenchDoor, benchCard, benchDoors, openBenchSite } from './bench-site.ts';
+import { type BenchDoor, benchCard, benchDoors, openBenchSite, signIn } from './bench-site.ts';
 import { measureDecisions } from './decision-figures.ts';
 import { journalBytes, processorWaitMicros, writtenBy } from './process-figures.ts';
 import { type BenchRow, median, printReport, quantile, row } from './report.ts';
@@ -69,10 +69,24 @@ async function rowsOf(name: string, bench: Bench, at: readonly BenchDoor[]): Pro
   const isSilent = at === silent;
   say(`${name}: p99 of the runs ${figures.map(({ p99 }) => p99.toFixed(2)).join(', ')} ms`);
   return [
-    row(`${name}: last bit -> strike, p50`, middle(({ p50 }) => p50), 'ms', isSilent ? null : limit.p50),
-    row(`${name}: last bit -> strike, p99`, middle(({ p99 }) => p99), 'ms', isSilent ? limit.silence : limit.p99),
+    row(
+      `${name}: last bit -> strike, p50`,
+      middle(({ p50 }) => p50),
+      'ms',
+      isSilent ? null : limit.p50,
+    ),
+    row(
+      `${name}: last bit -> strike, p99`,
+      middle(({ p99 }) => p99),
+      'ms',
+      isSilent ? limit.silence : limit.p99,
+    ),
     row(`${name}: last bit -> strike, worst of all`, Math.max(...figures.map(({ max }) => max)), 'ms'),
-    row(`${name}: bare Worker hop beside it, p99`, middle(({ hopP99 }) => hopP99), 'ms'),
+    row(
+      `${name}: bare Worker hop beside it, p99`,
+      middle(({ hopP99 }) => hopP99),
+      'ms',
+    ),
     ...(waited === null || waitedAfter === null
       ? []
       : [
@@ -85,18 +99,6 @@ async function rowsOf(name: string, bench: Bench, at: readonly BenchDoor[]): Pro
   ];
 }
 
-/** A browser's session of the owner, by HTTP on the loopback address. */
-async function signIn(appliance: Appliance, password: string): Promise<{ cookie: string; csrfToken: string }> {
-  const answer = await fetch(`${appliance.url}/auth/session`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', origin: appliance.url },
-    body: JSON.stringify({ username: 'olga', password }),
-  });
-  if (answer.status !== 201) throw new Error(`sign-in: ${answer.status} ${await answer.text()}`);
-  const { csrfToken } = (await answer.json()) as { csrfToken: string };
-  return { cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? '', csrfToken };
-}
-
 async function underRequests(bench: Bench, password: string): Promise<BenchRow[]> {
   const perSecond = 200;
   const session = await signIn(bench.appliance, password);
@@ -106,7 +108,9 @@ async function underRequests(bench: Bench, password: string): Promise<BenchRow[]
     const rows = await rowsOf('200 requests/s', bench, fixed);
     const done = await load.ask<{ elapsedMs: number; statuses: Record<string, number> }>('report');
     const good = (done.statuses['200'] ?? 0) + (done.statuses['201'] ?? 0);
-    say(`200 requests/s: answers ${JSON.stringify(done.statuses)} in ${(done.elapsedMs / 1000).toFixed(1)} s`);
+    say(
+      `200 requests/s: answers ${JSON.stringify(done.statuses)} in ${(done.elapsedMs / 1000).toFixed(1)} s`,
+    );
     return [...rows, row('200 requests/s: answered with success', (good * 1000) / done.elapsedMs, '/s')];
   } finally {
     await load.stop();
@@ -150,15 +154,15 @@ async function withSlowSync(bench: Bench): Promise<BenchRow[]> {
   const trace = path.join(appliance.stateDir, 'strace.txt');
   await appliance.stop('bridge');
   const inject = 'inject=fdatasync:delay_enter=2000000';
-  await appliance.start('bridge', [
-    ...['strace', '-D', '-f', '--seccomp-bpf', '-qq', '-T', '-o', trace],
-    ...['-e', 'trace=fdatasync', '-e', inject, '-e', 'signal=none'],
-  ]);
+  const what = `-D -f --seccomp-bpf -qq -T -e trace=fdatasync -e ${inject} -e signal=none`;
+  await appliance.start('bridge', ['strace', ...what.split(' '), '-o', trace]);
   const before = readFileSync(trace, 'utf8').length;
   const rows = await rowsOf(name, bench, fixed);
-  const times = [...readFileSync(trace, 'utf8').slice(before).matchAll(/<(\d+\.\d+)>$/gm)].map((found) =>
-    Number(found[1]),
-  );
+  const times = [
+    ...readFileSync(trace, 'utf8')
+      .slice(before)
+      .matchAll(/<(\d+\.\d+)>$/gm),
+  ].map((found) => Number(found[1]));
   if (times.length === 0 || Math.min(...times) < 2) throw new Error('fdatasync was not slow');
   say(`${name}: ${times.length} calls in the journal's way, the shortest ${Math.min(...times).toFixed(2)} s`);
   await appliance.stop('bridge', 'SIGKILL');

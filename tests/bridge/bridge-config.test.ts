@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type BridgeConfig, bridgeConfigSchema } from '#bridge/config.ts';
 import { lineRequests } from '#bridge/line-requests.ts';
 import { ConfigProblems, loadConfig } from '#hub/platform/config.ts';
-import { afterEach, describe, expect, it } from 'vitest';
 
 const example = join(import.meta.dirname, '../../config/bridge.example.yaml');
 const folders: string[] = [];
@@ -24,7 +24,8 @@ function problemsOf(text: string): readonly string[] {
   try {
     load(file);
   } catch (error) {
-    if (error instanceof ConfigProblems) return error.problems.map((problem) => problem.replace(`${folder}/`, ''));
+    if (error instanceof ConfigProblems)
+      return error.problems.map((problem) => problem.replace(`${folder}/`, ''));
     throw error;
   }
   return [];
@@ -112,12 +113,23 @@ portals:
 `);
     expect(problems.length).toBeGreaterThanOrEqual(10);
     const text = problems.join('\n');
-    for (const path of ['gpio.port', 'maxMebibytes', 'logg', 'key', 'name', 'd0', 'fixedBits', 'failMode', 'openLevel'])
+    for (const path of [
+      'gpio.port',
+      'maxMebibytes',
+      'logg',
+      'key',
+      'name',
+      'd0',
+      'fixedBits',
+      'failMode',
+      'openLevel',
+    ])
       expect(text).toContain(path);
   });
 
   it('needs the authority of a hub elsewhere', () => {
-    const text = 'hub: { url: "mqtts://hub.local:8883" }\nportals: [{ key: a, name: A, strike: { line: 1, failMode: secure } }]\n';
+    const text =
+      'hub: { url: "mqtts://hub.local:8883" }\nportals: [{ key: a, name: A, strike: { line: 1, failMode: secure } }]\n';
     expect(problemsOf(text).join()).toContain('hub.caFile');
     expect(problemsOf(text.replace('mqtts', 'mqtt')).join()).toContain('mqtts://hub.local:8883');
   });
@@ -125,7 +137,11 @@ portals:
 
 describe('the lines of a configuration', () => {
   it('lock every door from the moment in which they are requested', () => {
-    const door = (key: string, line: number, failMode: string) => ({ key, name: key, strike: { line, failMode } });
+    const door = (key: string, line: number, failMode: string) => ({
+      key,
+      name: key,
+      strike: { line, failMode },
+    });
     const config = bridgeConfigSchema.parse({ portals: [door('a', 1, 'secure'), door('b', 2, 'safe')] });
     expect(lineRequests(config).outputs).toEqual([
       { offset: 1, activeLow: false, safeLevel: 0 },

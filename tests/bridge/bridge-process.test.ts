@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sendToPanel } from '#bridge/gpio/panel-client.ts';
 import { Journal } from '#bridge/journal.ts';
 import { openJournalDisk } from '#bridge/journal-disk.ts';
@@ -13,13 +14,15 @@ import { hexToBits } from '#hub/domains/access/card-rules.ts';
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
 import { createFactsReader } from '#hub/platform/system-clock.ts';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fullGrant, TestTime, waitUntil } from './bridge-fixtures.ts';
 import { cardNumber, makePolicy, testIdOf } from './policy-fixtures.ts';
 import { SimulatorProcess } from './simulation.ts';
 
 const root = join(import.meta.dirname, '../..');
 const strikeLine = 17;
+/** Shared by the starts here: only the first compiles. */
+const cache = mkdtempSync(join(tmpdir(), 'bridge-cache-'));
+afterAll(() => rmSync(cache, { recursive: true, force: true }));
 
 let state = '';
 let simulator: SimulatorProcess | null = null;
@@ -50,14 +53,17 @@ async function startBridge(env: Record<string, string> = {}): Promise<Bridge> {
   const child = spawn(
     process.execPath,
     [join(root, 'firmware-bridge/main.ts'), '--config', config, '--state', state],
-    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, MAKRCAVE_BRIDGE_CLOCK_TRUST_SYSTEM: 'true', ...env } },
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, MAKRCAVE_BRIDGE_CLOCK_TRUST_SYSTEM: 'true', NODE_COMPILE_CACHE: cache, ...env },
+    },
   );
   children.push(child);
   const lines: Record<string, unknown>[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => {
     lines.push(JSON.parse(line) as Record<string, unknown>);
   });
-  await waitUntil(() => lines.some((line) => line['msg'] === 'doors are served'), 'the start', 10_000);
+  await waitUntil(() => lines.some((line) => line['msg'] === 'doors are served'), 'the start', 20_000);
   return { child, lines };
 }
 
@@ -90,7 +96,9 @@ async function tap(number: number): Promise<void> {
 const strikeLevel = (): number => readFileSync(join(state, 'sim/lines'))[strikeLine] ?? -1;
 
 describe('the bridge as a process', () => {
-  it('opens for a card without any hub, and has the tap in its journal over a kill', { timeout: 30_000 }, async () => {
+  it('opens for a card without any hub, and has the tap in its journal over a kill', {
+    timeout: 60_000,
+  }, async () => {
     await savePolicy();
     simulator = await SimulatorProcess.start(join(state, 'sim'));
     const { child } = await startBridge();
@@ -114,7 +122,7 @@ describe('the bridge as a process', () => {
     expect(after.events.map((event) => event.kind).slice(0, 3)).toEqual(['boot', 'granted', 'boot']);
   });
 
-  it('locks and ends in order', { timeout: 20_000 }, async () => {
+  it('locks and ends in order', { timeout: 60_000 }, async () => {
     await savePolicy();
     simulator = await SimulatorProcess.start(join(state, 'sim'));
     const { child, lines } = await startBridge();
@@ -127,7 +135,9 @@ describe('the bridge as a process', () => {
     expect(lines.at(-1)?.['msg']).toBe('stopped; every door is locked');
   });
 
-  it('never goes back behind its journal when the clock was set back two weeks', { timeout: 20_000 }, async () => {
+  it('never goes back behind its journal when the clock was set back two weeks', {
+    timeout: 60_000,
+  }, async () => {
     await savePolicy();
     const aheadMs = Date.now() + 14 * 86_400_000;
     const { journal } = await journalNow();
@@ -151,12 +161,16 @@ describe('the bridge as a process', () => {
     }
   });
 
-  it('ends with 78 and all mistakes of its configuration', { timeout: 20_000 }, async () => {
+  it('ends with 78 and all mistakes of its configuration', { timeout: 60_000 }, async () => {
     const file = join(state, 'wrong.yaml');
     writeFileSync(file, 'portals:\n  - key: A\n    strike: { line: 99999, failMode: never }\n');
-    const child = spawn(process.execPath, [join(root, 'firmware-bridge/main.ts'), '--config', file, '--state', state], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      [join(root, 'firmware-bridge/main.ts'), '--config', file, '--state', state],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
     children.push(child);
     let said = '';
     child.stderr.on('data', (text: Buffer) => {
@@ -168,12 +182,18 @@ describe('the bridge as a process', () => {
     expect(said).toContain('portals[0].strike.failMode');
   });
 
-  it('says which key is missing or exposed, and does not start', { timeout: 20_000 }, async () => {
+  it('says which key is missing or exposed, and does not start', { timeout: 60_000 }, async () => {
     mkdirSync(join(state, 'bridge'), { mode: 0o700 });
     writeFileSync(join(state, 'bridge/bridge.key'), Buffer.alloc(32), { mode: 0o644 });
     const child = spawn(
       process.execPath,
-      [join(root, 'firmware-bridge/main.ts'), '--config', join(root, 'config/bridge.example.yaml'), '--state', state],
+      [
+        join(root, 'firmware-bridge/main.ts'),
+        '--config',
+        join(root, 'config/bridge.example.yaml'),
+        '--state',
+        state,
+      ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     children.push(child);

@@ -30,12 +30,11 @@ async function record(): Promise<{ disk: PowerCutDisk; moments: Moment[]; notes:
   const disk = new PowerCutDisk(
     () => new Promise((resolve) => time.later(2 + Math.floor(random() * 45), resolve)),
   );
-  const opening = openOn(disk, time);
-  let journal: Journal | null = null;
-  void opening.then((opened) => {
-    journal = opened;
+  const started = { done: false };
+  const opening = openOn(disk, time).finally(() => {
+    started.done = true;
   });
-  while (journal === null) {
+  while (!started.done) {
     time.advance(1);
     await turn();
   }
@@ -72,7 +71,7 @@ const survivals: Readonly<Record<string, Survival>> = {
 };
 
 it('loses nothing to a power cut at any point that was synced or older than 100 ms', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const { disk, moments, notes } = await record();
   expect(moments.length).toBe(disk.trace.length + 1);
@@ -81,8 +80,8 @@ it('loses nothing to a power cut at any point that was synced or older than 100 
   for (let end = 1; end <= disk.trace.length; end += 1) {
     const moment = moments[end - 1]!;
     for (const [name, survives] of Object.entries(survivals)) {
-      // A trace of which all survived differs little from point to point.
-      if (name === 'all of it' && end % 10 > 0) continue;
+      // Every point is cut with chance; the two extremes differ little from one point to the next.
+      if (name !== 'some of it, torn' && end % 5 > 0) continue;
       const where = `cut after ${String(end)} operations, ${name} survived`;
       const journal = await openOn(disk.cutAfter(end, survives, random), new TestTime());
       const events = journal.readFrom(1, 1000);

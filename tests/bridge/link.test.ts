@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Journal } from '#bridge/journal.ts';
 import { openJournalDisk } from '#bridge/journal-disk.ts';
 import { Link } from '#bridge/link.ts';
@@ -12,7 +13,6 @@ import { type Broker, createBroker } from '#hub/mqtt/broker.ts';
 import { type BridgeEvent, bridgeEventSchema, type FromBridge, fromBridge } from '#hub/mqtt/topics.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fullGrant, TestTime, waitUntil } from './bridge-fixtures.ts';
 import { makePolicy } from './policy-fixtures.ts';
 
@@ -44,52 +44,52 @@ class FakeHub {
   }
 
   static async start(socket: string): Promise<FakeHub> {
-    const hub = new FakeHub(await createBroker({ log }));
+    const made = new FakeHub(await createBroker({ log }));
     const take = (name: FromBridge) => (_bridge: string, payload: unknown) => {
-      hub.got.push({ name, payload });
+      made.got.push({ name, payload });
       return Promise.resolve();
     };
     const handler: BridgeHandler = {
       authenticate: (username, given) =>
-        Promise.resolve(username === bridgeId && given === hub.token ? bridgeId : null),
+        Promise.resolve(username === bridgeId && given === made.token ? bridgeId : null),
       onConnected: () => undefined,
       onDisconnected: () => undefined,
       onMessage: {
         hello: async (id, hello) => {
           await take('hello')(id, hello);
-          hub.broker.send(bridgeId, 'welcome', {
-            ackedSeq: hub.ackedSeq,
-            policy: hub.policy,
+          made.broker.send(bridgeId, 'welcome', {
+            ackedSeq: made.ackedSeq,
+            policy: made.policy,
             wallMs: Date.now(),
             clockTrust: 'ntp',
           });
         },
         events: (_id, payload) => {
           for (const event of payload.events)
-            if (event.seq === hub.ackedSeq + 1) {
-              hub.held.set(event.seq, bridgeEventSchema.parse(event));
-              hub.ackedSeq = event.seq;
+            if (event.seq === made.ackedSeq + 1) {
+              made.held.set(event.seq, bridgeEventSchema.parse(event));
+              made.ackedSeq = event.seq;
             }
-          if (hub.acks)
-            hub.broker.send(bridgeId, 'ack', { journalId: payload.journalId, seq: hub.ackedSeq });
+          if (made.acks)
+            made.broker.send(bridgeId, 'ack', { journalId: payload.journalId, seq: made.ackedSeq });
           return Promise.resolve();
         },
         'policy-ask': async (id, ask) => {
           await take('policy-ask')(id, ask);
-          hub.onAsk(ask);
+          made.onAsk(ask);
         },
         'policy-next': async (id, next) => {
           await take('policy-next')(id, next);
-          hub.onNext(next);
+          made.onNext(next);
         },
         'policy-applied': take('policy-applied'),
         reply: take('reply'),
         state: take('state'),
       },
     };
-    hub.broker.handledBy(handler);
-    await hub.broker.listen(socket);
-    return hub;
+    made.broker.handledBy(handler);
+    await made.broker.listen(socket);
+    return made;
   }
 
   payloads(name: (typeof fromBridge)[number]): unknown[] {
@@ -127,11 +127,15 @@ function startLink(policy: StoredPolicy | null = null): Link {
     clock: { offsetMs: 0, trust: 'ntp' },
     logLevel: 'silent',
   };
-  const made = new Link(data, (message) => {
-    told.push(message);
-    // The door thread swaps at once.
-    if (message.kind === 'policy') made.receive({ kind: 'swapped', swap: message.swap });
-  }, log);
+  const made = new Link(
+    data,
+    (message) => {
+      told.push(message);
+      // The door thread swaps at once.
+      if (message.kind === 'policy') made.receive({ kind: 'swapped', swap: message.swap });
+    },
+    log,
+  );
   return made;
 }
 
@@ -243,7 +247,11 @@ describe('the link to the hub', () => {
     link = startLink();
     await waitUntil(() => toldOf('hubGone').length > 0, 'the notice');
     writeFileSync(join(folder, 'bridge/device.json'), JSON.stringify({ bridgeId, token: 'wrong' }));
-    await waitUntil(() => toldOf('hubGone').some((gone) => !gone.reason.includes('paired')), 'the refusal', 8000);
+    await waitUntil(
+      () => toldOf('hubGone').some((gone) => !gone.reason.includes('paired')),
+      'the refusal',
+      8000,
+    );
     writeFileSync(join(folder, 'bridge/device.json'), JSON.stringify({ bridgeId, token }));
     await waitUntil(() => toldOf('hubTime').length > 0, 'the welcome', 8000);
   });
@@ -309,7 +317,10 @@ describe('the policy of the hub', () => {
     link = startLink(makePolicy([{ number: 1 }]));
     await waitUntil(() => toldOf('policy').length > 0, 'the policy');
     expect(hub.payloads('policy-ask')).toMatchObject([{ revision: 1 }, { epoch: 0, revision: 0 }]);
-    expect(hub.payloads('policy-applied')[0]).toMatchObject({ version: { revision: 1 }, refused: 'hashMismatch' });
+    expect(hub.payloads('policy-applied')[0]).toMatchObject({
+      version: { revision: 1 },
+      refused: 'hashMismatch',
+    });
     expect(toldOf('policyRefused').map((message) => message.code)).toEqual(['hashMismatch']);
   });
 

@@ -1,11 +1,11 @@
 import { cp, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { hubEvents } from '#tests/_support/hub-events.ts';
 import { readJournalFiles } from '#tests/_support/journal-files.ts';
 import { until } from '#tests/_support/until.ts';
-import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runInUml, umlKernel } from './uml.ts';
 
 let appliance: Appliance;
@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => appliance.close());
 
 test('the bridge on a real kernel: opens, denies, loses no bit, locks, and its hub hears of all of it once', {
-  timeout: 180_000,
+  timeout: 330_000,
 }, async () => {
   const { items } = await appliance.ask('GET', '/api/access-control/portals');
   const front = (items as { id: string; key: string; version: number }[]).find(({ key }) => key === 'front');
@@ -37,7 +37,7 @@ test('the bridge on a real kernel: opens, denies, loses no bit, locks, and its h
   const outcome = await runInUml({
     kernelPath: umlKernel(),
     scenario: ['node', '--test-reporter=tap', 'tests/system/bridge-kernel.guest.ts'],
-    timeoutMs: 120_000,
+    timeoutMs: 300_000,
     prepare: (shareDir) => cp(bridgeDir, path.join(shareDir, 'bridge'), { recursive: true }),
     collect: async (shareDir) => {
       const text = await readFile(path.join(shareDir, 'events.json'), 'utf8').catch(() => '[]');
@@ -54,10 +54,10 @@ test('the bridge on a real kernel: opens, denies, loses no bit, locks, and its h
   expect(await readJournalFiles(appliance.stateDir)).toEqual(inKernel);
 
   for (const part of ['hub', 'simulator', 'bridge'] as const) await appliance.start(part);
-  const [boot] = (await until('the boot after', async () => {
-    const events = await readJournalFiles(appliance.stateDir);
-    return events.length > inKernel.length && events.slice(inKernel.length);
-  })) as BridgeEvent[];
+  const boot = await until(
+    'the boot after',
+    async () => (await readJournalFiles(appliance.stateDir))[inKernel.length],
+  );
   expect(boot).toMatchObject({ kind: 'boot' });
   await until('the last event at the hub', async () => (await hubEvents(appliance)).length > inKernel.length);
   await appliance.untilApplied();

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import Sqlite from 'better-sqlite3-multiple-ciphers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Appliance } from '#tests/_support/appliance.ts';
+import { cardBits, untilLevel } from '#tests/_support/doors.ts';
 import { hubEvents } from '#tests/_support/hub-events.ts';
 import { readJournalFiles } from '#tests/_support/journal-files.ts';
 import { mountSmallDisk, type SmallDisk } from '#tests/_support/small-disk.ts';
 import { until } from '#tests/_support/until.ts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const strikeLine = 17;
 const members = async (appliance: Appliance) =>
@@ -54,11 +56,10 @@ describe('a hub whose disk is full', () => {
     expect(await members(appliance)).toEqual(whole);
     expect((await fetch(`${appliance.url}/health`)).status).toBe(200);
 
-    const strike = (): number => readFileSync(path.join(appliance.simulationDir, 'lines'))[strikeLine] ?? -1;
-    await until('the strike to lock', () => strike() === 0);
+    await untilLevel(appliance, strikeLine, 0);
     const before = (await readJournalFiles(appliance.stateDir)).length;
-    await appliance.panel({ tap: { bits: '10111101100010001110101110', d0: 5, d1: 6 } });
-    await until('the strike to open', () => strike() === 1);
+    await appliance.panel({ tap: { bits: cardBits('123:4567'), d0: 5, d1: 6 } });
+    await untilLevel(appliance, strikeLine, 1);
     await until('the grant in the journal', async () =>
       (await readJournalFiles(appliance.stateDir)).slice(before).some(({ kind }) => kind === 'granted'),
     );
@@ -73,6 +74,12 @@ describe('a hub whose disk is full', () => {
 
     // What is on the disk is what was answered.
     await appliance.stop('hub', 'SIGKILL');
+    const raw = new Sqlite(path.join(appliance.stateDir, 'hub/hub.sqlite'));
+    raw.pragma("cipher = 'chacha20'");
+    const key = readFileSync(path.join(appliance.stateDir, 'hub/keys/store.key'));
+    raw.pragma(`key = "x'${key.toString('hex')}'"`);
+    expect(raw.pragma('integrity_check', { simple: true })).toBe('ok');
+    raw.close();
     await appliance.start('hub');
     expect((await members(appliance)).length).toBe(whole.length + 1);
   });

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { runInUml, umlKernel } from './uml.ts';
 
-test("a real kernel's GPIO character device: everything in gpio-cdev.guest.ts holds", { timeout: 120_000 }, async () => {
+test("a real kernel's GPIO character device: everything in gpio-cdev.guest.ts holds", {
+  timeout: 120_000,
+}, async () => {
   const outcome = await runInUml({
     kernelPath: umlKernel(),
     scenario: ['node', '--test-reporter=tap', 'tests/system/gpio-cdev.guest.ts'],

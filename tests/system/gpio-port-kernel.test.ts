@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { runInUml, umlKernel } from './uml.ts';
 
-test("the GPIO port on a real kernel: everything in gpio-port.guest.ts holds", { timeout: 120_000 }, async () => {
+test('the GPIO port on a real kernel: everything in gpio-port.guest.ts holds', {
+  timeout: 120_000,
+}, async () => {
   const outcome = await runInUml({
     kernelPath: umlKernel(),
     scenario: ['node', '--test-reporter=tap', 'tests/system/gpio-port.guest.ts'],

@@ -5,7 +5,7 @@ import chromium from '@sparticuz/chromium';
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright-core';
 import { build, type Rolldown } from 'vite';
-import { Appliance, type ApplianceOptions } from '#tests/_support/appliance.ts';
+import { Appliance } from '#tests/_support/appliance.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const screenshotDir = path.join(import.meta.dirname, 'screenshots');
@@ -30,11 +30,6 @@ export async function buildUi(): Promise<BuiltUi> {
     files: built.output,
     remove: () => rm(directory, { recursive: true, force: true }),
   };
-}
-
-/** What a user agent must not have said by the end of a test. */
-export interface Complaints {
-  readonly list: string[];
 }
 
 /** A chromium that says nothing to the outside, as root too. */
@@ -79,7 +74,7 @@ export async function openContext(
 }
 
 /** Errors that nobody caught and everything that the security policy refused. */
-export function listenForComplaints(page: Page): string[] {
+function listenForComplaints(page: Page): string[] {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`pageerror: ${error.message}`));
   page.on('console', (message) => {
@@ -90,7 +85,7 @@ export function listenForComplaints(page: Page): string[] {
   return complaints;
 }
 
-export interface Violation {
+interface Violation {
   readonly id: string;
   readonly impact: string | null;
   readonly nodes: readonly string[];
@@ -116,7 +111,7 @@ export async function findSmallTargets(page: Page): Promise<string[]> {
       const target = element.matches('input[type=checkbox], input[type=radio]') ? element.closest('label') : element;
       const box = (target ?? element).getBoundingClientRect();
       if (box.width === 0 || element.closest('.skip') || element.matches('.skip')) continue;
-      if (box.height < 43.5 || box.width < 40) small.push(element.outerHTML.slice(0, 120) + ' ' + box.width + 'x' + box.height);
+      if (box.height < 43.5 || box.width < 43.5) small.push(element.outerHTML.slice(0, 120) + ' ' + box.width + 'x' + box.height);
     }
     return small;
   })()`);
@@ -137,20 +132,51 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: path.join(screenshotDir, `${name}.png`), fullPage: !isDialogOpen });
 }
 
-/** The appliance with this build of the UI. */
-export const startWithUi = (ui: BuiltUi, options: ApplianceOptions = {}): Promise<Appliance> =>
-  Appliance.start({ ...options, env: { ...options.env, MAKRCAVE_UI_DIR: ui.directory } });
+/** What a browser test stands on: this build of the UI, the whole appliance that serves it, and a browser. */
+export interface Stage {
+  readonly ui: BuiltUi;
+  readonly appliance: Appliance;
+  readonly browser: Browser;
+  close(): Promise<void>;
+}
+
+/** Sets the stage; what was started before something failed is ended again. */
+export async function setStage(): Promise<Stage> {
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closeOne of closers.toReversed()) await closeOne();
+  };
+  try {
+    const ui = await buildUi();
+    closers.push(() => ui.remove());
+    const appliance = await Appliance.create({ env: { MAKRCAVE_UI_DIR: ui.directory } });
+    closers.push(() => appliance.close());
+    await appliance.start('hub');
+    await appliance.start('simulator');
+    await appliance.start('bridge');
+    await appliance.untilApplied();
+    const browser = await launchBrowser();
+    closers.push(() => browser.close());
+    return { ui, appliance, browser, close };
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+}
 
 /** Signs the owner in whom `Appliance.furnish` made. */
-export async function signIn(page: Page, password: string): Promise<void> {
+export async function signIn(page: Page, password: string, username = 'olga'): Promise<void> {
   await page.goto('/');
-  await page.getByLabel('User name').fill('olga');
+  await page.getByLabel('User name').fill(username);
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('heading', { name: 'Doors', exact: true }).waitFor();
 }
 
 /** What the page showed when a test failed, for whoever looks for the cause. */
-export async function screenshotFailure(page: Page, task: { name: string; result?: { state?: string } }): Promise<void> {
+export async function screenshotFailure(
+  page: Page,
+  task: { name: string; result?: { state?: string } },
+): Promise<void> {
   if (task.result?.state === 'fail') await screenshot(page, `failed ${task.name.slice(0, 60)}`);
 }

@@ -1,35 +1,29 @@
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Appliance } from '#tests/_support/appliance.ts';
-import { type BuiltUi, buildUi, launchBrowser, openContext, screenshotFailure, startWithUi } from './browser.ts';
+import { openContext, type Stage, screenshotFailure, setStage } from './browser.ts';
 
 const card = '77:4321';
 const contactLine = 27;
 
 describe('the first day with a hub, in a browser', () => {
-  let ui: BuiltUi;
+  let stage: Stage;
   let appliance: Appliance;
-  let browser: Browser;
   let page: Page;
   let complaints: string[];
   let door: Locator;
   let events: Locator;
 
   beforeAll(async () => {
-    ui = await buildUi();
-    appliance = await startWithUi(ui);
-    browser = await launchBrowser();
-    const opened = await openContext(browser, appliance.url);
+    stage = await setStage();
+    ({ appliance } = stage);
+    const opened = await openContext(stage.browser, appliance.url);
     ({ page, complaints } = opened);
     door = page.locator('section.card', { has: page.getByRole('heading', { name: 'Front door' }) });
     events = page.locator('section.card', { has: page.getByRole('heading', { name: 'What happened' }) });
   }, 90_000);
   afterEach(({ task }) => screenshotFailure(page, task));
-  afterAll(async () => {
-    await browser.close();
-    await appliance.close();
-    await ui.remove();
-  });
+  afterAll(() => stage.close());
 
   /** Taps through the page's own "Tap" button, as somebody does who tries the hub out. */
   async function tapOnPage(): Promise<void> {
@@ -61,7 +55,9 @@ describe('the first day with a hub, in a browser', () => {
 
   it('shows the front door that its controller announced, locked', async () => {
     await door.getByText('Locked', { exact: true }).waitFor();
-    await expect(door.textContent()).resolves.toMatch(/A card opens it; the door is shut\..*as of \d\d:\d\d/s);
+    await expect(door.textContent()).resolves.toMatch(
+      /A card opens it; the door is shut\..*as of \d\d:\d\d/s,
+    );
   });
 
   it('shows a tap of an unknown card at once, with every check and the next step', async () => {
@@ -137,7 +133,7 @@ describe('the first day with a hub, in a browser', () => {
   });
 
   it('takes a lockdown of every door back with Undo', async () => {
-    await page.getByRole('button', { name: 'Lock down every door' }).click();
+    await page.getByRole('button', { name: 'Lock down all' }).click();
     await door.getByText('Locked down', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Undo' }).last().click();
     await door.getByText('Locked', { exact: true }).waitFor();
@@ -149,7 +145,7 @@ describe('the first day with a hub, in a browser', () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByRole('button', { name: 'Open day' }).click();
     await dialog.getByRole('button', { name: 'Hold open' }).click();
-    await door.getByText(/Held open until \d\d:\d\d: Open day/).waitFor();
+    await door.getByText(/Held open until .*\d\d:\d\d: Open day/).waitFor();
     await door.getByText('Unlocked', { exact: true }).waitFor();
     await door.getByRole('button', { name: 'End hold open' }).click();
     await door.getByText('Locked', { exact: true }).waitFor();
@@ -173,17 +169,18 @@ describe('the first day with a hub, in a browser', () => {
     await newestEvent('Granted').getByRole('link', { name: 'Mia Maker' }).click();
     await page.getByRole('button', { name: 'Lost' }).click();
     await page.getByRole('button', { name: 'Yes, it is lost' }).click();
-    await page.locator('section.card', { hasText: 'Found again' }).getByText('Lost', { exact: true }).waitFor();
+    await page
+      .locator('section.card', { hasText: 'Found again' })
+      .getByText('Lost', { exact: true })
+      .waitFor();
     await appliance.untilApplied();
 
     await page.getByRole('link', { name: 'Doors' }).first().click();
     await door.getByText('Locked', { exact: true }).waitFor();
+    await newestEvent('Denied').waitFor();
     const deniedBefore = await events.locator('li', { hasText: 'Denied' }).count();
     await tapOnPage();
-    await events
-      .locator('li', { hasText: 'Denied' })
-      .nth(deniedBefore)
-      .waitFor();
+    await events.locator('li', { hasText: 'Denied' }).nth(deniedBefore).waitFor();
     const event = newestEvent('Denied');
     await event.getByRole('button', { name: /^Why/ }).click();
     await event.getByText('This card is not active').first().waitFor();

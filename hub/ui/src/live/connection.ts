@@ -15,6 +15,8 @@ type Passed =
 const lockName = 'makrcave-live';
 
 export interface LiveConnection {
+  /** Passes on to the other tabs what they would learn from the hub only later. */
+  tellOthers(message: LiveMessage): void;
   close(): void;
 }
 
@@ -78,6 +80,7 @@ export function openLiveConnection(
     .catch(() => undefined);
 
   return {
+    tellOthers: (message) => channel.postMessage({ kind: 'message', message } satisfies Passed),
     close() {
       ended.abort();
       channel.close();

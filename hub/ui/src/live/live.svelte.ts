@@ -30,6 +30,11 @@ class Live {
     document.addEventListener('visibilitychange', this.#onVisible);
   }
 
+  /** This browser has signed out: its other tabs leave too. */
+  tellSignedOut(): void {
+    this.#connection?.tellOthers({ topic: 'signedOut', data: {} });
+  }
+
   close(): void {
     this.#connection?.close();
     this.#connection = undefined;

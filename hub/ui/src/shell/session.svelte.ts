@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { currentSessionSchema, Permission } from '#hub/domains/identity/schema.ts';
 import { ApiProblem, call, useCsrfToken, whenSignedOut } from '../live/api.ts';
+import { live } from '../live/live.svelte.ts';
 
 /** Who is signed in, as `GET /auth/session` answers. */
 export type SessionView = z.infer<typeof currentSessionSchema>;
@@ -46,6 +47,7 @@ class Session {
 
   async signOut(): Promise<void> {
     await call('DELETE', '/auth/session');
+    live.tellSignedOut();
     this.leave();
   }
 }

@@ -1,6 +1,7 @@
 import type { Bridge } from '#hub/domains/access/event-schema.ts';
 import type { Area, Portal } from '#hub/domains/access/place-schema.ts';
 import { call } from '../../live/api.ts';
+import { Latest } from '../../live/latest.ts';
 import type { LiveMessage } from '../../live/message.ts';
 import { attempt, notices } from '../../shell/notices.svelte.ts';
 import { session } from '../../shell/session.svelte.ts';
@@ -24,24 +25,23 @@ export class Doors {
   bridges = $state.raw<readonly Bridge[]>([]);
   areas = $state.raw<readonly Area[]>([]);
   loaded = $state(false);
-  #newest = 0;
+  readonly #latest = new Latest();
 
   async load(): Promise<void> {
-    this.#newest += 1;
-    const mine = this.#newest;
-    await attempt(async () => {
-      const [portals, bridges, areas] = await Promise.all([
+    const fetch = () =>
+      Promise.all([
         call<Items<Portal>>('GET', `${base}/portals`),
         session.can('bridge.read') ? call<Items<Bridge>>('GET', `${base}/bridges`) : { items: [] },
         call<Items<Area>>('GET', `${base}/areas`),
       ]);
-      // What somebody else's change has overtaken is dropped.
-      if (mine !== this.#newest) return;
-      this.portals = portals.items;
-      this.bridges = bridges.items;
-      this.areas = areas.items;
-      this.loaded = true;
-    });
+    await attempt(() =>
+      this.#latest.load(fetch, ([portals, bridges, areas]) => {
+        this.portals = portals.items;
+        this.bridges = bridges.items;
+        this.areas = areas.items;
+        this.loaded = true;
+      }),
+    );
   }
 
   /** What a door does arrives whole; anything else that changed is loaded. */

@@ -1,6 +1,7 @@
 import type { Area, Holiday, OpeningHours, Portal, Rule } from '#hub/domains/access/place-schema.ts';
 import type { Group, Plan } from '#hub/domains/members/plan-schema.ts';
 import { call } from '../../live/api.ts';
+import { Latest } from '../../live/latest.ts';
 import type { LiveMessage } from '../../live/message.ts';
 import { toDateField } from '../../shell/moments.svelte.ts';
 import { attempt, notices } from '../../shell/notices.svelte.ts';
@@ -23,35 +24,39 @@ export class RuleBook {
   groups = $state.raw<readonly Group[]>([]);
   memberNames = $state.raw<Readonly<Record<string, string>>>({});
   loaded = $state(false);
-  #newest = 0;
+  readonly #latest = new Latest();
 
   async load(): Promise<void> {
-    this.#newest += 1;
-    const mine = this.#newest;
-    await attempt(async () => {
-      const [rules, hours, holidays, areas, portals, plans, groups] = await Promise.all([
-        call<Items<Rule>>('GET', `${base}/rules`),
-        call<Items<OpeningHours>>('GET', `${base}/opening-hours`),
-        call<Items<Holiday>>('GET', `${base}/holidays?from=${toDateField(Date.now() - 86_400_000)}`),
-        session.can('portal.read') ? call<Items<Area>>('GET', `${base}/areas`) : none<Area>(),
-        session.can('portal.read') ? call<Items<Portal>>('GET', `${base}/portals`) : none<Portal>(),
-        session.can('plan.read') ? call<Items<Plan>>('GET', '/api/members/plans?limit=200') : none<Plan>(),
-        session.can('member.read')
-          ? call<Items<Group>>('GET', '/api/members/groups?limit=200')
-          : none<Group>(),
-      ]);
-      const memberNames = await this.#loadMemberNames(rules.items);
-      if (mine !== this.#newest) return;
-      this.rules = rules.items;
-      this.hours = hours.items;
-      this.holidays = holidays.items.toSorted((left, right) => left.date.localeCompare(right.date));
-      this.areas = areas.items;
-      this.portals = portals.items;
-      this.plans = plans.items;
-      this.groups = groups.items;
-      this.memberNames = memberNames;
-      this.loaded = true;
-    });
+    await attempt(() =>
+      this.#latest.load(
+        () => this.#fetch(),
+        ([rules, hours, holidays, areas, portals, plans, groups, memberNames]) => {
+          this.rules = rules.items;
+          this.hours = hours.items;
+          this.holidays = holidays.items.toSorted((left, right) => left.date.localeCompare(right.date));
+          this.areas = areas.items;
+          this.portals = portals.items;
+          this.plans = plans.items;
+          this.groups = groups.items;
+          this.memberNames = memberNames;
+          this.loaded = true;
+        },
+      ),
+    );
+  }
+
+  async #fetch() {
+    const rules = call<Items<Rule>>('GET', `${base}/rules`);
+    return await Promise.all([
+      rules,
+      call<Items<OpeningHours>>('GET', `${base}/opening-hours`),
+      call<Items<Holiday>>('GET', `${base}/holidays?from=${toDateField(Date.now() - 86_400_000)}`),
+      session.can('portal.read') ? call<Items<Area>>('GET', `${base}/areas`) : none<Area>(),
+      session.can('portal.read') ? call<Items<Portal>>('GET', `${base}/portals`) : none<Portal>(),
+      session.can('plan.read') ? call<Items<Plan>>('GET', '/api/members/plans?limit=200') : none<Plan>(),
+      session.can('member.read') ? call<Items<Group>>('GET', '/api/members/groups?limit=200') : none<Group>(),
+      rules.then(({ items }) => this.#loadMemberNames(items)),
+    ]);
   }
 
   async #loadMemberNames(rules: readonly Rule[]): Promise<Record<string, string>> {

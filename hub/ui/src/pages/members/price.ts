@@ -23,7 +23,7 @@ export function minorToText(minor: number, currency: string): string {
 /** Minor units out of `12.50` or `12,5`; null when it is no price. */
 export function textToMinor(text: string, currency: string): number | null {
   const digits = String(minorPerMajor(currency)).length - 1;
-  const match = /^(\d{1,8})(?:[.,](\d+))?$/.exec(text.trim());
+  const match = /^(\d{1,10})(?:[.,](\d+))?$/.exec(text.trim());
   const [, whole = '', fraction = ''] = match ?? [];
   if (match === null || fraction.length > digits) return null;
   return Number(whole + fraction.padEnd(digits, '0'));
