@@ -7,6 +7,8 @@ import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { BenchDoor } from './bench-site.ts';
 
 const patienceMs = 10_000;
+/** As fast readers send. */
+const bitIntervalUs = 250;
 
 /**
  * The hardware in front of the bridge, played by the bench's own process: it writes the kernel's records into the pipe
@@ -62,7 +64,7 @@ export class BenchPanel {
   async pass(door: BenchDoor, card: CardRead): Promise<number> {
     const released = this.#level(door.strike, 1);
     const bits = hexToBits(card.hex, card.bits).join('');
-    const lastBitNs = await this.panel.tapFrame({ bits, d0: door.d0, d1: door.d1 });
+    const lastBitNs = await this.panel.tapFrame({ bits, d0: door.d0, d1: door.d1, bitIntervalUs });
     const releasedNs = await released;
     const locked = this.#level(door.strike, 0);
     await this.panel.setLine(door.contact, 1);

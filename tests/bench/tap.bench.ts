@@ -14,6 +14,8 @@ import { type BenchRow, median, printReport, quantile, row } from './report.ts';
 // From the time stamp of a card's last bit to the output call that releases the strike, in the product as it runs: the bench
 // writes the kernel's records into the pipe, the bridge's Worker reads them, the door thread decides. Eight doors with a
 // reader of one known length, eight whose frames end by silence; each tap meets a locked door, and somebody goes through.
+// On a machine that has other work, `chrt -r 1 npm run bench -- tap` shows the path itself: what other processes take of the
+// processors is in the figures otherwise, and its share is printed beside them.
 
 const runs = 5;
 const tapsPerRun = 200;

@@ -203,8 +203,10 @@ export async function tapSimulated(
   const portal = await findNamedPortal(parts.store.read, body);
   if (!portal.ok) return portal;
   const { bridgeId, readers } = portal.value;
-  if (!parts.link.isConnected(bridgeId)) return refuse({ code: 'notConnected' });
-  if (parts.live.get(bridgeId)?.hello.simulated !== true) return refuse({ code: 'notSimulated' });
+  const live = parts.live.get(bridgeId);
+  // In the first moment of a connection it has not said yet what it is.
+  if (!parts.link.isConnected(bridgeId) || live === undefined) return refuse({ code: 'notConnected' });
+  if (!live.hello.simulated) return refuse({ code: 'notSimulated' });
   const readerKey = readers.find((key) => body.readerKey === undefined || key === body.readerKey);
   if (readerKey === undefined) return refuse({ code: 'readerMissing' });
   const outcome = await parts.commands.send(bridgeId, { kind: 'tap', readerKey, read: card.value });

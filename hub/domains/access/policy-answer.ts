@@ -48,11 +48,12 @@ async function loadRecords(reader: Reader, set: PolicySet, sinceRevision: number
     const rows = await findRecordPage(reader, set, { afterDigest, sinceRevision, limit });
     const last = rows.at(-1);
     if (last === undefined) break;
-    for (const row of rows) chunks.push(row.record);
+    // One piece a page: 50,000 rows held one by one take ten times their bytes.
+    chunks.push(Buffer.concat(rows.map((row) => row.record)));
     afterDigest = last.digest;
     if (rows.length < limit) break;
   }
-  return new Uint8Array(Buffer.concat(chunks));
+  return Buffer.concat(chunks);
 }
 
 /**
