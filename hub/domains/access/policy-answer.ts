@@ -53,7 +53,7 @@ async function loadRecords(reader: Reader, set: PolicySet, sinceRevision: number
     afterDigest = last.digest;
     if (rows.length < limit) break;
   }
-  return Buffer.concat(chunks);
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 /**
