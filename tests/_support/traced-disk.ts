@@ -46,19 +46,19 @@ const sectorBytes = 512;
 /** The clock of the trace shows microseconds. */
 const clockStepMs = 0.002;
 
-/** Writes `bytes`, as far as `has` says for each sector, and grows the content by what is written. */
+/** Writes `bytes`, as far as `has` says for each sector, and grows the content to the last that is written. */
 function put(content: Buffer, offset: number, bytes: Buffer, has: (sector: number) => boolean): Buffer {
-  let result = content;
+  const parts: { readonly from: number; readonly to: number }[] = [];
   for (let at = 0; at < bytes.length; ) {
     const sector = Math.floor((offset + at) / sectorBytes);
     const end = Math.min(bytes.length, (sector + 1) * sectorBytes - offset);
-    if (has(sector)) {
-      if (result.length < offset + end)
-        result = Buffer.concat([result, Buffer.alloc(offset + end - result.length)]);
-      bytes.copy(result, offset + at, at, end);
-    }
+    if (has(sector)) parts.push({ from: at, to: end });
     at = end;
   }
+  const length = offset + (parts.at(-1)?.to ?? -offset);
+  const result =
+    content.length >= length ? content : Buffer.concat([content, Buffer.alloc(length - content.length)]);
+  for (const { from, to } of parts) bytes.copy(result, offset + from, from, to);
   return result;
 }
 

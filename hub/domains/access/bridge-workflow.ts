@@ -205,7 +205,7 @@ export async function tapSimulated(
   const { bridgeId, readers } = portal.value;
   const live = parts.live.get(bridgeId);
   // In the first moment of a connection it has not said yet what it is.
-  if (!parts.link.isConnected(bridgeId) || live === undefined) return refuse({ code: 'notConnected' });
+  if (!parts.link.isConnected(bridgeId) || live === null) return refuse({ code: 'notConnected' });
   if (!live.hello.simulated) return refuse({ code: 'notSimulated' });
   const readerKey = readers.find((key) => body.readerKey === undefined || key === body.readerKey);
   if (readerKey === undefined) return refuse({ code: 'readerMissing' });
