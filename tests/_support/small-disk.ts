@@ -27,7 +27,7 @@ export function mountSmallDisk(folder: string, kibibytes: number, what: string):
   const options = `size=${kibibytes}k,mode=700`;
   const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder], { encoding: 'utf8' });
   if (mount.status !== 0) {
-    const reason = mount.error?.message ?? mount.stderr.trim();
+    const reason = mount.error?.message ?? mount.stderr.trim().split('\n')[0];
     leaveOut(what, `no small file system could be mounted (${reason})`);
     return null;
   }
