@@ -76,6 +76,18 @@ describe('each thing that is wrong gives its own reason', () => {
     ['a policy of 31 days', {}, { policyAgeMs: 31 * dayMs }, 'staleSnapshot'],
     ['a policy of unknown age', {}, { policyAgeMs: null }, 'staleSnapshot'],
     ['a policy of exactly 30 days', {}, { policyAgeMs: 30 * dayMs }, null],
+    [
+      'a policy of unknown age without a clock',
+      { onUntrustedClock: 'ignoreWindows' },
+      { policyAgeMs: null, clockTrust: 'none' },
+      null,
+    ],
+    [
+      'the same where an unknown time denies',
+      { onUntrustedClock: 'deny' },
+      { policyAgeMs: null, clockTrust: 'none' },
+      'staleSnapshot',
+    ],
     ['a stale policy where that is allowed', { onStalePolicy: 'grant' }, { policyAgeMs: null }, null],
     ['a journal that cannot be written', {}, { journalWritable: false }, 'journalFault'],
     ['the same where that is counted', { onJournalFault: 'grantAndCount' }, { journalWritable: false }, null],

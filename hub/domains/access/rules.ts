@@ -177,8 +177,12 @@ function checkPerson(portal: PolicyPortal, facts: CredentialFacts, at: AccessMom
 }
 
 function checkPortal(portal: PolicyPortal, at: AccessMoment): CheckResult[] {
-  const { maxPolicyAgeMinutes, onStalePolicy } = portal.settings;
-  const stale = at.policyAgeMs === null || at.policyAgeMs > maxPolicyAgeMinutes * 60_000;
+  const { maxPolicyAgeMinutes, onStalePolicy, onUntrustedClock } = portal.settings;
+  // Without a clock no age is known: a box that lost its power and its hub goes on by what the door says of unknown time.
+  const stale =
+    at.policyAgeMs === null
+      ? isClockTrusted(at.clockTrust) || onUntrustedClock === 'deny'
+      : at.policyAgeMs > maxPolicyAgeMinutes * 60_000;
   return [
     { check: 'portalNotLocked', passed: at.mode !== 'lockdown' && at.mode !== 'locked' },
     { check: 'snapshotFresh', passed: !stale || onStalePolicy === 'grant' },
