@@ -169,6 +169,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       await access.createStarterSet(tx, actor);
     },
     onSiteChanged: access.onSiteChanged,
+    onSessionsEnded: () => void live.recheck(),
     memberExists: async (reader, id) => (await findMember(reader, id)) !== undefined,
   };
   await startIdentity(identityDeps);

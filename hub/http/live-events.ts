@@ -28,8 +28,8 @@ export interface LiveEventsOptions {
 export interface LiveEvents {
   readonly announce: Announce;
   readonly endpoint: RawEndpoint;
-  /** Ends the connections of one session at once, for example when it signs out. */
-  endSession(sessionId: string): void;
+  /** Looks at every connection's session at once, for example when somebody signed out; each beat does so too. */
+  recheck(): Promise<void>;
   connectionCount(): number;
   /** Ends every connection; what is announced afterwards reaches nobody. */
   close(): void;
@@ -192,10 +192,7 @@ export function createLiveEvents(options: LiveEventsOptions): LiveEvents {
       for (const connection of streams.connections)
         if (connection.principal.permissions.has(permission)) streams.send(connection, event.frame);
     },
-    endSession(sessionId) {
-      for (const connection of streams.connections)
-        if (connection.principal.sessionId === sessionId) streams.end(connection, 'signedOut', {});
-    },
+    recheck: () => streams.beat(),
     connectionCount: () => streams.connections.size,
     close() {
       closed = true;

@@ -165,14 +165,17 @@ describe('live events', () => {
     expect(reader.names()).toEqual(['hello']);
   });
 
-  it('end when the session has ended, at the next beat or at once', async () => {
+  it('end when the session has ended, at once or at the next beat', async () => {
     const { events, open, beat, state } = await live();
     const [first, second] = [await open(), await open()];
-    events.endSession('somebody-else');
-    events.endSession(ada.sessionId);
+    await events.recheck();
+    expect([first.ended, second.ended]).toEqual([false, false]);
+    state.principal = null;
+    await events.recheck();
     await first.until(() => first.ended);
     await second.until(() => second.ended);
     expect(first.names()).toEqual(['hello', 'signedOut']);
+    state.principal = ada;
     const third = await open();
     state.principal = null;
     beat();

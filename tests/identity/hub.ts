@@ -124,6 +124,7 @@ export async function startHub(
     onSiteChanged: async (_tx, site) => {
       changedSites.push(site);
     },
+    onSessionsEnded: () => undefined,
     memberExists: async (_reader, id) => members.has(id),
   };
   const fresh = await startIdentity(deps);

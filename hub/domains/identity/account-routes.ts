@@ -24,7 +24,10 @@ import {
   passwordResetSchema,
 } from './schema.ts';
 
-type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'newId' | 'passwords' | 'memberExists'>;
+type Deps = Pick<
+  IdentityDeps,
+  'store' | 'clock' | 'newId' | 'passwords' | 'memberExists' | 'onSessionsEnded'
+>;
 
 const tag = 'accounts';
 const iso = (ms: number): string => new Date(ms).toISOString();

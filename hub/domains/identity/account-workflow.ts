@@ -218,7 +218,7 @@ export async function changeAccount(
 
 /** Disables (all sessions end at once) or enables an account. The last owner stays. */
 export async function setAccountStatus(
-  deps: Pick<IdentityDeps, 'store'>,
+  deps: Pick<IdentityDeps, 'store' | 'onSessionsEnded'>,
   asker: Principal,
   id: string,
   status: AccountStatus,
@@ -236,6 +236,7 @@ export async function setAccountStatus(
       if (asker.accountId === id)
         return refuse({ code: 'ownAccount', nextStep: 'Let another administrator disable your account.' });
       await deleteSessionsOf(tx, id);
+      tx.afterCommit(deps.onSessionsEnded);
     }
     const written = await tx.write('account', id, { status });
     assert(written.ok, 'the account was just read');
@@ -251,7 +252,7 @@ export async function setAccountStatus(
 
 /** Sets a new password for somebody else, who is signed out everywhere. */
 export async function resetPassword(
-  deps: Pick<IdentityDeps, 'store' | 'passwords'>,
+  deps: Pick<IdentityDeps, 'store' | 'passwords' | 'onSessionsEnded'>,
   asker: Principal,
   id: string,
   password: string,
@@ -271,6 +272,7 @@ export async function resetPassword(
     if (!mayRule.ok) return mayRule;
     await savePassword(tx, id, hashed.value);
     await deleteSessionsOf(tx, id);
+    tx.afterCommit(deps.onSessionsEnded);
     await recordAudit(tx, {
       actor: actorOf(asker),
       action: 'account.resetPassword',

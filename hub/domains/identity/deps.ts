@@ -22,5 +22,7 @@ export interface IdentityDeps {
   readonly onClaimed: (tx: Transaction, claimed: Claimed) => Promise<void>;
   /** Inside the transaction that changed the site's name or time zone. */
   readonly onSiteChanged: (tx: Transaction, site: Site) => Promise<void>;
+  /** After sessions were ended: whoever still listens with one must go. */
+  readonly onSessionsEnded: () => void;
   readonly memberExists: (reader: Reader, memberId: string) => Promise<boolean>;
 }

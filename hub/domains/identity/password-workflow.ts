@@ -56,7 +56,7 @@ const currentWrong: PasswordChangeRefusal = {
  * them. All the account's sessions end, this one too; a fresh one is opened in its place.
  */
 export async function changeOwnPassword(
-  deps: Pick<IdentityDeps, 'store' | 'passwords' | 'newId'>,
+  deps: Pick<IdentityDeps, 'store' | 'passwords' | 'newId' | 'onSessionsEnded'>,
   principal: Principal,
   asked: { readonly currentPassword: string; readonly newPassword: string },
   remoteAddress: string,
@@ -90,6 +90,7 @@ export async function changeOwnPassword(
     await settleAttempt(tx, keys.address, 'takeBack');
     await savePassword(tx, account.id, hashed.value);
     await deleteSessionsOf(tx, account.id);
+    tx.afterCommit(deps.onSessionsEnded);
     await recordAudit(tx, {
       actor: actorOf(principal),
       action: 'account.changePassword',

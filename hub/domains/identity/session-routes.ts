@@ -25,7 +25,7 @@ import {
 } from './session-workflow.ts';
 
 type CurrentSession = z.input<typeof currentSessionSchema>;
-type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'newId' | 'passwords'>;
+type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'newId' | 'passwords' | 'onSessionsEnded'>;
 
 const tag = 'sign-in';
 const iso = (ms: number): string => new Date(ms).toISOString();

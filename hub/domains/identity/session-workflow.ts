@@ -171,11 +171,12 @@ export async function openSession(
 
 /** Signing out. */
 export async function closeSession(
-  deps: Pick<Deps, 'store'>,
+  deps: Pick<IdentityDeps, 'store' | 'onSessionsEnded'>,
   session: { readonly id: string; readonly accountId: string; readonly displayName: string },
 ): Promise<void> {
   await deps.store.transact('signOut', async (tx) => {
     await deleteSessions(tx, [session.id]);
+    tx.afterCommit(deps.onSessionsEnded);
     await recordAudit(tx, {
       actor: { kind: 'account', id: session.accountId, name: session.displayName },
       action: 'session.close',
@@ -187,7 +188,7 @@ export async function closeSession(
 
 /** Ends one of the account's own sessions elsewhere: a lost phone, a shared computer. */
 export async function revokeSession(
-  deps: Pick<Deps, 'store'>,
+  deps: Pick<IdentityDeps, 'store' | 'onSessionsEnded'>,
   own: { readonly accountId: string; readonly displayName: string },
   sessionId: string,
 ): Promise<Result<null, Refusal<'sessionMissing'>>> {
@@ -196,6 +197,7 @@ export async function revokeSession(
     // Somebody else's session is as good as none: its existence is not told.
     if (session?.accountId !== own.accountId) return refuse({ code: 'sessionMissing' });
     await deleteSessions(tx, [sessionId]);
+    tx.afterCommit(deps.onSessionsEnded);
     await recordAudit(tx, {
       actor: { kind: 'account', id: own.accountId, name: own.displayName },
       action: 'session.revoke',
