@@ -23,6 +23,8 @@ export interface TransactionSession {
 
 /** Columns of a `state` row that are this hub's own and not replicated. */
 const ownColumns: ReadonlySet<string> = new Set(['version', 'updated_at_ms']);
+/** SQLite takes 32,766 parameters in one statement. */
+const maxRowsAtOnce = 500;
 const columnsKeptByStore = ['id', 'version', 'created_at_ms', 'updated_at_ms', 'deleted_at_ms'] as const;
 
 /**
@@ -82,6 +84,35 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     assertKept(table, given, kept);
     const inserted = await this.#insertReturning(target, { ...given, ...kept });
     await this.#recordChange(target, idOf(table, inserted), 'insert', inserted, null);
+  }
+
+  async appendAll<T extends TableName>(table: T, rows: readonly Insertable<Database[T]>[]): Promise<void> {
+    if (rows.length === 0) return;
+    assert(rows.length <= maxRowsAtOnce, `at most ${maxRowsAtOnce} rows at once`);
+    const target = this.#table(table, ['append']);
+    const kept = { created_at_ms: this.nowMs };
+    const given = rows.map((row) => {
+      const columns = columnsOf(target, row);
+      assertKept(table, columns, kept);
+      return { ...columns, ...kept };
+    });
+    const statement = insertStatement(table, ...given);
+    const inserted = await this.#session.run({ ...statement, sql: `${statement.sql} returning *` });
+    // RETURNING promises no order; the changes follow the order in which the rows were given.
+    const insertedById = new Map(
+      inserted.rows.map((row) => {
+        const columns = toColumns(row);
+        return [idOf(table, columns), columns] as const;
+      }),
+    );
+    const changes = given.map((row) => {
+      const pk = idOf(table, row);
+      const columns = insertedById.get(pk);
+      assert(columns !== undefined, 'every row that was added comes back');
+      const digest = digestOf(columns, target.registration.personalColumns);
+      return { tbl: table, pk, op: 'insert', body: null, digest, at_ms: this.nowMs };
+    });
+    await this.#session.run(insertStatement('change', ...changes));
   }
 
   async write<T extends TableName>(
@@ -245,11 +276,18 @@ function idOf(table: string, row: ColumnValues): string {
   return id;
 }
 
-function insertStatement(table: string, columns: ColumnValues): Statement {
-  const names = Object.keys(columns);
+function insertStatement(table: string, ...rows: readonly ColumnValues[]): Statement {
+  const names = Object.keys(rows[0] ?? {});
+  const one = `(${names.map(() => '?').join(', ')})`;
   return {
-    sql: `insert into ${quote(table)} (${names.map(quote).join(', ')}) values (${names.map(() => '?').join(', ')})`,
-    parameters: Object.values(columns),
+    sql: `insert into ${quote(table)} (${names.map(quote).join(', ')}) values ${rows.map(() => one).join(', ')}`,
+    parameters: rows.flatMap((row) => {
+      assert(
+        Object.keys(row).join() === names.join(),
+        'rows that are inserted together have the same columns',
+      );
+      return Object.values(row);
+    }),
   };
 }
 

@@ -30,7 +30,7 @@ export interface PowerCutReport {
   readonly answers: number;
   /** What was found wrong, by what it is. */
   readonly wrong: Readonly<Record<Wrong, readonly string[]>>;
-  /** From the append of an entry until a power cut could not take it any more, ms. */
+  /** From the append of an entry until a power cut could not take it any more, or until the end of the record, ms. */
   readonly durableMs: readonly number[];
 }
 
@@ -266,6 +266,7 @@ export async function runPowerCuts(options: PowerCutOptions): Promise<PowerCutRe
     const durable = await cutBridge(cutting);
     const bridgeCuts = cuts;
     await cutHub(cutting, durable);
+    const endMs = calls.at(-1)?.endMs ?? 0;
     const firstSeq = durable[0]?.seq ?? 0;
     return {
       bridgeCalls: calls.filter((call) => isOf('bridge', call)).length,
@@ -277,7 +278,7 @@ export async function runPowerCuts(options: PowerCutOptions): Promise<PowerCutRe
       wrong,
       durableMs: journal
         .filter((event) => event.seq > firstSeq)
-        .map((event) => (durable.find(({ seq }) => seq >= event.seq)?.atMs ?? Number.NaN) - event.wallMs),
+        .map((event) => (durable.find(({ seq }) => seq >= event.seq)?.atMs ?? endMs) - event.wallMs),
     };
   } finally {
     await place.close();

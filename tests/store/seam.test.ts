@@ -135,6 +135,53 @@ it('digests an appended row whole, so that it can be checked from the row at any
   );
 });
 
+describe('many rows appended at once', () => {
+  const rows = ['c', 'a', 'b'].map((id) => ({
+    id,
+    body: `body of ${id}`,
+    person: id === 'a' ? null : 'Ada',
+  }));
+
+  it('leave the rows and the changes that they leave one by one, in the order given', async () => {
+    const [together, single] = [await openTestStore(), await openTestStore()];
+    single.clock.atMs = together.clock.atMs;
+    await together.store.transact('all', async (tx) => await tx.appendAll('line', rows));
+    await single.store.transact('each', async (tx) => {
+      for (const row of rows) await tx.append('line', row);
+    });
+    const changes = await changesOf(together.store);
+    expect(changes.map(({ pk }) => pk)).toEqual(['c', 'a', 'b']);
+    expect(changes).toEqual(await changesOf(single.store));
+    const linesOf = async ({ store }: typeof single) =>
+      await store.read.selectFrom('line').selectAll().orderBy('id').execute();
+    expect(await linesOf(together)).toEqual(await linesOf(single));
+  });
+
+  it('are written whole or not at all', async () => {
+    const { store } = await openTestStore();
+    const twice = [...rows, { ...rows[0] }];
+    await expect(
+      store.transact('all', async (tx) => await tx.appendAll('line', twice)),
+    ).rejects.toMatchObject({
+      code: 'constraint',
+    });
+    expect(await changesOf(store)).toEqual([]);
+    await store.transact('none', async (tx) => await tx.appendAll('line', []));
+    expect(await changesOf(store)).toEqual([]);
+  });
+
+  it('must have the same columns', async () => {
+    const { store } = await openTestStore();
+    const mixed = [
+      { id: 'a', body: 'x' },
+      { id: 'b', person: 'Ada' },
+    ];
+    await expect(store.transact('mixed', async (tx) => await tx.appendAll('line', mixed))).rejects.toThrow(
+      'the same columns',
+    );
+  });
+});
+
 describe('what the seam refuses', () => {
   const attempts: Record<string, [(tx: TestTransaction) => Promise<unknown>, RegExp]> = {
     'a local write to a state table': [

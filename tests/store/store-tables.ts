@@ -47,6 +47,7 @@ export type TestReader = Pick<TestKysely, 'selectFrom' | 'with' | 'withRecursive
 export interface TestTransaction extends TestReader {
   insert(table: string, row: Partial<Thing> | object): Promise<void>;
   append(table: string, row: object): Promise<void>;
+  appendAll(table: string, rows: readonly object[]): Promise<void>;
   write(
     table: string,
     id: string,

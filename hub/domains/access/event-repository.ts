@@ -61,11 +61,11 @@ const toEvent = (row: Selectable<AccessEventTable>): AccessEventRow => ({
   details: eventDetailsSchema.parse(JSON.parse(row.details)),
 });
 
-export async function appendEvent(
+export async function appendEvents(
   tx: Transaction,
-  event: Omit<AccessEventRow, 'receivedAtMs'>,
+  events: readonly Omit<AccessEventRow, 'receivedAtMs'>[],
 ): Promise<void> {
-  await tx.append('access_event', {
+  const rows = events.map((event) => ({
     id: event.id,
     bridge_id: event.bridgeId,
     journal_id: event.journalId,
@@ -80,7 +80,8 @@ export async function appendEvent(
     digest: event.digest,
     reason: event.reason,
     details: JSON.stringify(event.details),
-  });
+  }));
+  await tx.appendAll('access_event', rows);
 }
 
 export interface EventFilter {

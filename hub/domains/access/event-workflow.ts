@@ -5,7 +5,7 @@ import { findBridges, findCursor, saveCursor } from './bridge-repository.ts';
 import { type AccessDeps, isoTime } from './context.ts';
 import { findCredentialsById } from './credential-repository.ts';
 import type { AccessEventRow, EventDetails, EventFilter } from './event-repository.ts';
-import { appendEvent, findEventIds, findEvents, insertDeadLetter } from './event-repository.ts';
+import { appendEvents, findEventIds, findEvents, insertDeadLetter } from './event-repository.ts';
 import { planIntake, wordChecks, wordEvent } from './event-rules.ts';
 import type { AccessEvent } from './event-schema.ts';
 import { findPortals, findRules } from './place-repository.ts';
@@ -94,9 +94,9 @@ async function takeSlice(
       reason: event.reason ?? null,
       details: detailsOf(event),
     };
-    await appendEvent(tx, row);
     added.push({ ...row, receivedAtMs: tx.nowMs });
   }
+  await appendEvents(tx, added);
   await saveCursor(tx, bridgeId, journalId, last.seq);
   return { added, heldSeq: last.seq, gap };
 }
