@@ -9,14 +9,14 @@ export interface DrainDeps {
   readonly onFault: (error: unknown) => void;
 }
 
-const batchEvents = 500;
+const batchEvents = 250;
 /** The broker takes 1 MiB. */
 const maxBatchBytes = 600_000;
 /**
  * Sent and not acknowledged yet: one batch on the way while the hub writes another. More would only fill the memory of
  * both, and keep what the bridge says of its doors waiting behind old events.
  */
-const windowEvents = 1000;
+const windowEvents = 500;
 const resendMs = 5000;
 
 /** Cuts a run of events so that its JSON stays below the broker's bound; one event always fits. */

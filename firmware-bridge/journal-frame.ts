@@ -300,13 +300,19 @@ class PayloadReader {
   }
 }
 
+/** Every outcome of every check, made once: a drained segment holds tens of thousands of them. */
+const checkResults = checkCodes.map((check) => ({
+  passed: Object.freeze({ check, passed: true }),
+  failed: Object.freeze({ check, passed: false }),
+}));
+
 function readChecks(reader: PayloadReader): CheckResult[] {
   const checks: CheckResult[] = [];
   const count = reader.byte();
   for (let index = 0; index < count; index += 1) {
     const code = reader.byte();
-    const check = checkCodes[code & 0x7f];
-    if (check !== undefined) checks.push({ check, passed: (code & 0x80) !== 0 });
+    const results = checkResults[code & 0x7f];
+    if (results !== undefined) checks.push((code & 0x80) === 0 ? results.failed : results.passed);
   }
   return checks;
 }
