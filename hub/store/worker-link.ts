@@ -69,7 +69,6 @@ export class WorkerLink {
     if (this.#dead !== null) throw this.#dead;
     return await new Promise<StatementResult>((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a Worker of Node, not a window
       this.#worker.postMessage(request);
     });
   }
