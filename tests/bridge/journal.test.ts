@@ -249,11 +249,18 @@ describe('the journal', () => {
     expect(journal.writable).toBe(false);
     const last = journal.lastSeq;
     await synced(journal);
+    // On a busy machine the next segment may be late before the bound too; that gap is reported by itself.
+    let reportedBefore = 0;
+    for (let seq = 1; seq <= last; seq += 1) {
+      const [event] = journal.readFrom(seq, 1);
+      if (event?.kind === 'journalGap') reportedBefore += event.count ?? 0;
+    }
     journal.acknowledge(last);
     await waitUntil(() => journal.writable, 'room');
     expect(journal.append(fullGrant())).toBe(last + 2);
     await synced(journal);
-    expect(journal.readFrom(last + 1, 1)[0]).toMatchObject({ kind: 'journalGap', count: refused });
+    const count = refused - reportedBefore;
+    expect(journal.readFrom(last + 1, 1)[0]).toMatchObject({ kind: 'journalGap', count });
   });
 
   it('goes on in its reserve when the disk is full, and by itself when there is room again', async () => {
