@@ -105,8 +105,14 @@ const screens: readonly Screen[] = [
     name: 'member enrol waiting',
     async open(page) {
       await openDialog(page, `/members/${memberId}`, 'Enrol a card');
-      await page.getByRole('button', { name: 'Wait for the card' }).click();
-      await page.getByText('Tap the card now').waitFor();
+      // The reader may still be ending the enrolment that the walk before left: asked again, as a person would.
+      const waiting = page.getByText('Tap the card now');
+      for (let attempt = 0; attempt < 4 && !(await waiting.isVisible()); attempt += 1) {
+        const button = page.getByRole('button', { name: 'Wait for the card' });
+        if (await button.isEnabled()) await button.click();
+        await waiting.waitFor({ timeout: 8000 }).catch(() => undefined);
+      }
+      await waiting.waitFor();
     },
   },
   { name: 'member membership', open: (page) => openDialog(page, `/members/${memberId}`, 'New membership') },
