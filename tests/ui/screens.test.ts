@@ -109,7 +109,7 @@ const screens: readonly Screen[] = [
       const waiting = page.getByText('Tap the card now');
       for (let attempt = 0; attempt < 4 && !(await waiting.isVisible()); attempt += 1) {
         const button = page.getByRole('button', { name: 'Wait for the card' });
-        if (await button.isEnabled()) await button.click();
+        if (await button.isVisible()) await button.click({ timeout: 5000 }).catch(() => undefined);
         await waiting.waitFor({ timeout: 8000 }).catch(() => undefined);
       }
       await waiting.waitFor();
