@@ -105,7 +105,7 @@ const screens: readonly Screen[] = [
     name: 'member enrol waiting',
     async open(page) {
       await openDialog(page, `/members/${memberId}`, 'Enrol a card');
-      // The reader may still be ending the enrolment that the walk before left: asked again, as a person would.
+      // Once in three whole runs the first try did not begin within 10 s; why is not known. Tried again, as a person would.
       const waiting = page.getByText('Tap the card now');
       for (let attempt = 0; attempt < 4 && !(await waiting.isVisible()); attempt += 1) {
         const button = page.getByRole('button', { name: 'Wait for the card' });
