@@ -33,7 +33,7 @@ export interface SimEdge {
 /** When edges are stamped. Default: written at once, the last one stamped with the moment of writing, the others before. */
 export type SimPace =
   | { readonly kind: 'written' }
-  /** Each edge is written at its own time, as far as timers allow, and stamped with it. */
+  /** Each edge is written at its own time and stamped with it; `panelLate` ends it where the machine is too busy for that. */
   | { readonly kind: 'realTime' }
   /** The first edge gets this time, whatever the clock says: for floods of frames faster than real time. */
   | { readonly kind: 'stamped'; readonly firstNs: bigint };
@@ -60,6 +60,8 @@ const recordsPerWrite = Math.floor(4096 / sizes.event);
 /** More silence than any reader needs to end a frame. */
 const silenceNs = 31_000_000n;
 const blockedMs = 1000;
+/** More would make a frame with other gaps than asked for, or one that a reader ends too early. */
+const maxLateNs = 8_000_000n;
 
 /** @throws {Fault} `panelBusy` when another process plays in this folder; `simState`. */
 export function openSimulatedPanel(dir: string): SimulatedPanel {
@@ -92,9 +94,15 @@ export function openSimulatedPanel(dir: string): SimulatedPanel {
     if (pace.kind === 'realTime') {
       const firstNs = process.hrtime.bigint();
       for (const edge of edges) {
-        await until(at(edge, firstNs));
+        const dueNs = at(edge, firstNs);
+        await until(dueNs);
         lastNs = process.hrtime.bigint();
         await events.write([{ ...edge, timestampNs: lastNs }]);
+        if (process.hrtime.bigint() - dueNs > maxLateNs)
+          throw new Fault(
+            'panelLate',
+            'this machine is too busy to send edges at their own times; send them again',
+          );
       }
       return lastNs;
     }

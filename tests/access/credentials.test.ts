@@ -12,6 +12,7 @@ import {
   replaceCard,
 } from '#hub/domains/access/credential-workflow.ts';
 import { enrolUnknownCard, listUnknownCards } from '#hub/domains/access/enrolment-workflow.ts';
+import type { Actor } from '#hub/domains/identity/schema.ts';
 import { credentialStatuses } from '#hub/domains/members/schema.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import {
@@ -174,7 +175,6 @@ describe('by the next tap', () => {
     bridge.answer((command) => (command['kind'] === 'enrol' ? { kind: 'waiting' } : undefined));
     const begun = accepted(await begin(bench, bridge, member.id));
     expect(begun).toMatchObject({ state: 'waiting', memberId: member.id });
-    expect(refused(await begin(bench, bridge, member.id)).code).toBe('readerBusy');
     await bridge.say('reply', { commandId: begun.id, outcome: { kind: 'read', read: card('1:1') } });
     await expect.poll(() => bench.access.enrolments.find(begun.id)?.state).toBe('enrolled');
     const { items } = await listCredentials(bench.access.parts, { limit: 5, search: '1:1' });
@@ -182,6 +182,23 @@ describe('by the next tap', () => {
     expect(
       bench.announced.filter(({ topic }) => topic === 'enrolment.changed').map(({ data }) => data['state']),
     ).toEqual(['waiting', 'enrolled']);
+  });
+
+  test('a reader that waits for somebody is busy for others; who begins again takes it over', async () => {
+    const { bench, bridge } = await openWithBridge();
+    const member = await addPaidMember(bench);
+    const { enrolments } = bench.access;
+    bridge.answer(() => ({ kind: 'waiting' }));
+    const left = accepted(await begin(bench, bridge, member.id));
+    const body = { readerId: readerId(bridge), memberId: member.id, label: 'Fob' };
+    const other: Actor = { kind: 'account', id: '01890000-0000-7000-8000-000000000002', name: 'Ada' };
+    expect(refused(await enrolments.begin(other, body)).code).toBe('readerBusy');
+    const again = accepted(await begin(bench, bridge, member.id));
+    expect(enrolments.find(left.id)?.state).toBe('cancelled');
+    await bridge.say('reply', { commandId: left.id, outcome: { kind: 'refused', code: 'forgotten' } });
+    await bridge.say('reply', { commandId: again.id, outcome: { kind: 'read', read: card('1:1') } });
+    await expect.poll(() => enrolments.find(again.id)?.state).toBe('enrolled');
+    expect(enrolments.find(left.id)?.state).toBe('cancelled');
   });
 
   test('a card of somebody else is refused with their name', async () => {

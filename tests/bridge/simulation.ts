@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { PanelCommand } from '#bridge/gpio/panel-schema.ts';
+import { type PanelAnswer, type PanelCommand, panelAnswerSchema } from '#bridge/gpio/panel-schema.ts';
 import { simPaths } from '#bridge/gpio/sim-state.ts';
 import type { GpioEdge, GpioPort, InputLine, OutputLine } from '#bridge/ports.ts';
 
@@ -68,14 +68,21 @@ export class SimulatorProcess {
   }
 }
 
-/** Hands a command to the simulator and resolves as soon as it is on its way, before it is answered. */
-export async function dispatch(dir: string, command: PanelCommand): Promise<() => void> {
+/** Hands a command to the simulator and resolves as soon as it is on its way; `answered` gives the simulator's answer. */
+export async function dispatch(
+  dir: string,
+  command: PanelCommand,
+): Promise<{ answered: Promise<PanelAnswer> }> {
   const socket = connect(simPaths(dir).socket);
   await once(socket, 'connect');
+  const answered = once(createInterface({ input: socket }), 'line').then(([line]) => {
+    socket.destroy();
+    return panelAnswerSchema.parse(JSON.parse(String(line)));
+  });
   await new Promise<void>((resolve) => {
     socket.write(`${JSON.stringify(command)}\n`, () => resolve());
   });
-  return () => socket.destroy();
+  return { answered };
 }
 
 /** Collects what a port delivers, and resolves when enough is there. */

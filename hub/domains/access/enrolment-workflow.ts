@@ -32,7 +32,7 @@ export function refuseOutcome(outcome: CommandOutcome): BridgeRefusal {
 }
 
 export interface Enrolments {
-  /** The next card at the reader is for this member. Answers once the reader waits. */
+  /** The next card at the reader is for this member. Answers once the reader waits; an earlier one of the same actor ends. */
   begin(
     actor: Actor,
     body: z.output<typeof enrolmentCreateSchema>,
@@ -50,9 +50,13 @@ const sentenceOf = (refusal: EnrolRefusal | TransitionRefusal | Refusal<'credent
 
 interface Running {
   enrolment: Enrolment;
+  readonly actor: Actor;
   readonly bridgeId: string;
   readonly readerKey: string;
 }
+
+const isSameActor = (one: Actor, other: Actor): boolean =>
+  one.kind === other.kind && ('id' in one ? one.id : null) === ('id' in other ? other.id : null);
 
 /** Enrolments by the next tap at a reader. In memory: after a restart nobody waits at the reader any more. */
 export function createEnrolments(parts: AccessParts): Enrolments {
@@ -113,12 +117,18 @@ export function createEnrolments(parts: AccessParts): Enrolments {
           code: 'memberUnknown',
           errors: [{ pointer: '/body/memberId', message: 'is no member' }],
         });
-      for (const run of runs.values())
-        if (run.enrolment.readerId === body.readerId && run.enrolment.state === 'waiting')
-          return refuse({ code: 'readerBusy' });
+      const waiting = [...runs.values()].find(
+        ({ enrolment }) => enrolment.readerId === body.readerId && enrolment.state === 'waiting',
+      );
+      if (waiting !== undefined) {
+        if (!isSameActor(waiting.actor, actor)) return refuse({ code: 'readerBusy' });
+        // Their page was closed without a word. The bridge ends the earlier enrolment when the new one begins.
+        update(waiting, { state: 'cancelled' });
+      }
       const id = parts.newId();
       const run: Running = {
         ...place,
+        actor,
         enrolment: {
           id,
           readerId: body.readerId,
