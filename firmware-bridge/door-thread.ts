@@ -1,6 +1,7 @@
 import { type AccessDecision, decideAccess } from '#hub/domains/access/rules.ts';
+import type { Finding } from '#hub/kernel/finding.ts';
 import { assert } from '#hub/kernel/result.ts';
-import type { BridgeState, Finding } from '#hub/mqtt/topics.ts';
+import type { BridgeState } from '#hub/mqtt/topics.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { BridgeConfig } from './config.ts';
 import { Door, type DoorEntry } from './door.ts';

@@ -8,6 +8,7 @@ import {
   portalModeSchema,
   portalStateSchema,
 } from '#hub/domains/access/schema.ts';
+import { findingSchema } from '#hub/kernel/finding.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
 
 /**
@@ -222,15 +223,6 @@ export const replySchema = z.strictObject({
     z.strictObject({ kind: z.literal('refused'), code: z.enum(commandRefusals) }),
   ]),
 });
-
-/** Findings are the same shape everywhere: UI, doctor, health. */
-export const findingSchema = z.strictObject({
-  id: z.string().max(100),
-  severity: z.enum(['info', 'warning', 'error']),
-  evidence: z.string().max(500),
-  fix: z.string().max(500),
-});
-export type Finding = z.infer<typeof findingSchema>;
 
 /** What is now; sent whole at every change (at most 10/s) and every 10 s. */
 export const bridgeStateSchema = z.strictObject({

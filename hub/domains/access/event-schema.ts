@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { findingSchema } from '#hub/kernel/finding.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
 import { pageShape } from '#hub/kernel/wire.ts';
@@ -135,14 +136,7 @@ export const bridgeSchema = z.strictObject({
       memberName: z.string().nullable(),
     }),
   ),
-  findings: z.array(
-    z.strictObject({
-      id: z.string(),
-      severity: z.enum(['info', 'warning', 'error']),
-      evidence: z.string(),
-      fix: z.string(),
-    }),
-  ),
+  findings: z.array(findingSchema),
 });
 export type Bridge = z.infer<typeof bridgeSchema>;
 
