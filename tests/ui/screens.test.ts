@@ -111,6 +111,13 @@ const screens: readonly Screen[] = [
   },
   { name: 'member membership', open: (page) => openDialog(page, `/members/${memberId}`, 'New membership') },
   { name: 'member suspend', open: (page) => openDialog(page, `/members/${memberId}`, 'Suspend') },
+  {
+    name: 'settings health',
+    async open(page) {
+      await page.goto('/settings');
+      await page.getByText('The hub is well').waitFor();
+    },
+  },
 ];
 
 describe('every screen', () => {

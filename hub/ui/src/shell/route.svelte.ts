@@ -2,6 +2,11 @@
 class Route {
   path = $state(location.pathname);
 
+  /** The last part of the path: the id of the thing that the page is about. */
+  get id(): string {
+    return this.path.slice(this.path.lastIndexOf('/') + 1);
+  }
+
   go(path: string): void {
     if (path === this.path) return;
     history.pushState(null, '', path);

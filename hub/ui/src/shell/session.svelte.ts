@@ -17,6 +17,11 @@ class Session {
     return this.view?.permissions.includes(permission) ?? false;
   }
 
+  /** As `can`; null asks for nothing but being signed in. */
+  may(permission: Permission | null): boolean {
+    return permission === null ? this.view !== undefined : this.can(permission);
+  }
+
   enter(view: SessionView): void {
     useCsrfToken(view.csrfToken ?? '');
     this.view = view;
