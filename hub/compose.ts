@@ -213,6 +213,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     authenticator,
     ...(listen === 'all' ? await staticFilesOf(config, log) : {}),
     bodyLimitBytes: config.http.bodyLimitBytes,
+    localRateFactor: config.http.localRateFactor,
     log: log.child({ subsystem: 'http' }),
     clock,
   });

@@ -10,7 +10,7 @@ import type { Endpoint } from './endpoint.ts';
 import { assertEndpoints } from './endpoint-check.ts';
 import { callerOf, type Exchange, openExchange } from './exchange.ts';
 import { answerProblem, errorToProblem, type Problem, platformProblem, refusalToProblem } from './problem.ts';
-import { BoundedCounters, limitRate } from './rate-limit.ts';
+import { BoundedCounters, defaultLocalFactor, limitRate } from './rate-limit.ts';
 import type { AnyRequest, AnyResponse, RawEndpoint } from './raw-endpoint.ts';
 import { createBodyReader } from './request-body.ts';
 import { parseRequest } from './request-parsing.ts';
@@ -29,6 +29,8 @@ export interface AppOptions {
   /** The built UI; without it only the API answers. */
   readonly staticFiles?: StaticFiles;
   readonly bodyLimitBytes?: number;
+  /** How many times the rate limits callers on the box itself have; without it `defaultLocalFactor`. */
+  readonly localRateFactor?: number;
   readonly log: Logger;
   readonly clock: Pick<Clock, 'monotonicMs'>;
 }
@@ -207,7 +209,9 @@ function bySpecificity(left: { readonly path: string }, right: { readonly path: 
 
 const routerPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
-function createRouter(core: Core, counters: BoundedCounters): Router {
+type Limits = Omit<Parameters<typeof limitRate>[0], 'name' | 'ratePerMinute'>;
+
+function createRouter(core: Core, limits: Limits): Router {
   const router = new Router();
   const { endpoints, rawEndpoints = [] } = core.options;
   const mounted = [
@@ -215,7 +219,7 @@ function createRouter(core: Core, counters: BoundedCounters): Router {
     ...rawEndpoints.map((raw) => ({ ...raw, method: 'GET', serve: serveRawEndpoint(core, raw) })),
   ];
   for (const { method, path, ratePerMinute, serve } of mounted.sort(bySpecificity)) {
-    const limit = limitRate({ name: `${method} ${path}`, ratePerMinute, counters, stateOf: core.exchangeOf });
+    const limit = limitRate({ ...limits, name: `${method} ${path}`, ratePerMinute });
     router.register(routerPath(path), [method.toLowerCase()], [limit, serve]);
   }
   return router;
@@ -241,8 +245,12 @@ export function createApp(options: AppOptions): App {
   const log = options.log.child({ subsystem: 'http' });
   const readBody = createBodyReader(options.bodyLimitBytes ?? defaultBodyLimitBytes);
   const core: Core = { options, log, exchangeOf, readBody };
-  const counters = new BoundedCounters(maxRateCounters);
-  const router = createRouter(core, counters);
+  const limits: Limits = {
+    counters: new BoundedCounters(maxRateCounters),
+    localFactor: options.localRateFactor ?? defaultLocalFactor,
+    stateOf: exchangeOf,
+  };
+  const router = createRouter(core, limits);
   const methodsByPath = (path: string): readonly string[] => [
     ...new Set(router.stack.filter((layer) => layer.match(path)).flatMap((layer) => layer.methods)),
   ];
@@ -252,9 +260,7 @@ export function createApp(options: AppOptions): App {
   koa.use(edge(core));
   koa.use(securityHeaders());
   koa.use(router.routes());
-  koa.use(
-    limitRate({ name: 'unrouted', ratePerMinute: unroutedRatePerMinute, counters, stateOf: exchangeOf }),
-  );
+  koa.use(limitRate({ ...limits, name: 'unrouted', ratePerMinute: unroutedRatePerMinute }));
   koa.use(serveUnrouted(core, methodsByPath));
   const handle = koa.callback();
   return {

@@ -7,7 +7,7 @@ import { answerProblem, platformProblem } from './problem.ts';
 const windowMs = 60_000;
 
 /** Callers on the box itself (kiosk, command line, tests) get so many times the limit of an endpoint. */
-export const localFactor = 20;
+export const defaultLocalFactor = 20;
 
 /**
  * koa-ratelimit's memory driver wants a `Map` and never removes anything from it; this one forgets what was used
@@ -51,6 +51,8 @@ export const isLocal = (state: Pick<CallerState, 'transport'>): boolean => state
 export function limitRate(options: {
   readonly name: string;
   readonly ratePerMinute: number;
+  /** How many times the limit callers on the box itself have. */
+  readonly localFactor: number;
   readonly counters: BoundedCounters;
   readonly stateOf: (ctx: Context) => CallerState;
 }): Middleware {
@@ -64,7 +66,7 @@ export function limitRate(options: {
       id: (ctx) => options.stateOf(ctx).remoteAddress,
     });
   const remote = limiterFor('lan', options.ratePerMinute);
-  const local = limiterFor('box', options.ratePerMinute * localFactor);
+  const local = limiterFor('box', options.ratePerMinute * options.localFactor);
   return async (ctx, next) => {
     const state = options.stateOf(ctx);
     let passed = false;

@@ -25,6 +25,7 @@ export const hubConfigSchema = z.strictObject({
       port: port.default(8080),
       httpsPort: port.default(8443),
       bodyLimitBytes: z.number().int().min(1024).max(16_777_216).default(262_144),
+      localRateFactor: z.number().min(1).max(100_000).default(20),
     })
     .prefault({}),
   tls: z.strictObject({ names: z.array(hostName).max(20).default([]) }).prefault({}),

@@ -5,8 +5,9 @@ import path from 'node:path';
 export class BenchChild {
   readonly #child: ChildProcess;
 
-  constructor(file: string, setup: unknown) {
+  constructor(file: string, setup: unknown, nodeFlags: readonly string[] = []) {
     this.#child = fork(path.join(import.meta.dirname, file), [JSON.stringify(setup)], {
+      execArgv: [...process.execArgv, ...nodeFlags],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
   }

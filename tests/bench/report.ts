@@ -4,6 +4,8 @@ export interface BenchRow {
   readonly value: number;
   readonly unit: string;
   readonly limit: number | null;
+  /** The limit is the least that is wanted; else the most. */
+  readonly atLeast?: true;
   /** Whether the limit holds; true where there is none. */
   readonly holds: boolean;
 }
@@ -12,6 +14,12 @@ export const row = (name: string, value: number, unit: string, limit: number | n
   const rounded = Math.round(value * 1000) / 1000;
   return { name, value: rounded, unit, limit, holds: limit === null || rounded <= limit };
 };
+
+/** A figure that must not be smaller than `limit`. */
+export function rowAtLeast(name: string, value: number, unit: string, limit: number): BenchRow {
+  const rounded = Math.round(value * 1000) / 1000;
+  return { name, value: rounded, unit, limit, atLeast: true, holds: rounded >= limit };
+}
 
 /** The value below which `share` (0..1) of the samples lie. */
 export function quantile(samples: readonly number[], share: number): number {
@@ -27,7 +35,7 @@ export function printReport(bench: string, rows: readonly BenchRow[]): void {
     entry.name,
     String(entry.value),
     entry.unit,
-    entry.limit === null ? '' : `<= ${entry.limit}`,
+    entry.limit === null ? '' : `${entry.atLeast === true ? '>=' : '<='} ${entry.limit}`,
     entry.limit === null ? '' : entry.holds ? 'holds' : 'DOES NOT HOLD',
   ]);
   const widths = [0, 1, 2, 3, 4].map((column) =>
