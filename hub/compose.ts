@@ -3,20 +3,18 @@ import path from 'node:path';
 import { type Chore, runChores } from './chores.ts';
 import { listBridges, renewToken } from './domains/access/bridge-workflow.ts';
 import { processTimers } from './domains/access/context.ts';
-import { accessTables } from './domains/access/repository.ts';
 import { accessEndpoints } from './domains/access/routes.ts';
 import { type Access, createAccess } from './domains/access/workflow.ts';
 import { startIdentity } from './domains/identity/claim-workflow.ts';
 import type { IdentityDeps } from './domains/identity/deps.ts';
 import { createPasswordHasher } from './domains/identity/password.ts';
-import { identityTables } from './domains/identity/repository.ts';
 import { identityEndpoints } from './domains/identity/routes.ts';
 import { createSessionAuthenticator } from './domains/identity/session-authenticator.ts';
 import { csrfHeaderName, sessionCookieName } from './domains/identity/session-token.ts';
 import { loadSite } from './domains/identity/workflow.ts';
 import { advanceDueMemberships } from './domains/members/membership-workflow.ts';
 import { createPlanInside } from './domains/members/plan-workflow.ts';
-import { findMember, findMemberNames, memberTables } from './domains/members/repository.ts';
+import { findMember, findMemberNames } from './domains/members/repository.ts';
 import { memberEndpoints } from './domains/members/routes.ts';
 import { loadAdmissionFacts, type MemberDeps } from './domains/members/workflow.ts';
 import { createApp } from './http/app.ts';
@@ -41,6 +39,7 @@ import { pruneChanges } from './store/change-retention.ts';
 import { hubRelease } from './store/migrations.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
+import { hubTables } from './tables.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const minuteMs = 60_000;
@@ -75,7 +74,7 @@ async function openHubStore(
     path: paths.store,
     key: existsSync(paths.store) ? await readKey(keyPlace) : await readOrMakeKey(keyPlace),
     keyPlace,
-    registry: { ...identityTables, ...memberTables, ...accessTables },
+    registry: hubTables,
     migrationsDir: path.join(root, 'migrations/sqlite'),
     ...deps,
   });

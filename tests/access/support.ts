@@ -7,11 +7,9 @@ import { parseCardText } from '#hub/domains/access/card-rules.ts';
 import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
 import { recordBytes } from '#hub/domains/access/policy-record-schema.ts';
 import type { PolicyDocument, PolicyVersion } from '#hub/domains/access/policy-schema.ts';
-import { accessTables } from '#hub/domains/access/repository.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Access } from '#hub/domains/access/workflow.ts';
 import { createAccess } from '#hub/domains/access/workflow.ts';
-import { identityTables } from '#hub/domains/identity/repository.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { loadSite } from '#hub/domains/identity/workflow.ts';
 import { memberInputSchema, membershipInputSchema } from '#hub/domains/members/member-schema.ts';
@@ -19,7 +17,6 @@ import { createMember } from '#hub/domains/members/member-workflow.ts';
 import { createMembership } from '#hub/domains/members/membership-workflow.ts';
 import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
 import { createPlan } from '#hub/domains/members/plan-workflow.ts';
-import { memberTables } from '#hub/domains/members/repository.ts';
 import { loadAdmissionFacts, type MemberDeps } from '#hub/domains/members/workflow.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { BridgeLink, FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
@@ -31,6 +28,7 @@ import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
+import { hubTables } from '#hub/tables.ts';
 
 export const startMs = Date.parse('2026-11-22T12:00:00Z');
 export const staff: Actor = { kind: 'account', id: '01890000-0000-7000-8000-000000000001', name: 'Grace' };
@@ -129,7 +127,7 @@ async function openIn(folder: string, key: Buffer, time: TestTime): Promise<Benc
   const store = await openStore({
     path: path.join(folder, 'hub.sqlite'),
     key,
-    registry: { ...identityTables, ...memberTables, ...accessTables },
+    registry: hubTables,
     migrationsDir: path.resolve(import.meta.dirname, '../../migrations/sqlite'),
     clock: time,
     log,

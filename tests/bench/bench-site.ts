@@ -4,14 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseCardText } from '#hub/domains/access/card-rules.ts';
 import { saveReading } from '#hub/domains/access/credential-repository.ts';
-import { accessTables } from '#hub/domains/access/repository.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { createAccess } from '#hub/domains/access/workflow.ts';
-import { identityTables } from '#hub/domains/identity/repository.ts';
 import { loadSite } from '#hub/domains/identity/workflow.ts';
 import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
 import { insertMembership } from '#hub/domains/members/membership-repository.ts';
-import { findMemberNames, insertMember, memberTables } from '#hub/domains/members/repository.ts';
+import { findMemberNames, insertMember } from '#hub/domains/members/repository.ts';
 import { followMemberChange, loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
 import { hubPaths } from '#hub/platform/hub-config.ts';
 import { readKey } from '#hub/platform/keys.ts';
@@ -19,6 +17,7 @@ import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { createSystemClock } from '#hub/platform/system-clock.ts';
 import { openStore } from '#hub/store/open-store.ts';
+import { hubTables } from '#hub/tables.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 
 /** A door of the bench's bridge: a strike, a contact and one reader, four of the 64 simulated lines. */
@@ -123,7 +122,7 @@ async function addMembers(
   const store = await openStore({
     path: paths.store,
     key: await readKey(path.join(paths.keys, 'store.key')),
-    registry: { ...identityTables, ...memberTables, ...accessTables },
+    registry: hubTables,
     migrationsDir: path.resolve(import.meta.dirname, '../../migrations/sqlite'),
     clock,
     log,

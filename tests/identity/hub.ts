@@ -1,11 +1,11 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startIdentity } from '#hub/domains/identity/claim-workflow.ts';
 import type { Claimed, IdentityDeps } from '#hub/domains/identity/deps.ts';
 import { createPasswordHasher, type PasswordHasher } from '#hub/domains/identity/password.ts';
-import { identityTables, type Site } from '#hub/domains/identity/repository.ts';
+import type { Site } from '#hub/domains/identity/repository.ts';
 import { identityEndpoints } from '#hub/domains/identity/routes.ts';
 import { createSessionAuthenticator } from '#hub/domains/identity/session-authenticator.ts';
 import { createApp } from '#hub/http/app.ts';
@@ -15,6 +15,7 @@ import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';
+import { hubTables } from '#hub/tables.ts';
 
 /** A wall clock that stands still until it is told otherwise. */
 export class TestClock {
@@ -77,14 +78,9 @@ export interface IdentityHub {
   close(): Promise<void>;
 }
 
-const migrations = path.resolve(import.meta.dirname, '../../migrations/sqlite');
-
-/** A folder for one test file, with the migrations of this domain alone. */
+/** A folder for one test file. */
 export function makeFolder(): { folder: string; remove: () => void } {
   const folder = mkdtempSync(path.join(tmpdir(), 'hub-identity-'));
-  mkdirSync(path.join(folder, 'migrations'));
-  for (const name of ['0001_foundation.sql', '0002_identity.sql'])
-    cpSync(path.join(migrations, name), path.join(folder, 'migrations', name));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
@@ -103,8 +99,8 @@ export async function startHub(
   const store = await openStore({
     path: storePath,
     key: storeKey,
-    registry: identityTables,
-    migrationsDir: path.join(folder, 'migrations'),
+    registry: hubTables,
+    migrationsDir: path.resolve(import.meta.dirname, '../../migrations/sqlite'),
     clock,
     log,
   });

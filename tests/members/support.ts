@@ -1,16 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import { identityTables } from '#hub/domains/identity/repository.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { memberInputSchema, membershipInputSchema } from '#hub/domains/members/member-schema.ts';
 import { createMember } from '#hub/domains/members/member-workflow.ts';
 import { createMembership } from '#hub/domains/members/membership-workflow.ts';
 import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
 import { createPlan } from '#hub/domains/members/plan-workflow.ts';
-import { memberTables } from '#hub/domains/members/repository.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
@@ -21,6 +19,7 @@ import { newId } from '#hub/platform/new-id.ts';
 import type { StoreLocation } from '#hub/store/open.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';
+import { hubTables } from '#hub/tables.ts';
 
 export const dayMs = 86_400_000;
 export const startMs = Date.parse('2026-11-22T12:00:00Z');
@@ -56,17 +55,12 @@ const log = createLog({ level: 'silent' });
 /** A real encrypted store in a folder of its own, closed and removed when the test ends. */
 export async function openBench(): Promise<MembersBench> {
   const folder = mkdtempSync(path.join(tmpdir(), 'mc-members-'));
-  const migrationsDir = path.join(folder, 'migrations');
-  mkdirSync(migrationsDir);
-  const from = path.resolve(import.meta.dirname, '../../migrations/sqlite');
-  for (const name of readdirSync(from))
-    if (/^000[123]_/.test(name)) copyFileSync(path.join(from, name), path.join(migrationsDir, name));
   const clock = new TestClock();
   const location = { path: path.join(folder, 'hub.sqlite'), key: randomBytes(32), keyPlace: 'a test' };
   const store = await openStore({
     ...location,
-    registry: { ...identityTables, ...memberTables },
-    migrationsDir,
+    registry: hubTables,
+    migrationsDir: path.resolve(import.meta.dirname, '../../migrations/sqlite'),
     clock,
     log,
   });
