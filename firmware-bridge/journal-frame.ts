@@ -104,6 +104,7 @@ const present = {
 export const frameHeaderBytes = 8;
 export const tagBytes = 16;
 export const maxPayloadBytes = 4096;
+export const maxFrameBytes = frameHeaderBytes + maxPayloadBytes + tagBytes;
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const maxShortBytes = 254;

@@ -1,6 +1,6 @@
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import type { JournalDisk } from './journal-disk.ts';
-import { decodeEntry } from './journal-frame.ts';
+import { decodeEntry, maxFrameBytes } from './journal-frame.ts';
 import {
   framesIn,
   inspectSegment,
@@ -15,15 +15,19 @@ interface KnownSegment {
   readonly firstSeq: number;
 }
 
-interface DecodedSegment {
+/** Where reading goes on: behind the last frame that was taken. */
+interface Place {
   readonly name: string;
   readonly header: SegmentHeader;
-  readonly events: BridgeEvent[];
-  /** Behind the last frame that was read. */
-  end: number;
-  lastSeq: number;
-  complete: boolean;
+  readonly offset: number;
+  readonly lastSeq: number;
 }
+
+/**
+ * So much of a segment is in memory at once, and a frame more, so that none that begins in it is cut. A segment whole
+ * would leave megabytes of its events behind in the heap of the thread.
+ */
+const windowBytes = 16_384;
 
 /** Stands for an event that can no longer be read, so that numbers stay contiguous and the loss is visible. */
 const missingEvent = (seq: number, near: BridgeEvent): BridgeEvent => ({
@@ -47,8 +51,7 @@ export class JournalReader {
   readonly #journalId: string;
   readonly #inspected = new Map<string, number | null>();
   #segments: readonly KnownSegment[] = [];
-  /** The events of the segment that is being drained. */
-  #cached: DecodedSegment | null = null;
+  #place: Place | null = null;
 
   constructor(disk: JournalDisk, key: Uint8Array, journalId: string) {
     this.#disk = disk;
@@ -82,35 +85,31 @@ export class JournalReader {
     return this.#segments.findLastIndex((segment) => segment.firstSeq <= seq);
   }
 
-  /** The events of a segment, at least up to `wanted` when they are there: what has been added is read on from where it was. */
-  #eventsOf(segment: KnownSegment, wanted: number): readonly BridgeEvent[] {
-    let cached = this.#cached?.name === segment.name ? this.#cached : null;
-    if (cached !== null && (cached.complete || cached.lastSeq >= wanted)) return cached.events;
-    const file = this.#disk.open(segment.name, 'read');
+  /** The events of a segment from `seq` on, read as far as they are asked for. */
+  *#eventsOf(segment: KnownSegment, seq: number): Generator<BridgeEvent> {
+    const { name } = segment;
+    const known = this.#place?.name === name && this.#place.lastSeq < seq ? this.#place : null;
+    const file = this.#disk.open(name, 'read');
     try {
-      const header = cached?.header ?? readSegmentHeader(this.#key, file.read(0, segmentHeaderBytes));
-      if (header === null) return [];
-      cached ??= {
-        name: segment.name,
-        header,
-        events: [],
-        end: segmentHeaderBytes,
-        lastSeq: 0,
-        complete: false,
-      };
-      // A segment behind this one says that nothing is added here any more.
-      const complete = this.#segments.at(-1)?.name !== segment.name;
-      const bytes = file.read(cached.end, Math.max(0, file.size() - cached.end));
-      const { end } = cached;
-      for (const frame of framesIn(header, bytes, 0, cached.lastSeq)) {
-        const event = decodeEntry(frame.payload, frame.seq, header.bootId);
-        if (event !== null) cached.events.push(event);
-        cached.end = end + frame.end;
-        cached.lastSeq = frame.seq;
+      const header = known?.header ?? readSegmentHeader(this.#key, file.read(0, segmentHeaderBytes));
+      if (header === null) return;
+      const bytes = file.size();
+      let offset = known?.offset ?? segmentHeaderBytes;
+      let lastSeq = known?.lastSeq ?? 0;
+      while (offset < bytes) {
+        const window = file.read(offset, Math.min(windowBytes + maxFrameBytes + 1, bytes - offset));
+        let end = 0;
+        for (const frame of framesIn(header, window, 0, lastSeq)) {
+          ({ end, seq: lastSeq } = frame);
+          if (frame.seq < seq) continue;
+          const event = decodeEntry(frame.payload, frame.seq, header.bootId);
+          if (event === null) continue;
+          this.#place = { name, header, offset: offset + end, lastSeq };
+          yield event;
+        }
+        // Behind the last whole frame, and never back: what was not one is damage, or nothing yet.
+        offset += Math.max(end, Math.min(windowBytes, window.length));
       }
-      cached.complete = complete;
-      this.#cached = cached;
-      return cached.events;
     } finally {
       file.close();
     }
@@ -126,6 +125,7 @@ export class JournalReader {
     let next = Math.max(seq, this.#segments[0]?.firstSeq ?? seq);
     let index = Math.max(0, this.#indexFor(next));
     let refreshed = false;
+    let last: string | null = null;
     while (found.length < limit && next <= upTo) {
       const segment = this.#segments[index];
       if (segment === undefined) {
@@ -134,12 +134,11 @@ export class JournalReader {
         refreshed = true;
         this.#refresh();
         index = this.#indexFor(next);
-        if (index < 0 || this.#segments.at(-1)?.name === this.#cached?.name) break;
+        if (index < 0 || this.#segments.at(-1)?.name === last) break;
         continue;
       }
-      const wanted = Math.min(upTo, next + limit - found.length - 1);
-      for (const event of this.#eventsOf(segment, wanted)) {
-        if (event.seq < next) continue;
+      last = segment.name;
+      for (const event of this.#eventsOf(segment, next)) {
         while (next < event.seq && next <= upTo && found.length < limit) {
           found.push(missingEvent(next, event));
           next += 1;
@@ -147,6 +146,7 @@ export class JournalReader {
         if (next > upTo || found.length >= limit) break;
         found.push(event);
         next += 1;
+        if (next > upTo || found.length >= limit) break;
       }
       index += 1;
     }

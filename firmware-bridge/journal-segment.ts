@@ -2,7 +2,7 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { bytesToId, idToBytes } from '#hub/kernel/ids.ts';
 import type { JournalDisk } from './journal-disk.ts';
-import { decodeEntry, openFrame, readFrameHeader } from './journal-frame.ts';
+import { decodeEntry, maxFrameBytes, openFrame, readFrameHeader } from './journal-frame.ts';
 
 /**
  * A segment is a file of 256 KiB: a header of 64 bytes, then frames, then zeros. Header: 0 'MCJ1', 4 number u32,
@@ -131,7 +131,7 @@ export type SegmentFinding =
     }
   | { readonly kind: 'unreadable'; readonly number: number; readonly name: string; readonly bytes: number };
 
-const headBytes = segmentHeaderBytes + 4200;
+const headBytes = segmentHeaderBytes + maxFrameBytes + 1;
 
 /** Looks at the head of a segment only, and at all of it when its first frame is damaged. */
 export function inspectSegment(disk: JournalDisk, bridgeKey: Uint8Array, name: string): SegmentFinding {
