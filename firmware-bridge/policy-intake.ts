@@ -22,12 +22,28 @@ export const answerTimeoutMs = 30_000;
 /** 200,000 credentials: four times what one bridge is built for. */
 export const maxAnswerBytes = 200_000 * recordBytes;
 
+/** Records of the pages so far, one behind the other, in memory that is given back at once when it is not needed any more. */
+class GatheredRecords {
+  readonly #buffer = new ArrayBuffer(0, { maxByteLength: maxAnswerBytes });
+  readonly bytes = new Uint8Array(this.#buffer);
+
+  append(records: Uint8Array): void {
+    const end = this.#buffer.byteLength;
+    this.#buffer.resize(end + records.length);
+    this.bytes.set(records, end);
+  }
+
+  free(): void {
+    this.#buffer.resize(0);
+  }
+}
+
 interface Answer {
   readonly requestId: string;
   /** What was asked: a delta may only be laid over this. */
   readonly base: StoredPolicy | null;
-  readonly pages: Uint8Array[];
-  bytes: number;
+  pages: number;
+  readonly records: GatheredRecords;
   full: boolean | null;
   deadlineMs: number;
 }
@@ -52,11 +68,12 @@ export class PolicyIntake {
   /** Begins a question; an answer under way is dropped. `whole`: what the bridge has is not to be built upon. */
   ask(requestId: string, current: StoredPolicy | null, whole: boolean, nowMs: number): PolicyQuestion {
     const base = whole ? null : current;
+    this.drop();
     this.#answer = {
       requestId,
       base: current,
-      pages: [],
-      bytes: 0,
+      pages: 0,
+      records: new GatheredRecords(),
       full: null,
       deadlineMs: nowMs + answerTimeoutMs,
     };
@@ -77,46 +94,54 @@ export class PolicyIntake {
     const answer = this.#answer;
     if (answer?.requestId !== page.requestId) return null;
     // A repeat of what is there already: the question for the next one was lost, perhaps.
-    if (page.page < answer.pages.length) return answer.pages.length;
-    const records = new Uint8Array(Buffer.from(page.records, 'base64'));
+    if (page.page < answer.pages) return answer.pages;
+    const records = Buffer.from(page.records, 'base64');
     const fits =
-      page.page === answer.pages.length &&
+      page.page === answer.pages &&
       records.length % recordBytes === 0 &&
       (answer.full ?? page.full) === page.full &&
-      answer.bytes + records.length <= maxAnswerBytes;
+      answer.records.bytes.length + records.length <= maxAnswerBytes;
     if (!fits) {
-      this.#answer = null;
+      this.drop();
       return 'incomplete';
     }
     answer.full = page.full;
-    answer.pages.push(records);
-    answer.bytes += records.length;
+    answer.records.append(records);
+    answer.pages += 1;
     answer.deadlineMs = nowMs + answerTimeoutMs;
-    return answer.pages.length;
+    return answer.pages;
   }
 
   /** True once when the answer under way has paused for too long; it is dropped. */
   hasTimedOut(nowMs: number): boolean {
     if (this.#answer === null || nowMs < this.#answer.deadlineMs) return false;
-    this.#answer = null;
+    this.drop();
     return true;
   }
 
   drop(): void {
+    this.#answer?.records.free();
     this.#answer = null;
   }
 
   close(close: PolicyClose): CloseOutcome {
     const answer = this.#answer;
     if (answer?.requestId !== close.requestId) return { kind: 'ignored' };
-    this.#answer = null;
-    if (close.pages !== answer.pages.length || (answer.full ?? close.full) !== close.full)
+    try {
+      return this.#complete(answer, close);
+    } finally {
+      this.drop();
+    }
+  }
+
+  #complete(answer: Answer, close: PolicyClose): CloseOutcome {
+    if (close.pages !== answer.pages || (answer.full ?? close.full) !== close.full)
       return { kind: 'refused', code: 'incomplete' };
     const { base } = answer;
     if (!close.full && base === null) return { kind: 'refused', code: 'incomplete' };
     const records = mergeRecords(
       close.full ? emptyRecords() : (base?.records ?? emptyRecords()),
-      answer.pages,
+      answer.records.bytes,
       new Set(close.full ? [] : close.removed),
     );
     if (policyHash(recordsSum(records), documentHash(close.document)) !== close.version.hash)

@@ -5,61 +5,55 @@ import { bytesToId } from '#hub/kernel/ids.ts';
 const digestHex = (records: Uint8Array, offset: number): string =>
   Buffer.from(records.buffer, records.byteOffset + offset, digestBytes).toString('hex');
 
-interface Placed {
-  readonly source: Uint8Array;
-  readonly offset: number;
-}
-
-function compareRecords(left: Placed, right: Placed): number {
+function compareRecords(left: Uint8Array, leftAt: number, right: Uint8Array, rightAt: number): number {
   for (let index = 0; index < digestBytes; index += 1) {
-    const difference = (left.source[left.offset + index] ?? 0) - (right.source[right.offset + index] ?? 0);
+    const difference = (left[leftAt + index] ?? 0) - (right[rightAt + index] ?? 0);
     if (difference !== 0) return difference;
   }
   return 0;
 }
 
-/** Records of all pages by digest; of two with one digest the later. */
-function sortPages(pages: readonly Uint8Array[]): Placed[] {
-  const placed: Placed[] = [];
-  for (const source of pages)
-    for (let offset = 0; offset + recordBytes <= source.length; offset += recordBytes)
-      placed.push({ source, offset });
-  // The sort is stable, so that the later of two equals stands behind the earlier.
-  placed.sort(compareRecords);
-  return placed.filter((record, index) => {
-    const next = placed[index + 1];
-    return next === undefined || compareRecords(record, next) !== 0;
+/** Offsets of the records in the order of their digests; of two with one digest the later. */
+function sortRecords(records: Uint8Array): Uint32Array {
+  const offsets = Uint32Array.from(
+    { length: Math.floor(records.length / recordBytes) },
+    (_, index) => index * recordBytes,
+  );
+  // The later of two equals stands behind the earlier.
+  offsets.sort((left, right) => compareRecords(records, left, records, right) || left - right);
+  return offsets.filter((offset, index) => {
+    const next = offsets[index + 1];
+    return next === undefined || compareRecords(records, offset, records, next) !== 0;
   });
 }
 
-/** `base` (sorted) with the records of `pages` put in or exchanged and `removed` (hex digests) taken out; sorted. */
+/** `base` (sorted) with the records of `changes` put in or exchanged and `removed` (hex digests) taken out; sorted. */
 export function mergeRecords(
   base: Uint8Array,
-  pages: readonly Uint8Array[],
+  changes: Uint8Array,
   removed: ReadonlySet<string>,
 ): Uint8Array<SharedArrayBuffer> {
-  const changes = sortPages(pages);
-  const merged = new Uint8Array(new SharedArrayBuffer(base.length + changes.length * recordBytes));
+  const offsets = sortRecords(changes);
+  const merged = new Uint8Array(new SharedArrayBuffer(base.length + offsets.length * recordBytes));
   let length = 0;
-  const put = ({ source, offset }: Placed): void => {
+  const put = (source: Uint8Array, offset: number): void => {
     if (removed.size > 0 && removed.has(digestHex(source, offset))) return;
     merged.set(source.subarray(offset, offset + recordBytes), length);
     length += recordBytes;
   };
   let next = 0;
-  for (let offset = 0; offset + recordBytes <= base.length; offset += recordBytes) {
-    const old: Placed = { source: base, offset };
-    let change = changes[next];
-    let order = change === undefined ? 1 : compareRecords(change, old);
-    while (change !== undefined && order < 0) {
-      put(change);
+  for (let old = 0; old + recordBytes <= base.length; old += recordBytes) {
+    const orderOf = (change: number | undefined): number =>
+      change === undefined ? 1 : compareRecords(changes, change, base, old);
+    let order = orderOf(offsets[next]);
+    while (order < 0) {
+      put(changes, offsets[next] ?? 0);
       next += 1;
-      change = changes[next];
-      order = change === undefined ? 1 : compareRecords(change, old);
+      order = orderOf(offsets[next]);
     }
-    if (order !== 0) put(old);
+    if (order !== 0) put(base, old);
   }
-  for (const change of changes.slice(next)) put(change);
+  for (const change of offsets.subarray(next)) put(changes, change);
   if (length === merged.length) return merged;
   const exact = new Uint8Array(new SharedArrayBuffer(length));
   exact.set(merged.subarray(0, length));

@@ -34,12 +34,12 @@ const headSchema = z.strictObject({
 const confirmationSchema = z.strictObject({ wallMs: z.number().int(), trusted: z.boolean() });
 
 /** u32 length of the head, the head as JSON, the records. */
-function pack(policy: StoredPolicy): Buffer {
+function pack(policy: StoredPolicy): Uint8Array[] {
   const { version, document, withheldIds, removedIds, records } = policy;
   const head = Buffer.from(JSON.stringify({ version, document, withheldIds, removedIds }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(head.length);
-  return Buffer.concat([length, head, records]);
+  return [length, head, records];
 }
 
 function unpack(bytes: Buffer): StoredPolicy {

@@ -23,9 +23,12 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-async function fill(handle: FileHandle, bytes: Uint8Array | string, mode: number): Promise<void> {
+/** Whole, or piece by piece. */
+type FileContent = string | Uint8Array | Iterable<Uint8Array>;
+
+async function fill(handle: FileHandle, content: FileContent, mode: number): Promise<void> {
   try {
-    await handle.writeFile(bytes);
+    await handle.writeFile(content);
     // The mode given to open() is narrowed by the umask; this is the one that was asked for.
     await handle.chmod(mode);
     await handle.sync();
@@ -35,18 +38,14 @@ async function fill(handle: FileHandle, bytes: Uint8Array | string, mode: number
 }
 
 /**
- * Replaces `file` as a whole: after a crash or a power cut it holds either what it held before or all of `bytes`.
+ * Replaces `file` as a whole: after a crash or a power cut it holds either what it held before or all of `content`.
  * When the promise resolves, the content and the name are on the disk. Throws the Faults `diskFull`, `fileNotWritten`.
  */
-export async function writeFileDurably(
-  file: string,
-  bytes: Uint8Array | string,
-  mode = 0o600,
-): Promise<void> {
+export async function writeFileDurably(file: string, content: FileContent, mode = 0o600): Promise<void> {
   const directory = path.dirname(file);
   const draft = path.join(directory, `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    await fill(await open(draft, 'wx', mode), bytes, mode);
+    await fill(await open(draft, 'wx', mode), content, mode);
     await rename(draft, file);
     await syncDirectory(directory);
   } catch (cause) {

@@ -31,13 +31,30 @@ function keyCheck(key: Uint8Array): Buffer {
 const additionalData = (header: Uint8Array, purpose: string): Buffer =>
   Buffer.concat([header, Buffer.from(purpose, 'utf8')]);
 
-/** Encrypts `bytes` under a 32-byte key. `purpose` names what the file is for and must be given again to `unseal`. */
-export function seal(key: Uint8Array, bytes: Uint8Array, purpose: string): Buffer {
+/** Encrypted at once; a large file is never in memory whole a second time. */
+const pieceBytes = 65_536;
+
+/**
+ * Encrypts the parts, one after the other, under a 32-byte key: the pieces of the sealed file, in order. `purpose` names
+ * what the file is for and must be given again to `unseal`.
+ */
+export function* seal(
+  key: Uint8Array,
+  parts: readonly Uint8Array[],
+  purpose: string,
+): Generator<Uint8Array, void, undefined> {
   const nonce = randomBytes(nonceBytes);
   const header = Buffer.concat([magic, Buffer.of(version), keyCheck(key), nonce]);
   const cipher = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: tagBytes });
-  cipher.setAAD(additionalData(header, purpose), { plaintextLength: bytes.length });
-  return Buffer.concat([header, cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
+  cipher.setAAD(additionalData(header, purpose), {
+    plaintextLength: parts.reduce((sum, part) => sum + part.length, 0),
+  });
+  yield header;
+  for (const part of parts)
+    for (let offset = 0; offset < part.length; offset += pieceBytes)
+      yield cipher.update(part.subarray(offset, offset + pieceBytes));
+  yield cipher.final();
+  yield cipher.getAuthTag();
 }
 
 /**

@@ -95,7 +95,7 @@ export function makePolicy(
 ): StoredPolicy {
   const document = makeDocument(changed);
   const records = shareRecords(
-    mergeRecords(new Uint8Array(0), [Buffer.concat(cards.map(makeRecord))], new Set()),
+    mergeRecords(new Uint8Array(0), Buffer.concat(cards.map(makeRecord)), new Set()),
   );
   const hash = policyHash(recordsSum(records), documentHash(document));
   return {

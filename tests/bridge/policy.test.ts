@@ -73,9 +73,9 @@ describe('records', () => {
         fc.array(fc.nat({ max: 30 })),
         (old, pages, gone) => {
           const recordsOf = (cards: readonly TestCard[]): Uint8Array => Buffer.concat(cards.map(makeRecord));
-          const base = mergeRecords(new Uint8Array(0), [recordsOf(old)], new Set());
+          const base = mergeRecords(new Uint8Array(0), recordsOf(old), new Set());
           const removed = new Set(gone.map((number) => hexOf(makeRecord({ number }).subarray(0, 16))));
-          const merged = mergeRecords(base, pages.map(recordsOf), removed);
+          const merged = mergeRecords(base, Buffer.concat(pages.map(recordsOf)), removed);
           const expected = new Map<string, string>();
           for (const card of [...old, ...pages.flat()]) {
             const record = makeRecord(card);

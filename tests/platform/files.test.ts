@@ -62,12 +62,14 @@ describe('a key file', () => {
 
 describe('a sealed file', () => {
   const key = Buffer.alloc(32, 1);
+  const sealWhole = (bytes: Uint8Array, purpose: string): Buffer =>
+    Buffer.concat([...seal(key, [bytes], purpose)]);
   const plain = Buffer.from('the policy of the front door');
 
   it('opens to what was sealed, for the same purpose and key only', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 500 }), fc.string(), fc.string(), (bytes, purpose, other) => {
-        const sealed = seal(key, bytes, purpose);
+        const sealed = sealWhole(bytes, purpose);
         expect(sealed).toHaveLength(bytes.length + sealOverheadBytes);
         expect([...unseal(key, sealed, purpose)]).toEqual([...bytes]);
         if (Buffer.from(other).equals(Buffer.from(purpose))) return;
@@ -76,19 +78,27 @@ describe('a sealed file', () => {
     );
   });
 
+  it('is the same file whatever parts it was made of', () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(200_000)).map((_, index) => index % 251);
+    const parts = [shared.subarray(0, 3), shared.subarray(3, 70_000), shared.subarray(70_000)];
+    const pieces = [...seal(key, parts, 'p')];
+    expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThanOrEqual(65_536);
+    expect(unseal(key, Buffer.concat(pieces), 'p').equals(Buffer.from(shared))).toBe(true);
+  });
+
   it('shows nothing of what it holds, and never looks the same twice', () => {
-    expect(seal(key, plain, 'p').includes('policy')).toBe(false);
-    expect(seal(key, plain, 'p').equals(seal(key, plain, 'p'))).toBe(false);
+    expect(sealWhole(plain, 'p').includes('policy')).toBe(false);
+    expect(sealWhole(plain, 'p').equals(sealWhole(plain, 'p'))).toBe(false);
   });
 
   it('says wrongKey for another key', () => {
-    expect(() => unseal(Buffer.alloc(32, 2), seal(key, plain, 'p'), 'p')).toThrow(
+    expect(() => unseal(Buffer.alloc(32, 2), sealWhole(plain, 'p'), 'p')).toThrow(
       expect.objectContaining({ code: 'wrongKey' }),
     );
   });
 
   it('says that it is damaged at whichever bit it was changed or byte it was cut', () => {
-    const sealed = seal(key, plain, 'p');
+    const sealed = sealWhole(plain, 'p');
     for (let at = 0; at < sealed.length; at += 1) {
       const changed = Buffer.from(sealed);
       changed[at]! ^= 0x10;
