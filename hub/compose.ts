@@ -16,7 +16,7 @@ import { advanceDueMemberships } from './domains/members/membership-workflow.ts'
 import { createPlanInside } from './domains/members/plan-workflow.ts';
 import { findMember, findMemberNames } from './domains/members/repository.ts';
 import { memberEndpoints } from './domains/members/routes.ts';
-import { loadAdmissionFacts, type MemberDeps } from './domains/members/workflow.ts';
+import { loadAdmissionFacts, type MemberDeps, subjectExists } from './domains/members/workflow.ts';
 import { createApp } from './http/app.ts';
 import { authorityEndpoint } from './http/authority-endpoint.ts';
 import type { Endpoint } from './http/endpoint.ts';
@@ -141,6 +141,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     loadSite,
     loadAdmissionFacts,
     loadMemberNames: findMemberNames,
+    subjectExists,
   });
   const memberDeps: MemberDeps = {
     ...common,

@@ -14,6 +14,8 @@ import {
   removePortal,
 } from '#hub/domains/access/place-workflow.ts';
 import { changeRule, createRule } from '#hub/domains/access/rule-workflow.ts';
+import { groupInputSchema } from '#hub/domains/members/plan-schema.ts';
+import { createGroup } from '#hub/domains/members/plan-workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { accepted, firstPortal, openWithBridge, refused, staff } from './support.ts';
 
@@ -148,13 +150,16 @@ describe('rules', () => {
   test('a change keeps what is not named, and times are the site’s own moments', async () => {
     const { bench } = await openWithBridge();
     const { parts } = bench.access;
+    const group = accepted(
+      await createGroup(bench.members, staff, groupInputSchema.parse({ name: 'Course' })),
+    );
     const made = accepted(
       await createRule(
         parts,
         staff,
         ruleCreateSchema.parse({
           name: 'Course',
-          subject: { kind: 'group', id: 'course' },
+          subject: { kind: 'group', id: group.id },
           target: { kind: 'site' },
           validUntil: '2026-12-01T00:00:00+01:00',
         }),
@@ -169,6 +174,22 @@ describe('rules', () => {
     expect(openEnded.validUntil).toBe(null);
   });
 });
+
+test.each(['plan', 'group', 'member'] as const)(
+  'a rule for a %s that is not there is refused',
+  async (kind) => {
+    const { bench } = await openWithBridge();
+    const rule = ruleCreateSchema.parse({
+      name: 'X',
+      subject: { kind, id: newId() },
+      target: { kind: 'site' },
+    });
+    expect(refused(await createRule(bench.access.parts, staff, rule))).toMatchObject({
+      code: 'ruleInvalid',
+      errors: [{ pointer: '/body/subject/id' }],
+    });
+  },
+);
 
 test('opening hours are one week for each area, and go away again', async () => {
   const { bench, bridge } = await openWithBridge();

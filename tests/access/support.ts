@@ -17,7 +17,7 @@ import { createMember } from '#hub/domains/members/member-workflow.ts';
 import { createMembership } from '#hub/domains/members/membership-workflow.ts';
 import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
 import { createPlan } from '#hub/domains/members/plan-workflow.ts';
-import { loadAdmissionFacts, type MemberDeps } from '#hub/domains/members/workflow.ts';
+import { loadAdmissionFacts, type MemberDeps, subjectExists } from '#hub/domains/members/workflow.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { BridgeLink, FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
 import { type FromBridge, schemaFromBridge, schemaToBridge, type ToBridge } from '#hub/mqtt/topics.ts';
@@ -146,6 +146,7 @@ async function openIn(folder: string, key: Buffer, time: TestTime): Promise<Benc
     loadSite,
     loadAdmissionFacts,
     loadMemberNames,
+    subjectExists,
   });
   const members: MemberDeps = {
     store,

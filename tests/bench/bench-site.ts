@@ -10,7 +10,7 @@ import { loadSite } from '#hub/domains/identity/workflow.ts';
 import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
 import { insertMembership } from '#hub/domains/members/membership-repository.ts';
 import { findMemberNames, insertMember } from '#hub/domains/members/repository.ts';
-import { followMemberChange, loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
+import { followMemberChange, loadAdmissionFacts, subjectExists } from '#hub/domains/members/workflow.ts';
 import { hubPaths } from '#hub/platform/hub-config.ts';
 import { readKey } from '#hub/platform/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
@@ -139,6 +139,7 @@ async function addMembers(
       loadSite,
       loadAdmissionFacts,
       loadMemberNames: findMemberNames,
+      subjectExists,
     });
     const plan = await store.read.selectFrom('plan').select('id').executeTakeFirstOrThrow();
     const deps = { announce: () => undefined, onAdmissionChanged: access.onAdmissionChanged };

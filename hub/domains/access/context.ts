@@ -30,6 +30,11 @@ export interface AccessDeps {
     reader: Reader,
     memberIds: readonly string[],
   ) => Promise<ReadonlyMap<string, string>>;
+  /** Whether the member, plan or group that a rule is for is there. */
+  readonly subjectExists: (
+    reader: Reader,
+    subject: { readonly kind: 'member' | 'plan' | 'group'; readonly id: string },
+  ) => Promise<boolean>;
 }
 
 /** Timers that do not keep the process alive. */

@@ -26,8 +26,8 @@ async function checkRule(
     errors.push({ pointer: '/body/target/id', message: 'is no area: choose one of the list' });
   if (target.kind === 'portal' && (await findPortal(tx, target.id)) === null)
     errors.push({ pointer: '/body/target/id', message: 'is no door: choose one of the list' });
-  if (subject.kind === 'member' && !(await parts.loadMemberNames(tx, [subject.id])).has(subject.id))
-    errors.push({ pointer: '/body/subject/id', message: 'is no member' });
+  if (subject.kind !== 'everyone' && !(await parts.subjectExists(tx, subject)))
+    errors.push({ pointer: '/body/subject/id', message: `is no ${subject.kind}: choose one of the list` });
   if (rule.validFromMs !== null && rule.validUntilMs !== null && rule.validUntilMs <= rule.validFromMs)
     errors.push({ pointer: '/body/validUntil', message: 'must be later than validFrom' });
   for (const [index, window] of rule.windows.entries())

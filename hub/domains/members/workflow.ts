@@ -5,6 +5,8 @@ import type { Clock } from '#hub/platform/clock.ts';
 import type { Reader, RowMissing, StaleVersion, Store, Transaction } from '#hub/store/store.ts';
 import { type AdmissionRow, listAdmissionRows, listMemberIds } from './membership-repository.ts';
 import { admissionPeriod, effectiveMembership, isFinal } from './membership-rules.ts';
+import { findGroup, findPlan } from './plan-repository.ts';
+import { findMember } from './repository.ts';
 import type { AdmissionFacts } from './schema.ts';
 import { replaceMemberWords } from './search-repository.ts';
 import { memberWords } from './search-rules.ts';
@@ -88,3 +90,12 @@ export function assertWritten(written: Result<unknown, StaleVersion | RowMissing
 
 /** How a person is named in a row that says who did it. */
 export const actorName = (actor: Actor): string => (actor.kind === 'account' ? actor.name : actor.kind);
+
+/** Whether a member, plan or group is there, for what refers to it from elsewhere. */
+export async function subjectExists(
+  reader: Reader,
+  subject: { readonly kind: 'member' | 'plan' | 'group'; readonly id: string },
+): Promise<boolean> {
+  const find = { member: findMember, plan: findPlan, group: findGroup }[subject.kind];
+  return (await find(reader, subject.id)) !== undefined;
+}
