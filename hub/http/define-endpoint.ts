@@ -27,6 +27,7 @@ export function defineEndpoint<
     method: spec.method,
     path: spec.path,
     summary: spec.summary,
+    description: spec.description,
     tag: spec.tag,
     access: spec.access,
     params: spec.params,

@@ -64,6 +64,8 @@ export interface EndpointSpec<
   /** As in OpenAPI: `/api/members/{id}`. */
   readonly path: string;
   readonly summary: string;
+  /** What the summary leaves out, as CommonMark; who may call and how often is said anyway. */
+  readonly description?: string;
   readonly tag: string;
   readonly access: A;
   readonly params?: P;
@@ -83,6 +85,7 @@ export interface Endpoint {
   readonly method: Method;
   readonly path: string;
   readonly summary: string;
+  readonly description: string | undefined;
   readonly tag: string;
   readonly access: Access;
   readonly params: z.ZodType | undefined;

@@ -1,12 +1,18 @@
 import { z } from 'zod';
-import { assert } from '#hub/kernel/result.ts';
+import { permissionTexts } from '#hub/domains/identity/schema.ts';
 import type { Access, Endpoint } from './endpoint.ts';
-import { type PlatformProblemCode, platformProblems, problemSchema } from './problem.ts';
+import { exampleOf } from './openapi-examples.ts';
+import {
+  describeProblems,
+  headerComponents,
+  headersOf,
+  type ProblemExamples,
+  platformCodes,
+} from './openapi-responses.ts';
+import { type Components, isJson, type Json, toJsonSchema } from './openapi-schemas.ts';
+import { describeTags } from './openapi-tags.ts';
+import { platformProblems, problemSchema } from './problem.ts';
 import type { RawEndpoint } from './raw-endpoint.ts';
-
-type Json = Readonly<Record<string, unknown>>;
-const isJson = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export interface OpenapiOptions {
   readonly endpoints: readonly Endpoint[];
@@ -16,53 +22,10 @@ export interface OpenapiOptions {
   readonly csrfHeader: string;
 }
 
-/** The named schemas of the document; a schema is named by `.meta({ id })`. */
-type Components = Map<string, Json>;
-
-const componentRef = (name: string): string => `#/components/schemas/${name}`;
-
-/** The same JSON with every reference to a definition replaced. */
-function replaceRefs(value: unknown, names: ReadonlyMap<string, string>): unknown {
-  if (Array.isArray(value)) return value.map((item: unknown) => replaceRefs(item, names));
-  if (!isJson(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => {
-      if (key !== '$ref' || typeof item !== 'string') return [key, replaceRefs(item, names)];
-      const name = names.get(item);
-      assert(name !== undefined, `the schema refers to ${item}: give it a name by .meta({ id })`);
-      return [key, componentRef(name)];
-    }),
-  );
-}
-
-/** Adds a definition under its name; what is written to and what is read may differ, and then the first is `NameInput`. */
-function nameFor(components: Components, id: string, definition: unknown, io: 'input' | 'output'): string {
-  const text = JSON.stringify(definition);
-  const candidates = io === 'output' ? [id] : [id, `${id}Input`];
-  for (const name of candidates) {
-    const known = components.get(name);
-    if (known === undefined || JSON.stringify(known) === text) return name;
-  }
-  // Reading comes first for every endpoint list, so the plain name is taken by what is read.
-  throw new Error(`two different schemas are both named ${id}`);
-}
-
-function toJsonSchema(components: Components, schema: z.ZodType, io: 'input' | 'output'): Json {
-  const { $schema, $defs, ...root }: Json = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
-  assert(typeof $schema === 'string', 'zod names the dialect');
-  const definitions = Object.entries(isJson($defs) ? $defs : {});
-  // Names first: definitions refer to each other.
-  const plain = new Map(definitions.map(([id]) => [`#/$defs/${id}`, id]));
-  const names = new Map<string, string>();
-  for (const [id, definition] of definitions)
-    names.set(`#/$defs/${id}`, nameFor(components, id, replaceRefs(definition, plain), io));
-  for (const [id, definition] of definitions) {
-    const name = names.get(`#/$defs/${id}`) ?? id;
-    const body = replaceRefs(definition, names);
-    if (isJson(body)) components.set(name, body);
-  }
-  const replaced = replaceRefs(root, names);
-  return isJson(replaced) ? replaced : {};
+/** What is written while the operations are described. */
+interface Draft {
+  readonly components: Components;
+  readonly examples: ProblemExamples;
 }
 
 /** `PATCH /api/members/{id}/holds` -> `patchMembersByIdHolds`. */
@@ -81,156 +44,193 @@ export function operationId(method: string, path: string): string {
   return method.toLowerCase() + words.join('');
 }
 
+/** An id in a path is one of what stands before it. */
+function describePathParameter(path: string, name: string, own: unknown): string {
+  const before = path.slice(0, path.indexOf(`/{${name}}`)).replaceAll(/\/\{\w+\}/g, '');
+  return typeof own === 'string' && own !== 'UUIDv7' ? own : `Id of one of \`${before}\`, a UUIDv7`;
+}
+
 function parametersOf(
-  components: Components,
+  { components }: Draft,
+  path: string,
   schema: z.ZodType | undefined,
   place: 'path' | 'query',
 ): Json[] {
   if (schema === undefined) return [];
   const { properties, required } = toJsonSchema(components, schema, 'input');
   const requiredNames = Array.isArray(required) ? required : [];
-  return Object.entries(isJson(properties) ? properties : {}).map(([name, property]) => ({
-    name,
-    in: place,
-    required: place === 'path' || requiredNames.includes(name),
-    ...(isJson(property) && typeof property['description'] === 'string'
-      ? { description: property['description'] }
-      : {}),
-    schema: property,
-  }));
+  return Object.entries(isJson(properties) ? properties : {}).map(([name, property]) => {
+    const own = isJson(property) ? property['description'] : undefined;
+    const description = place === 'path' ? describePathParameter(path, name, own) : own;
+    return {
+      name,
+      in: place,
+      required: place === 'path' || requiredNames.includes(name),
+      ...(description === undefined ? {} : { description }),
+      schema: property,
+      ...(place === 'path' ? { example: exampleOf(components, property, name) } : {}),
+    };
+  });
 }
 
-function platformCodes(access: Access, method: string, takesInput: boolean): PlatformProblemCode[] {
-  const isWrite = method !== 'GET';
-  return [
-    ...(takesInput || isWrite ? (['invalidRequest'] as const) : []),
-    ...('open' in access ? [] : (['signInRequired', 'sessionExpired', 'credentialsInvalid'] as const)),
-    ...('permission' in access ? (['permissionMissing'] as const) : []),
-    ...(isWrite ? (['csrfFailed', 'malformedJson', 'bodyTooLarge', 'bodyNotJson', 'diskFull'] as const) : []),
-    'tooManyRequests',
-    'internalError',
-    'storeBusy',
-  ];
-}
-
-/** Every status that is a problem, with the codes that it may carry. */
-function problemResponses(codesWithStatus: readonly (readonly [code: string, status: number])[]): Json {
-  const codesByStatus = new Map<number, Set<string>>();
-  for (const [code, status] of codesWithStatus)
-    codesByStatus.set(status, (codesByStatus.get(status) ?? new Set()).add(code));
-  return Object.fromEntries(
-    [...codesByStatus].map(([status, codes]) => [
-      String(status),
-      {
-        description: [...codes].sort().join(', '),
-        content: {
-          'application/problem+json': {
-            schema: {
-              allOf: [
-                { $ref: componentRef('Problem') },
-                { type: 'object', properties: { code: { enum: [...codes].sort() } } },
-              ],
-            },
-          },
-        },
-      },
-    ]),
-  );
-}
-
-const securityOf = (access: Access): Json[] => ('open' in access ? [] : [{ session: [] }]);
+const securityOf = (access: Access, method: string): Json[] =>
+  'open' in access ? [] : [{ session: [], ...(method === 'GET' ? {} : { csrf: [] }) }, { bearer: [] }];
 
 function describeAccess(access: Access): string {
-  if ('open' in access) return `Open: ${access.open}.`;
+  if ('open' in access) return `Open to everybody: ${access.open}.`;
   return 'permission' in access
-    ? `Needs the permission \`${access.permission}\`.`
+    ? `Needs the permission \`${access.permission}\` (${permissionTexts[access.permission].toLowerCase()}).`
     : 'For everybody who is signed in.';
 }
 
-function describeEndpoint(components: Components, endpoint: Endpoint): Json {
+function describeWords({
+  description,
+  access,
+  ratePerMinute,
+}: Pick<Endpoint, 'access' | 'ratePerMinute'> & { readonly description?: string | undefined }): string {
+  const rate = `At most ${ratePerMinute} requests a minute from one address, more from the box itself.`;
+  return [description, describeAccess(access), rate].filter((text) => text !== undefined).join('\n\n');
+}
+
+const withExample = ({ components }: Draft, schema: Json, name = ''): Json => ({
+  schema,
+  example: exampleOf(components, schema, name),
+});
+
+function describeEndpoint(draft: Draft, endpoint: Endpoint): Json {
   const { method, path, access, params, query, body } = endpoint;
   const platform = platformCodes(access, method, params !== undefined || query !== undefined);
+  const done = withExample(draft, toJsonSchema(draft.components, endpoint.response, 'output'));
   return {
     operationId: operationId(method, path),
     summary: endpoint.summary,
-    description: describeAccess(access),
+    description: describeWords(endpoint),
     tags: [endpoint.tag],
-    security: securityOf(access),
-    parameters: [...parametersOf(components, params, 'path'), ...parametersOf(components, query, 'query')],
+    security: securityOf(access, method),
+    parameters: [...parametersOf(draft, path, params, 'path'), ...parametersOf(draft, path, query, 'query')],
     ...(body === undefined
       ? {}
       : {
           requestBody: {
             required: true,
-            content: { 'application/json': { schema: toJsonSchema(components, body, 'input') } },
+            content: {
+              'application/json': withExample(draft, toJsonSchema(draft.components, body, 'input')),
+            },
           },
         }),
     responses: {
       [String(endpoint.status)]: {
         description: 'Done',
-        content: { 'application/json': { schema: toJsonSchema(components, endpoint.response, 'output') } },
+        headers: headersOf(),
+        content: { 'application/json': done },
       },
-      ...problemResponses([
-        ...Object.entries(endpoint.refusals),
-        ...platform.map((code) => [code, platformProblems[code].status] as const),
-      ]),
+      ...describeProblems({
+        ...draft,
+        codes: [
+          ...Object.entries(endpoint.refusals),
+          ...platform.map((code) => [code, platformProblems[code].status] as const),
+        ],
+        done: done['example'],
+      }),
     },
   };
 }
 
-function describeRawEndpoint(components: Components, endpoint: RawEndpoint): Json {
+function describeRawEndpoint(draft: Draft, endpoint: RawEndpoint): Json {
   const platform = platformCodes(endpoint.access, 'GET', false);
-  const content = { [endpoint.mediaType]: { schema: toJsonSchema(components, endpoint.response, 'output') } };
+  const schema = toJsonSchema(draft.components, endpoint.response, 'output');
+  const content = { [endpoint.mediaType]: withExample(draft, schema) };
   const others = Object.entries(endpoint.otherStatuses ?? {});
   return {
     operationId: operationId('GET', endpoint.path),
     summary: endpoint.summary,
-    description: describeAccess(endpoint.access),
+    description: describeWords(endpoint),
     tags: [endpoint.tag],
-    security: securityOf(endpoint.access),
+    security: securityOf(endpoint.access, 'GET'),
     parameters: [],
     responses: {
-      ...problemResponses(platform.map((code) => [code, platformProblems[code].status] as const)),
-      200: { description: 'Done', content },
-      ...Object.fromEntries(others.map(([status, description]) => [status, { description, content }])),
+      ...describeProblems({
+        ...draft,
+        codes: platform.map((code) => [code, platformProblems[code].status] as const),
+        done: undefined,
+      }),
+      200: { description: 'Done', headers: headersOf(), content },
+      ...Object.fromEntries(
+        others.map(([status, description]) => [status, { description, headers: headersOf(), content }]),
+      ),
     },
   };
 }
 
+const describeSecurity = ({ sessionCookie, csrfHeader }: OpenapiOptions): Json => ({
+  session: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: sessionCookie,
+    description: 'The browser session that `POST /auth/session` opens; the browser sends it by itself.',
+  },
+  csrf: {
+    type: 'apiKey',
+    in: 'header',
+    name: csrfHeader,
+    description: 'Goes with the session at everything but GET: `csrfToken` of `GET /auth/session`.',
+  },
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An access token of a program: `Authorization: Bearer ...`, without cookie and CSRF header.',
+  },
+});
+
+const intro = `Doors, members and cards of one makerspace, decided on its own box.
+
+**Errors** are problem documents (RFC 9457, \`application/problem+json\`): \`code\` is for programs, \`title\` and
+\`nextStep\` for people, \`errors\` names fields by JSON pointer, \`requestId\` finds the request in the log.
+
+**Lists** come page by page: send \`nextCursor\` back as \`cursor\` until it is null.
+
+**Changes** name the \`version\` that they were made on; an older one is refused as \`staleVersion\` with what is there
+now as \`current\`.
+
+Times are ISO 8601 in UTC, money is in the smallest unit of its currency, ids are UUIDv7. A trailing slash is accepted
+everywhere.`;
+
 /** The OpenAPI 3.1 document of everything that is mounted: paths, schemas, and every code that each may refuse with. */
 export function describeApi(options: OpenapiOptions): Json {
-  const components: Components = new Map();
+  const draft: Draft = { components: new Map(), examples: new Map() };
+  const { endpoints, rawEndpoints = [] } = options;
   const paths = new Map<string, Record<string, Json>>();
   const put = (path: string, method: string, operation: Json): void => {
     paths.set(path, { ...paths.get(path), [method.toLowerCase()]: operation });
   };
-  toJsonSchema(components, problemSchema, 'output');
+  toJsonSchema(draft.components, problemSchema, 'output');
   // What is read is named before what is written, see `nameFor`.
-  for (const { response } of options.endpoints) toJsonSchema(components, response, 'output');
-  for (const endpoint of options.endpoints)
-    put(endpoint.path, endpoint.method, describeEndpoint(components, endpoint));
-  for (const endpoint of options.rawEndpoints ?? [])
-    put(endpoint.path, 'GET', describeRawEndpoint(components, endpoint));
+  for (const { response } of endpoints) toJsonSchema(draft.components, response, 'output');
+  for (const endpoint of endpoints) put(endpoint.path, endpoint.method, describeEndpoint(draft, endpoint));
+  for (const endpoint of rawEndpoints) put(endpoint.path, 'GET', describeRawEndpoint(draft, endpoint));
   return {
     openapi: '3.1.0',
     info: {
       title: 'MakrCave hub',
       version: options.version,
-      description:
-        'Every error is an RFC 9457 problem. A write by a browser session carries the header ' +
-        `\`${options.csrfHeader}\`; a trailing slash is accepted everywhere.`,
+      description: intro,
+      contact: { name: 'Whoever runs this makerspace' },
     },
+    servers: [{ url: '/', description: 'This hub' }],
+    tags: describeTags([...endpoints, ...rawEndpoints].map(({ tag }) => tag)),
     paths: Object.fromEntries([...paths].sort(([left], [right]) => (left < right ? -1 : 1))),
     components: {
-      schemas: Object.fromEntries(components),
-      securitySchemes: { session: { type: 'apiKey', in: 'cookie', name: options.sessionCookie } },
+      schemas: Object.fromEntries(draft.components),
+      headers: headerComponents,
+      examples: Object.fromEntries(draft.examples),
+      securitySchemes: describeSecurity(options),
     },
   };
 }
 
-/** `GET /openapi.json`, printed once. The document does not describe itself. */
+/** `GET /openapi.json`, described at the first request. The document does not describe itself. */
 export function openapiEndpoint(options: OpenapiOptions): RawEndpoint {
-  const text = JSON.stringify(describeApi(options));
+  let text: string | undefined;
   return {
     path: '/openapi.json',
     summary: 'This interface as an OpenAPI 3.1 document',
@@ -239,11 +239,13 @@ export function openapiEndpoint(options: OpenapiOptions): RawEndpoint {
     ratePerMinute: 60,
     mediaType: 'application/json',
     response: z.looseObject({ openapi: z.string() }),
-    serve: () =>
-      Promise.resolve({
+    serve: () => {
+      text ??= JSON.stringify(describeApi(options));
+      return Promise.resolve({
         status: 200,
         headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache' },
         body: text,
-      }),
+      });
+    },
   };
 }

@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { Fault, type Refusal } from '#hub/kernel/result.ts';
+import { problemTexts } from './problem-texts.ts';
 
 /** What the platform itself answers, before or instead of an endpoint. Every endpoint may answer any of these. */
 export const platformProblems = {
@@ -27,7 +28,11 @@ export const platformProblems = {
     title: 'This account may not do that',
     nextStep: 'Ask an administrator for the permission that `permission` names.',
   },
-  notFound: { status: 404, title: 'There is nothing at this address', nextStep: undefined },
+  notFound: {
+    status: 404,
+    title: 'There is nothing at this address',
+    nextStep: 'Check the address; /openapi.json names every one that there is.',
+  },
   methodNotAllowed: {
     status: 405,
     title: 'This address does not take that method',
@@ -114,8 +119,8 @@ const textFact = (facts: Readonly<Record<string, unknown>>, name: string): strin
 };
 
 /**
- * A refusal's facts become members of the problem; `title` and `nextStep` among them replace the texts made from the
- * code, and `retryAfterSeconds` becomes the Retry-After header too.
+ * A refusal's facts become members of the problem; `title` and `nextStep` among them replace the words of the table,
+ * and `retryAfterSeconds` becomes the Retry-After header too.
  */
 export function refusalToProblem(refusal: Refusal, status: number): Problem {
   const { code, ...facts }: Refusal & Record<string, unknown> = { ...refusal };
@@ -123,8 +128,8 @@ export function refusalToProblem(refusal: Refusal, status: number): Problem {
   return {
     code,
     status,
-    title: textFact(facts, 'title') ?? codeToTitle(code),
-    nextStep: textFact(facts, 'nextStep'),
+    title: textFact(facts, 'title') ?? problemTexts[code]?.title ?? codeToTitle(code),
+    nextStep: textFact(facts, 'nextStep') ?? problemTexts[code]?.nextStep,
     facts,
     ...(typeof retryAfter === 'number' ? { retryAfterSeconds: retryAfter } : {}),
   };

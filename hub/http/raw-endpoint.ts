@@ -27,6 +27,7 @@ export interface RawCall {
 export interface RawEndpoint {
   readonly path: string;
   readonly summary: string;
+  readonly description?: string;
   readonly tag: string;
   readonly access: Access;
   readonly ratePerMinute: number;

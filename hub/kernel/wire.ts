@@ -11,8 +11,19 @@ export const entityShape = {
 
 /** Query of a list that is read page by page. */
 export const pageShape = {
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().min(1).max(500).optional(),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(200)
+    .default(50)
+    .meta({ description: 'Items on a page, 1 to 200' }),
+  cursor: z
+    .string()
+    .min(1)
+    .max(500)
+    .optional()
+    .meta({ description: '`nextCursor` of the page before; left out for the first page' }),
 };
 export const pageQuerySchema = z.strictObject(pageShape);
 

@@ -54,7 +54,7 @@ interface Operation {
 const document = describeApi(options) as {
   openapi: string;
   paths: Record<string, Record<string, Operation>>;
-  components: { schemas: Record<string, JsonSchema> };
+  components: Record<string, Record<string, JsonSchema>>;
 };
 const operations = Object.entries(document.paths).flatMap(([path, item]) =>
   Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
@@ -74,9 +74,9 @@ describe('the OpenAPI document', () => {
     const refs = [...text.matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
     expect(refs.length).toBeGreaterThan(operations.length);
     for (const ref of refs) {
-      const name = /^#\/components\/schemas\/(\w+)$/.exec(ref)?.[1];
+      const [, kind, name] = /^#\/components\/(schemas|headers|examples)\/([\w-]+)$/.exec(ref) ?? [];
       expect(name, ref).toBeDefined();
-      expect(document.components.schemas).toHaveProperty(name!);
+      expect(document.components[kind!]).toHaveProperty(name!);
     }
     expect(text).not.toContain('$defs');
     expect(text).not.toContain('"id":"Thing"');
@@ -112,7 +112,9 @@ describe('the OpenAPI document', () => {
         expect(codesAt(endpoint.path, endpoint.method.toLowerCase(), status)).toContain(code);
       expect(operation.responses).toHaveProperty(String(endpoint.status));
       expect(operation.responses).toHaveProperty('429');
-      expect(operation.security).toEqual('open' in endpoint.access ? [] : [{ session: [] }]);
+      const csrf = endpoint.method === 'GET' ? {} : { csrf: [] };
+      const needed = [{ session: [], ...csrf }, { bearer: [] }];
+      expect(operation.security).toEqual('open' in endpoint.access ? [] : needed);
       expect('401' in operation.responses).toBe(!('open' in endpoint.access));
     }
   });
@@ -125,8 +127,8 @@ describe('the OpenAPI document', () => {
     expect(put.responses['200']!.content['application/json']!.schema).toEqual({
       $ref: '#/components/schemas/Thing',
     });
-    expect(document.components.schemas['Thing']!.required).toEqual(['id', 'size']);
-    expect(document.components.schemas['ThingInput']!.required).toEqual(['id']);
+    expect(document.components['schemas']!['Thing']!.required).toEqual(['id', 'size']);
+    expect(document.components['schemas']!['ThingInput']!.required).toEqual(['id']);
   });
 
   it('refuses two schemas of one name', () => {

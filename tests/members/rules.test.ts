@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { admitsNow, decideMemberStatus, memberStatusEvents } from '#hub/domains/members/rules.ts';
 import { type AdmissionFacts, memberStatuses } from '#hub/domains/members/schema.ts';
-import { memberRefusalTexts } from '#hub/domains/members/wording-rules.ts';
 
 describe('a member’s status', () => {
   it.each([
@@ -65,11 +64,4 @@ describe('whether a member is admitted', () => {
   ] as const)('is no with %o', (changes) => {
     expect(admitsNow({ ...inOrder, ...changes }, nowMs)).toBe(false);
   });
-});
-
-it('has a sentence and a next step for every refusal', () => {
-  for (const { title, nextStep } of Object.values(memberRefusalTexts)) {
-    expect(title.length).toBeGreaterThan(10);
-    expect(nextStep).toMatch(/\.$/);
-  }
 });

@@ -29,9 +29,15 @@ export const credentialQuerySchema = z.strictObject({
   ...pageShape,
   cursor: idSchema.optional(),
   memberId: idSchema.optional(),
-  status: credentialStatusSchema.optional(),
+  status: credentialStatusSchema.optional().meta({ description: 'Only cards in this state' }),
   /** A card as written, or part of a label. */
-  search: z.string().trim().min(1).max(160).optional(),
+  search: z
+    .string()
+    .trim()
+    .min(1)
+    .max(160)
+    .optional()
+    .meta({ description: 'A card as written, such as 123:4567, or part of a label' }),
 });
 
 const validity = {

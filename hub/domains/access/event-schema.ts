@@ -45,12 +45,14 @@ export type AccessEvent = z.infer<typeof accessEventSchema>;
 
 export const eventQuerySchema = z.strictObject({
   ...pageShape,
-  cursor: idSchema.optional(),
-  portalId: idSchema.optional(),
-  memberId: idSchema.optional(),
-  credentialId: idSchema.optional(),
-  kind: accessEventKindSchema.optional(),
-  reason: denyReasonSchema.optional(),
+  cursor: idSchema
+    .optional()
+    .meta({ description: '`nextCursor` of the page before; left out for the first page' }),
+  portalId: idSchema.optional().meta({ description: 'Only events of this door' }),
+  memberId: idSchema.optional().meta({ description: 'Only events of this member' }),
+  credentialId: idSchema.optional().meta({ description: 'Only events of this card' }),
+  kind: accessEventKindSchema.optional().meta({ description: 'Only events of this kind' }),
+  reason: denyReasonSchema.optional().meta({ description: 'Only denials for this reason' }),
 });
 
 export const deadLetterSchema = z.strictObject({

@@ -298,7 +298,11 @@ function holidayEndpoints(parts: AccessParts, tag: string): Endpoint[] {
       summary: 'Days that differ from the weekly hours, from a date on',
       tag,
       access: { permission: 'rule.read' },
-      query: z.strictObject({ from: isoDateSchema.optional() }),
+      query: z.strictObject({
+        from: isoDateSchema
+          .optional()
+          .meta({ description: 'Earliest day, YYYY-MM-DD in the zone of the site' }),
+      }),
       response: pageOf(holidaySchema),
       refusals: {},
       handle: async ({ query }) =>

@@ -93,6 +93,9 @@ const timeSchema = z.iso.datetime();
 const versionSchema = z.number().int().min(1);
 export const idParamsSchema = z.strictObject({ id: idSchema });
 export const emptySchema = z.strictObject({});
+const pageCursorSchema = idSchema
+  .optional()
+  .meta({ description: '`nextCursor` of the page before; left out for the first page' });
 
 const nameSchema = z.string().trim().min(1).max(80);
 /** Stored as `normaliseUsername` makes it; compared in that form only. */
@@ -152,9 +155,9 @@ export const accountSchema = z.strictObject({
 export const accountPageSchema = pageOf(accountSchema);
 export const accountQuerySchema = z.strictObject({
   limit: pageShape.limit,
-  cursor: idSchema.optional(),
+  cursor: pageCursorSchema,
   q: z.string().trim().min(1).max(80).optional().meta({ description: 'Part of the name or the username' }),
-  status: accountStatusSchema.optional(),
+  status: accountStatusSchema.optional().meta({ description: 'Only accounts in this state' }),
 });
 export const accountDraftSchema = z.strictObject({
   username: usernameSchema,
@@ -217,7 +220,7 @@ export const roleSchema = z.strictObject({
 export const rolePageSchema = pageOf(roleSchema);
 const rolePermissionsSchema = z.array(permissionSchema).max(permissions.length);
 const descriptionSchema = z.string().trim().max(400);
-export const roleQuerySchema = z.strictObject({ limit: pageShape.limit, cursor: idSchema.optional() });
+export const roleQuerySchema = z.strictObject({ limit: pageShape.limit, cursor: pageCursorSchema });
 export const roleDraftSchema = z.strictObject({
   name: nameSchema,
   description: descriptionSchema.default(''),
@@ -238,12 +241,37 @@ export const roleRevokeParamsSchema = z.strictObject({ id: idSchema, account: id
 const actorKinds = ['account', 'console', 'bridge', 'system'] as const;
 export const auditQuerySchema = z.strictObject({
   limit: pageShape.limit,
-  cursor: z.coerce.number().int().min(1).optional(),
-  action: z.string().min(1).max(80).optional(),
-  actorId: z.string().min(1).max(80).optional(),
-  actorKind: z.enum(actorKinds).optional(),
-  targetId: z.string().min(1).max(80).optional(),
-  targetTable: z.string().min(1).max(80).optional(),
+  cursor: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .meta({ description: '`nextCursor` of the page before; left out for the first page' }),
+  action: z
+    .string()
+    .min(1)
+    .max(80)
+    .optional()
+    .meta({ description: 'Only this action, such as member.create' }),
+  actorId: z
+    .string()
+    .min(1)
+    .max(80)
+    .optional()
+    .meta({ description: 'Only what this account or bridge did, by its id' }),
+  actorKind: z.enum(actorKinds).optional().meta({ description: 'Only what this kind of actor did' }),
+  targetId: z
+    .string()
+    .min(1)
+    .max(80)
+    .optional()
+    .meta({ description: 'Only what was done to this one, by its id' }),
+  targetTable: z
+    .string()
+    .min(1)
+    .max(80)
+    .optional()
+    .meta({ description: 'Only what was done to this kind of thing, such as member' }),
 });
 export const auditEntrySchema = z.strictObject({
   id: idSchema,

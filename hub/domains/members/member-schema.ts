@@ -192,8 +192,8 @@ export const memberListQuerySchema = z.strictObject({
     .max(100)
     .optional()
     .meta({ description: 'Beginnings of words of the name, of the number or of the e-mail address' }),
-  status: z.enum(memberStatuses).optional(),
+  status: z.enum(memberStatuses).optional().meta({ description: 'Only members in this status' }),
   planId: idSchema.optional().meta({ description: 'With a membership of this plan that is not over' }),
-  groupId: idSchema.optional(),
+  groupId: idSchema.optional().meta({ description: 'Only members of this group' }),
   ...pageShape,
 });

@@ -79,5 +79,8 @@ export type GroupChange = z.infer<typeof groupChangeSchema>;
 
 export const planListQuerySchema = z.strictObject({
   ...pageShape,
-  active: z.stringbool({ truthy: ['true'], falsy: ['false'] }).optional(),
+  active: z
+    .stringbool({ truthy: ['true'], falsy: ['false'] })
+    .optional()
+    .meta({ description: '`true`: only plans that new memberships may use; `false`: only the others' }),
 });

@@ -1,6 +1,5 @@
 import type { Reply } from '#hub/http/endpoint.ts';
-import { assert, ok, type Refusal, type Refused, type Result } from '#hub/kernel/result.ts';
-import { type MemberRefusalCode, memberRefusalTexts } from './wording-rules.ts';
+import { assert, ok, type Refusal, type Result } from '#hub/kernel/result.ts';
 
 const statusByRefusal = {
   memberNotFound: 404,
@@ -25,7 +24,8 @@ const statusByRefusal = {
   groupNameTaken: 409,
   groupInUse: 409,
   cursorInvalid: 400,
-} as const satisfies Readonly<Record<MemberRefusalCode, number>>;
+} as const;
+type MemberRefusalCode = keyof typeof statusByRefusal;
 
 /** The HTTP statuses of the refusals of one endpoint: `pickStatuses('memberNotFound', 'staleVersion')`. */
 export function pickStatuses<Code extends MemberRefusalCode>(
@@ -42,15 +42,9 @@ export function pickStatuses<Code extends MemberRefusalCode>(
   return statuses;
 }
 
-function withWords<Code extends MemberRefusalCode>(refused: Refused<Refusal<Code>>): Refused<Refusal<Code>> {
-  const { refusal } = refused;
-  const worded = { ...memberRefusalTexts[refusal.code], ...refusal };
-  return { ok: false, refusal: worded };
-}
-
-/** What a workflow gave as an HTTP answer; a refusal gets its words for people. */
+/** What a workflow gave as an HTTP answer. */
 export function answer<T, Code extends MemberRefusalCode>(
   result: Result<T, Refusal<Code>>,
 ): Result<Reply<T>, Refusal<Code>> {
-  return result.ok ? ok({ body: result.value }) : withWords(result);
+  return result.ok ? ok({ body: result.value }) : result;
 }

@@ -1,5 +1,3 @@
-import { problemTexts } from './problem-texts.ts';
-
 /** What the hub answered instead of what was asked: RFC 9457 problem details, or no answer at all. */
 export class ApiProblem extends Error {
   readonly status: number;
@@ -17,12 +15,11 @@ export class ApiProblem extends Error {
       return typeof value === 'string' ? value : undefined;
     };
     const code = text('code') ?? 'unknown';
-    const worded = problemTexts[code];
-    super(worded?.title ?? text('detail') ?? text('title') ?? 'The hub refused this.');
+    super(text('title') ?? 'The hub refused this.');
     this.name = 'ApiProblem';
     this.status = status;
     this.code = code;
-    this.nextStep = text('nextStep') ?? worded?.nextStep;
+    this.nextStep = text('nextStep');
     this.requestId = text('requestId');
     this.fields = Array.isArray(facts.errors)
       ? facts.errors.filter(
