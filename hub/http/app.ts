@@ -6,14 +6,15 @@ import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { admit } from './admission.ts';
 import type { Authenticator, Transport } from './auth.ts';
+import { CsvAnswers } from './csv-answer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { assertEndpoints } from './endpoint-check.ts';
 import { callerOf, type Exchange, openExchange } from './exchange.ts';
-import { answerProblem, errorToProblem, type Problem, platformProblem, refusalToProblem } from './problem.ts';
+import { answerProblem, errorToProblem, type Problem, platformProblem } from './problem.ts';
 import { BoundedCounters, defaultLocalFactor, limitRate } from './rate-limit.ts';
 import type { AnyRequest, AnyResponse, RawEndpoint } from './raw-endpoint.ts';
 import { createBodyReader } from './request-body.ts';
-import { parseRequest } from './request-parsing.ts';
+import { type ServingParts, serveEndpoint } from './serve-endpoint.ts';
 import type { StaticFiles } from './static-files.ts';
 
 export const defaultBodyLimitBytes = 256 * 1024;
@@ -73,11 +74,9 @@ const isLoopbackHost = (host: string): boolean =>
   /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i.test(host);
 
 /** The app's own state, shared by its steps. */
-interface Core {
+interface Core extends ServingParts {
   readonly options: AppOptions;
   readonly log: Logger;
-  readonly exchangeOf: (ctx: Context) => Exchange;
-  readonly readBody: ReturnType<typeof createBodyReader>;
 }
 
 const answer = (core: Core, ctx: Context, problem: Problem): void =>
@@ -120,43 +119,6 @@ function edge(core: Core): Middleware {
       },
       'request',
     );
-  };
-}
-
-/** Admission, body, parsing, handler, answer. The response schema parses always: it is what keeps a column out. */
-function serveEndpoint(core: Core, endpoint: Endpoint): Middleware {
-  return async (ctx) => {
-    const exchange = core.exchangeOf(ctx);
-    const admission = await admit(endpoint.access, callerOf(ctx, exchange), core.options.authenticator);
-    if (!admission.ok) return answer(core, ctx, admission.problem);
-    exchange.accountId = admission.principal?.accountId;
-    const read = await core.readBody(ctx);
-    if (!read.ok) return answer(core, ctx, read.problem);
-    const params: unknown = ctx['params'];
-    const request = parseRequest(endpoint, { params, query: { ...ctx.query }, body: read.body });
-    if (!request.ok) return answer(core, ctx, platformProblem('invalidRequest', { errors: request.errors }));
-    const result = await endpoint.invoke({
-      principal: admission.principal,
-      params: request.params,
-      query: request.query,
-      body: request.body,
-      context: { requestId: exchange.requestId, remoteAddress: exchange.remoteAddress },
-    });
-    if (!result.ok) {
-      const status = endpoint.refusals[result.refusal.code];
-      assert(
-        status !== undefined,
-        `${endpoint.method} ${endpoint.path}: no status for ${result.refusal.code}`,
-      );
-      return answer(core, ctx, refusalToProblem(result.refusal, status));
-    }
-    const body = JSON.stringify(endpoint.response.parse(result.value.body));
-    ctx.status = endpoint.status;
-    ctx.set('Cache-Control', 'no-store');
-    for (const [name, value] of Object.entries(result.value.headers ?? {}))
-      ctx.set(name, typeof value === 'string' ? value : [...value]);
-    ctx.body = body;
-    ctx.set('Content-Type', 'application/json');
   };
 }
 
@@ -244,7 +206,14 @@ export function createApp(options: AppOptions): App {
   };
   const log = options.log.child({ subsystem: 'http' });
   const readBody = createBodyReader(options.bodyLimitBytes ?? defaultBodyLimitBytes);
-  const core: Core = { options, log, exchangeOf, readBody };
+  const core: Core = {
+    options,
+    log,
+    exchangeOf,
+    authenticator: options.authenticator,
+    bodyReaderFor: (limitBytes) => (limitBytes === undefined ? readBody : createBodyReader(limitBytes)),
+    csvAnswers: new CsvAnswers(log),
+  };
   const limits: Limits = {
     counters: new BoundedCounters(maxRateCounters),
     localFactor: options.localRateFactor ?? defaultLocalFactor,

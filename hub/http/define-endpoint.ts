@@ -1,14 +1,30 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { assert } from '#hub/kernel/result.ts';
-import type { Access, Endpoint, EndpointSpec } from './endpoint.ts';
+import type { Access, CsvList, Endpoint, EndpointSpec, ParsedCall } from './endpoint.ts';
 
 /** Requests a minute for one client address, where an endpoint names no limit of its own: ample for a LAN kiosk. */
 export const defaultRatePerMinute = 600;
 
 /** `handle` as a method, so that TypeScript compares its argument both ways: the schemas of the same spec stand between. */
 interface Handler {
-  handle(call: Parameters<Endpoint['invoke']>[0]): ReturnType<Endpoint['invoke']>;
+  handle(call: ParsedCall): ReturnType<Endpoint['invoke']>;
+  readonly csv?: CsvList<ParsedCall>;
 }
+
+const hasField = (schema: z.ZodType | undefined, name: string): boolean =>
+  schema instanceof z.ZodObject && name in schema.shape;
+
+/** Whether several values are meant, with or without a default. */
+function isArray(schema: unknown): boolean {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable)
+    return isArray(schema.def.innerType);
+  return schema instanceof z.ZodArray;
+}
+
+const repeatableOf = (query: z.ZodType | undefined): readonly string[] =>
+  query instanceof z.ZodObject
+    ? Object.entries(query.shape).flatMap(([name, schema]) => (isArray(schema) ? [name] : []))
+    : [];
 
 /**
  * One endpoint from its typed description. The types of `params`, `query`, `body` and the answer are checked here and
@@ -37,6 +53,13 @@ export function defineEndpoint<
     status: spec.status ?? 200,
     refusals: spec.refusals,
     ratePerMinute: spec.ratePerMinute ?? defaultRatePerMinute,
+    bodyLimitBytes: spec.bodyLimitBytes,
+    answerIsSecret: spec.answerIsSecret ?? false,
+    isEntity: hasField(spec.response, 'id') && hasField(spec.response, 'version'),
+    takesVersion: hasField(spec.body, 'version'),
+    repeatable: repeatableOf(spec.query),
+    csv: handler.csv,
+    parseBody: undefined,
     invoke(call) {
       assert(
         'open' in spec.access || call.principal !== null,

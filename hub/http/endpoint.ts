@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Permission } from '#hub/domains/identity/schema.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
+import type { FieldError } from './problem.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -48,6 +49,19 @@ export interface Reply<T> {
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
 }
 
+/** A list that is also given whole as CSV, to whoever may read it as JSON. */
+export interface CsvList<C> {
+  /** Of the file that a browser saves, without extension: `members`. */
+  readonly fileName: string;
+  /** The first line. */
+  readonly columns: readonly string[];
+  /**
+   * All lines that fit the query, in pieces of UTF-8 that each end with a line; made only as fast as they are taken,
+   * and no longer when the caller has gone. Paging does not apply.
+   */
+  lines(call: C): AsyncIterable<string | Uint8Array>;
+}
+
 /**
  * One endpoint as data: it is mounted as a route and printed as OpenAPI. `refusals` maps every refusal code that the
  * handler can return to its HTTP status; a code left out does not compile.
@@ -77,6 +91,12 @@ export interface EndpointSpec<
   readonly refusals: Readonly<Record<Code, 400 | 401 | 403 | 404 | 409 | 410 | 422 | 423 | 429 | 503 | 507>>;
   /** Requests a minute per client address; the default suits a LAN kiosk. */
   readonly ratePerMinute?: number;
+  /** The largest body, bytes; without it the limit of the whole interface. */
+  readonly bodyLimitBytes?: number;
+  /** The answer holds a secret: it is never kept for a repetition with the same Idempotency-Key. */
+  readonly answerIsSecret?: true;
+  /** Given for `Accept: text/csv`. */
+  readonly csv?: CsvList<Call<A, P, Q, B>>;
   handle(call: Call<A, P, Q, B>): Promise<Result<Reply<z.input<R>>, Refusal<NoInfer<Code>>>>;
 }
 
@@ -95,12 +115,31 @@ export interface Endpoint {
   readonly status: number;
   readonly refusals: Readonly<Record<string, number>>;
   readonly ratePerMinute: number;
+  readonly bodyLimitBytes: number | undefined;
+  readonly answerIsSecret: boolean;
+  /** The answer is one entity with a `version`, so that it has an ETag. */
+  readonly isEntity: boolean;
+  /** The body names the `version` that it changes, which If-Match may do in its place. */
+  readonly takesVersion: boolean;
+  /** Parameters of the query that may be given several times. */
+  readonly repeatable: readonly string[];
+  readonly csv: CsvList<ParsedCall> | undefined;
+  /** Parses the body line by line where `body` is an array of lines that succeed or fail by themselves. */
+  readonly parseBody: ((body: unknown) => ParsedBody) | undefined;
   /** Gets what was parsed by this endpoint's own schemas. */
-  invoke(call: {
-    readonly principal: Principal | null;
-    readonly params: unknown;
-    readonly query: unknown;
-    readonly body: unknown;
-    readonly context: CallContext;
-  }): Promise<Result<Reply<unknown>, Refusal>>;
+  invoke(call: ParsedCall): Promise<Result<Reply<unknown>, Refusal>>;
+}
+
+/** A call as it reaches an endpoint whose types were forgotten. */
+export interface ParsedCall {
+  readonly principal: Principal | null;
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly context: CallContext;
+}
+
+export interface ParsedBody {
+  readonly value: unknown;
+  readonly errors: readonly FieldError[];
 }

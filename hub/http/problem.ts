@@ -38,6 +38,26 @@ export const platformProblems = {
     title: 'This address does not take that method',
     nextStep: 'Use a method that the Allow header names.',
   },
+  notAcceptable: {
+    status: 406,
+    title: 'The answer does not exist in a type that was asked for',
+    nextStep: 'Ask by the Accept header for one of the types that `offered` names.',
+  },
+  preconditionFailed: {
+    status: 412,
+    title: 'It has changed since it was read, or was never of this version',
+    nextStep: 'Read it again and repeat the change on what it is now.',
+  },
+  preconditionInvalid: {
+    status: 400,
+    title: 'The header If-Match or If-None-Match cannot be read, or has no meaning here',
+    nextStep: 'Send one entity tag as an ETag header gave it, or leave the header out.',
+  },
+  ifMatchDiffers: {
+    status: 400,
+    title: 'If-Match and the body name two different versions',
+    nextStep: 'Name the version once, in the header or in the body.',
+  },
   bodyTooLarge: { status: 413, title: 'The body is too large', nextStep: 'Send less at once.' },
   bodyNotJson: {
     status: 415,
@@ -53,6 +73,11 @@ export const platformProblems = {
     status: 429,
     title: 'Too many requests',
     nextStep: 'Wait as long as the Retry-After header says.',
+  },
+  tooManyExports: {
+    status: 503,
+    title: 'Too many CSV files are under way',
+    nextStep: 'Try again when one of them is done.',
   },
   internalError: {
     status: 500,

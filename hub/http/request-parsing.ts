@@ -31,6 +31,17 @@ function issueToErrors(issue: z.core.$ZodIssue, part: string): FieldError[] {
 const wording: z.core.$ZodErrorMap = (issue) =>
   issue.code === 'invalid_type' && issue.input === undefined ? 'is required' : undefined;
 
+/** Parses what stands at `place` (`body/items/3`); every field that is wrong is named. */
+export function parseAt(
+  schema: z.ZodType,
+  value: unknown,
+  place: string,
+): { readonly value: unknown; readonly errors: FieldError[] } {
+  const parsed = schema.safeParse(value, { error: wording });
+  if (parsed.success) return { value: parsed.data, errors: [] };
+  return { value: undefined, errors: parsed.error.issues.flatMap((issue) => issueToErrors(issue, place)) };
+}
+
 /** Parses one part; `{}` where the endpoint describes nothing, and then nothing may have been sent. */
 function parsePart(
   schema: z.ZodType | undefined,
@@ -48,19 +59,17 @@ function parsePart(
       })),
     };
   }
-  const parsed = schema.safeParse(value, { error: wording });
-  if (parsed.success) return { value: parsed.data, errors: [] };
-  return { value: undefined, errors: parsed.error.issues.flatMap((issue) => issueToErrors(issue, part)) };
+  return parseAt(schema, value, part);
 }
 
 /** Parses params, query and body by the endpoint's own schemas; every field that is wrong is named at once. */
 export function parseRequest(
-  endpoint: Pick<Endpoint, 'params' | 'query' | 'body'>,
+  endpoint: Pick<Endpoint, 'params' | 'query' | 'body'> & Partial<Pick<Endpoint, 'parseBody'>>,
   raw: RawRequest,
 ): ParsedRequest {
   const params = parsePart(endpoint.params, raw.params, 'params');
   const query = parsePart(endpoint.query, raw.query, 'query');
-  const body = parsePart(endpoint.body, raw.body, 'body');
+  const body = endpoint.parseBody?.(raw.body) ?? parsePart(endpoint.body, raw.body, 'body');
   const errors = [...params.errors, ...query.errors, ...body.errors];
   if (errors.length > 0) return { ok: false, errors: errors.slice(0, maxErrors) };
   return { ok: true, params: params.value, query: query.value, body: body.value };

@@ -1,0 +1,162 @@
+import type { Context, Middleware } from 'koa';
+import { assert, type Refusal } from '#hub/kernel/result.ts';
+import { admit } from './admission.ts';
+import type { Authenticator } from './auth.ts';
+import { answerCsv, type CsvAnswers, csvMediaType, pagingErrors } from './csv-answer.ts';
+import type { Endpoint, ParsedCall } from './endpoint.ts';
+import { entityTagOf, isKnown } from './entity-tag.ts';
+import { callerOf, type Exchange } from './exchange.ts';
+import { applyPrecondition, type Precondition } from './precondition.ts';
+import { answerProblem, type Problem, platformProblem, problemBody, refusalToProblem } from './problem.ts';
+import type { createBodyReader } from './request-body.ts';
+import { parseRequest } from './request-parsing.ts';
+
+/** What an endpoint is served with. */
+export interface ServingParts {
+  readonly authenticator: Authenticator;
+  readonly exchangeOf: (ctx: Context) => Exchange;
+  /** For bodies of at most so many bytes; undefined is the limit of the whole interface. */
+  readonly bodyReaderFor: (limitBytes: number | undefined) => ReturnType<typeof createBodyReader>;
+  readonly csvAnswers: CsvAnswers;
+}
+
+/** An answer as it goes out, so that it can also be kept. */
+export interface RenderedAnswer {
+  readonly status: number;
+  readonly mediaType: 'application/json' | 'application/problem+json';
+  readonly body: string;
+  readonly etag: string | null;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+}
+
+const json = 'application/json';
+type Format = typeof json | typeof csvMediaType;
+
+/** What the caller wants of what the endpoint has; null when that is nothing. Without wishes it is JSON. */
+function chooseFormat(ctx: Context, endpoint: Endpoint): Format | null {
+  if (endpoint.csv !== undefined) ctx.vary('Accept');
+  const { accept } = ctx.req.headers;
+  if (accept === undefined || accept === json || accept === '*/*') return json;
+  const offered: readonly Format[] = endpoint.csv === undefined ? [json] : [json, csvMediaType];
+  const chosen = ctx.accepts([...offered]);
+  return offered.find((format) => format === chosen) ?? null;
+}
+
+const notAcceptable = (endpoint: Endpoint): Problem =>
+  platformProblem('notAcceptable', {
+    facts: { offered: endpoint.csv === undefined ? [json] : [json, csvMediaType] },
+  });
+
+/** The query with a list wherever several values may be given. */
+function queryOf(ctx: Context, endpoint: Endpoint): Readonly<Record<string, unknown>> {
+  const query: Record<string, unknown> = { ...ctx.query };
+  for (const name of endpoint.repeatable) if (typeof query[name] === 'string') query[name] = [query[name]];
+  return query;
+}
+
+const versionOf = (body: unknown): number | null =>
+  typeof body === 'object' && body !== null && 'version' in body && typeof body.version === 'number'
+    ? body.version
+    : null;
+
+function renderProblem(problem: Problem, requestId: string): RenderedAnswer {
+  const { retryAfterSeconds } = problem;
+  return {
+    status: problem.status,
+    mediaType: 'application/problem+json',
+    body: JSON.stringify(problemBody(problem, requestId)),
+    etag: null,
+    headers:
+      retryAfterSeconds === undefined
+        ? {}
+        : { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterSeconds))) },
+  };
+}
+
+function renderRefusal(
+  endpoint: Endpoint,
+  refusal: Refusal,
+  asked: { readonly requestId: string; readonly isConditional: boolean },
+): RenderedAnswer {
+  const { method, path, refusals } = endpoint;
+  const status = refusals[refusal.code];
+  assert(status !== undefined, `${method} ${path}: no status for ${refusal.code}`);
+  const isFailedCondition = asked.isConditional && refusal.code === 'staleVersion';
+  return renderProblem(refusalToProblem(refusal, isFailedCondition ? 412 : status), asked.requestId);
+}
+
+/** Handler and answer. The response schema parses always: it is what keeps a column out. */
+async function invoke(endpoint: Endpoint, call: ParsedCall, isConditional: boolean): Promise<RenderedAnswer> {
+  const result = await endpoint.invoke(call);
+  const { requestId } = call.context;
+  if (!result.ok) return renderRefusal(endpoint, result.refusal, { requestId, isConditional });
+  const parsed = endpoint.response.parse(result.value.body);
+  const body = JSON.stringify(parsed);
+  // An answer to PUT or DELETE is not what lies at that address (RFC 9110, 9.3.4), so it has no tag.
+  const isTagged = endpoint.isEntity && endpoint.method !== 'PUT' && endpoint.method !== 'DELETE';
+  const version = isTagged ? versionOf(parsed) : null;
+  return {
+    status: endpoint.status,
+    mediaType: json,
+    body,
+    etag: version === null ? null : entityTagOf(version, body),
+    headers: result.value.headers ?? {},
+  };
+}
+
+function send(ctx: Context, answer: RenderedAnswer): void {
+  ctx.status = answer.status;
+  ctx.set('Cache-Control', 'no-store');
+  for (const [name, value] of Object.entries(answer.headers))
+    ctx.set(name, typeof value === 'string' ? value : [...value]);
+  if (answer.etag !== null) {
+    ctx.set('ETag', answer.etag);
+    const known = ctx.req.headers['if-none-match'];
+    if (known !== undefined && isKnown(known, answer.etag)) {
+      ctx.status = 304;
+      return;
+    }
+  }
+  ctx.body = answer.body;
+  ctx.set('Content-Type', answer.mediaType);
+}
+
+/** Admission, format, body, preconditions, parsing, handler, answer. */
+export function serveEndpoint(parts: ServingParts, endpoint: Endpoint): Middleware {
+  const readBody = parts.bodyReaderFor(endpoint.bodyLimitBytes);
+  const isRead = endpoint.method === 'GET';
+  return async (ctx) => {
+    const exchange = parts.exchangeOf(ctx);
+    const { requestId, remoteAddress } = exchange;
+    const refuseWith = (problem: Problem): void => answerProblem(ctx, problem, requestId);
+    const admission = await admit(endpoint.access, callerOf(ctx, exchange), parts.authenticator);
+    if (!admission.ok) return refuseWith(admission.problem);
+    const { principal } = admission;
+    exchange.accountId = principal?.accountId;
+    const format = chooseFormat(ctx, endpoint);
+    if (format === null) return refuseWith(notAcceptable(endpoint));
+    const read = await readBody(ctx);
+    if (!read.ok) return refuseWith(read.problem);
+    const guarded: Precondition = isRead
+      ? { ok: true, body: read.body, isConditional: false }
+      : applyPrecondition(endpoint, ctx, read.body);
+    if (!guarded.ok) return refuseWith(guarded.problem);
+    const params: unknown = ctx['params'];
+    const request = parseRequest(endpoint, { params, query: queryOf(ctx, endpoint), body: guarded.body });
+    if (!request.ok) return refuseWith(platformProblem('invalidRequest', { errors: request.errors }));
+    const call: ParsedCall = {
+      principal,
+      params: request.params,
+      query: request.query,
+      body: request.body,
+      context: { requestId, remoteAddress },
+    };
+    if (format === csvMediaType && endpoint.csv !== undefined) {
+      const errors = pagingErrors(ctx.query);
+      if (errors.length > 0) return refuseWith(platformProblem('invalidRequest', { errors }));
+      const problem = answerCsv(ctx, parts.csvAnswers, endpoint.csv, call);
+      return problem === null ? undefined : refuseWith(problem);
+    }
+    send(ctx, await invoke(endpoint, call, guarded.isConditional));
+  };
+}
