@@ -17,6 +17,7 @@ import { createPlanInside } from './domains/members/plan-workflow.ts';
 import { findMember, findMemberNames } from './domains/members/repository.ts';
 import { memberEndpoints } from './domains/members/routes.ts';
 import { loadAdmissionFacts, type MemberDeps, subjectExists } from './domains/members/workflow.ts';
+import { eventTopics } from './domains/notifications/topic-schema.ts';
 import { createApp } from './http/app.ts';
 import { authorityEndpoint } from './http/authority-endpoint.ts';
 import type { Endpoint } from './http/endpoint.ts';
@@ -28,6 +29,7 @@ import { type HubServer, startServer } from './http/server.ts';
 import { readStaticFiles, type StaticFiles } from './http/static-files.ts';
 import { systemEndpoints } from './http/system-endpoints.ts';
 import { createBroker } from './mqtt/broker.ts';
+import type { AnnounceIn } from './platform/announce.ts';
 import { makePrivateDirectory, writeFileDurably } from './platform/durable-file.ts';
 import { type HubConfig, hubPaths, loadHubConfig } from './platform/hub-config.ts';
 import { readKey, readOrMakeKey } from './platform/keys.ts';
@@ -129,13 +131,18 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
   const authenticator = createSessionAuthenticator({ store, clock, log });
   const live = createLiveEvents({
     ...config.live,
+    topics: eventTopics,
     recheck: (principal) => authenticator.recheck(principal),
     log,
   });
+  const announceIn: AnnounceIn = async (tx, announcement) =>
+    tx.afterCommit(() => live.announce(announcement));
   const access = createAccess({
     ...common,
     log: log.child({ subsystem: 'access' }),
     announce: live.announce,
+    announceIn,
+    webhooks: { wants: () => false, enqueue: async () => undefined },
     link: broker,
     after: processTimers,
     loadSite,
@@ -145,7 +152,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
   });
   const memberDeps: MemberDeps = {
     ...common,
-    announce: live.announce,
+    announceIn,
     onAdmissionChanged: access.onAdmissionChanged,
   };
   const identityDeps: IdentityDeps = {

@@ -133,6 +133,7 @@ function serveRawEndpoint(core: Core, endpoint: RawEndpoint): Middleware {
       principal: admission.principal,
       caller,
       context: { requestId: exchange.requestId, remoteAddress: exchange.remoteAddress },
+      query: { ...ctx.query },
       request: ctx.req,
       response: ctx.res,
     });

@@ -3,6 +3,7 @@ import type { Permission } from '#hub/domains/identity/schema.ts';
 /** An event as it stands in the ring. `frame` is its text on the wire. */
 export interface LiveEvent {
   readonly seq: number;
+  readonly topic: string;
   readonly permission: Permission;
   readonly frame: string;
 }
@@ -52,13 +53,14 @@ export class EventRing {
   add(topic: string, permission: Permission, data: unknown): LiveEvent {
     this.newestSeq += 1;
     const frame = `id: ${this.lastEventId}\nevent: ${topic}\ndata: ${JSON.stringify(data)}\n\n`;
-    const event = { seq: this.newestSeq, permission, frame };
+    const event = { seq: this.newestSeq, topic, permission, frame };
     this.#events.push(event);
     if (this.#events.length > this.#maxEvents) this.#events.shift();
     return event;
   }
 
-  after(seq: number): readonly LiveEvent[] {
-    return this.#events.filter((event) => event.seq > seq);
+  /** The event after `seq`; undefined when there is none yet, or when it is forgotten (`seq` + 1 < `oldestSeq`). */
+  next(seq: number): LiveEvent | undefined {
+    return this.#events[seq + 1 - this.oldestSeq];
   }
 }

@@ -1,18 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { z } from 'zod';
-import { assert } from '#hub/kernel/result.ts';
-import type { Announce } from '#hub/platform/announce.ts';
+import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Authenticator } from './auth.ts';
 import type { Principal } from './endpoint.ts';
-import { decideResumption, EventRing } from './event-ring.ts';
-import { platformProblem } from './problem.ts';
+import { decideResumption, EventRing, type LiveEvent } from './event-ring.ts';
+import { chooseTopics, describeTopics, type LiveTopics } from './event-topics.ts';
+import { type FieldError, platformProblem } from './problem.ts';
 import type { RawCall, RawEndpoint } from './raw-endpoint.ts';
+import { parseRequest } from './request-parsing.ts';
 
 export const heartbeatMs = 15_000;
 
 export interface LiveEventsOptions {
+  /** Everything that can be announced. */
+  readonly topics: LiveTopics;
   /** Events that a connection which was away can catch up on. */
   readonly maxEvents?: number;
   readonly maxConnections?: number;
@@ -26,7 +29,8 @@ export interface LiveEventsOptions {
 }
 
 export interface LiveEvents {
-  readonly announce: Announce;
+  /** Sends to every connection that chose the topic and whose account has the topic's permission. */
+  readonly announce: (announcement: { readonly topic: string; readonly data: object }) => void;
   readonly endpoint: RawEndpoint;
   /** Looks at every connection's session at once, for example when somebody signed out; each beat does so too. */
   recheck(): Promise<void>;
@@ -37,7 +41,13 @@ export interface LiveEvents {
 
 interface Connection {
   principal: Principal;
+  /** The topics that it asked for; null: all. */
+  readonly topics: ReadonlySet<string> | null;
   readonly response: Writable;
+  /** The last event that it got while it catches up on what it missed; null once it gets events as they come. */
+  behindSeq: number | null;
+  /** Where it stood at the last beat while it caught up: who has not moved since does not read. */
+  beatSeq: number | null;
   /** Ended with a notice that the reader has not taken; destroyed at the next beat. */
   ending: boolean;
 }
@@ -48,8 +58,24 @@ const everyWithTimer = (intervalMs: number, beat: () => void): (() => void) => {
   return () => clearInterval(timer);
 };
 
-/** A line break in a topic would let its author write other fields. */
-const wellFormedTopic = /^[\w.-]{1,80}$/;
+const maySee = ({ principal, topics }: Connection, event: LiveEvent): boolean =>
+  principal.permissions.has(event.permission) && (topics === null || topics.has(event.topic));
+
+/** For clients that cannot set a header; the header goes before it, as a browser repeats the address unchanged. */
+const querySchema = z.strictObject({
+  topics: z.string().max(2000).optional().meta({
+    description: 'Topics, separated by commas; `member.*` is every topic that begins so. Without it: all.',
+  }),
+  lastEventId: z.string().max(100).optional().meta({
+    description:
+      'As the header Last-Event-ID, for clients that cannot set headers; the header goes before it.',
+  }),
+});
+
+interface Asked {
+  readonly topics: ReadonlySet<string> | null;
+  readonly lastEventId: string | undefined;
+}
 
 /** What becomes of a stream: the state that all its connections share. */
 class EventStreams {
@@ -69,15 +95,22 @@ class EventStreams {
   send(connection: Connection, text: string): void {
     if (connection.ending) return;
     const { response } = connection;
-    if (response.writableLength > this.#maxUnreadBytes) {
-      this.#log.warn(
-        { accountId: connection.principal.accountId, unreadBytes: response.writableLength },
-        'live connection dropped: its reader is too slow',
-      );
-      this.end(connection, 'dropped', { reason: 'tooSlow' });
-      return;
-    }
-    response.write(text);
+    if (response.writableLength > this.#maxUnreadBytes) this.#drop(connection);
+    else response.write(text);
+  }
+
+  #drop(connection: Connection): void {
+    this.#log.warn(
+      { accountId: connection.principal.accountId, unreadBytes: connection.response.writableLength },
+      'live connection dropped: its reader is too slow',
+    );
+    this.end(connection, 'dropped', { reason: 'tooSlow' });
+  }
+
+  /** To all who get events as they come; who still catches up finds it in the log. */
+  publish(event: LiveEvent): void {
+    for (const connection of this.connections)
+      if (connection.behindSeq === null && maySee(connection, event)) this.send(connection, event.frame);
   }
 
   /** Ends a connection with a notice of why, which a browser sees before it reconnects. */
@@ -97,10 +130,18 @@ class EventStreams {
       if (principal === null) this.end(connection, 'signedOut', {});
       else {
         connection.principal = principal;
-        // An id without data moves the browser's Last-Event-ID past events that this account may not see.
-        this.send(connection, `: beat\nid: ${this.ring.lastEventId}\n\n`);
+        this.#beatOne(connection);
       }
     }
+  }
+
+  #beatOne(connection: Connection): void {
+    const { behindSeq, beatSeq } = connection;
+    connection.beatSeq = behindSeq;
+    if (behindSeq !== null && behindSeq === beatSeq) this.#drop(connection);
+    else if (behindSeq !== null) this.send(connection, ': beat\n\n');
+    // An id without data moves the browser's Last-Event-ID past events that this account may not see.
+    else this.send(connection, `: beat\nid: ${this.ring.lastEventId}\n\n`);
   }
 
   async #recheck(principal: Principal): Promise<Principal | null> {
@@ -113,9 +154,17 @@ class EventStreams {
     }
   }
 
-  open(call: RawCall, principal: Principal): void {
+  open(call: RawCall, principal: Principal, asked: Asked): void {
     const response: Writable = call.response;
-    const connection: Connection = { principal, response, ending: false };
+    const { topics } = asked;
+    const connection: Connection = {
+      principal,
+      topics,
+      response,
+      behindSeq: null,
+      beatSeq: null,
+      ending: false,
+    };
     this.connections.add(connection);
     response.once('close', () => this.connections.delete(connection));
     response.on('error', () => this.connections.delete(connection));
@@ -124,16 +173,34 @@ class EventStreams {
     call.response.setHeader('Cache-Control', 'no-store');
     call.response.setHeader('X-Accel-Buffering', 'no');
     call.request.socket.setTimeout(0);
-    this.#greet(connection, call.caller.headers['last-event-id']);
+    this.#greet(connection, asked.lastEventId);
   }
 
-  #greet(connection: Connection, lastEventId: string | string[] | undefined): void {
+  /** Sends what was missed as fast as it is read: a long log at once would look like a slow reader. */
+  #catchUp(connection: Connection): void {
+    const { response } = connection;
+    while (connection.behindSeq !== null && !connection.ending) {
+      const event = this.ring.next(connection.behindSeq);
+      if (event === undefined) {
+        // Nothing more, unless it reads more slowly than things happen and the log has gone past it.
+        if (connection.behindSeq < this.ring.newestSeq) this.#drop(connection);
+        connection.behindSeq = null;
+        return;
+      }
+      connection.behindSeq = event.seq;
+      if (!maySee(connection, event) || response.write(event.frame)) continue;
+      response.once('drain', () => this.#catchUp(connection));
+      return;
+    }
+  }
+
+  #greet(connection: Connection, lastEventId: string | undefined): void {
     const { ring } = this;
-    const resumption = decideResumption(typeof lastEventId === 'string' ? lastEventId : undefined, ring);
+    const resumption = decideResumption(lastEventId, ring);
     if (resumption.kind === 'after') {
       this.send(connection, ': resumed\nretry: 3000\n\n');
-      for (const event of ring.after(resumption.seq))
-        if (connection.principal.permissions.has(event.permission)) this.send(connection, event.frame);
+      connection.behindSeq = resumption.seq;
+      this.#catchUp(connection);
       return;
     }
     const [name, data] =
@@ -145,9 +212,30 @@ class EventStreams {
   }
 }
 
+function parseAsked(call: RawCall, topics: LiveTopics): Result<Asked, FieldErrors> {
+  const parsed = parseRequest(
+    { params: undefined, query: querySchema, body: undefined },
+    { params: {}, query: call.query, body: undefined },
+  );
+  if (!parsed.ok) return refuse({ code: 'invalidRequest', errors: parsed.errors });
+  const query = querySchema.parse(call.query);
+  const chosen = query.topics === undefined ? ok(null) : chooseTopics(query.topics, topics);
+  if (!chosen.ok)
+    return refuse({
+      code: 'invalidRequest',
+      errors: [{ pointer: '/query/topics', message: chosen.refusal.message }],
+    });
+  const header = call.caller.headers['last-event-id'];
+  return ok({ topics: chosen.value, lastEventId: typeof header === 'string' ? header : query.lastEventId });
+}
+
+interface FieldErrors extends Refusal<'invalidRequest'> {
+  readonly errors: readonly FieldError[];
+}
+
 /**
- * Server-sent events at `/api/events`. Every announcement goes to each connection whose account has its permission;
- * ids are `<bootId>-<seq>`, and a connection that names its last one gets what it missed, or the event `reset` when
+ * Server-sent events at `/api/events`. Every announcement goes to each connection that chose its topic and whose
+ * account has its permission; ids are `<bootId>-<seq>`, and a connection that names its last one gets what it missed, or the event `reset` when
  * that is no longer known. Notices without id: `hello`, `signedOut`, `dropped`, `closing`.
  */
 export function createLiveEvents(options: LiveEventsOptions): LiveEvents {
@@ -167,30 +255,33 @@ export function createLiveEvents(options: LiveEventsOptions): LiveEvents {
   const endpoint: RawEndpoint = {
     path: '/api/events',
     summary: 'What happens now, as server-sent events; resumes after Last-Event-ID',
+    description: describeTopics(options.topics),
     tag: 'live',
     access: { signedIn: true },
     ratePerMinute: 120,
+    query: querySchema,
     mediaType: 'text/event-stream',
     response: z.string(),
     async serve(call) {
       assert(call.principal !== null, 'live events are for those who are signed in');
+      const asked = parseAsked(call, options.topics);
+      if (!asked.ok) return { problem: platformProblem('invalidRequest', { errors: asked.refusal.errors }) };
       if (call.caller.method === 'HEAD')
         return { status: 200, headers: { 'Content-Type': 'text/event-stream' }, body: '' };
       if (closed) return { problem: platformProblem('storeBusy', { retryAfterSeconds: 5 }) };
       if (isFull(call.principal))
         return { problem: platformProblem('tooManyRequests', { retryAfterSeconds: 30 }) };
-      streams.open(call, call.principal);
+      streams.open(call, call.principal, asked.value);
       return null;
     },
   };
 
   return {
     endpoint,
-    announce({ topic, permission, data }) {
-      assert(wellFormedTopic.test(topic), 'a topic is one word with dots');
-      const event = streams.ring.add(topic, permission, data);
-      for (const connection of streams.connections)
-        if (connection.principal.permissions.has(permission)) streams.send(connection, event.frame);
+    announce({ topic, data }) {
+      const spec = options.topics[topic];
+      assert(spec !== undefined, `the topic ${topic} is not in the table of topics`);
+      streams.publish(streams.ring.add(topic, spec.permission, data));
     },
     recheck: () => streams.beat(),
     connectionCount: () => streams.connections.size,

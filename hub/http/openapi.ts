@@ -137,7 +137,7 @@ function describeEndpoint(draft: Draft, endpoint: Endpoint): Json {
 }
 
 function describeRawEndpoint(draft: Draft, endpoint: RawEndpoint): Json {
-  const platform = platformCodes(endpoint.access, 'GET', false);
+  const platform = platformCodes(endpoint.access, 'GET', endpoint.query !== undefined);
   const schema = toJsonSchema(draft.components, endpoint.response, 'output');
   const content = { [endpoint.mediaType]: withExample(draft, schema) };
   const others = Object.entries(endpoint.otherStatuses ?? {});
@@ -147,7 +147,7 @@ function describeRawEndpoint(draft: Draft, endpoint: RawEndpoint): Json {
     description: describeWords(endpoint),
     tags: [endpoint.tag],
     security: securityOf(endpoint.access, 'GET'),
-    parameters: [],
+    parameters: parametersOf(draft, endpoint.path, endpoint.query, 'query'),
     responses: {
       ...describeProblems({
         ...draft,

@@ -19,18 +19,23 @@ export interface RawCall {
   readonly principal: Principal | null;
   readonly caller: Caller;
   readonly context: CallContext;
+  /** As it was sent; a name that was given twice has a list. */
+  readonly query: Readonly<Record<string, unknown>>;
   readonly request: AnyRequest;
   readonly response: AnyResponse;
 }
 
-/** A GET whose answer is no JSON object of a schema: a stream of events, a certificate, a document. Takes no parameters. */
+/** A GET whose answer is no JSON object of a schema: a stream of events, a certificate, a document. */
 export interface RawEndpoint {
   readonly path: string;
   readonly summary: string;
-  readonly description?: string;
   readonly tag: string;
+  /** More than the summary, in Markdown; for OpenAPI. */
+  readonly description?: string;
   readonly access: Access;
   readonly ratePerMinute: number;
+  /** Its parameters, for OpenAPI; `serve` parses them itself. Without it whatever is sent is ignored. */
+  readonly query?: z.ZodType;
   /** Of the answer, for OpenAPI. */
   readonly mediaType: string;
   readonly response: z.ZodType;

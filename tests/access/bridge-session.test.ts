@@ -211,7 +211,6 @@ describe('events', () => {
     const events = bench.announced.filter(({ topic }) => topic === 'access.event');
     expect(events.map(({ data }) => data['kind'])).toEqual(['granted', 'entered', 'denied']);
     expect(events[2]).toMatchObject({
-      permission: 'accessEvent.read',
       data: {
         portal: { name: 'Front door' },
         member: { id: member.id, name: 'Ada Lovelace' },

@@ -21,7 +21,6 @@ import { loadAdmissionFacts, type MemberDeps, subjectExists } from '#hub/domains
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { BridgeLink, FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
 import { type FromBridge, schemaFromBridge, schemaToBridge, type ToBridge } from '#hub/mqtt/topics.ts';
-import type { Announcement } from '#hub/platform/announce.ts';
 import { digestOf } from '#hub/platform/card-digest.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import { createLog } from '#hub/platform/log.ts';
@@ -29,7 +28,7 @@ import { newId } from '#hub/platform/new-id.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
 import { hubTables } from '#hub/tables.ts';
-
+import { type Announced, recordAnnouncements } from '#tests/_support/announcements.ts';
 export const startMs = Date.parse('2026-11-22T12:00:00Z');
 export const staff: Actor = { kind: 'account', id: '01890000-0000-7000-8000-000000000001', name: 'Grace' };
 const log = createLog({ level: 'silent' });
@@ -107,7 +106,7 @@ export interface Bench {
   readonly time: TestTime;
   readonly link: ScriptedLink;
   readonly access: Access;
-  readonly announced: Announcement[];
+  readonly announced: Announced[];
   readonly members: MemberDeps;
   /** Where the store's files lie. */
   readonly folder: string;
@@ -133,14 +132,15 @@ async function openIn(folder: string, key: Buffer, time: TestTime): Promise<Benc
     log,
   });
   const link = new ScriptedLink();
-  const announced: Announcement[] = [];
-  const announce = (announcement: Announcement) => void announced.push(announcement);
+  const { announced, announce, announceIn, webhooks } = recordAnnouncements();
   const access = createAccess({
     store,
     clock: time,
     newId,
     log,
     announce,
+    announceIn,
+    webhooks,
     link,
     after: time.after,
     loadSite,
@@ -152,7 +152,7 @@ async function openIn(folder: string, key: Buffer, time: TestTime): Promise<Benc
     store,
     clock: time,
     newId,
-    announce,
+    announceIn,
     onAdmissionChanged: access.onAdmissionChanged,
   };
   const openAgain = async (): Promise<Bench> => {

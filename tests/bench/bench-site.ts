@@ -134,6 +134,8 @@ async function addMembers(
       newId,
       log,
       announce: () => undefined,
+      announceIn: async () => undefined,
+      webhooks: { wants: () => false, enqueue: async () => undefined },
       link: { isConnected: () => false, send: () => false, disconnect: () => undefined },
       after: () => () => undefined,
       loadSite,
@@ -142,7 +144,7 @@ async function addMembers(
       subjectExists,
     });
     const plan = await store.read.selectFrom('plan').select('id').executeTakeFirstOrThrow();
-    const deps = { announce: () => undefined, onAdmissionChanged: access.onAdmissionChanged };
+    const deps = { announceIn: async () => undefined, onAdmissionChanged: access.onAdmissionChanged };
     for (let first = 0; first < wanted.members; first += membersPerTransaction)
       await store.transact('bench.members', async (tx) => {
         const memberIds: string[] = [];

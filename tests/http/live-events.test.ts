@@ -62,6 +62,7 @@ async function live(options: Partial<LiveEventsOptions> = {}) {
   const state: { principal: Principal | null } = { principal: ada };
   const { log, lines } = logInto();
   const events = createLiveEvents({
+    topics,
     recheck: async () => state.principal,
     log,
     every: (intervalMs, beat) => {
@@ -73,11 +74,11 @@ async function live(options: Partial<LiveEventsOptions> = {}) {
   });
   onTestFinished(() => events.close());
   const hub = await serve({ rawEndpoints: [events.endpoint] });
-  const open = async (headers: Record<string, string> = {}) => {
+  const open = async (headers: Record<string, string> = {}, query = '') => {
     const reader = new EventReader();
     const sent = request({
       port: hub.httpPort,
-      path: '/api/events',
+      path: `/api/events${query}`,
       agent: false,
       headers: { authorization: 'Bearer ada', ...headers },
     });
@@ -96,8 +97,22 @@ async function live(options: Partial<LiveEventsOptions> = {}) {
   return { events, hub, open, beat, state, lines };
 }
 
-const say = (topic: string, data: Record<string, unknown> = {}) =>
-  ({ topic, permission: 'portal.read', data }) as const;
+const seen = { permission: 'portal.read', description: 'Somebody may see it' } as const;
+const hidden = { permission: 'audit.read', description: 'Ada may not see it' } as const;
+const topics = {
+  a: seen,
+  b: seen,
+  c: seen,
+  d: seen,
+  filling: seen,
+  after: seen,
+  'portal.state': seen,
+  'portal.changed': seen,
+  'access.event': seen,
+  'audit.entry': hidden,
+};
+
+const say = (topic: keyof typeof topics, data: Record<string, unknown> = {}) => ({ topic, data });
 
 describe('live events', () => {
   it('reach every connection whose account has the permission, in order', async () => {
@@ -109,7 +124,7 @@ describe('live events', () => {
       'cache-control': 'no-store',
     });
     events.announce(say('portal.state', { key: 'front' }));
-    events.announce({ topic: 'audit.entry', permission: 'audit.read', data: { secret: true } });
+    events.announce(say('audit.entry', { secret: true }));
     events.announce(say('access.event', { text: 'line\nbreak' }));
     await reader.until(() => reader.events.length === 3);
     expect(reader.events.map(({ event, data }) => ({ event, data }))).toEqual([
@@ -140,12 +155,98 @@ describe('live events', () => {
     expect(second.names()).toEqual(['b', 'c', 'd']);
   });
 
+  it('come from the chosen topics alone, by name or by beginning', async () => {
+    const { events, open } = await live();
+    const doors = await open({}, '?topics=portal.*,access.event');
+    const one = await open({}, '?topics=a');
+    for (const topic of ['b', 'portal.state', 'access.event', 'portal.changed', 'a'] as const)
+      events.announce(say(topic));
+    await one.until(() => one.names().includes('a'));
+    await doors.until(() => doors.names().includes('portal.changed'));
+    expect(one.names()).toEqual(['hello', 'a']);
+    expect(doors.names()).toEqual(['hello', 'portal.state', 'access.event', 'portal.changed']);
+  });
+
+  it('are refused for topics that do not exist, with those that do, and for parameters that do not exist', async () => {
+    const { hub } = await live();
+    const ask = async (query: string) => {
+      const headers = { authorization: 'Bearer ada' };
+      const response = await fetch(`http://127.0.0.1:${hub.httpPort}/api/events${query}`, { headers });
+      const body = (await response.json()) as { code: string; errors: object[] };
+      return { status: response.status, body };
+    };
+    const unknown = await ask('?topics=portal.state,door.opend,');
+    expect(unknown).toMatchObject({ status: 400, body: { code: 'invalidRequest' } });
+    expect(unknown.body.errors).toEqual([
+      { pointer: '/query/topics', message: expect.stringMatching(/"door\.opend", "".*portal\.state/) },
+    ]);
+    expect((await ask('?topics=door.*')).status).toBe(400);
+    expect((await ask('?topic=a')).body.errors).toEqual([
+      { pointer: '/query/topic', message: 'is not known here' },
+    ]);
+    expect((await ask('?topics=a&topics=b')).status).toBe(400);
+  });
+
+  it('resume after lastEventId in the address; the header goes before it', async () => {
+    const { events, open } = await live();
+    const first = await open();
+    for (const topic of ['a', 'b', 'c'] as const) events.announce(say(topic));
+    await first.until(() => first.events.length === 4);
+    const boot = first.lastEventId.replace(/-\d+$/, '');
+    const byQuery = await open({}, `?lastEventId=${boot}-1`);
+    await byQuery.until(() => byQuery.events.length === 2);
+    expect(byQuery.names()).toEqual(['b', 'c']);
+    const byHeader = await open({ 'last-event-id': `${boot}-2` }, `?lastEventId=${boot}-1&topics=b,c`);
+    await byHeader.until(() => byHeader.events.length === 1);
+    expect(byHeader.names()).toEqual(['c']);
+  });
+
+  it('catch up on far more than a slow reader may leave unread', async () => {
+    const { events, open, lines } = await live({ maxUnreadBytes: 100_000 });
+    const first = await open();
+    await first.until(() => first.events.length === 1);
+    const filling = 'x'.repeat(50_000);
+    first.sent.destroy();
+    await vi.waitFor(() => expect(events.connectionCount()).toBe(0));
+    for (let count = 0; count < 60; count += 1) events.announce(say('filling', { count, filling }));
+    const second = await open({ 'last-event-id': first.lastEventId });
+    events.announce(say('after'));
+    await second.until(() => second.names().includes('after') || second.ended);
+    expect(second.events.slice(0, -1).map(({ data }) => (data as { count: number }).count)).toEqual(
+      Array.from({ length: 60 }, (_, count) => count),
+    );
+    expect(lines.filter((line) => String(line['msg']).includes('too slow'))).toEqual([]);
+    events.announce(say('a'));
+    await second.until(() => second.names().includes('a'));
+  });
+
+  it('are given up for a reader that asks for what it missed and reads nothing of it', async () => {
+    const { events, hub, open, beat } = await live();
+    const first = await open();
+    await first.until(() => first.events.length === 1);
+    first.sent.destroy();
+    await vi.waitFor(() => expect(events.connectionCount()).toBe(0));
+    const filling = 'x'.repeat(100_000);
+    for (let count = 0; count < 200; count += 1) events.announce(say('filling', { filling }));
+    const slow = connect({ host: '127.0.0.1', port: hub.httpPort! });
+    onTestFinished(() => void slow.destroy());
+    slow.write(
+      'GET /api/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ada\r\n' +
+        `Last-Event-ID: ${first.lastEventId}\r\n\r\n`,
+    );
+    await once(slow, 'readable');
+    await vi.waitFor(() => {
+      beat();
+      expect(events.connectionCount()).toBe(0);
+    });
+  });
+
   it('say reset when what was missed is no longer known, or of another boot', async () => {
     const { events, open } = await live({ maxEvents: 2 });
     const first = await open();
     await first.until(() => first.events.length === 1);
     const oldId = first.lastEventId;
-    for (const topic of ['a', 'b', 'c']) events.announce(say(topic));
+    for (const topic of ['a', 'b', 'c'] as const) events.announce(say(topic));
     const tooOld = await open({ 'last-event-id': oldId });
     await tooOld.until(() => tooOld.events.length === 1);
     expect(tooOld.events[0]).toMatchObject({ event: 'reset', data: { reason: 'tooOld' } });
@@ -159,7 +260,7 @@ describe('live events', () => {
     const { events, open, beat } = await live();
     const reader = await open();
     await reader.until(() => reader.events.length === 1);
-    events.announce({ topic: 'audit.entry', permission: 'audit.read', data: {} });
+    events.announce(say('audit.entry'));
     beat();
     await reader.until(() => reader.lastEventId.endsWith('-1'));
     expect(reader.names()).toEqual(['hello']);
@@ -188,11 +289,11 @@ describe('live events', () => {
     const { events, open, beat, state } = await live();
     const reader = await open();
     state.principal = { ...ada, permissions: new Set(['audit.read']) };
-    events.announce({ topic: 'unseen', permission: 'audit.read', data: {} });
+    events.announce(say('audit.entry'));
     beat();
     await reader.until(() => reader.lastEventId.endsWith('-1'));
     events.announce(say('portal.state'));
-    events.announce({ topic: 'audit.entry', permission: 'audit.read', data: {} });
+    events.announce(say('audit.entry'));
     await reader.until(() => reader.names().includes('audit.entry'));
     expect(reader.names()).toEqual(['hello', 'audit.entry']);
   });
@@ -252,7 +353,7 @@ describe('live events', () => {
 
   it('flow over HTTP/2 and its headers answer HEAD without a stream', async () => {
     const { log } = logInto();
-    const events = createLiveEvents({ recheck: async () => ada, log });
+    const events = createLiveEvents({ topics, recheck: async () => ada, log });
     onTestFinished(() => events.close());
     const tls = await openTls({ directory: folder(), configuredNames: [], clock: { nowMs: Date.now }, log });
     onTestFinished(() => tls.close());
@@ -271,12 +372,51 @@ describe('live events', () => {
     await reader.until(() => reader.names().includes('hello'));
     events.announce(say('portal.state'));
     await reader.until(() => reader.names().includes('portal.state'));
+    const resumed = new EventReader();
+    const again = session.request({ ':path': '/api/events?topics=b', 'last-event-id': reader.lastEventId });
+    again.setEncoding('utf8').on('data', (chunk: string) => resumed.take(chunk));
+    events.announce(say('a'));
+    events.announce(say('b'));
+    await resumed.until(() => resumed.names().includes('b'));
+    expect(resumed.names()).toEqual(['b']);
     const head = session.request({ ':path': '/api/events', ':method': 'HEAD' });
     const [headers] = await once(head, 'response');
     expect(headers[':status']).toBe(200);
     events.close();
     await reader.until(() => reader.ended);
-    expect(reader.names()).toEqual(['hello', 'portal.state', 'closing']);
+    expect(reader.names()).toEqual(['hello', 'portal.state', 'a', 'b', 'closing']);
+  });
+
+  it('drop a reader over HTTP/2 that does not read, and the other streams of its connection go on', async () => {
+    const { log, lines } = logInto();
+    const events = createLiveEvents({ topics, recheck: async () => ada, log, maxUnreadBytes: 100_000 });
+    onTestFinished(() => events.close());
+    const tls = await openTls({ directory: folder(), configuredNames: [], clock: { nowMs: Date.now }, log });
+    onTestFinished(() => tls.close());
+    const authenticator = { authenticate: async () => ok(ada), recheck: async () => ada };
+    const hub = await serve(
+      { rawEndpoints: [events.endpoint], authenticator },
+      { https: { port: 0, host: '127.0.0.1', certificates: tls } },
+    );
+    const session = connectHttp2(`https://127.0.0.1:${hub.httpsPort}`, { ca: tls.authorityPem() });
+    onTestFinished(() => session.destroy());
+    const slow = session.request({ ':path': '/api/events?topics=filling' });
+    await once(slow, 'response');
+    slow.pause();
+    const reader = new EventReader();
+    const other = session.request({ ':path': '/api/events?topics=after' });
+    other.setEncoding('utf8').on('data', (chunk: string) => reader.take(chunk));
+    await reader.until(() => reader.names().includes('hello'));
+    const filling = 'x'.repeat(50_000);
+    const isDropped = () => lines.some((line) => String(line['msg']).includes('too slow'));
+    for (let count = 0; count < 200 && !isDropped(); count += 1) {
+      events.announce(say('filling', { filling }));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(isDropped()).toBe(true);
+    events.announce(say('after'));
+    await reader.until(() => reader.names().includes('after'));
+    expect(events.connectionCount()).toBe(2);
   });
 });
 

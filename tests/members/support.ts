@@ -12,7 +12,6 @@ import { createPlan } from '#hub/domains/members/plan-workflow.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
-import type { Announcement } from '#hub/platform/announce.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
@@ -20,7 +19,7 @@ import type { StoreLocation } from '#hub/store/open.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';
 import { hubTables } from '#hub/tables.ts';
-
+import { type Announced, recordAnnouncements } from '#tests/_support/announcements.ts';
 export const dayMs = 86_400_000;
 export const startMs = Date.parse('2026-11-22T12:00:00Z');
 export const staff: Actor = { kind: 'account', id: '01890000-0000-7000-8000-000000000001', name: 'Grace' };
@@ -45,7 +44,7 @@ export interface MembersBench {
   readonly store: Store;
   readonly clock: TestClock;
   readonly deps: MemberDeps & { readonly clock: TestClock };
-  readonly announced: Announcement[];
+  readonly announced: Announced[];
   /** The member ids of every call of `onAdmissionChanged`. */
   readonly admissionChanges: (readonly string[])[];
 }
@@ -68,13 +67,13 @@ export async function openBench(): Promise<MembersBench> {
     await store.close();
     rmSync(folder, { recursive: true });
   });
-  const announced: Announcement[] = [];
+  const { announced, announceIn } = recordAnnouncements();
   const admissionChanges: (readonly string[])[] = [];
   const deps = {
     store,
     clock,
     newId,
-    announce: (announcement: Announcement) => void announced.push(announcement),
+    announceIn,
     onAdmissionChanged: async (_tx: unknown, memberIds: readonly string[]) =>
       void admissionChanges.push(memberIds),
   };

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import type { Change } from '#hub/domains/notifications/topic-schema.ts';
 import type { BridgeHandler, FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import {
@@ -63,11 +64,11 @@ async function registerPortals(
   deps: Pick<AccessDeps, 'newId'>,
   bridgeId: string,
   hello: Hello,
-): Promise<string[]> {
+): Promise<{ readonly portalId: string; readonly change: Change }[]> {
   const known = new Map((await findPortals(tx, bridgeId)).map((portal) => [portal.key, portal]));
   const topAreas = (await findAreas(tx)).filter((area) => area.parentId === null);
   const onlyArea = topAreas.length === 1 ? (topAreas[0]?.id ?? null) : null;
-  const changed: string[] = [];
+  const changed: { readonly portalId: string; readonly change: Change }[] = [];
   for (const announced of hello.portals) {
     const portal = known.get(announced.key);
     if (portal === undefined) {
@@ -88,10 +89,10 @@ async function registerPortals(
         target: { table: 'portal', id },
         payload: { key: announced.key, name: announced.name },
       });
-      changed.push(id);
+      changed.push({ portalId: id, change: 'created' });
     } else if (JSON.stringify(portal.readers) !== JSON.stringify(announced.readers)) {
       await tx.write('portal', portal.id, portalChanges({ readers: announced.readers }));
-      changed.push(portal.id);
+      changed.push({ portalId: portal.id, change: 'changed' });
     }
   }
   return changed;
@@ -186,10 +187,9 @@ export function createBridgeSessions(deps: SessionDeps): BridgeSessions {
       const changed = await registerPortals(tx, deps, bridgeId, hello);
       await keeper.refreshDocuments(tx);
       await beginEpochIfRewound(tx, bridgeId, hello);
-      for (const id of changed)
-        tx.afterCommit(() =>
-          deps.announce({ topic: 'portal.changed', permission: 'portal.read', data: { portalId: id } }),
-        );
+      for (const { portalId, change } of changed)
+        await deps.announceIn(tx, { topic: 'portal.changed', data: { portalId, change } });
+      await queueForWebhooks(tx, bridgeId);
       return await passOverLostEntries(tx, deps, bridgeId, hello);
     });
     await deps.onPortalsChanged();
@@ -248,9 +248,10 @@ export function createBridgeSessions(deps: SessionDeps): BridgeSessions {
     refused: string | null,
     withheldCredentialIds: readonly string[],
   ): Promise<void> {
-    await store.transact('bridge.applied', (tx) =>
-      saveApplied(tx, bridgeId, { applied, refused, withheldCredentialIds }),
-    );
+    await store.transact('bridge.applied', async (tx) => {
+      await saveApplied(tx, bridgeId, { applied, refused, withheldCredentialIds });
+      await queueForWebhooks(tx, bridgeId);
+    });
     announceBridge(bridgeId);
   }
 
@@ -271,9 +272,14 @@ export function createBridgeSessions(deps: SessionDeps): BridgeSessions {
     session.lastSeenWrittenMs = clock.nowMs();
   }
 
+  const bridgeChanged = (bridgeId: string) =>
+    ({ topic: 'bridge.changed', data: { bridgeId, connected: link.isConnected(bridgeId) } }) as const;
   function announceBridge(bridgeId: string): void {
-    const data = { bridgeId, connected: link.isConnected(bridgeId) };
-    deps.announce({ topic: 'bridge.changed', permission: 'bridge.read', data });
+    deps.announce(bridgeChanged(bridgeId));
+  }
+  /** Live pages are told separately: once what they would load is there, and also of what no transaction writes. */
+  function queueForWebhooks(tx: Transaction, bridgeId: string): Promise<void> {
+    return deps.webhooks.enqueue(tx, [bridgeChanged(bridgeId)]);
   }
 
   const handler: BridgeHandler = {
@@ -297,7 +303,10 @@ export function createBridgeSessions(deps: SessionDeps): BridgeSessions {
       live.drop(bridgeId);
       announceBridge(bridgeId);
       store
-        .transact('bridge.seen', (tx) => saveLastSeen(tx, bridgeId))
+        .transact('bridge.seen', async (tx) => {
+          await saveLastSeen(tx, bridgeId);
+          await queueForWebhooks(tx, bridgeId);
+        })
         .catch((cause: unknown) => log.error({ err: cause, bridgeId }, 'last seen was not written'));
     },
     onMessage: {

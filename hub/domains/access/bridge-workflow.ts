@@ -56,6 +56,7 @@ async function createBridgeInside(
     target: { table: 'bridge', id: bridgeId },
     payload: { name },
   });
+  await parts.announceIn(tx, { topic: 'bridge.changed', data: { bridgeId, connected: false } });
   return { bridgeId, token };
 }
 

@@ -1,6 +1,6 @@
 import type { AdmissionFacts } from '#hub/domains/members/schema.ts';
 import type { BridgeLink } from '#hub/mqtt/bridge-link.ts';
-import type { Announce } from '#hub/platform/announce.ts';
+import type { Announce, AnnounceIn, WebhookQueue } from '#hub/platform/announce.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
@@ -16,6 +16,8 @@ export interface AccessDeps {
   readonly newId: () => string;
   readonly log: Logger;
   readonly announce: Announce;
+  readonly announceIn: AnnounceIn;
+  readonly webhooks: WebhookQueue;
   readonly link: BridgeLink;
   readonly after: After;
   /** Null until the site is claimed. */

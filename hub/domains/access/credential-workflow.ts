@@ -100,13 +100,7 @@ async function followCredentialChange(
     payload: { memberId, ...payload },
   });
   await parts.keeper.refreshCredentials(tx, [id, ...(change.alsoIds ?? [])]);
-  tx.afterCommit(() =>
-    parts.announce({
-      topic: 'credential.changed',
-      permission: 'credential.read',
-      data: { credentialId: id, memberId },
-    }),
-  );
+  await parts.announceIn(tx, { topic: 'credential.changed', data: { credentialId: id, memberId } });
 }
 
 export interface NewCredential {

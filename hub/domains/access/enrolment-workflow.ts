@@ -66,7 +66,6 @@ export function createEnrolments(parts: AccessParts): Enrolments {
     run.enrolment = { ...run.enrolment, ...change };
     parts.announce({
       topic: 'enrolment.changed',
-      permission: 'credential.manage',
       data: run.enrolment,
     });
   }
@@ -164,7 +163,7 @@ export function createEnrolments(parts: AccessParts): Enrolments {
         runs.delete(id);
         return refuse(refuseOutcome(first));
       }
-      parts.announce({ topic: 'enrolment.changed', permission: 'credential.manage', data: run.enrolment });
+      parts.announce({ topic: 'enrolment.changed', data: run.enrolment });
       return ok(run.enrolment);
     },
     find: (id) => runs.get(id)?.enrolment ?? null,

@@ -46,7 +46,7 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
     refusals: { eventNotFound: 404 },
     async handle(call) {
       const row = await findEvent(parts.store.read, call.params.id);
-      const [event] = row === null ? [] : await toWireEvents(parts, [row]);
+      const [event] = row === null ? [] : await toWireEvents(parts.store.read, parts, [row]);
       return event === undefined ? refuse({ code: 'eventNotFound' }) : ok({ body: event });
     },
   }),

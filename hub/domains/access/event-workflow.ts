@@ -1,6 +1,6 @@
 import type { FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
 import { type BridgeEvent, bridgeEventSchema } from '#hub/mqtt/topics.ts';
-import type { Transaction } from '#hub/store/store.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
 import { findBridges, findCursor, saveCursor } from './bridge-repository.ts';
 import { type AccessDeps, isoTime } from './context.ts';
 import { findCredentialsById } from './credential-repository.ts';
@@ -40,7 +40,7 @@ const detailsOf = (event: BridgeEvent): EventDetails => {
 /** Adds one slice; returns what was added and the last event up to which the store now holds everything. */
 async function takeSlice(
   tx: Transaction,
-  deps: Pick<AccessDeps, 'newId'>,
+  deps: Pick<AccessDeps, 'newId' | 'webhooks' | 'loadMemberNames'>,
   bridgeId: string,
   journalId: string,
   offered: readonly Offered[],
@@ -98,6 +98,13 @@ async function takeSlice(
   }
   await appendEvents(tx, added);
   await saveCursor(tx, bridgeId, journalId, last.seq);
+  if (added.length > 0 && deps.webhooks.wants('access.event')) {
+    const events = await toWireEvents(tx, deps, added);
+    await deps.webhooks.enqueue(
+      tx,
+      events.map((data) => ({ topic: 'access.event', data })),
+    );
+  }
   return { added, heldSeq: last.seq, gap };
 }
 
@@ -110,7 +117,7 @@ export interface EventIntake {
 
 /** Takes a bridge's events in, exactly once and in order, a slice at a time. */
 export async function takeEvents(
-  deps: Pick<AccessDeps, 'store' | 'newId' | 'announce' | 'loadMemberNames' | 'log'>,
+  deps: Pick<AccessDeps, 'store' | 'newId' | 'announce' | 'webhooks' | 'loadMemberNames' | 'log'>,
   bridgeId: string,
   payload: FromBridgePayload<'events'>,
   intake: EventIntake,
@@ -139,19 +146,19 @@ async function announceEvents(
   added: readonly AccessEventRow[],
 ): Promise<void> {
   const newest = added.slice(-announcedPerSlice);
-  if (newest.length === 0) return;
-  for (const event of await toWireEvents(deps, newest))
-    deps.announce({ topic: 'access.event', permission: 'accessEvent.read', data: event });
+  const [first] = newest;
+  if (first === undefined) return;
+  for (const event of await toWireEvents(deps.store.read, deps, newest))
+    deps.announce({ topic: 'access.event', data: event });
   if (newest.length < added.length)
     deps.announce({
       topic: 'access.backlog',
-      permission: 'accessEvent.read',
-      data: { bridgeId: newest[0]?.bridgeId, count: added.length },
+      data: { bridgeId: first.bridgeId, count: added.length },
     });
 }
 
 async function loadFollowed(
-  deps: Pick<AccessDeps, 'store'>,
+  reader: Reader,
   rows: readonly AccessEventRow[],
 ): Promise<ReadonlyMap<string, string>> {
   const seqsByJournal = new Map<string, { bridgeId: string; journalId: string; seqs: number[] }>();
@@ -164,7 +171,7 @@ async function loadFollowed(
   }
   const followed = new Map<string, string>();
   for (const [key, { bridgeId, journalId, seqs }] of seqsByJournal)
-    for (const [seq, id] of await findEventIds(deps.store.read, bridgeId, journalId, seqs))
+    for (const [seq, id] of await findEventIds(reader, bridgeId, journalId, seqs))
       followed.set(`${key}/${seq}`, id);
   return followed;
 }
@@ -175,10 +182,10 @@ const present = (values: readonly (string | null)[]): string[] => [
 
 /** Events with names and in words, in the order given. */
 export async function toWireEvents(
-  deps: Pick<AccessDeps, 'store' | 'loadMemberNames'>,
+  read: Reader,
+  deps: Pick<AccessDeps, 'loadMemberNames'>,
   rows: readonly AccessEventRow[],
 ): Promise<AccessEvent[]> {
-  const { read } = deps.store;
   const bridges = new Map((await findBridges(read)).map((bridge) => [bridge.id, bridge.name]));
   const portals = new Map((await findPortals(read)).map((portal) => [portal.id, portal.name]));
   const rules = rows.some((row) => row.details.ruleId !== undefined)
@@ -186,7 +193,7 @@ export async function toWireEvents(
     : new Map<string, string>();
   const members = await deps.loadMemberNames(read, present(rows.map((row) => row.memberId)));
   const credentials = await findCredentialsById(read, present(rows.map((row) => row.credentialId)));
-  const followed = await loadFollowed(deps, rows);
+  const followed = await loadFollowed(read, rows);
   const named = (id: string | null, name: string | undefined, gone: string) =>
     id === null ? null : { id, name: name ?? gone };
   return rows.map((row) => {
@@ -231,7 +238,7 @@ export async function listEvents(
   const rows = await findEvents(deps.store.read, { ...filter, limit: filter.limit + 1 });
   const page = rows.slice(0, filter.limit);
   return {
-    items: await toWireEvents(deps, page),
+    items: await toWireEvents(deps.store.read, deps, page),
     nextCursor: rows.length > filter.limit ? (page.at(-1)?.id ?? null) : null,
   };
 }

@@ -55,7 +55,7 @@ export function createLiveBridges(
       const text = JSON.stringify(data);
       if (announced.get(`${bridgeId}/${portal.key}`) === text) continue;
       announced.set(`${bridgeId}/${portal.key}`, text);
-      deps.announce({ topic: 'portal.state', permission: 'portal.read', data });
+      deps.announce({ topic: 'portal.state', data });
     }
   }
 
@@ -85,7 +85,7 @@ export function createLiveBridges(
         const id = deps.portalId(bridgeId, key);
         if (id === null) continue;
         const data = { portalId: id, bridgeId, connected: false, live: null };
-        deps.announce({ topic: 'portal.state', permission: 'portal.read', data });
+        deps.announce({ topic: 'portal.state', data });
       }
     },
   };

@@ -1,7 +1,9 @@
 import type { z } from 'zod';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
-import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import type { Change } from '#hub/domains/notifications/topic-schema.ts';
+import { assert, ok, type Refusal, type Result, refuse, unreachable } from '#hub/kernel/result.ts';
+import type { LastingAnnouncement } from '#hub/platform/announce.ts';
 import type { RowMissing, StaleVersion, Transaction } from '#hub/store/store.ts';
 import type { AccessParts } from './parts.ts';
 import {
@@ -69,11 +71,27 @@ export async function followPlaceChange(
   const { action, table, id, payload } = change;
   await recordAudit(tx, { actor, action, target: { table, id }, payload });
   await parts.keeper.refreshDocuments(tx);
-  const [topic, permission] =
-    table === 'portal' || table === 'area'
-      ? (['portal.changed', 'portal.read'] as const)
-      : (['rule.changed', 'rule.read'] as const);
-  tx.afterCommit(() => parts.announce({ topic, permission, data: { table, id } }));
+  await parts.announceIn(tx, placeAnnouncement(table, id, changeOf(action)));
+}
+
+const changeByVerb: Readonly<Record<string, Change>> = { create: 'created', remove: 'removed' };
+const changeOf = (action: string): Change => changeByVerb[action.split('.').at(-1) ?? ''] ?? 'changed';
+
+function placeAnnouncement(table: PlaceTable, id: string, change: Change): LastingAnnouncement {
+  switch (table) {
+    case 'area':
+      return { topic: 'area.changed', data: { areaId: id, change } };
+    case 'portal':
+      return { topic: 'portal.changed', data: { portalId: id, change } };
+    case 'access_rule':
+      return { topic: 'rule.changed', data: { ruleId: id, change } };
+    case 'opening_hours':
+      return { topic: 'hours.changed', data: { hoursId: id, change } };
+    case 'schedule_exception':
+      return { topic: 'holiday.changed', data: { holidayId: id, change } };
+    default:
+      return unreachable(table);
+  }
 }
 
 async function isAreaNameTaken(

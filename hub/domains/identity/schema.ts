@@ -26,6 +26,8 @@ export const permissions = [
   'accessEvent.read',
   'bridge.read',
   'bridge.manage',
+  'webhook.read',
+  'webhook.manage',
 ] as const;
 export const permissionSchema = z.enum(permissions);
 export type Permission = z.infer<typeof permissionSchema>;
@@ -54,6 +56,8 @@ export const permissionTexts: Readonly<Record<Permission, string>> = {
   'accessEvent.read': 'See who opened which door when',
   'bridge.read': 'See bridges',
   'bridge.manage': 'Pair and remove bridges',
+  'webhook.read': 'See webhooks and their deliveries',
+  'webhook.manage': 'Add and change webhooks, deliver again',
 };
 
 /** Built-in roles: sets of permissions that cannot be edited. */

@@ -289,7 +289,7 @@ export async function endMemberships(tx: Transaction, actor: Actor, memberId: st
  * @returns how many were due; call again while it equals `limit`
  */
 export async function advanceMemberships(
-  deps: Pick<MemberDeps, 'announce' | 'onAdmissionChanged'>,
+  deps: Pick<MemberDeps, 'announceIn' | 'onAdmissionChanged'>,
   tx: Transaction,
   limit = 20,
 ): Promise<number> {
@@ -310,7 +310,7 @@ export async function advanceMemberships(
  * @returns how many were due
  */
 export async function advanceDueMemberships(
-  deps: Pick<MemberDeps, 'store' | 'announce' | 'onAdmissionChanged'> & { readonly clock: Clock },
+  deps: Pick<MemberDeps, 'store' | 'announceIn' | 'onAdmissionChanged'> & { readonly clock: Clock },
 ): Promise<number> {
   const limit = 20;
   let advanced = 0;

@@ -70,7 +70,7 @@ export const createPlan = (
 
 /** The same inside a transaction that does more. */
 export async function createPlanInside(
-  deps: Pick<MemberDeps, 'newId'>,
+  deps: Pick<MemberDeps, 'newId' | 'announceIn'>,
   tx: Transaction,
   actor: Actor,
   input: PlanInput,
@@ -85,6 +85,7 @@ export async function createPlanInside(
     target: { table: 'plan', id },
     payload: { ...input },
   });
+  await deps.announceIn(tx, { topic: 'plan.changed', data: { planId: id, change: 'created' } });
   return ok(await showPlan(tx, id));
 }
 
@@ -110,6 +111,7 @@ export function changePlan(
       target: { table: 'plan', id },
       payload: describeChanges(row, after, planFields),
     });
+    await deps.announceIn(tx, { topic: 'plan.changed', data: { planId: id, change: 'changed' } });
     return ok(await showPlan(tx, id));
   });
 }
@@ -131,6 +133,7 @@ export function removePlan(
       target: { table: 'plan', id },
       payload: { name: row.name },
     });
+    await deps.announceIn(tx, { topic: 'plan.changed', data: { planId: id, change: 'removed' } });
     return ok(planToWire(row));
   });
 }
@@ -151,6 +154,7 @@ export function createGroup(
       target: { table: 'member_group', id },
       payload: { ...input },
     });
+    await deps.announceIn(tx, { topic: 'group.changed', data: { groupId: id, change: 'created' } });
     return ok(await showGroup(tx, id));
   });
 }
@@ -177,6 +181,7 @@ export function changeGroup(
       target: { table: 'member_group', id },
       payload: describeChanges(row, after, ['name', 'description']),
     });
+    await deps.announceIn(tx, { topic: 'group.changed', data: { groupId: id, change: 'changed' } });
     return ok(await showGroup(tx, id));
   });
 }
@@ -198,6 +203,7 @@ export function removeGroup(
       target: { table: 'member_group', id },
       payload: { name: row.name },
     });
+    await deps.announceIn(tx, { topic: 'group.changed', data: { groupId: id, change: 'removed' } });
     return ok(groupToWire(row));
   });
 }
@@ -224,6 +230,7 @@ export function setGroupMember(
       target: { table: 'member_group', id: groupId },
       payload: { memberId, group: group.name },
     });
+    await deps.announceIn(tx, { topic: 'group.changed', data: { groupId, change: 'changed' } });
     await followMemberChange(deps, tx, [memberId], { admission: true });
     return ok(await showGroup(tx, groupId));
   });

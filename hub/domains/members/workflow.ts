@@ -1,6 +1,6 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { assert, type Result } from '#hub/kernel/result.ts';
-import type { Announce } from '#hub/platform/announce.ts';
+import type { AnnounceIn } from '#hub/platform/announce.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Reader, RowMissing, StaleVersion, Store, Transaction } from '#hub/store/store.ts';
 import { type AdmissionRow, listAdmissionRows, listMemberIds } from './membership-repository.ts';
@@ -16,7 +16,7 @@ export interface MemberDeps {
   readonly store: Store;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly newId: () => string;
-  readonly announce: Announce;
+  readonly announceIn: AnnounceIn;
   /** Called inside the transaction after every write that changes what doors must know of these members. */
   readonly onAdmissionChanged: (tx: Transaction, memberIds: readonly string[]) => Promise<void>;
 }
@@ -69,7 +69,7 @@ export async function reindexMembers(tx: Transaction, memberIds: readonly string
  * @param change `admission`: something that doors must know has changed
  */
 export async function followMemberChange(
-  deps: Pick<MemberDeps, 'announce' | 'onAdmissionChanged'>,
+  deps: Pick<MemberDeps, 'announceIn' | 'onAdmissionChanged'>,
   tx: Transaction,
   memberIds: readonly string[],
   change: { readonly admission: boolean },
@@ -77,10 +77,8 @@ export async function followMemberChange(
   if (memberIds.length === 0) return;
   await reindexMembers(tx, memberIds);
   if (change.admission) await deps.onAdmissionChanged(tx, memberIds);
-  tx.afterCommit(() => {
-    for (const memberId of memberIds)
-      deps.announce({ topic: 'member.changed', permission: 'member.read', data: { memberId } });
-  });
+  for (const memberId of memberIds)
+    await deps.announceIn(tx, { topic: 'member.changed', data: { memberId } });
 }
 
 /** Takes a write of a row that was read in the same transaction, so that it cannot be refused. */

@@ -11,13 +11,16 @@ interface Items<T> {
   items: T[];
 }
 
-const reloadingTopics = new Set([
+const reloadingTopics = new Set<string>([
   'reset',
   'portal.changed',
+  'area.changed',
+  'hours.changed',
+  'holiday.changed',
   'bridge.changed',
   'rule.changed',
   'credential.changed',
-]);
+] satisfies LiveMessage['topic'][]);
 
 /** Doors, their controllers and areas as this page shows them, kept up to date by what the hub announces. */
 export class Doors {

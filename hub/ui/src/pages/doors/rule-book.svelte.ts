@@ -13,6 +13,17 @@ interface Items<T> {
 }
 const none = <T>(): Items<T> => ({ items: [] });
 
+const reloadingTopics = new Set<string>([
+  'reset',
+  'rule.changed',
+  'hours.changed',
+  'holiday.changed',
+  'portal.changed',
+  'area.changed',
+  'plan.changed',
+  'group.changed',
+] satisfies LiveMessage['topic'][]);
+
 /** Who may open what and when, with the names that it takes to say so. */
 export class RuleBook {
   rules = $state.raw<readonly Rule[]>([]);
@@ -74,10 +85,7 @@ export class RuleBook {
   }
 
   take(messages: readonly LiveMessage[]): void {
-    const reloads = messages.some(
-      ({ topic }) => topic === 'reset' || topic === 'rule.changed' || topic === 'portal.changed',
-    );
-    if (reloads) void this.load();
+    if (messages.some(({ topic }) => reloadingTopics.has(topic))) void this.load();
   }
 
   areaName = (id: string): string => this.areas.find((area) => area.id === id)?.name ?? 'removed area';
