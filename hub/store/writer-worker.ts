@@ -42,6 +42,9 @@ function open(data: WriterWorkerData, lock: StoreLock): { connection: Connection
   try {
     lock.noteKey(data.key);
     const migrated = applyMigrations(connection, known, data.nowMs);
+    // Without statistics the query planner trusts the indexes, on every hub alike. Taken when a table held one row, they
+    // would make it scan the ten thousand that came since.
+    connection.exec('drop table if exists sqlite_stat1; drop table if exists sqlite_stat4');
     const tables = tableShapes(connection);
     return { connection, ready: { kind: 'ready', tables, migrated, openMs: performance.now() - startedMs } };
   } catch (error) {
@@ -61,15 +64,8 @@ function start(): void {
     lock = held;
     const { connection, ready } = open(data, held);
     serveConnection(port, connection, 'begin immediate', () => {
-      try {
-        connection.pragma('analysis_limit = 400');
-        connection.pragma('optimize');
-      } catch {
-        // Only statistics for the query planner; a damaged or full store must close all the same.
-      } finally {
-        connection.close();
-        held.release();
-      }
+      connection.close();
+      held.release();
     });
     answer(ready);
   } catch (error) {

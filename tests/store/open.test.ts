@@ -50,6 +50,21 @@ describe('encryption', () => {
   });
 });
 
+it('drops statistics of the query planner, which were right for tables of another size', async () => {
+  const { store, options } = await openTestStore();
+  await store.close();
+  const connection = openConnection(options, { mode: 'write', cacheKib: 256 });
+  connection.exec('analyze');
+  const tables = "select name from sqlite_schema where name like 'sqlite_stat%'";
+  expect(connection.prepare(tables).all()).not.toEqual([]);
+  connection.close();
+  const again = await openStore(options);
+  await again.close();
+  const reopened = openConnection(options, { mode: 'read', cacheKib: 256 });
+  onTestFinished(() => void reopened.close());
+  expect(reopened.prepare(tables).all()).toEqual([]);
+});
+
 describe('a store that does not open', () => {
   const closedStore = async (): Promise<{
     folder: string;
