@@ -9,7 +9,8 @@ export interface DrainDeps {
   readonly onFault: (error: unknown) => void;
 }
 
-const batchEvents = 250;
+/** Small: what is in the making when the young generation is collected stays in the heap for long. */
+const batchEvents = 100;
 /** The broker takes 1 MiB. */
 const maxBatchBytes = 600_000;
 /**

@@ -76,6 +76,7 @@ export class Journal {
   #cancelRetry: (() => void) | null = null;
   #reader: JournalReader | null = null;
   #closed = false;
+  readonly #zeros = Buffer.alloc(segmentBytes - segmentHeaderBytes);
 
   private constructor(options: JournalOptions, recovery: JournalRecovery) {
     this.#options = options;
@@ -306,9 +307,8 @@ export class Journal {
     const made = makeSegmentHeader(key, { number, journalId: this.journalId, bootId: this.bootId });
     const file = disk.open(name, 'create');
     try {
-      const bytes = Buffer.alloc(segmentBytes);
-      made.bytes.copy(bytes, 0);
-      await file.writeLater(0, bytes);
+      await file.writeLater(segmentHeaderBytes, this.#zeros);
+      file.write(0, made.bytes);
       await file.sync();
       await disk.syncNames();
     } catch (error) {
