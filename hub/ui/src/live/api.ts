@@ -1,3 +1,11 @@
+import createClient, {
+  type Client,
+  type ClientPathsWithMethod,
+  type MaybeOptionalInit,
+  type MethodResponse,
+} from 'openapi-fetch';
+import type { paths } from '../api/schema.d.ts';
+
 /** What the hub answered instead of what was asked: RFC 9457 problem details, or no answer at all. */
 export class ApiProblem extends Error {
   readonly status: number;
@@ -66,6 +74,50 @@ export function whenSignedOut(callback: () => void): void {
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+type Verb = 'get' | 'post' | 'put' | 'patch' | 'delete';
+type PathOf<M extends Verb> = ClientPathsWithMethod<Client<paths>, M>;
+/** Parameters and body, as the third argument; it may be left out where all of them may. */
+type Asked<P extends keyof paths, M extends Verb> =
+  undefined extends MaybeOptionalInit<paths[P], M>
+    ? [init?: MaybeOptionalInit<paths[P], M>]
+    : [init: MaybeOptionalInit<paths[P], M>];
+
+const client = createClient<Record<string, Record<Verb, object>>>();
+client.use({
+  onRequest({ request }) {
+    request.headers.set('accept', 'application/json');
+    if (request.method !== 'GET') request.headers.set('x-csrf-token', csrfToken);
+    return request;
+  },
+  async onResponse({ response, schemaPath }) {
+    learnHubTime(response);
+    if (response.ok) return;
+    if (response.status === 401 && schemaPath !== '/auth/session') onSignedOut();
+    const problem: unknown = await response.json().catch(() => ({}));
+    throw new ApiProblem(response.status, isRecord(problem) ? problem : {});
+  },
+  onError: () =>
+    new ApiProblem(0, {
+      code: 'unreachable',
+      title: 'The hub does not answer.',
+      nextStep: 'Check that this device is on the same network; the doors go on without this page.',
+    }),
+});
+
+/**
+ * Asks the hub. Path, parameters, body and answer are those of the hub's own document: a wrong one does not compile.
+ * @throws ApiProblem when the hub refuses or cannot be reached
+ */
+export function ask<M extends Verb, P extends PathOf<M>>(
+  method: M,
+  path: P,
+  ...init: Asked<P, M>
+): Promise<MethodResponse<Client<paths>, M, P>>;
+export async function ask(method: Verb, path: string, init?: object): Promise<unknown> {
+  const { data } = await client.request(method, path, { ...init });
+  return data;
+}
 
 /**
  * Calls the hub. The caller names the shape that the endpoint's own schema declares for its answer.

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { currentSessionSchema, Permission } from '#hub/domains/identity/schema.ts';
-import { ApiProblem, call, useCsrfToken, whenSignedOut } from '../live/api.ts';
+import { ApiProblem, ask, useCsrfToken, whenSignedOut } from '../live/api.ts';
 import { live } from '../live/live.svelte.ts';
 
 /** Who is signed in, as `GET /auth/session` answers. */
@@ -38,20 +38,20 @@ class Session {
   /** Finds out where this browser stands: unclaimed hub, nobody signed in, or signed in. */
   async load(): Promise<void> {
     try {
-      const claim = await call<{ claimed: boolean; siteName: string | null }>('GET', '/api/system/claim');
+      const claim = await ask('get', '/api/system/claim');
       if (!claim.claimed) {
         this.stage = 'claim';
         return;
       }
       this.siteName = claim.siteName ?? '';
-      this.enter(await call<SessionView>('GET', '/auth/session'));
+      this.enter(await ask('get', '/auth/session'));
     } catch (problem) {
       this.stage = problem instanceof ApiProblem && problem.status === 401 ? 'signIn' : 'unreachable';
     }
   }
 
   async signOut(): Promise<void> {
-    await call('DELETE', '/auth/session');
+    await ask('delete', '/auth/session');
     live.tellSignedOut();
     this.leave();
   }

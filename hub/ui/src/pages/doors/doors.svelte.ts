@@ -1,15 +1,10 @@
 import type { Bridge } from '#hub/domains/access/event-schema.ts';
 import type { Area, Portal } from '#hub/domains/access/place-schema.ts';
-import { call } from '../../live/api.ts';
+import { ask } from '../../live/api.ts';
 import { Latest } from '../../live/latest.ts';
 import type { LiveMessage } from '../../live/message.ts';
 import { attempt, notices } from '../../shell/notices.svelte.ts';
 import { session } from '../../shell/session.svelte.ts';
-
-const base = '/api/access-control';
-interface Items<T> {
-  items: T[];
-}
 
 const reloadingTopics = new Set<string>([
   'reset',
@@ -33,9 +28,9 @@ export class Doors {
   async load(): Promise<void> {
     const fetch = () =>
       Promise.all([
-        call<Items<Portal>>('GET', `${base}/portals`),
-        session.can('bridge.read') ? call<Items<Bridge>>('GET', `${base}/bridges`) : { items: [] },
-        call<Items<Area>>('GET', `${base}/areas`),
+        ask('get', '/api/access-control/portals'),
+        session.can('bridge.read') ? ask('get', '/api/access-control/bridges') : { items: [] },
+        ask('get', '/api/access-control/areas'),
       ]);
     await attempt(() =>
       this.#latest.load(fetch, ([portals, bridges, areas]) => {
@@ -70,20 +65,30 @@ export class Doors {
     return this.bridges.find(({ id }) => id === portal.bridgeId);
   }
 
-  async #order(portalId: string, path: string, body?: unknown): Promise<void> {
-    const { portals } = await call<{ portals: Portal[] }>(
-      'POST',
-      `${base}/portals/${portalId}/${path}`,
-      body,
+  async holdOpen(id: string, until: string, reason: string): Promise<void> {
+    const path = { id };
+    const body = { until, reason };
+    this.put(
+      (await ask('post', '/api/access-control/portals/{id}/hold-open', { params: { path }, body })).portals,
     );
-    this.put(portals);
   }
-  holdOpen = (portalId: string, until: string, reason: string): Promise<void> =>
-    this.#order(portalId, 'hold-open', { until, reason });
+  async #lockDown(id: string, reason: string): Promise<void> {
+    const path = { id };
+    const body = { reason };
+    this.put(
+      (await ask('post', '/api/access-control/portals/{id}/lockdown', { params: { path }, body })).portals,
+    );
+  }
+  async #end(id: string, what: 'hold-open' | 'lockdown'): Promise<void> {
+    const path = { id };
+    this.put(
+      (await ask('post', `/api/access-control/portals/{id}/end-${what}`, { params: { path } })).portals,
+    );
+  }
 
   endHoldOpen(portal: Portal): Promise<boolean> {
     return attempt(async () => {
-      await this.#order(portal.id, 'end-hold-open');
+      await this.#end(portal.id, 'hold-open');
       notices.done(`${portal.name} is not held open any more.`, () => void this.#restore(portal), portal.id);
     });
   }
@@ -91,14 +96,14 @@ export class Doors {
   /** Locks at once: in an emergency nobody reads a question. */
   lockDown(portal: Portal): Promise<boolean> {
     return attempt(async () => {
-      await this.#order(portal.id, 'lockdown', { reason: 'Locked down on the Doors page' });
+      await this.#lockDown(portal.id, 'Locked down on the Doors page');
       notices.done(`${portal.name} is locked down.`, () => void this.#endAndRestore([portal]), portal.id);
     });
   }
 
   endLockdown(portal: Portal): Promise<boolean> {
     return attempt(async () => {
-      await this.#order(portal.id, 'end-lockdown');
+      await this.#end(portal.id, 'lockdown');
       notices.done(`The lockdown of ${portal.name} has ended.`, () => void this.lockDown(portal), portal.id);
     });
   }
@@ -107,14 +112,14 @@ export class Doors {
     const before = this.portals.filter(({ override }) => override?.kind !== 'lockdown');
     return attempt(async () => {
       const body = { reason: 'Site locked down on the Doors page' };
-      this.put((await call<{ portals: Portal[] }>('POST', `${base}/lockdown`, body)).portals);
+      this.put((await ask('post', '/api/access-control/lockdown', { body })).portals);
       notices.done('Every door is locked down.', () => void this.#endAndRestore(before), 'site');
     });
   }
 
   endSiteLockdown(): Promise<boolean> {
     return attempt(async () => {
-      this.put((await call<{ portals: Portal[] }>('POST', `${base}/end-lockdown`)).portals);
+      this.put((await ask('post', '/api/access-control/end-lockdown')).portals);
       notices.done('The lockdown of every door has ended.', () => void this.lockDownSite(), 'site');
     });
   }
@@ -122,7 +127,7 @@ export class Doors {
   #endAndRestore(portals: readonly Portal[]): Promise<boolean> {
     return attempt(async () => {
       for (const portal of portals) {
-        await this.#order(portal.id, 'end-lockdown');
+        await this.#end(portal.id, 'lockdown');
         await this.#restore(portal);
       }
     });

@@ -1,13 +1,12 @@
 import type { Area, Holiday, OpeningHours, Portal, Rule } from '#hub/domains/access/place-schema.ts';
 import type { Group, Plan } from '#hub/domains/members/plan-schema.ts';
-import { call } from '../../live/api.ts';
+import { ask } from '../../live/api.ts';
 import { Latest } from '../../live/latest.ts';
 import type { LiveMessage } from '../../live/message.ts';
 import { toDateField } from '../../shell/moments.svelte.ts';
 import { attempt, notices } from '../../shell/notices.svelte.ts';
 import { session } from '../../shell/session.svelte.ts';
 
-const base = '/api/access-control';
 interface Items<T> {
   items: T[];
 }
@@ -57,15 +56,21 @@ export class RuleBook {
   }
 
   async #fetch() {
-    const rules = call<Items<Rule>>('GET', `${base}/rules`);
+    const rules = ask('get', '/api/access-control/rules');
     return await Promise.all([
       rules,
-      call<Items<OpeningHours>>('GET', `${base}/opening-hours`),
-      call<Items<Holiday>>('GET', `${base}/holidays?from=${toDateField(Date.now() - 86_400_000)}`),
-      session.can('portal.read') ? call<Items<Area>>('GET', `${base}/areas`) : none<Area>(),
-      session.can('portal.read') ? call<Items<Portal>>('GET', `${base}/portals`) : none<Portal>(),
-      session.can('plan.read') ? call<Items<Plan>>('GET', '/api/members/plans?limit=200') : none<Plan>(),
-      session.can('member.read') ? call<Items<Group>>('GET', '/api/members/groups?limit=200') : none<Group>(),
+      ask('get', '/api/access-control/opening-hours'),
+      ask('get', '/api/access-control/holidays', {
+        params: { query: { from: toDateField(Date.now() - 86_400_000) } },
+      }),
+      session.can('portal.read') ? ask('get', '/api/access-control/areas') : none<Area>(),
+      session.can('portal.read') ? ask('get', '/api/access-control/portals') : none<Portal>(),
+      session.can('plan.read')
+        ? ask('get', '/api/members/plans', { params: { query: { limit: 200 } } })
+        : none<Plan>(),
+      session.can('member.read')
+        ? ask('get', '/api/members/groups', { params: { query: { limit: 200 } } })
+        : none<Group>(),
       rules.then(({ items }) => this.#loadMemberNames(items)),
     ]);
   }
@@ -77,7 +82,7 @@ export class RuleBook {
     for (const id of [...ids].slice(0, 100))
       names[id] =
         this.memberNames[id] ??
-        (await call<{ name: string }>('GET', `/api/members/${id}`).then(
+        (await ask('get', '/api/members/{id}', { params: { path: { id } } }).then(
           ({ name }) => name,
           () => 'removed member',
         ));
@@ -106,44 +111,50 @@ export class RuleBook {
 
   async removeRule(rule: Rule): Promise<void> {
     await attempt(async () => {
-      await call('DELETE', `${base}/rules/${rule.id}`);
+      await ask('delete', '/api/access-control/rules/{id}', { params: { path: { id: rule.id } } });
       const { id: _id, version: _version, createdAt: _createdAt, updatedAt: _updatedAt, ...fields } = rule;
       notices.done(
         `The rule "${rule.name}" is removed.`,
-        () => void this.#undo(() => call('POST', `${base}/rules`, fields)),
+        () => void this.#undo(() => ask('post', '/api/access-control/rules', { body: fields })),
       );
       await this.load();
     });
   }
   async removeHours(hours: OpeningHours): Promise<void> {
     await attempt(async () => {
-      await call('DELETE', `${base}/opening-hours/${hours.id}`);
+      await ask('delete', '/api/access-control/opening-hours/{id}', { params: { path: { id: hours.id } } });
       const { areaId, windows } = hours;
       notices.done(
         'The opening hours are removed.',
-        () => void this.#undo(() => call('PUT', `${base}/opening-hours`, { areaId, windows })),
+        () =>
+          void this.#undo(() =>
+            ask('put', '/api/access-control/opening-hours', { body: { areaId, windows } }),
+          ),
       );
       await this.load();
     });
   }
   async removeHoliday(holiday: Holiday): Promise<void> {
     await attempt(async () => {
-      await call('DELETE', `${base}/holidays/${holiday.id}`);
+      await ask('delete', '/api/access-control/holidays/{id}', { params: { path: { id: holiday.id } } });
       const { date, name, areaId, windows } = holiday;
       notices.done(
         `${holiday.name} is removed.`,
-        () => void this.#undo(() => call('POST', `${base}/holidays`, { date, name, areaId, windows })),
+        () =>
+          void this.#undo(() =>
+            ask('post', '/api/access-control/holidays', { body: { date, name, areaId, windows } }),
+          ),
       );
       await this.load();
     });
   }
   async removeArea(area: Area): Promise<void> {
     await attempt(async () => {
-      await call('DELETE', `${base}/areas/${area.id}`);
+      await ask('delete', '/api/access-control/areas/{id}', { params: { path: { id: area.id } } });
       const { name, parentId } = area;
       notices.done(
         `The area ${name} is removed.`,
-        () => void this.#undo(() => call('POST', `${base}/areas`, { name, parentId })),
+        () => void this.#undo(() => ask('post', '/api/access-control/areas', { body: { name, parentId } })),
       );
       await this.load();
     });
