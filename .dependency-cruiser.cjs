@@ -96,6 +96,7 @@ module.exports = {
     driver('sqlite', 'better-sqlite3[^/]*', '^hub/store/'),
     driver('aedes', 'aedes', '^hub/mqtt/'),
     driver('mqtt', 'mqtt', '^firmware-bridge/mqtt/'),
+    driver('prom-client', 'prom-client', '^hub/platform/metrics[^/]*\\.ts$'),
     driver('koffi', 'koffi', '^(firmware-bridge/gpio|hub/platform)/'),
     driver('onoff', 'onoff', '^firmware-bridge/gpio/'),
   ],

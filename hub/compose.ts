@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { type Chore, runChores } from './chores.ts';
+import { composeHealth } from './compose-health.ts';
 import { listBridges, renewToken } from './domains/access/bridge-workflow.ts';
 import { processTimers } from './domains/access/context.ts';
 import { accessEndpoints } from './domains/access/routes.ts';
@@ -23,8 +24,10 @@ import { authorityEndpoint } from './http/authority-endpoint.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import { healthEndpoint } from './http/health.ts';
 import { createLiveEvents } from './http/live-events.ts';
+import { liveHealth } from './http/live-health.ts';
 import { openapiEndpoint } from './http/openapi.ts';
 import type { RawEndpoint } from './http/raw-endpoint.ts';
+import { RequestMeter } from './http/request-meter.ts';
 import { type HubServer, startServer } from './http/server.ts';
 import { readStaticFiles, type StaticFiles } from './http/static-files.ts';
 import { systemEndpoints } from './http/system-endpoints.ts';
@@ -37,6 +40,7 @@ import { createLog, type Logger } from './platform/log.ts';
 import { newId } from './platform/new-id.ts';
 import { createSystemClock } from './platform/system-clock.ts';
 import { openTls } from './platform/tls.ts';
+import { tlsHealth } from './platform/tls-health.ts';
 import { pruneChanges } from './store/change-retention.ts';
 import { hubRelease } from './store/migrations.ts';
 import { openStore } from './store/open-store.ts';
@@ -187,8 +191,28 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     httpPort: server?.httpPort,
     httpsPort: server?.httpsPort,
   });
+  const tls =
+    listen === 'all'
+      ? await openTls({ directory: paths.tls, configuredNames: config.tls.names, clock, log })
+      : undefined;
+  const meter = new RequestMeter();
+  const health = composeHealth({
+    store,
+    storePath: paths.store,
+    directory: paths.directory,
+    clock,
+    announce: live.announce,
+    log: log.child({ subsystem: 'health' }),
+    parts: [
+      access.health,
+      liveHealth(live, clock),
+      meter.part,
+      ...(tls === undefined ? [] : [tlsHealth(tls, clock)]),
+    ],
+  });
   const endpoints = [
     ...systemEndpoints({ ports }),
+    ...health.endpoints,
     ...identityEndpoints(identityDeps),
     ...memberEndpoints(memberDeps),
     ...accessEndpoints(access),
@@ -196,13 +220,10 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
   const probes = {
     store: async () => void (await store.read.selectFrom('migration').select('number').limit(1).execute()),
   };
-  const tls =
-    listen === 'all'
-      ? await openTls({ directory: paths.tls, configuredNames: config.tls.names, clock, log })
-      : undefined;
   const openRaw: readonly RawEndpoint[] = [
     healthEndpoint({ probes, release: hubRelease, clock }),
     live.endpoint,
+    ...health.rawEndpoints,
     ...(tls === undefined ? [] : [authorityEndpoint(tls)]),
   ];
   const app = createApp({
@@ -223,9 +244,11 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     localRateFactor: config.http.localRateFactor,
     log: log.child({ subsystem: 'http' }),
     clock,
+    meter,
   });
 
   const chores: readonly Chore[] = [
+    ...health.chores,
     {
       name: 'memberships',
       everyMs: minuteMs,
@@ -243,8 +266,8 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     },
     { name: 'clock', everyMs: minuteMs, run: () => clock.saveMark() },
   ];
-  const stopChores =
-    listen === 'all' ? runChores(chores, log.child({ subsystem: 'chores' })) : async () => undefined;
+  const running = runChores(listen === 'all' ? chores : [], log.child({ subsystem: 'chores' }));
+  health.add(running.part);
 
   if (listen === 'all') {
     await pairLocalBridge(access, config, log);
@@ -269,7 +292,8 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       live.close();
       await started.close();
       await broker.close();
-      await stopChores();
+      await running.stop();
+      health.close();
       tls?.close();
       await clock.saveMark();
       clock.close();

@@ -14,6 +14,8 @@ import { answerProblem, errorToProblem, type Problem, platformProblem } from './
 import { BoundedCounters, defaultLocalFactor, limitRate } from './rate-limit.ts';
 import type { AnyRequest, AnyResponse, RawEndpoint } from './raw-endpoint.ts';
 import { createBodyReader } from './request-body.ts';
+import { logRequest } from './request-log.ts';
+import { RequestMeter } from './request-meter.ts';
 import { type ServingParts, serveEndpoint } from './serve-endpoint.ts';
 import type { StaticFiles } from './static-files.ts';
 
@@ -34,6 +36,17 @@ export interface AppOptions {
   readonly localRateFactor?: number;
   readonly log: Logger;
   readonly clock: Pick<Clock, 'monotonicMs'>;
+  /** Counts requests; without it nobody sees the counts. */
+  readonly meter?: RequestMeter;
+  /** Told of everything that a request threw: faults and bugs, no refusals. */
+  readonly onFault?: (error: unknown, request: FailedRequest) => void;
+}
+
+export interface FailedRequest {
+  readonly requestId: string;
+  readonly method: string;
+  /** The route's template. */
+  readonly route: string;
 }
 
 export interface App {
@@ -77,16 +90,19 @@ const isLoopbackHost = (host: string): boolean =>
 interface Core extends ServingParts {
   readonly options: AppOptions;
   readonly log: Logger;
+  readonly meter: RequestMeter;
 }
 
 const answer = (core: Core, ctx: Context, problem: Problem): void =>
   answerProblem(ctx, problem, core.exchangeOf(ctx).requestId);
 
-function logBreakage(core: Core, ctx: Context, error: unknown): void {
-  const { requestId } = core.exchangeOf(ctx);
-  const facts = { requestId, method: ctx.method, path: ctx.path, err: error };
-  if (error instanceof Fault && error.code === 'storeBusy') core.log.warn(facts, 'store busy');
-  else core.log.error(facts, 'request failed');
+function noteBreakage(core: Core, ctx: Context, error: unknown): void {
+  const { requestId, count } = core.exchangeOf(ctx);
+  const facts = { requestId, method: ctx.method, route: count.route };
+  if (error instanceof Fault && error.code === 'storeBusy')
+    core.log.warn({ ...facts, err: error }, 'store busy');
+  else core.log.error({ ...facts, err: error }, 'request failed');
+  core.options.onFault?.(error, facts);
 }
 
 /** First step of all: identity of the request, timing, the log line, and the last word on whatever is thrown. */
@@ -100,25 +116,25 @@ function edge(core: Core): Middleware {
         answer(core, ctx, platformProblem('misdirectedRequest'));
       else await next();
     } catch (error) {
-      logBreakage(core, ctx, error);
+      noteBreakage(core, ctx, error);
       if (ctx.headerSent) throw error;
       answer(core, ctx, errorToProblem(error));
     }
     const durationMs = clock.monotonicMs() - exchange.startedMs;
     if (!ctx.headerSent) ctx.set('X-Response-Time', `${durationMs.toFixed(1)}ms`);
-    const isApi = ctx.path.startsWith('/api/') || ctx.path.startsWith('/auth/');
-    core.log[isApi ? 'info' : 'debug'](
-      {
-        requestId: exchange.requestId,
-        method: ctx.method,
-        path: ctx.path,
-        status: ctx.status,
-        durationMs: Math.round(durationMs * 10) / 10,
-        remoteAddress: exchange.remoteAddress,
-        ...(exchange.accountId === undefined ? {} : { accountId: exchange.accountId }),
-      },
-      'request',
-    );
+    const { requestId, remoteAddress, accountId, count } = exchange;
+    count.add(ctx.status, durationMs);
+    logRequest(core.log, {
+      requestId,
+      method: ctx.method,
+      route: count.route,
+      params: ctx['params'],
+      status: ctx.status,
+      durationMs,
+      bytes: ctx.length,
+      remoteAddress,
+      accountId,
+    });
   };
 }
 
@@ -183,7 +199,12 @@ function createRouter(core: Core, limits: Limits): Router {
   ];
   for (const { method, path, ratePerMinute, serve } of mounted.sort(bySpecificity)) {
     const limit = limitRate({ ...limits, name: `${method} ${path}`, ratePerMinute });
-    router.register(routerPath(path), [method.toLowerCase()], [limit, serve]);
+    const count = core.meter.route(method, path);
+    const countedLimit: Middleware = (ctx, next) => {
+      core.exchangeOf(ctx).count = count;
+      return limit(ctx, next);
+    };
+    router.register(routerPath(path), [method.toLowerCase()], [countedLimit, serve]);
   }
   return router;
 }
@@ -194,6 +215,7 @@ function createRouter(core: Core, limits: Limits): Router {
  */
 export function createApp(options: AppOptions): App {
   assertEndpoints(options.endpoints, options.rawEndpoints);
+  const meter = options.meter ?? new RequestMeter();
   const transports = new WeakMap<object, Transport>();
   const exchanges = new WeakMap<object, Exchange>();
   const exchangeOf = (ctx: Context): Exchange => {
@@ -201,7 +223,7 @@ export function createApp(options: AppOptions): App {
     if (known !== undefined) return known;
     const transport = transports.get(ctx.req);
     assert(transport !== undefined, 'a request came in by no transport');
-    const exchange = openExchange(ctx, transport, options.clock.monotonicMs());
+    const exchange = openExchange(ctx, transport, options.clock.monotonicMs(), meter.unrouted);
     exchanges.set(ctx.req, exchange);
     return exchange;
   };
@@ -210,6 +232,7 @@ export function createApp(options: AppOptions): App {
   const core: Core = {
     options,
     log,
+    meter,
     exchangeOf,
     authenticator: options.authenticator,
     bodyReaderFor: (limitBytes) => (limitBytes === undefined ? readBody : createBodyReader(limitBytes)),

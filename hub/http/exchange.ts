@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Context } from 'koa';
 import type { Caller, Transport } from './auth.ts';
 import type { Method } from './endpoint.ts';
+import type { RouteCount } from './request-meter.ts';
 
 /** One request and what the hub learns of it while answering. */
 export interface Exchange {
@@ -13,6 +14,8 @@ export interface Exchange {
   readonly startedMs: number;
   /** Who was admitted, for the request log. */
   accountId: string | undefined;
+  /** Where it is counted: by its route, once that is known. */
+  count: RouteCount;
 }
 
 const acceptedRequestId = /^[A-Za-z0-9][A-Za-z0-9_-]{7,63}$/;
@@ -23,13 +26,19 @@ const chooseRequestId = (sent: string): string => (acceptedRequestId.test(sent) 
 const plainAddress = (address: string | undefined): string =>
   (address ?? 'unknown').replace(/^::ffff:(?=\d)/, '').replace(/%.*$/, '');
 
-export function openExchange(ctx: Context, transport: Transport, startedMs: number): Exchange {
+export function openExchange(
+  ctx: Context,
+  transport: Transport,
+  startedMs: number,
+  count: RouteCount,
+): Exchange {
   return {
     requestId: chooseRequestId(ctx.get('X-Request-ID')),
     remoteAddress: transport === 'console' ? 'console' : plainAddress(ctx.req.socket.remoteAddress),
     transport,
     startedMs,
     accountId: undefined,
+    count,
   };
 }
 

@@ -35,8 +35,15 @@ export interface LiveEvents {
   /** Looks at every connection's session at once, for example when somebody signed out; each beat does so too. */
   recheck(): Promise<void>;
   connectionCount(): number;
+  /** Connections since the start that were ended because they did not read, and ones that found no room. */
+  readonly lost: Readonly<LostConnections>;
   /** Ends every connection; what is announced afterwards reaches nobody. */
   close(): void;
+}
+
+export interface LostConnections {
+  tooSlow: number;
+  noRoom: number;
 }
 
 interface Connection {
@@ -81,6 +88,7 @@ interface Asked {
 class EventStreams {
   readonly connections = new Set<Connection>();
   readonly ring: EventRing;
+  readonly lost: LostConnections = { tooSlow: 0, noRoom: 0 };
   readonly #options: LiveEventsOptions;
   readonly #log: Logger;
   readonly #maxUnreadBytes: number;
@@ -104,6 +112,7 @@ class EventStreams {
       { accountId: connection.principal.accountId, unreadBytes: connection.response.writableLength },
       'live connection dropped: its reader is too slow',
     );
+    this.lost.tooSlow += 1;
     this.end(connection, 'dropped', { reason: 'tooSlow' });
   }
 
@@ -269,8 +278,10 @@ export function createLiveEvents(options: LiveEventsOptions): LiveEvents {
       if (call.caller.method === 'HEAD')
         return { status: 200, headers: { 'Content-Type': 'text/event-stream' }, body: '' };
       if (closed) return { problem: platformProblem('storeBusy', { retryAfterSeconds: 5 }) };
-      if (isFull(call.principal))
+      if (isFull(call.principal)) {
+        streams.lost.noRoom += 1;
         return { problem: platformProblem('tooManyRequests', { retryAfterSeconds: 30 }) };
+      }
       streams.open(call, call.principal, asked.value);
       return null;
     },
@@ -285,6 +296,7 @@ export function createLiveEvents(options: LiveEventsOptions): LiveEvents {
     },
     recheck: () => streams.beat(),
     connectionCount: () => streams.connections.size,
+    lost: streams.lost,
     close() {
       closed = true;
       stopBeat();

@@ -6,6 +6,7 @@ import { runnerDialect } from './dialect.ts';
 import { openConnection, type StoreLocation } from './open.ts';
 import { StatementCache } from './statement-cache.ts';
 import { errorToWire, wireToFault } from './store-faults.ts';
+import type { StoreFigures } from './store-figures.ts';
 import type { Statement, StatementResult } from './worker-protocol.ts';
 
 const cacheKib = 4096;
@@ -21,6 +22,7 @@ export function admitSelect(query: RootOperationNode): void {
 export function openDirectReader(
   location: StoreLocation,
   log: Logger,
+  figures: StoreFigures,
 ): { readonly kysely: Kysely<Database>; close(): void } {
   const connection = openConnection(location, { mode: 'read', cacheKib });
   const statements = new StatementCache(connection);
@@ -32,6 +34,7 @@ export function openDirectReader(
       throw wireToFault(errorToWire(error));
     } finally {
       const readMs = performance.now() - startedMs;
+      figures.reads.observeMs(readMs);
       if (readMs > longReadMs) log.warn({ sql, readMs: Math.round(readMs) }, 'long read on the main thread');
     }
   };

@@ -5,6 +5,7 @@ import { openDirectReader } from './direct-reader.ts';
 import type { StoreLocation } from './open.ts';
 import { ReportReader } from './report-reader.ts';
 import type { Store } from './store.ts';
+import { StoreFigures } from './store-figures.ts';
 import { joinRegistry, type Registrations } from './table-registry.ts';
 import { WorkerLink } from './worker-link.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -44,16 +45,25 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     options.onDeath ?? stopProcess,
   );
   try {
+    const figures = new StoreFigures();
     const tables = joinRegistry(options.registry, ready.tables);
-    const reader = openDirectReader(location, log);
+    const reader = openDirectReader(location, log, figures);
     for (const { number, name } of ready.migrated) log.info({ migration: number, name }, 'migration applied');
     log.info({ path, tables: tables.size, openMs: Math.round(ready.openMs) }, 'store open');
-    const queue = new WriteQueue({ link, tables, clock, log, queueLimit: options.queueLimit ?? 256 });
-    const reports = new ReportReader(location, options.readerIdleMs ?? 30_000, log);
+    const queue = new WriteQueue({
+      link,
+      tables,
+      clock,
+      log,
+      queueLimit: options.queueLimit ?? 256,
+      figures,
+    });
+    const reports = new ReportReader(location, options.readerIdleMs ?? 30_000, log, figures);
     return {
       read: reader.kysely,
       transact: async (name, work) => await queue.transact(name, work),
       report: async (work) => await reports.report(work),
+      figures,
       close: async () => {
         await Promise.all([queue.close(), reports.close()]);
         reader.close();

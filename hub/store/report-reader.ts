@@ -6,6 +6,7 @@ import { runnerDialect } from './dialect.ts';
 import { admitSelect } from './direct-reader.ts';
 import type { StoreLocation } from './open.ts';
 import type { Reader } from './store.ts';
+import type { StoreFigures } from './store-figures.ts';
 import { WorkerLink } from './worker-link.ts';
 import type { Statement } from './worker-protocol.ts';
 
@@ -17,25 +18,30 @@ export class ReportReader {
   readonly #location: StoreLocation;
   readonly #idleMs: number;
   readonly #log: Logger;
+  readonly #figures: StoreFigures;
   #link: WorkerLink | null = null;
   #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
   #closed = false;
   #idleTimer: NodeJS.Timeout | null = null;
 
   /** `idleMs`: without a report for so long, the Worker ends and its memory is given back. */
-  constructor(location: StoreLocation, idleMs: number, log: Logger) {
+  constructor(location: StoreLocation, idleMs: number, log: Logger, figures: StoreFigures) {
     this.#location = location;
     this.#idleMs = idleMs;
     this.#log = log;
+    this.#figures = figures;
   }
 
   /** Faults: `storeBusy`, `storeClosed`, and whatever the statements met. */
   async report<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
     if (this.#closed) throw new Fault('storeClosed', 'the store is closed: the report was not run');
-    if (this.#waiting > queueLimit)
+    const figures = this.#figures;
+    if (figures.waitingReports > queueLimit) {
+      figures.refusedReports += 1;
       throw new Fault('storeBusy', `${queueLimit} reports wait already: this one was not run, try again`);
-    this.#waiting += 1;
+    }
+    figures.waitingReports += 1;
+    const askedMs = performance.now();
     this.#keepAwake();
     const turn = this.#last.then(async () => await this.#run(work));
     this.#last = turn.then(
@@ -45,8 +51,9 @@ export class ReportReader {
     try {
       return await turn;
     } finally {
-      this.#waiting -= 1;
-      if (this.#waiting === 0 && !this.#closed) this.#sleepSoon();
+      figures.waitingReports -= 1;
+      figures.reports.observeMs(performance.now() - askedMs);
+      if (figures.waitingReports === 0 && !this.#closed) this.#sleepSoon();
     }
   }
 
@@ -97,7 +104,7 @@ export class ReportReader {
 
   async #endAfter(last: Promise<unknown>): Promise<void> {
     await last;
-    if (this.#waiting === 0) await this.#end();
+    if (this.#figures.waitingReports === 0) await this.#end();
   }
 
   async #end(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Insertable, Kysely, Selectable, Updateable } from 'kysely';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { Database } from './database.ts';
+import type { StoreFigures } from './store-figures.ts';
 
 /** How a table takes part in replication. Every table is registered, or the store does not open. */
 export interface TableRegistration {
@@ -60,5 +61,7 @@ export interface Store {
   transact<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `work` on the reader Worker's connection, on one snapshot: reports, exports, verification. */
   report<T>(work: (reader: Reader) => Promise<T>): Promise<T>;
+  /** Counts of itself, for the health report and the metrics. */
+  readonly figures: StoreFigures;
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import type { Logger } from '#hub/platform/log.ts';
 import { SeamTransaction, type TransactionSession } from './seam.ts';
 import type { Transaction } from './store.ts';
 import { ConstraintFault } from './store-faults.ts';
+import type { StoreFigures } from './store-figures.ts';
 import type { Tables } from './table-registry.ts';
 import type { WorkerLink } from './worker-link.ts';
 import type { Statement, StatementResult } from './worker-protocol.ts';
@@ -18,13 +19,13 @@ export interface WriteQueueDeps {
   readonly log: Logger;
   /** Transactions that may wait; one more is the Fault `storeBusy`. */
   readonly queueLimit: number;
+  readonly figures: StoreFigures;
 }
 
 /** Runs transactions one after the other, in the order in which they were asked for. */
 export class WriteQueue {
   readonly #deps: WriteQueueDeps;
   #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
   #closed = false;
 
   constructor(deps: WriteQueueDeps) {
@@ -34,14 +35,18 @@ export class WriteQueue {
   /** Faults: `storeBusy`, `storeClosed`, `transactionIdle`, and whatever the statements or the commit met. */
   async transact<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
     if (this.#closed) throw new Fault('storeClosed', `the store is closed: ${name} was not run`);
+    const { figures, queueLimit } = this.#deps;
     // The one that runs does not wait.
-    if (this.#waiting > this.#deps.queueLimit)
-      throw new Fault(
-        'storeBusy',
-        `${this.#deps.queueLimit} transactions wait already: ${name} was not run, try again`,
-      );
-    this.#waiting += 1;
-    const turn = this.#last.then(async () => await this.#run(name, work));
+    if (figures.waitingWrites > queueLimit) {
+      figures.refusedWrites += 1;
+      throw new Fault('storeBusy', `${queueLimit} transactions wait already: ${name} was not run, try again`);
+    }
+    figures.waitingWrites += 1;
+    const askedMs = performance.now();
+    const turn = this.#last.then(async () => {
+      figures.writeWaits.observeMs(performance.now() - askedMs);
+      return await this.#run(name, work);
+    });
     // A failure is its caller's; the next one runs all the same.
     this.#last = turn.then(
       () => undefined,
@@ -49,8 +54,14 @@ export class WriteQueue {
     );
     try {
       return await turn;
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'diskFull') {
+        figures.diskFullWrites += 1;
+        figures.isDiskFull = true;
+      }
+      throw error;
     } finally {
-      this.#waiting -= 1;
+      figures.waitingWrites -= 1;
     }
   }
 
@@ -82,6 +93,7 @@ export class WriteQueue {
       await this.#rollBack(session);
       throw error;
     }
+    if (session.hasWritten) this.#deps.figures.isDiskFull = false;
     this.#report(session, workMs);
     this.#announce(session);
     return value;
@@ -99,6 +111,7 @@ export class WriteQueue {
   }
 
   #report(session: Session, workMs: number): void {
+    if (session.statements > 0) this.#deps.figures.writes.observeMs(session.elapsedMs());
     if (workMs <= longWorkMs) return;
     this.#deps.log.warn(
       {
@@ -130,6 +143,7 @@ class Session implements TransactionSession {
   readonly nowMs: number;
   readonly effects: (() => void)[] = [];
   statements = 0;
+  hasWritten = false;
   readonly #link: WorkerLink;
   readonly #startedMs = performance.now();
   #running = 0;
@@ -157,7 +171,9 @@ class Session implements TransactionSession {
     this.#running += 1;
     this.statements += 1;
     try {
-      return await this.#link.request({ kind: 'run', statement });
+      const result = await this.#link.request({ kind: 'run', statement });
+      if (result.changes > 0) this.hasWritten = true;
+      return result;
     } catch (error) {
       // A broken constraint undoes its statement only. After anything else nothing of the transaction may be kept,
       // even if the work goes on as if nothing were.

@@ -10,6 +10,7 @@ import { readKey } from '#hub/platform/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { openDirectReader } from '#hub/store/direct-reader.ts';
 import type { Reader } from '#hub/store/store.ts';
+import { StoreFigures } from '#hub/store/store-figures.ts';
 import type { StrikeMove, Tap } from './doors-scene.ts';
 
 /** Every entry of a bridge's journal, by the bridge's own reader; nothing is changed. */
@@ -39,6 +40,7 @@ export async function withStore<T>(stateDir: string, read: (reader: Reader) => P
       key: await readKey(path.join(stateDir, 'hub/keys/store.key')),
     },
     createLog({ level: 'silent' }),
+    new StoreFigures(),
   );
   try {
     return await read(reader.kysely);

@@ -52,6 +52,7 @@ const violations: Record<string, { file: string; source: string }> = {
   'driver-sqlite': { file: 'hub/http/bad-sqlite.ts', source: "import 'better-sqlite3-multiple-ciphers';" },
   'driver-aedes': { file: 'hub/http/bad-aedes.ts', source: "import 'aedes';" },
   'driver-mqtt': { file: 'hub/http/bad-mqtt.ts', source: "import 'mqtt';" },
+  'driver-prom-client': { file: 'hub/http/bad-prom-client.ts', source: "import 'prom-client';" },
   'driver-koffi': { file: 'hub/http/bad-koffi.ts', source: "import 'koffi';" },
   'driver-onoff': { file: 'hub/http/bad-onoff.ts', source: "import 'onoff';" },
 };

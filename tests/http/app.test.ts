@@ -132,7 +132,7 @@ describe('an endpoint over HTTP', () => {
     const { origin, lines } = await serve();
     await post(origin, { name: 'drill' }, '/api/things/7?limit=3');
     const line = lines.find((entry) => entry['msg'] === 'request');
-    expect(line).toMatchObject({ method: 'POST', path: '/api/things/7', status: 201, accountId: 'ada' });
+    expect(line).toMatchObject({ method: 'POST', route: '/api/things/{id}', status: 201, accountId: 'ada' });
     expect(JSON.stringify(lines)).not.toContain('Bearer');
   });
 });

@@ -15,6 +15,7 @@ import {
 import { hashToken } from './bridge-token.ts';
 import type { Commands } from './commands.ts';
 import type { AccessDeps } from './context.ts';
+import type { DecisionCounter } from './decision-count.ts';
 import { insertDeadLetter } from './event-repository.ts';
 import { takeEvents } from './event-workflow.ts';
 import type { LiveBridges } from './live-bridges.ts';
@@ -52,6 +53,7 @@ interface SessionDeps extends AccessDeps {
   readonly keeper: PolicyKeeper;
   readonly commands: Commands;
   readonly live: LiveBridges;
+  readonly decisions: DecisionCounter;
   /** Doors were added or changed. */
   onPortalsChanged(): Promise<void>;
 }
@@ -314,6 +316,7 @@ export function createBridgeSessions(deps: SessionDeps): BridgeSessions {
       async events(bridgeId, payload) {
         let gapAfter: number | null = null;
         await takeEvents(deps, bridgeId, payload, {
+          onAdded: (rows) => deps.decisions.add(rows),
           onHeld: (journalId, seq) => link.send(bridgeId, 'ack', { journalId, seq }),
           onGap: (_journalId, seq) => {
             gapAfter = seq;

@@ -109,6 +109,8 @@ async function takeSlice(
 }
 
 export interface EventIntake {
+  /** What was added and is committed. */
+  onAdded(rows: readonly AccessEventRow[]): void;
   /** Sent once the events up to `seq` are committed. */
   onHeld(journalId: string, seq: number): void;
   /** Something before what was offered is missing; `seq` is the last that is held. */
@@ -129,6 +131,7 @@ export async function takeEvents(
     const taken = await deps.store.transact('access.events', (tx) =>
       takeSlice(tx, deps, bridgeId, journalId, slice),
     );
+    intake.onAdded(taken.added);
     if (taken.gap) {
       deps.log.warn({ bridgeId, heldSeq: taken.heldSeq }, 'events are missing before those offered');
       if (taken.added.length > 0) intake.onHeld(journalId, taken.heldSeq);

@@ -1,10 +1,13 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import type { BridgeHandler } from '#hub/mqtt/bridge-link.ts';
+import type { HealthPart } from '#hub/platform/health-part.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { bridgeHealth } from './bridge-health-workflow.ts';
 import { createBridgeSessions } from './bridge-session.ts';
 import { ensureLocalBridge, type NewBridge, resumeRotations } from './bridge-workflow.ts';
 import { createCommands } from './commands.ts';
 import type { AccessDeps } from './context.ts';
+import { DecisionCounter } from './decision-count.ts';
 import { createEnrolments, type Enrolments } from './enrolment-workflow.ts';
 import { createLiveBridges } from './live-bridges.ts';
 import type { AccessParts } from './parts.ts';
@@ -16,6 +19,7 @@ import { createStarterSet } from './starter-workflow.ts';
 export interface Access {
   readonly parts: AccessParts;
   readonly enrolments: Enrolments;
+  readonly health: HealthPart;
   /** For the broker. */
   readonly handler: BridgeHandler;
   /** Before bridges may connect: what an end of the process interrupted is gone on with. */
@@ -50,11 +54,13 @@ export function createAccess(deps: AccessDeps): Access {
     after: deps.after,
     portalId: (bridgeId, key) => portalIds.get(`${bridgeId}/${key}`) ?? null,
   });
+  const decisions = new DecisionCounter();
   const parts: AccessParts = { ...deps, keeper, commands, live };
-  const sessions = createBridgeSessions({ ...parts, onPortalsChanged: loadPortalIds });
+  const sessions = createBridgeSessions({ ...parts, decisions, onPortalsChanged: loadPortalIds });
   return {
     parts,
     enrolments: createEnrolments(parts),
+    health: bridgeHealth(parts, decisions),
     handler: sessions.handler,
     async start() {
       await loadPortalIds();

@@ -115,6 +115,15 @@ export const eventTopics = {
     data: z.strictObject({ groupId: idSchema, change: changeSchema }),
     lasting: true,
   },
+  'finding.changed': {
+    permission: 'system.read',
+    description: 'Something that is not as it should be was found, or is over; `/health/detailed` says what',
+    data: z.strictObject({
+      appeared: z.array(z.string()).max(50).meta({ description: 'Ids of findings' }),
+      cleared: z.array(z.string()).max(50),
+    }),
+    lasting: false,
+  },
   'webhook.changed': {
     permission: 'webhook.read',
     description: 'A webhook or the state of its deliveries changed',
