@@ -24,6 +24,7 @@ const listened: Readonly<Record<LiveMessage['topic'], true>> = {
   'hours.changed': true,
   'holiday.changed': true,
   'bridge.changed': true,
+  'finding.changed': true,
   'webhook.changed': true,
   reset: true,
   signedOut: true,
