@@ -107,6 +107,6 @@ export function isColumnValue(value: unknown): value is ColumnValue {
 }
 
 // The one place where a type is believed and not checked: that a query's rows are what kysely inferred for it.
-function areRows<R>(rows: unknown[]): rows is R[] {
+export function areRows<R>(rows: unknown[]): rows is R[] {
   return Array.isArray(rows);
 }

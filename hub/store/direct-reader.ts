@@ -3,11 +3,12 @@ import { assert } from '#hub/kernel/result.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Database } from './database.ts';
 import { runnerDialect } from './dialect.ts';
-import { openConnection, type StoreLocation } from './open.ts';
+import { type Connection, openConnection, type StoreLocation } from './open.ts';
 import { StatementCache } from './statement-cache.ts';
+import type { FixedReader } from './store.ts';
 import { errorToWire, wireToFault } from './store-faults.ts';
 import type { StoreFigures } from './store-figures.ts';
-import type { Statement, StatementResult } from './worker-protocol.ts';
+import type { Statement } from './worker-protocol.ts';
 
 const cacheKib = 4096;
 /** The main loop stands still during a read here. */
@@ -19,38 +20,59 @@ export function admitSelect(query: RootOperationNode): void {
 }
 
 /** The connection of the main thread: no hop to a Worker, for indexed and bounded reads. */
-export function openDirectReader(
-  location: StoreLocation,
-  log: Logger,
-  figures: StoreFigures,
-): { readonly kysely: Kysely<Database>; close(): void } {
-  const connection = openConnection(location, { mode: 'read', cacheKib });
-  const statements = new StatementCache(connection);
-  const run = async ({ sql, parameters }: Statement): Promise<StatementResult> => {
+export class DirectReader extends Kysely<Database> implements FixedReader {
+  readonly #connection: Connection;
+  readonly #statements: StatementCache;
+  readonly #log: Logger;
+  readonly #figures: StoreFigures;
+  readonly #writes = new Map<string, number>();
+
+  constructor(location: StoreLocation, log: Logger, figures: StoreFigures) {
+    super({
+      dialect: runnerDialect({
+        admit: admitSelect,
+        run: async (statement) => ({ rows: this.#rows(statement), changes: 0, lastInsertRowid: 0 }),
+        stream: () => {
+          throw new Error('assertion failed: streams are for store.report');
+        },
+      }),
+    });
+    this.#connection = openConnection(location, { mode: 'read', cacheKib });
+    this.#statements = new StatementCache(this.#connection);
+    this.#log = log;
+    this.#figures = figures;
+  }
+
+  async select(statement: Statement): Promise<unknown[]> {
+    return this.#rows(statement);
+  }
+
+  writesTo(tables: readonly string[]): number {
+    let writes = 0;
+    for (const table of tables) writes += this.#writes.get(table) ?? 0;
+    return writes;
+  }
+
+  /** A commit wrote to these tables. */
+  noteWrites(tables: ReadonlySet<string>): void {
+    for (const table of tables) this.#writes.set(table, (this.#writes.get(table) ?? 0) + 1);
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  #rows({ sql, parameters }: Statement): unknown[] {
     const startedMs = performance.now();
     try {
-      return { rows: statements.prepare(sql).all(...parameters), changes: 0, lastInsertRowid: 0 };
+      return this.#statements.prepare(sql).all(...parameters);
     } catch (error) {
       throw wireToFault(errorToWire(error));
     } finally {
       const readMs = performance.now() - startedMs;
-      figures.reads.observeMs(readMs);
-      if (readMs > longReadMs) log.warn({ sql, readMs: Math.round(readMs) }, 'long read on the main thread');
+      this.#figures.reads.observeMs(readMs);
+      if (readMs > longReadMs)
+        this.#log.warn({ sql, readMs: Math.round(readMs) }, 'long read on the main thread');
     }
-  };
-  const kysely = new Kysely<Database>({
-    dialect: runnerDialect({
-      admit: admitSelect,
-      run,
-      stream: () => {
-        throw new Error('assertion failed: streams are for store.report');
-      },
-    }),
-  });
-  return {
-    kysely,
-    close: () => {
-      connection.close();
-    },
-  };
+  }
 }

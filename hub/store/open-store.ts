@@ -1,7 +1,7 @@
 import type { Fault } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import { openDirectReader } from './direct-reader.ts';
+import { DirectReader } from './direct-reader.ts';
 import type { StoreLocation } from './open.ts';
 import { ReportReader } from './report-reader.ts';
 import type { Store } from './store.ts';
@@ -47,7 +47,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   try {
     const figures = new StoreFigures();
     const tables = joinRegistry(options.registry, ready.tables);
-    const reader = openDirectReader(location, log, figures);
+    const reader = new DirectReader(location, log, figures);
     for (const { number, name } of ready.migrated) log.info({ migration: number, name }, 'migration applied');
     log.info({ path, tables: tables.size, openMs: Math.round(ready.openMs) }, 'store open');
     const queue = new WriteQueue({
@@ -57,10 +57,11 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
       log,
       queueLimit: options.queueLimit ?? 256,
       figures,
+      onCommitted: (written) => reader.noteWrites(written),
     });
     const reports = new ReportReader(location, options.readerIdleMs ?? 30_000, log, figures);
     return {
-      read: reader.kysely,
+      read: reader,
       transact: async (name, work) => await queue.transact(name, work),
       report: async (work) => await reports.report(work),
       figures,

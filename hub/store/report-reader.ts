@@ -120,7 +120,7 @@ function snapshotReader(link: WorkerLink, state: { readonly isOver: boolean }): 
   const assertOpen = (): void => {
     assert(!state.isOver, 'the report is over: await each of its statements inside');
   };
-  return new Kysely<Database>({
+  const kysely = new Kysely<Database>({
     dialect: runnerDialect({
       admit: admitSelect,
       run: async (statement) => {
@@ -142,5 +142,13 @@ function snapshotReader(link: WorkerLink, state: { readonly isOver: boolean }): 
         }
       },
     }),
+  });
+  return Object.assign(kysely, {
+    async select(statement: Statement): Promise<unknown[]> {
+      assertOpen();
+      return (await link.request({ kind: 'run', statement })).rows;
+    },
+    /** A snapshot grows old: nothing of it is kept. */
+    writesTo: () => null,
   });
 }

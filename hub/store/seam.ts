@@ -19,6 +19,8 @@ export interface TransactionSession {
   run(statement: Statement): Promise<StatementResult>;
   readonly nowMs: number;
   readonly effects: (() => void)[];
+  /** The tables that it wrote to. */
+  readonly written: Set<string>;
 }
 
 /** Columns of a `state` row that are this hub's own and not replicated. */
@@ -40,7 +42,8 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     super({
       dialect: runnerDialect({
         admit: (query) => {
-          admitInTransaction(query, tables);
+          const written = admitInTransaction(query, tables);
+          if (written !== null) session.written.add(written);
         },
         run: async (statement) => await session.run(statement),
         stream: () => {
@@ -51,6 +54,15 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     this.nowMs = session.nowMs;
     this.#session = session;
     this.#tables = tables;
+  }
+
+  async select(statement: Statement): Promise<unknown[]> {
+    return (await this.#session.run(statement)).rows;
+  }
+
+  /** Sees what is not committed yet, so nothing of it is kept. */
+  writesTo(): null {
+    return null;
   }
 
   get local(): LocalWriter {
@@ -205,6 +217,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
   #table(name: string, classes: readonly string[]): Table {
     const table = this.#tables.get(name);
     assert(table !== undefined, `table ${name} is registered`);
+    this.#session.written.add(name);
     assert(
       classes.includes(table.registration.class),
       `table ${name} is ${table.registration.class}: it is not written by this function`,
@@ -213,15 +226,16 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
   }
 }
 
-/** Throws unless the query selects, or writes to one `local` table. */
-function admitInTransaction(query: RootOperationNode, tables: Tables): void {
-  if (query.kind === 'SelectQueryNode') return;
+/** Throws unless the query selects, or writes to one `local` table: that table. */
+function admitInTransaction(query: RootOperationNode, tables: Tables): string | null {
+  if (query.kind === 'SelectQueryNode') return null;
   const name = writtenTable(query);
   assert(name !== null, `a ${query.kind} does not go past the write seam`);
   assert(
     tables.get(name)?.registration.class === 'local' && !sealedTables.has(name),
     `table ${name} is not written by tx.local: use tx.insert, append, write or remove`,
   );
+  return name;
 }
 
 function writtenTable(query: RootOperationNode): string | null {

@@ -2,6 +2,7 @@ import type { Insertable, Kysely, Selectable, Updateable } from 'kysely';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { Database } from './database.ts';
 import type { StoreFigures } from './store-figures.ts';
+import type { Statement } from './worker-protocol.ts';
 
 /** How a table takes part in replication. Every table is registered, or the store does not open. */
 export interface TableRegistration {
@@ -15,7 +16,15 @@ export type TableName = keyof Database;
 export type TableRegistry = Readonly<Record<TableName, TableRegistration>>;
 
 /** Selecting only: nothing that writes can be built from it. */
-export type Reader = Pick<Kysely<Database>, 'selectFrom' | 'with' | 'withRecursive'>;
+export type Reader = Pick<Kysely<Database>, 'selectFrom' | 'with' | 'withRecursive'> & FixedReader;
+
+/** What `fixedQuery` and `rememberedQuery` run on. */
+export interface FixedReader {
+  /** Runs a select that was compiled before. */
+  select(statement: Statement): Promise<unknown[]>;
+  /** How many commits have written to these tables; null where what was read may not be kept. */
+  writesTo(tables: readonly string[]): number | null;
+}
 
 /** Plain writes, refused at run time for any table that is not registered `local`. */
 export type LocalWriter = Pick<Kysely<Database>, 'insertInto' | 'updateTable' | 'deleteFrom'>;

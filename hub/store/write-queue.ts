@@ -20,6 +20,8 @@ export interface WriteQueueDeps {
   /** Transactions that may wait; one more is the Fault `storeBusy`. */
   readonly queueLimit: number;
   readonly figures: StoreFigures;
+  /** Told of each commit before anybody else. */
+  readonly onCommitted: (tables: ReadonlySet<string>) => void;
 }
 
 /** Runs transactions one after the other, in the order in which they were asked for. */
@@ -94,6 +96,7 @@ export class WriteQueue {
       throw error;
     }
     if (session.hasWritten) this.#deps.figures.isDiskFull = false;
+    this.#deps.onCommitted(session.written);
     this.#report(session, workMs);
     this.#announce(session);
     return value;
@@ -142,6 +145,7 @@ class Session implements TransactionSession {
   readonly name: string;
   readonly nowMs: number;
   readonly effects: (() => void)[] = [];
+  readonly written = new Set<string>();
   statements = 0;
   hasWritten = false;
   readonly #link: WorkerLink;

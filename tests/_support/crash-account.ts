@@ -8,7 +8,7 @@ import { type AccessEventRow, findDeadLetters, findEvents } from '#hub/domains/a
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import { readKey } from '#hub/platform/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
-import { openDirectReader } from '#hub/store/direct-reader.ts';
+import { DirectReader } from '#hub/store/direct-reader.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { StoreFigures } from '#hub/store/store-figures.ts';
 import type { StrikeMove, Tap } from './doors-scene.ts';
@@ -34,7 +34,7 @@ export async function readJournal(
 
 /** Reads beside the running hub, or after its end. */
 export async function withStore<T>(stateDir: string, read: (reader: Reader) => Promise<T>): Promise<T> {
-  const reader = openDirectReader(
+  const reader = new DirectReader(
     {
       path: path.join(stateDir, 'hub/hub.sqlite'),
       key: await readKey(path.join(stateDir, 'hub/keys/store.key')),
@@ -43,7 +43,7 @@ export async function withStore<T>(stateDir: string, read: (reader: Reader) => P
     new StoreFigures(),
   );
   try {
-    return await read(reader.kysely);
+    return await read(reader);
   } finally {
     reader.close();
   }

@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { AccountTable, SessionTable } from './repository.ts';
 import type { AccountStatus } from './schema.ts';
@@ -28,10 +29,14 @@ export const rowToAccount = (row: Selectable<AccountTable>): Account => ({
 const accounts = (reader: Reader) =>
   reader.selectFrom('account').selectAll().where('deleted_at_ms', 'is', null);
 
-export async function findAccount(reader: Reader, id: string): Promise<Account | null> {
-  const row = await accounts(reader).where('id', '=', id).executeTakeFirst();
-  return row === undefined ? null : rowToAccount(row);
-}
+// Asked at nearly every request.
+const accountById = rememberedQuery(
+  { id: '$id' },
+  (reader, { id }) => accounts(reader).where('id', '=', id),
+  ([row]) => (row === undefined ? null : rowToAccount(row)),
+);
+export const findAccount = (reader: Reader, id: string): Promise<Account | null> =>
+  accountById(reader, { id });
 
 export async function findAccountByUsername(reader: Reader, username: string): Promise<Account | null> {
   const row = await accounts(reader).where('username', '=', username).executeTakeFirst();

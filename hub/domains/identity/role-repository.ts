@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import { z } from 'zod';
+import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader } from '#hub/store/store.ts';
 import type { RoleTable } from './repository.ts';
 import type { OwnerHold } from './rules.ts';
@@ -147,14 +148,47 @@ export async function listAssignedRoles(
   }));
 }
 
+interface HeldPermissions {
+  /** By roles without an end. */
+  readonly lasting: ReadonlySet<Permission>;
+  readonly ending: readonly { readonly permissions: readonly Permission[]; readonly expiresAtMs: number }[];
+}
+
+// Asked at nearly every request. The end of an assignment is compared later: no commit tells of it.
+const heldPermissions = rememberedQuery(
+  { accountId: '$accountId' },
+  (reader, { accountId }) =>
+    reader
+      .selectFrom('role_assignment')
+      .innerJoin('role', 'role.id', 'role_assignment.role_id')
+      .select(['role.permissions', 'role_assignment.expires_at_ms'])
+      .where('role_assignment.account_id', '=', accountId)
+      .where('role_assignment.deleted_at_ms', 'is', null)
+      .where('role.deleted_at_ms', 'is', null),
+  (rows): HeldPermissions => {
+    const held = rows.map((row) => ({
+      permissions: parsePermissions(row.permissions),
+      expiresAtMs: row.expires_at_ms,
+    }));
+    return {
+      lasting: new Set(held.flatMap((role) => (role.expiresAtMs === null ? role.permissions : []))),
+      ending: held.flatMap(({ permissions: granted, expiresAtMs }) =>
+        expiresAtMs === null ? [] : [{ permissions: granted, expiresAtMs }],
+      ),
+    };
+  },
+);
+
 /** Everything that the account may do at `nowMs`. */
 export async function loadPermissions(
   reader: Reader,
   accountId: string,
   nowMs: number,
 ): Promise<ReadonlySet<Permission>> {
-  const assigned = await listAssignedRoles(reader, [accountId], nowMs);
-  return new Set(assigned.flatMap(({ role }) => role.permissions));
+  const { lasting, ending } = await heldPermissions(reader, { accountId });
+  if (ending.length === 0) return lasting;
+  const now = ending.filter((role) => role.expiresAtMs > nowMs);
+  return new Set([...lasting, ...now.flatMap((role) => role.permissions)]);
 }
 
 /** Who holds the built-in role that can do everything. */

@@ -1,13 +1,14 @@
 import type { Reader } from '#hub/store/store.ts';
+import { findMemberDetail } from './member-detail-repository.ts';
 import type { Hold, Member, MemberListItem, Membership } from './member-schema.ts';
-import { listMemberships, type MembershipRow } from './membership-repository.ts';
+import type { MembershipRow } from './membership-repository.ts';
 import { admissionPeriod, allowedMembershipEvents } from './membership-rules.ts';
-import { findPlanNames, type GroupRow, listGroupsOfMember, type PlanRow } from './plan-repository.ts';
+import { findPlanNames, type GroupRow, type PlanRow } from './plan-repository.ts';
 import type { Group, Plan } from './plan-schema.ts';
-import { type EntityFields, findMember, type HoldRow, listHolds, type MemberRow } from './repository.ts';
+import type { EntityFields, HoldRow, MemberRow } from './repository.ts';
 import { admitsNow } from './rules.ts';
 import type { AdmissionFacts } from './schema.ts';
-import { loadAdmissionFacts } from './workflow.ts';
+import { admissionFactsOf, loadAdmissionFacts } from './workflow.ts';
 
 /** How many memberships and holds stand in the answer about one member; their own lists have all. */
 const shownWithMember = 20;
@@ -120,12 +121,10 @@ export async function membersToListItems(
 
 /** Everything about one member; undefined when there is none. */
 export async function loadMember(reader: Reader, id: string, nowMs: number): Promise<Member | undefined> {
-  const row = await findMember(reader, id);
-  if (row === undefined) return undefined;
-  const memberships = await listMemberships(reader, id, shownWithMember);
-  const holds = await listHolds(reader, id, shownWithMember);
-  const facts = (await loadAdmissionFacts(reader, [id], nowMs)).get(id);
-  const planNames = await findPlanNames(reader, facts?.planId ? [facts.planId] : []);
+  const detail = await findMemberDetail(reader, id, shownWithMember);
+  if (detail === undefined) return undefined;
+  const { member: row, memberships, holds, groups } = detail;
+  const planNames = new Map(memberships.map(({ planId, planName }) => [planId, planName]));
   return {
     ...entityToWire(row),
     number: row.number,
@@ -142,9 +141,11 @@ export async function loadMember(reader: Reader, id: string, nowMs: number): Pro
     status: row.status,
     statusReason: row.statusReason,
     statusSince: msToIso(row.statusSinceMs),
-    ...standing(facts, planNames, nowMs),
-    groups: [...(await listGroupsOfMember(reader, id))],
-    memberships: await membershipsToWire(reader, memberships),
+    ...standing(admissionFactsOf(detail.admission, nowMs), planNames, nowMs),
+    groups: [...groups],
+    memberships: memberships
+      .slice(0, shownWithMember)
+      .map((membership) => membershipToWire(membership, membership.planName)),
     holds: holds.map(holdToWire),
   };
 }

@@ -1,5 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { Result } from '#hub/kernel/result.ts';
+import { fixedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, RowMissing, StaleVersion, Transaction } from '#hub/store/store.ts';
 import { type MembershipFacts, nextTimeEvent } from './membership-rules.ts';
 import { type EntityFields, entityFields, type MembershipTable } from './repository.ts';
@@ -29,7 +30,7 @@ const rowToFacts = (
   overdueDays: row.overdue_days,
 });
 
-const rowToMembership = (row: Selectable<MembershipTable>): MembershipRow => ({
+export const rowToMembership = (row: Selectable<MembershipTable>): MembershipRow => ({
   ...entityFields(row),
   ...rowToFacts(row),
   memberId: row.member_id,
@@ -46,10 +47,6 @@ const factsToRow = (facts: MembershipFacts) => ({
   grace_days: facts.graceDays,
   overdue_days: facts.overdueDays,
 });
-
-/** `json_each` of one parameter: a list of any length in one statement. */
-const listed = (ids: readonly (string | number)[]) =>
-  sql<string>`(select value from json_each(${JSON.stringify(ids)}))`;
 
 export async function findMembership(
   reader: Reader,
@@ -185,18 +182,18 @@ export interface AdmissionRow {
   readonly groupIds: readonly string[];
 }
 
-/** Four statements, however many members. Members that do not exist are left out. */
-export async function listAdmissionRows(
-  reader: Reader,
-  memberIds: readonly string[],
-): Promise<readonly AdmissionRow[]> {
-  const members = await reader
+// Lists of ids are one JSON text, so that a list of any length is the same statement.
+const listed = (ids: string) => sql<string>`(select value from json_each(${ids}))`;
+
+const membersListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
+  reader
     .selectFrom('member')
     .select(['id', 'number', 'name', 'email', 'status', 'waiver_date', 'extended_access'])
-    .where('id', 'in', listed(memberIds))
-    .where('deleted_at_ms', 'is', null)
-    .execute();
-  const memberships = await reader
+    .where('id', 'in', listed(ids))
+    .where('deleted_at_ms', 'is', null),
+);
+const membershipsListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
+  reader
     .selectFrom('membership')
     .select([
       'member_id',
@@ -209,23 +206,36 @@ export async function listAdmissionRows(
       'grace_days',
       'overdue_days',
     ])
-    .where('member_id', 'in', listed(memberIds))
-    .where('deleted_at_ms', 'is', null)
-    .execute();
-  const holds = await reader
+    .where('member_id', 'in', listed(ids))
+    .where('deleted_at_ms', 'is', null),
+);
+const activeHoldsListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
+  reader
     .selectFrom('hold')
     .select('member_id')
-    .where('member_id', 'in', listed(memberIds))
+    .where('member_id', 'in', listed(ids))
     .where('released_at_ms', 'is', null)
-    .where('deleted_at_ms', 'is', null)
-    .execute();
-  const entries = await reader
+    .where('deleted_at_ms', 'is', null),
+);
+const groupEntriesListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
+  reader
     .selectFrom('member_group_entry')
     .select(['member_id', 'group_id'])
-    .where('member_id', 'in', listed(memberIds))
+    .where('member_id', 'in', listed(ids))
     .where('deleted_at_ms', 'is', null)
-    .orderBy('group_id')
-    .execute();
+    .orderBy('group_id'),
+);
+
+/** Four statements, however many members. Members that do not exist are left out. */
+export async function listAdmissionRows(
+  reader: Reader,
+  memberIds: readonly string[],
+): Promise<readonly AdmissionRow[]> {
+  const ids = JSON.stringify(memberIds);
+  const members = await membersListed(reader, { ids });
+  const memberships = await membershipsListed(reader, { ids });
+  const holds = await activeHoldsListed(reader, { ids });
+  const entries = await groupEntriesListed(reader, { ids });
   const membershipsByMember = Map.groupBy(memberships, (row) => row.member_id);
   const heldMembers = new Set(holds.map((row) => row.member_id));
   const entriesByMember = Map.groupBy(entries, (row) => row.member_id);

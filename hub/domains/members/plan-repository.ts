@@ -188,22 +188,6 @@ export async function listGroups(
   return rows.map((row) => rowToGroup(row, counts.get(row.id) ?? 0));
 }
 
-/** The groups of a member, in the order of their names. */
-export async function listGroupsOfMember(
-  reader: Reader,
-  memberId: string,
-): Promise<readonly { readonly id: string; readonly name: string }[]> {
-  return reader
-    .selectFrom('member_group_entry')
-    .innerJoin('member_group', 'member_group.id', 'member_group_entry.group_id')
-    .select(['member_group.id', 'member_group.name'])
-    .where('member_group_entry.member_id', '=', memberId)
-    .where('member_group_entry.deleted_at_ms', 'is', null)
-    .where('member_group.deleted_at_ms', 'is', null)
-    .orderBy('member_group.name_key')
-    .execute();
-}
-
 export const insertGroup = (tx: Transaction, id: string, group: GroupFields): Promise<void> =>
   tx.insert('member_group', { id, ...group, name_key: foldText(group.name) });
 

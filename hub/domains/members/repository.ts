@@ -150,7 +150,7 @@ export interface MemberRow extends EntityFields, MemberProfile {
   readonly statusSinceMs: number;
 }
 
-const rowToMember = (row: Selectable<MemberTable>): MemberRow => ({
+export const rowToMember = (row: Selectable<MemberTable>): MemberRow => ({
   ...entityFields(row),
   number: row.number,
   name: row.name,
@@ -269,7 +269,7 @@ export interface HoldRow extends EntityFields {
   readonly releaseNote: string | null;
 }
 
-const rowToHold = (row: Selectable<HoldTable>): HoldRow => ({
+export const rowToHold = (row: Selectable<HoldTable>): HoldRow => ({
   ...entityFields(row),
   memberId: row.member_id,
   reason: row.reason,

@@ -21,7 +21,8 @@ export interface MemberDeps {
   readonly onAdmissionChanged: (tx: Transaction, memberIds: readonly string[]) => Promise<void>;
 }
 
-function rowToAdmissionFacts(row: AdmissionRow, nowMs: number): AdmissionFacts {
+/** What doors must know of a member at `nowMs`. */
+export function admissionFactsOf(row: AdmissionRow, nowMs: number): AdmissionFacts {
   const membership = effectiveMembership(row.memberships, nowMs);
   const period = membership === undefined ? null : admissionPeriod(membership);
   return {
@@ -45,7 +46,7 @@ export async function loadAdmissionFacts(
   nowMs: number,
 ): Promise<ReadonlyMap<string, AdmissionFacts>> {
   const rows = await listAdmissionRows(reader, memberIds);
-  return new Map(rows.map((row) => [row.memberId, rowToAdmissionFacts(row, nowMs)]));
+  return new Map(rows.map((row) => [row.memberId, admissionFactsOf(row, nowMs)]));
 }
 
 /** The ids of all members in order, those after `afterId`, at most `limit`: for building everything anew in slices. */
