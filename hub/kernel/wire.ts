@@ -24,7 +24,21 @@ export const pageShape = {
     .max(500)
     .optional()
     .meta({ description: '`nextCursor` of the page before; left out for the first page' }),
+  count: z
+    .stringbool({ truthy: ['true'], falsy: ['false'] })
+    .default(false)
+    .meta({ description: '`true`: the answer also has `total`, all that fit' }),
 };
+
+/** `sort` of a list: one of these keys, or the same with `-` in front for the other way round. */
+export const sortOf = <const K extends string>(...keys: readonly [K, ...K[]]) =>
+  z.enum([...keys, ...keys.map((key) => `-${key}` as const)]).meta({
+    description: 'The order; with `-` in front the other way round',
+  });
+
+/** Whether a `sort` is the other way round. */
+export const isReversed = (sort: string): boolean => sort.startsWith('-');
+
 export const pageQuerySchema = z.strictObject(pageShape);
 
 /** One page of a list. */
@@ -32,6 +46,12 @@ export const pageOf = <T extends z.ZodType>(item: T) =>
   z.strictObject({
     items: z.array(item),
     nextCursor: z.string().nullable().meta({ description: 'Of the next page; null on the last' }),
+    total: z
+      .number()
+      .int()
+      .min(0)
+      .optional()
+      .meta({ description: 'On all pages together; with `count=true`' }),
   });
 
 /** One line of text for people: no control characters, no blanks around it. */

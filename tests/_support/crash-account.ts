@@ -51,7 +51,7 @@ export async function withStore<T>(stateDir: string, read: (reader: Reader) => P
 
 /** In the order in which the hub took them in. */
 export const storedEvents = async (reader: Reader): Promise<readonly AccessEventRow[]> =>
-  (await findEvents(reader, { limit: 10_000_000 })).reverse();
+  (await findEvents(reader, {}, { limit: 10_000_000 })).reverse();
 
 /** The longest pause of the bridge before it connects again, the time to serve, and the journal's transfer. */
 const drainLimitMs = 60_000;

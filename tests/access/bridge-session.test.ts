@@ -10,7 +10,9 @@ import { enrolCard } from '#hub/domains/access/credential-workflow.ts';
 import { lockDown } from '#hub/domains/access/door-workflow.ts';
 import { findDeadLetters, findEvents } from '#hub/domains/access/event-repository.ts';
 import { planIntake } from '#hub/domains/access/event-rules.ts';
+import { eventQuerySchema } from '#hub/domains/access/event-schema.ts';
 import { listEvents } from '#hub/domains/access/event-workflow.ts';
+import type { AccessParts } from '#hub/domains/access/parts.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import {
   accepted,
@@ -29,6 +31,9 @@ import {
 const heldSeqs = async ({ store }: Bench): Promise<number[]> =>
   (await store.read.selectFrom('access_event').select('seq').orderBy('id').execute()).map((row) => row.seq);
 const deadLetters = async ({ store }: Bench) => await findDeadLetters(store.read, { limit: 50 });
+
+const eventsFound = async (parts: AccessParts, query: Record<string, unknown>) =>
+  accepted(await listEvents(parts, eventQuerySchema.parse(query)));
 
 describe('tokens', () => {
   test('only the right token of the right bridge opens a connection', async () => {
@@ -237,7 +242,7 @@ describe('events', () => {
   test('an event of a door that is not known keeps its key', async () => {
     const { bench, bridge } = await openWithBridge();
     await bridge.offer([granted(bridge, { portalKey: 'cellar' })]);
-    const { items } = await listEvents(bench.access.parts, { limit: 5 });
+    const { items } = await eventsFound(bench.access.parts, { limit: 5 });
     expect(items[0]?.portal).toEqual({ id: 'cellar', name: 'cellar' });
   });
 
@@ -326,15 +331,20 @@ describe('events', () => {
     const seqs: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await listEvents(bench.access.parts, { limit: 3, beforeId: cursor, portalId: portal.id });
+      const page = await eventsFound(bench.access.parts, { limit: 3, cursor, portalId: portal.id });
       seqs.push(...page.items.map((item) => item.id));
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
     expect(seqs).toEqual([...seqs].sort().reverse());
     expect(new Set(seqs).size).toBe(7);
-    const denied = await listEvents(bench.access.parts, { limit: 50, reason: 'noPermission' });
+    const denied = await eventsFound(bench.access.parts, { limit: 50, reason: 'noPermission' });
     expect(denied.items).toHaveLength(3);
-    expect((await listEvents(bench.access.parts, { limit: 50, kind: 'granted' })).items).toHaveLength(4);
+    expect((await eventsFound(bench.access.parts, { limit: 50, kind: ['granted'] })).items).toHaveLength(4);
+    const both = { kind: ['denied', 'granted', 'denied'], sort: 'receivedAt', limit: 2, count: 'true' };
+    const oldest = await eventsFound(bench.access.parts, both);
+    expect([oldest.total, oldest.items.map((item) => item.id)]).toEqual([7, seqs.slice(-2).reverse()]);
+    const next = await eventsFound(bench.access.parts, { ...both, cursor: oldest.nextCursor });
+    expect(next.items.map((item) => item.id)).toEqual(seqs.slice(-4, -2).reverse());
   });
 });
 
@@ -468,9 +478,9 @@ describe('live state', () => {
     await bridge.offer([
       bridge.event({ kind: 'granted', portalKey: 'front', memberId: newId(), ruleId: newId() }),
     ]);
-    const [row] = await findEvents(bench.store.read, { limit: 1 });
+    const [row] = await findEvents(bench.store.read, {}, { limit: 1 });
     expect(row?.details.ruleId).toBeDefined();
-    const { items } = await listEvents(bench.access.parts, { limit: 1 });
+    const { items } = await eventsFound(bench.access.parts, { limit: 1 });
     expect(items[0]).toMatchObject({ member: { name: 'removed member' }, rule: { name: 'removed rule' } });
   });
 });

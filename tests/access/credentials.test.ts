@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { decideCredentialStatus } from '#hub/domains/access/credential-rules.ts';
-import { enrolCardSchema } from '#hub/domains/access/credential-schema.ts';
+import { credentialQuerySchema, enrolCardSchema } from '#hub/domains/access/credential-schema.ts';
 import {
   changeCredential,
   changeCredentialStatus,
@@ -12,6 +12,7 @@ import {
   replaceCard,
 } from '#hub/domains/access/credential-workflow.ts';
 import { enrolUnknownCard, listUnknownCards } from '#hub/domains/access/enrolment-workflow.ts';
+import type { AccessParts } from '#hub/domains/access/parts.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { credentialStatuses } from '#hub/domains/members/schema.ts';
 import { newId } from '#hub/platform/new-id.ts';
@@ -28,6 +29,9 @@ import {
 
 const enrol = (bench: Bench, memberId: string, text: string, label = 'Card') =>
   enrolCard(bench.access.parts, staff, card(text), { memberId, label });
+
+const cardsFound = async (parts: AccessParts, query: Record<string, unknown>) =>
+  accepted(await listCredentials(parts, credentialQuerySchema.parse(query)));
 
 describe('statuses', () => {
   test.each([
@@ -79,7 +83,7 @@ describe('enrolling', () => {
     await bridge.pull();
     const record = bridge.records.get(bridge.digest('210:56789'));
     expect(record).toBeDefined();
-    const page = await listCredentials(bench.access.parts, { limit: 50, search: '210:56789' });
+    const page = await cardsFound(bench.access.parts, { limit: 50, search: '210:56789' });
     expect(page.items.map((item) => item.id)).toEqual([seen.id]);
     expect(bridge.knows('w34:1234:56789')).toBe(true);
   });
@@ -120,16 +124,29 @@ describe('enrolling', () => {
     ];
     accepted(await changeCredentialStatus(parts, staff, two.id, 'suspend', null));
     const ids = async (query: object) =>
-      (await listCredentials(parts, { limit: 50, ...query })).items.map((item) => item.id);
+      (await cardsFound(parts, { limit: 50, ...query })).items.map((item) => item.id);
     expect(await ids({ memberId: first.id })).toEqual([one.id]);
     expect(await ids({ status: 'suspended' })).toEqual([two.id]);
     expect(await ids({ search: 'red' })).toEqual([two.id]);
     expect(await ids({ search: '1:1' })).toEqual([one.id]);
     expect(await ids({ search: '1:9' })).toEqual([]);
     expect(await ids({ search: '%' })).toEqual([one.id, two.id]);
-    const page = await listCredentials(parts, { limit: 1 });
-    expect(page.nextCursor).toBe(one.id);
-    expect(await ids({ cursor: one.id })).toEqual([two.id]);
+    const page = await cardsFound(parts, { limit: 1 });
+    expect(await ids({ cursor: page.nextCursor })).toEqual([two.id]);
+    expect(await ids({ sort: '-createdAt' })).toEqual([two.id, one.id]);
+    bench.time.advance(1000);
+    const changed = await changeCredential(parts, staff, one.id, { version: 1, label: 'Blue' });
+    expect(accepted(changed).label).toBe('Blue');
+    expect(await ids({ sort: '-updatedAt' })).toEqual([one.id, two.id]);
+    expect(
+      await listCredentials(
+        parts,
+        credentialQuerySchema.parse({ sort: '-createdAt', cursor: page.nextCursor }),
+      ),
+    ).toMatchObject({
+      refusal: { code: 'cursorInvalid' },
+    });
+    expect(await cardsFound(parts, { limit: 1, count: 'true' })).toMatchObject({ total: 2 });
   });
 
   test('a change on an old version is refused with the current one', async () => {
@@ -156,7 +173,7 @@ test('replacing loses the one and enrols the other, or does neither', async () =
   expect(refused(await replaceCard(parts, staff, old.id, card('1:9'), undefined)).code).toBe(
     'alreadyEnrolled',
   );
-  expect((await listCredentials(parts, { limit: 5, memberId: member.id })).items[0]?.status).toBe('active');
+  expect((await cardsFound(parts, { limit: 5, memberId: member.id })).items[0]?.status).toBe('active');
   const replaced = accepted(await replaceCard(parts, staff, old.id, card('1:2'), undefined));
   expect(replaced.lost).toMatchObject({ id: old.id, status: 'lost' });
   expect(replaced.credential).toMatchObject({ label: 'Blue fob', status: 'active', memberId: member.id });
@@ -177,7 +194,7 @@ describe('by the next tap', () => {
     expect(begun).toMatchObject({ state: 'waiting', memberId: member.id });
     await bridge.say('reply', { commandId: begun.id, outcome: { kind: 'read', read: card('1:1') } });
     await expect.poll(() => bench.access.enrolments.find(begun.id)?.state).toBe('enrolled');
-    const { items } = await listCredentials(bench.access.parts, { limit: 5, search: '1:1' });
+    const { items } = await cardsFound(bench.access.parts, { limit: 5, search: '1:1' });
     expect(items[0]).toMatchObject({ memberId: member.id, label: 'Fob' });
     expect(
       bench.announced.filter(({ topic }) => topic === 'enrolment.changed').map(({ data }) => data['state']),
@@ -221,7 +238,7 @@ describe('by the next tap', () => {
     const begun = accepted(await begin(bench, bridge, member.id, { replacesCredentialId: old.id }));
     await bridge.say('reply', { commandId: begun.id, outcome: { kind: 'read', read: card('1:2') } });
     await expect.poll(() => bench.access.enrolments.find(begun.id)?.state).toBe('enrolled');
-    const { items } = await listCredentials(bench.access.parts, { limit: 5, memberId: member.id });
+    const { items } = await cardsFound(bench.access.parts, { limit: 5, memberId: member.id });
     expect(items.map((item) => item.status)).toEqual(['lost', 'active']);
   });
 
@@ -244,7 +261,7 @@ describe('by the next tap', () => {
     const cut = accepted(await begin(bench, bridge, member.id));
     bridge.disconnect();
     await expect.poll(() => enrolments.find(cut.id)?.state).toBe('failed');
-    expect((await listCredentials(bench.access.parts, { limit: 5 })).items).toEqual([]);
+    expect((await cardsFound(bench.access.parts, { limit: 5 })).items).toEqual([]);
     expect(refused(await begin(bench, bridge, member.id)).code).toBe('notConnected');
   });
 

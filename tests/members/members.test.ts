@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { memberChangeSchema, memberInputSchema } from '#hub/domains/members/member-schema.ts';
+import {
+  memberChangeSchema,
+  memberInputSchema,
+  memberListQuerySchema,
+} from '#hub/domains/members/member-schema.ts';
 import { searchMembers } from '#hub/domains/members/member-search.ts';
 import { loadMember } from '#hub/domains/members/member-view.ts';
 import {
@@ -34,8 +38,8 @@ import {
 const change = async (bench: MembersBench, id: string, version: number, changes: Record<string, unknown>) =>
   changeMember(bench.deps, staff, id, memberChangeSchema.parse({ version, ...changes }));
 
-const namesFound = async ({ store }: MembersBench, filter: Parameters<typeof searchMembers>[1]) => {
-  const page = await searchMembers(store.read, filter, { limit: 50, cursor: undefined }, startMs);
+const namesFound = async ({ store }: MembersBench, filter: Record<string, unknown>) => {
+  const page = await searchMembers(store, memberListQuerySchema.parse(filter), startMs);
   return accepted(page).items.map((item) => item.name);
 };
 

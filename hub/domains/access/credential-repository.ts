@@ -1,6 +1,9 @@
 import type { Selectable } from 'kysely';
 import type { CredentialStatus } from '#hub/domains/members/schema.ts';
+import { isReversed } from '#hub/kernel/wire.ts';
+import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { CredentialSort } from './credential-schema.ts';
 import { type RowStamp, stampOf } from './place-repository.ts';
 import { batchesOf } from './policy-repository.ts';
 import type { CredentialTable } from './repository.ts';
@@ -58,21 +61,50 @@ export interface CredentialFilter {
   readonly status?: CredentialStatus;
   readonly credentialIds?: readonly string[];
   readonly labelPart?: string;
-  /** Rows after this id. */
-  readonly afterId?: string;
+}
+
+/** The order of credentials. */
+export const credentialOrder = (sort: CredentialSort): ListOrder => ({
+  columns: sort.endsWith('createdAt') ? ['id'] : ['updated_at_ms', 'id'],
+  isDescending: isReversed(sort),
+});
+/** Where a row stands in `credentialOrder`. */
+export const placeOfCredential = (sort: CredentialSort, row: CredentialRow): Place =>
+  sort.endsWith('createdAt') ? [row.id] : [row.updatedAtMs, row.id];
+
+/** A page of rows; without an order the oldest first. */
+export interface CredentialPage {
+  readonly order?: ListOrder;
+  readonly after?: Place | null;
   readonly limit: number;
 }
 
-/** Credentials by id; `memberIds`, `credentialIds` and `labelPart` are alternatives of one search. */
-export async function findCredentials(reader: Reader, filter: CredentialFilter): Promise<CredentialRow[]> {
-  let query = reader.selectFrom('credential').selectAll().where('deleted_at_ms', 'is', null);
+function fittingCredentials(reader: Reader, filter: CredentialFilter) {
+  let query = reader.selectFrom('credential').where('deleted_at_ms', 'is', null);
   if (filter.memberIds !== undefined) query = query.where('member_id', 'in', filter.memberIds);
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
   if (filter.credentialIds !== undefined) query = query.where('id', 'in', filter.credentialIds);
   if (filter.labelPart !== undefined)
     query = query.where('label', 'like', `%${filter.labelPart.replaceAll(/[%_]/g, '')}%`);
-  if (filter.afterId !== undefined) query = query.where('id', '>', filter.afterId);
-  return (await query.orderBy('id').limit(filter.limit).execute()).map(toCredential);
+  return query;
+}
+
+export async function countCredentials(reader: Reader, filter: CredentialFilter): Promise<number> {
+  const row = await fittingCredentials(reader, filter)
+    .select(({ fn }) => fn.countAll<number>().as('rows'))
+    .executeTakeFirstOrThrow();
+  return row.rows;
+}
+
+/** Credentials; `memberIds`, `credentialIds` and `labelPart` are alternatives of one search. */
+export async function findCredentials(
+  reader: Reader,
+  filter: CredentialFilter,
+  { order = credentialOrder('createdAt'), after = null, limit }: CredentialPage,
+): Promise<CredentialRow[]> {
+  let query = fittingCredentials(reader, filter).selectAll();
+  if (after !== null) query = query.where(isAfter(order, after));
+  return (await query.orderBy(inOrder(order)).limit(limit).execute()).map(toCredential);
 }
 
 /** Ids of the credentials of these members. */

@@ -2,9 +2,12 @@ import { z } from 'zod';
 import { actorOf } from '#hub/domains/identity/workflow.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { pageRefusals } from '#hub/http/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
+import { csvLines } from '#hub/platform/csv.ts';
+import { credentialCsvColumns, credentialToCsv } from './credential-csv.ts';
 import type { CredentialAction } from './credential-rules.ts';
 import {
   credentialActionSchema,
@@ -27,6 +30,7 @@ import {
   loadCredential,
   readCardText,
   replaceCard,
+  streamCredentials,
 } from './credential-workflow.ts';
 import { type Enrolments, enrolUnknownCard, listUnknownCards, revealCard } from './enrolment-workflow.ts';
 import type { AccessParts } from './parts.ts';
@@ -80,8 +84,19 @@ function cardEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'credential.read' },
       query: credentialQuerySchema,
       response: pageOf(credentialSchema),
-      refusals: {},
-      handle: async ({ query }) => ok({ body: await listCredentials(parts, query) }),
+      refusals: pageRefusals,
+      csv: {
+        fileName: 'credentials',
+        columns: credentialCsvColumns,
+        async *lines({ query }) {
+          for await (const credentials of streamCredentials(parts, query))
+            yield csvLines(credentials.map(credentialToCsv));
+        },
+      },
+      async handle({ query }) {
+        const page = await listCredentials(parts, query);
+        return page.ok ? ok({ body: page.value }) : page;
+      },
     }),
     defineEndpoint({
       method: 'GET',

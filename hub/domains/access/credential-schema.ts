@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { credentialStatuses } from '#hub/domains/members/schema.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, pageShape } from '#hub/kernel/wire.ts';
+import { entityShape, pageShape, sortOf } from '#hub/kernel/wire.ts';
 import { reasonSchema, wireTime } from './place-schema.ts';
 
 const labelSchema = z.string().trim().min(1).max(60);
@@ -25,9 +25,11 @@ export const credentialSchema = z.strictObject({
 });
 export type Credential = z.infer<typeof credentialSchema>;
 
+const credentialSortSchema = sortOf('createdAt', 'updatedAt').default('createdAt');
+export type CredentialSort = z.infer<typeof credentialSortSchema>;
 export const credentialQuerySchema = z.strictObject({
   ...pageShape,
-  cursor: idSchema.optional(),
+  sort: credentialSortSchema,
   memberId: idSchema.optional(),
   status: credentialStatusSchema.optional().meta({ description: 'Only cards in this state' }),
   /** A card as written, or part of a label. */

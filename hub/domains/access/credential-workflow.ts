@@ -1,16 +1,23 @@
 import type { z } from 'zod';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { findBridgeStatuses, findBridges } from './bridge-repository.ts';
 import { type CardTextRefusal, derivedReadings, maskedCardText, parseCardText } from './card-rules.ts';
 import { isoTimeOrNull } from './context.ts';
 import {
+  type CredentialFilter,
+  type CredentialPage,
   type CredentialRow,
+  countCredentials,
+  credentialOrder,
   findCredential,
   findCredentials,
   findReadingOwner,
+  placeOfCredential,
   saveReading,
 } from './credential-repository.ts';
 import { type CredentialAction, decideCredentialStatus, type TransitionRefusal } from './credential-rules.ts';
@@ -25,6 +32,8 @@ import { stampToWire } from './place-view.ts';
 import { assertWritten, type FieldRefusal, type Stale } from './place-workflow.ts';
 import { findPolicyState, findRecordRevisions } from './policy-repository.ts';
 import type { CardRead } from './schema.ts';
+
+type CredentialQuery = z.output<typeof credentialQuerySchema>;
 
 export interface AlreadyEnrolled extends Refusal<'alreadyEnrolled'> {
   readonly credentialId: string;
@@ -349,26 +358,62 @@ export async function loadCredential(
   return credential === undefined ? refuse({ code: 'credentialNotFound' }) : ok(credential);
 }
 
-/** One page of credentials. A search that is a card as written finds that card; any other looks at labels. */
+/** What the query asks for; null when its card belongs to nobody. A search that is a card as written finds that card. */
+async function credentialFilterOf(reader: Reader, query: CredentialQuery): Promise<CredentialFilter | null> {
+  const { search, memberId, status } = query;
+  const card = search === undefined ? null : parseCardText(search);
+  const owner = card?.ok === true ? await findReadingOwner(reader, card.value) : null;
+  if (card?.ok === true && owner === null) return null;
+  return {
+    ...(memberId === undefined ? {} : { memberIds: [memberId] }),
+    ...(status === undefined ? {} : { status }),
+    ...(owner === null ? {} : { credentialIds: [owner.credentialId] }),
+    ...(card?.ok === false && search !== undefined ? { labelPart: search } : {}),
+  };
+}
+
+/** One page of credentials. */
 export async function listCredentials(
   parts: AccessParts,
-  query: z.output<typeof credentialQuerySchema>,
-): Promise<{ items: Credential[]; nextCursor: string | null }> {
+  query: CredentialQuery,
+): Promise<Result<{ items: Credential[]; nextCursor: string | null; total?: number }, CursorInvalid>> {
   const { read } = parts.store;
-  const card = query.search === undefined ? null : parseCardText(query.search);
-  const owner = card?.ok === true ? await findReadingOwner(read, card.value) : null;
-  if (card?.ok === true && owner === null) return { items: [], nextCursor: null };
-  const rows = await findCredentials(read, {
-    limit: query.limit + 1,
-    ...(query.memberId === undefined ? {} : { memberIds: [query.memberId] }),
-    ...(query.status === undefined ? {} : { status: query.status }),
-    ...(query.cursor === undefined ? {} : { afterId: query.cursor }),
-    ...(owner === null ? {} : { credentialIds: [owner.credentialId] }),
-    ...(card?.ok === false && query.search !== undefined ? { labelPart: query.search } : {}),
+  const { sort } = query;
+  const order = credentialOrder(sort);
+  const asked = openPage(query, order.columns.length);
+  if (!asked.ok) return asked;
+  const filter = await credentialFilterOf(read, query);
+  if (filter === null) return ok({ items: [], nextCursor: null, ...(query.count ? { total: 0 } : {}) });
+  const { after, limit, cut, count } = asked.value;
+  const rows = await findCredentials(read, filter, { order, after, limit });
+  const page = cut(rows, (row) => placeOfCredential(sort, row));
+  const total = await count(parts.store, (reader) => countCredentials(reader, filter));
+  return ok({
+    items: await credentialsToWire(parts, read, page.rows),
+    nextCursor: page.nextCursor,
+    ...total,
   });
-  const page = rows.slice(0, query.limit);
-  return {
-    items: await credentialsToWire(parts, read, page),
-    nextCursor: rows.length > query.limit ? (page.at(-1)?.id ?? null) : null,
-  };
+}
+
+/** Credentials in one CSV piece: what the reader Worker does in one turn. */
+const credentialsPerPiece = 200;
+
+/** All credentials that fit, in pieces; each is read in a turn of its own in the reader Worker. */
+export async function* streamCredentials(
+  parts: AccessParts,
+  query: CredentialQuery,
+): AsyncGenerator<readonly Credential[]> {
+  const filter = await credentialFilterOf(parts.store.read, query);
+  if (filter === null) return;
+  const order = credentialOrder(query.sort);
+  let after: Place | null = null;
+  do {
+    const page: CredentialPage = { order, after, limit: credentialsPerPiece };
+    const piece = await parts.store.report(async (reader) => {
+      const rows = await findCredentials(reader, filter, page);
+      return { items: await credentialsToWire(parts, reader, rows), last: rows[credentialsPerPiece - 1] };
+    });
+    yield piece.items;
+    after = piece.last === undefined ? null : placeOfCredential(query.sort, piece.last);
+  } while (after !== null);
 }

@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely';
 import { z } from 'zod';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
 import { bridgeEventSchema } from '#hub/mqtt/topics.ts';
+import { inOrder, isAfter, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { AccessEventTable } from './repository.ts';
 import { type AccessEventKind, accessEventKindSchema, type DenyReason, denyReasonSchema } from './schema.ts';
@@ -88,25 +89,61 @@ export interface EventFilter {
   readonly portalId?: string | undefined;
   readonly memberId?: string | undefined;
   readonly credentialId?: string | undefined;
-  readonly kind?: AccessEventKind | undefined;
+  /** Any of these. */
+  readonly kind?: readonly AccessEventKind[] | undefined;
   readonly reason?: DenyReason | undefined;
-  /** Events that came before this one. */
-  readonly beforeId?: string | undefined;
+}
+/** A page of events in the order in which they came (wall clocks may be wrong); the newest first unless told. */
+export interface EventPage {
+  readonly isOldestFirst?: boolean;
+  readonly after?: Place | null;
   readonly limit: number;
 }
 
-/** Newest first, in the order in which they came: wall clocks may be wrong. */
-export async function findEvents(reader: Reader, filter: EventFilter): Promise<AccessEventRow[]> {
-  let query = reader.selectFrom('access_event').selectAll();
+/** Events of one kind, or of all, that fit the rest of the filter. */
+function fittingEvents(reader: Reader, filter: EventFilter, kind: AccessEventKind | undefined) {
+  let query = reader.selectFrom('access_event');
   if (filter.portalId !== undefined) query = query.where('portal_id', '=', filter.portalId);
   if (filter.memberId !== undefined) query = query.where('member_id', '=', filter.memberId);
   if (filter.credentialId !== undefined) query = query.where('credential_id', '=', filter.credentialId);
-  if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
+  if (kind !== undefined) query = query.where('kind', '=', kind);
   if (filter.reason !== undefined) query = query.where('reason', '=', filter.reason);
-  if (filter.beforeId !== undefined) query = query.where('id', '<', filter.beforeId);
-  return (await query.orderBy('id', 'desc').limit(filter.limit).execute()).map(toEvent);
+  return query;
 }
 
+/** Each kind is read along its own index, and the rows are merged in order: `kind in (...)` would sort them all. */
+export async function findEvents(
+  reader: Reader,
+  filter: EventFilter,
+  { isOldestFirst = false, after = null, limit }: EventPage,
+): Promise<AccessEventRow[]> {
+  const order = { columns: ['id'], isDescending: !isOldestFirst };
+  const [first, ...others] = [...new Set(filter.kind)].map((kind) => eventsAfter(kind));
+  const query = others.reduce((all, other) => all.unionAll(other), first ?? eventsAfter(undefined));
+  return (
+    await query
+      .orderBy('id', isOldestFirst ? 'asc' : 'desc')
+      .limit(limit)
+      .execute()
+  ).map(toEvent);
+
+  function eventsAfter(kind: AccessEventKind | undefined) {
+    const fitting = fittingEvents(reader, filter, kind).selectAll();
+    return after === null ? fitting : fitting.where(isAfter(order, after));
+  }
+}
+
+export async function countEvents(reader: Reader, filter: EventFilter): Promise<number> {
+  const kinds = [...new Set(filter.kind)];
+  let count = 0;
+  for (const kind of kinds.length === 0 ? [undefined] : kinds) {
+    const row = await fittingEvents(reader, filter, kind)
+      .select(({ fn }) => fn.countAll<number>().as('rows'))
+      .executeTakeFirstOrThrow();
+    count += row.rows;
+  }
+  return count;
+}
 export async function findEvent(reader: Reader, id: string): Promise<AccessEventRow | null> {
   const row = await reader.selectFrom('access_event').selectAll().where('id', '=', id).executeTakeFirst();
   return row ? toEvent(row) : null;
@@ -137,7 +174,7 @@ export async function findUnknownCardEvents(
   limit: number,
 ): Promise<AccessEventRow[]> {
   // The time is compared here: in the statement it would make SQLite look through years of them for `limit` rows.
-  const newest = await findEvents(reader, { reason: 'unknownCredential', limit });
+  const newest = await findEvents(reader, { reason: 'unknownCredential' }, { limit });
   return newest.filter((event) => event.receivedAtMs >= sinceMs);
 }
 
@@ -168,11 +205,12 @@ export async function insertDeadLetter(tx: Transaction, letter: Omit<DeadLetter,
 
 export async function findDeadLetters(
   reader: Reader,
-  filter: { readonly beforeId?: string | undefined; readonly limit: number },
+  { isOldestFirst = false, after = null, limit }: EventPage,
 ): Promise<DeadLetter[]> {
+  const order = { columns: ['id'], isDescending: !isOldestFirst };
   let query = reader.selectFrom('event_dead_letter').selectAll();
-  if (filter.beforeId !== undefined) query = query.where('id', '<', filter.beforeId);
-  const rows = await query.orderBy('id', 'desc').limit(filter.limit).execute();
+  if (after !== null) query = query.where(isAfter(order, after));
+  const rows = await query.orderBy(inOrder(order)).limit(limit).execute();
   return rows.map((row) => ({
     id: row.id,
     bridgeId: row.bridge_id,
@@ -182,4 +220,12 @@ export async function findDeadLetters(
     body: row.body,
     atMs: row.at_ms,
   }));
+}
+
+export async function countDeadLetters(reader: Reader): Promise<number> {
+  const row = await reader
+    .selectFrom('event_dead_letter')
+    .select(({ fn }) => fn.countAll<number>().as('rows'))
+    .executeTakeFirstOrThrow();
+  return row.rows;
 }

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
-import { pageOf, pageShape } from '#hub/kernel/wire.ts';
+import { pageOf, pageQuerySchema } from '#hub/kernel/wire.ts';
 import { isoTime } from './context.ts';
-import { findDeadLetters, findEvent } from './event-repository.ts';
+import { countDeadLetters, findDeadLetters, findEvent } from './event-repository.ts';
 import {
   accessEventSchema,
   checkAnswerSchema,
@@ -29,10 +30,10 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'accessEvent.read' },
     query: eventQuerySchema,
     response: pageOf(accessEventSchema),
-    refusals: {},
+    refusals: pageRefusals,
     async handle({ query }) {
-      const { cursor, ...filter } = query;
-      return ok({ body: await listEvents(parts, { ...filter, beforeId: cursor }) });
+      const page = await listEvents(parts, query);
+      return page.ok ? ok({ body: page.value }) : page;
     },
   }),
   defineEndpoint({
@@ -56,17 +57,17 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
     summary: 'What a door controller sent and could not be taken in, newest first',
     tag,
     access: { permission: 'bridge.read' },
-    query: z.strictObject({ ...pageShape, cursor: idSchema.optional() }),
+    query: pageQuerySchema,
     response: pageOf(deadLetterSchema),
-    refusals: {},
+    refusals: pageRefusals,
     async handle({ query }) {
-      const filter = { beforeId: query.cursor, limit: query.limit + 1 };
-      const rows = await findDeadLetters(parts.store.read, filter);
-      const page = rows.slice(0, query.limit);
-      const items = page.map(({ atMs, ...letter }) => ({ ...letter, at: isoTime(atMs) }));
-      return ok({
-        body: { items, nextCursor: rows.length > query.limit ? (page.at(-1)?.id ?? null) : null },
-      });
+      const asked = openPage(query, 1);
+      if (!asked.ok) return asked;
+      const { after, limit, cut, count } = asked.value;
+      const page = cut(await findDeadLetters(parts.store.read, { after, limit }), (letter) => [letter.id]);
+      const items = page.rows.map(({ atMs, ...letter }) => ({ ...letter, at: isoTime(atMs) }));
+      const total = await count(parts.store, countDeadLetters);
+      return ok({ body: { items, nextCursor: page.nextCursor, ...total } });
     },
   }),
   defineEndpoint({

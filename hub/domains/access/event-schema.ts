@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { findingSchema } from '#hub/kernel/finding.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
-import { pageShape } from '#hub/kernel/wire.ts';
+import { pageShape, sortOf } from '#hub/kernel/wire.ts';
 import { nameSchema, wireTime } from './place-schema.ts';
 import { accessCheckSchema, accessEventKindSchema, denyReasonSchema, portalModeSchema } from './schema.ts';
 
@@ -43,15 +43,20 @@ export const accessEventSchema = z.strictObject({
 });
 export type AccessEvent = z.infer<typeof accessEventSchema>;
 
+const eventSortSchema = sortOf('receivedAt')
+  .default('-receivedAt')
+  .meta({ description: 'In the order in which they came in, `-receivedAt` the newest first' });
 export const eventQuerySchema = z.strictObject({
   ...pageShape,
-  cursor: idSchema
-    .optional()
-    .meta({ description: '`nextCursor` of the page before; left out for the first page' }),
+  sort: eventSortSchema,
   portalId: idSchema.optional().meta({ description: 'Only events of this door' }),
   memberId: idSchema.optional().meta({ description: 'Only events of this member' }),
   credentialId: idSchema.optional().meta({ description: 'Only events of this card' }),
-  kind: accessEventKindSchema.optional().meta({ description: 'Only events of this kind' }),
+  kind: z
+    .array(accessEventKindSchema)
+    .max(accessEventKindSchema.options.length)
+    .optional()
+    .meta({ description: 'Only events of these kinds: `kind=granted&kind=denied`' }),
   reason: denyReasonSchema.optional().meta({ description: 'Only denials for this reason' }),
 });
 

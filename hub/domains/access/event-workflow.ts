@@ -1,13 +1,17 @@
+import type { z } from 'zod';
+import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
+import { ok, type Result } from '#hub/kernel/result.ts';
+import { isReversed } from '#hub/kernel/wire.ts';
 import type { FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
 import { type BridgeEvent, bridgeEventSchema } from '#hub/mqtt/topics.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { findBridges, findCursor, saveCursor } from './bridge-repository.ts';
 import { type AccessDeps, isoTime } from './context.ts';
 import { findCredentialsById } from './credential-repository.ts';
-import type { AccessEventRow, EventDetails, EventFilter } from './event-repository.ts';
-import { appendEvents, findEventIds, findEvents, insertDeadLetter } from './event-repository.ts';
+import type { AccessEventRow, EventDetails } from './event-repository.ts';
+import { appendEvents, countEvents, findEventIds, findEvents, insertDeadLetter } from './event-repository.ts';
 import { planIntake, wordChecks, wordEvent } from './event-rules.ts';
-import type { AccessEvent } from './event-schema.ts';
+import type { AccessEvent, eventQuerySchema } from './event-schema.ts';
 import { findPortals, findRules } from './place-repository.ts';
 
 /** Events in one transaction. */
@@ -233,15 +237,18 @@ export async function toWireEvents(
   });
 }
 
-/** One page, newest first. */
+/** One page. */
 export async function listEvents(
   deps: Pick<AccessDeps, 'store' | 'loadMemberNames'>,
-  filter: EventFilter,
-): Promise<{ items: AccessEvent[]; nextCursor: string | null }> {
-  const rows = await findEvents(deps.store.read, { ...filter, limit: filter.limit + 1 });
-  const page = rows.slice(0, filter.limit);
-  return {
-    items: await toWireEvents(deps.store.read, deps, page),
-    nextCursor: rows.length > filter.limit ? (page.at(-1)?.id ?? null) : null,
-  };
+  query: z.output<typeof eventQuerySchema>,
+): Promise<Result<{ items: AccessEvent[]; nextCursor: string | null; total?: number }, CursorInvalid>> {
+  const asked = openPage(query, 1);
+  if (!asked.ok) return asked;
+  const { after, limit, cut, count } = asked.value;
+  const isOldestFirst = !isReversed(query.sort);
+  const rows = await findEvents(deps.store.read, query, { isOldestFirst, after, limit });
+  const page = cut(rows, (row) => [row.id]);
+  const total = await count(deps.store, (reader) => countEvents(reader, query));
+  const items = await toWireEvents(deps.store.read, deps, page.rows);
+  return ok({ items, nextCursor: page.nextCursor, ...total });
 }

@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { actorOf } from '#hub/domains/identity/workflow.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { openPage } from '#hub/http/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
-import { pageOf, pageQuerySchema } from '#hub/kernel/wire.ts';
-import { holdReleaseSchema, holdSchema, reasonSchema } from './member-schema.ts';
+import { pageOf } from '#hub/kernel/wire.ts';
+import { holdReleaseSchema, holdSchema, memberPartsQuerySchema, reasonSchema } from './member-schema.ts';
 import { holdToWire } from './member-view.ts';
 import { placeHold, releaseHold } from './member-workflow.ts';
-import { cutPage, decodeCursor, idCursorSchema } from './page-cursor.ts';
-import { findMember, listHolds } from './repository.ts';
+import { countOf, creationOrder, findMember, listHolds } from './repository.ts';
 import { answer, pickStatuses } from './route-answer.ts';
 import type { MemberDeps } from './workflow.ts';
 
@@ -24,17 +24,20 @@ export const holdEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     tag,
     access: { permission: 'member.read' },
     params,
-    query: pageQuerySchema,
+    query: memberPartsQuerySchema,
     response: pageOf(holdSchema),
     refusals: pickStatuses('memberNotFound', 'cursorInvalid'),
     async handle({ params: { id }, query }) {
       const { read } = deps.store;
       if ((await findMember(read, id)) === undefined) return answer(refuse({ code: 'memberNotFound' }));
-      const place = query.cursor === undefined ? ok([]) : decodeCursor(query.cursor, idCursorSchema);
-      if (!place.ok) return answer(place);
-      const rows = await listHolds(read, id, query.limit + 1, place.value[0]);
-      const page = cutPage(rows, query.limit, (hold) => [hold.id]);
-      return answer(ok({ items: page.rows.map(holdToWire), nextCursor: page.nextCursor }));
+      const asked = openPage({ ...query, memberId: id }, 1);
+      if (!asked.ok) return answer(asked);
+      const { after, limit, cut, count } = asked.value;
+      const order = creationOrder(query.sort);
+      const rows = await listHolds(read, id, { order, after, limit });
+      const page = cut(rows, (hold) => [hold.id]);
+      const total = await count(deps.store, (reader) => countOf(reader, 'hold', id));
+      return answer(ok({ items: page.rows.map(holdToWire), nextCursor: page.nextCursor, ...total }));
     },
   }),
   defineEndpoint({

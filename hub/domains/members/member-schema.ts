@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, lineOf, pageShape, textOf } from '#hub/kernel/wire.ts';
+import { entityShape, lineOf, pageShape, sortOf, textOf } from '#hub/kernel/wire.ts';
 import { staffMembershipEvents } from './membership-rules.ts';
 import { memberStatuses, membershipStates } from './schema.ts';
 
@@ -186,6 +186,13 @@ export const memberSchema = z
   .meta({ id: 'Member' });
 export type Member = z.infer<typeof memberSchema>;
 
+const creationSortSchema = sortOf('createdAt').default('-createdAt');
+export type CreationSort = z.infer<typeof creationSortSchema>;
+/** Query of a member's memberships or holds. */
+export const memberPartsQuerySchema = z.strictObject({ ...pageShape, sort: creationSortSchema });
+
+const memberSortSchema = sortOf('name', 'number', 'createdAt', 'updatedAt');
+export type MemberSort = z.infer<typeof memberSortSchema>;
 export const memberListQuerySchema = z.strictObject({
   q: z
     .string()
@@ -195,5 +202,9 @@ export const memberListQuerySchema = z.strictObject({
   status: z.enum(memberStatuses).optional().meta({ description: 'Only members in this status' }),
   planId: idSchema.optional().meta({ description: 'With a membership of this plan that is not over' }),
   groupId: idSchema.optional().meta({ description: 'Only members of this group' }),
+  sort: memberSortSchema.optional().meta({
+    description: 'Left out: by name; with `q` what fits it best first. With `-` in front the other way round',
+  }),
   ...pageShape,
 });
+export type MemberListQuery = z.infer<typeof memberListQuerySchema>;

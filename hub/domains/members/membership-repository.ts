@@ -1,9 +1,10 @@
 import { type Selectable, sql } from 'kysely';
 import type { Result } from '#hub/kernel/result.ts';
 import { fixedQuery } from '#hub/store/fixed-query.ts';
+import { inOrder, isAfter } from '#hub/store/list-order.ts';
 import type { Reader, RowMissing, StaleVersion, Transaction } from '#hub/store/store.ts';
 import { type MembershipFacts, nextTimeEvent } from './membership-rules.ts';
-import { type EntityFields, entityFields, type MembershipTable } from './repository.ts';
+import { type EntityFields, entityFields, type MembershipTable, type RowPage } from './repository.ts';
 import { admittingMembershipStates, finalMembershipStates, type MemberStatus } from './schema.ts';
 
 const admittingStates = admittingMembershipStates.filter((state) => state !== 'none');
@@ -63,20 +64,19 @@ export async function findMembership(
   return row === undefined ? undefined : rowToMembership(row);
 }
 
-/** A member's memberships, the newest first, those before `beforeId`. */
+/** A member's memberships. */
 export async function listMemberships(
   reader: Reader,
   memberId: string,
-  limit: number,
-  beforeId?: string,
+  { order, after, limit }: RowPage,
 ): Promise<readonly MembershipRow[]> {
   let query = reader
     .selectFrom('membership')
     .selectAll()
     .where('member_id', '=', memberId)
     .where('deleted_at_ms', 'is', null);
-  if (beforeId !== undefined) query = query.where('id', '<', beforeId);
-  const rows = await query.orderBy('id', 'desc').limit(limit).execute();
+  if (after !== null) query = query.where(isAfter(order, after));
+  const rows = await query.orderBy(inOrder(order)).limit(limit).execute();
   return rows.map(rowToMembership);
 }
 

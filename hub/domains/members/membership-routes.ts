@@ -2,10 +2,12 @@ import { z } from 'zod';
 import { actorOf } from '#hub/domains/identity/workflow.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { openPage } from '#hub/http/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
-import { pageOf, pageQuerySchema } from '#hub/kernel/wire.ts';
+import { pageOf } from '#hub/kernel/wire.ts';
 import {
+  memberPartsQuerySchema,
   membershipChangeSchema,
   membershipEventSchema,
   membershipInputSchema,
@@ -14,8 +16,7 @@ import {
 import { membershipsToWire } from './member-view.ts';
 import { listMemberships } from './membership-repository.ts';
 import { applyMembershipEvent, correctMembership, createMembership } from './membership-workflow.ts';
-import { cutPage, decodeCursor, idCursorSchema } from './page-cursor.ts';
-import { findMember } from './repository.ts';
+import { countOf, creationOrder, findMember } from './repository.ts';
 import { answer, pickStatuses } from './route-answer.ts';
 import type { MemberDeps } from './workflow.ts';
 
@@ -32,18 +33,21 @@ export const membershipEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     tag,
     access: { permission: 'member.read' },
     params,
-    query: pageQuerySchema,
+    query: memberPartsQuerySchema,
     response: pageOf(membershipSchema),
     refusals: pickStatuses('memberNotFound', 'cursorInvalid'),
     async handle({ params: { id }, query }) {
       const { read } = deps.store;
       if ((await findMember(read, id)) === undefined) return answer(refuse({ code: 'memberNotFound' }));
-      const place = query.cursor === undefined ? ok([]) : decodeCursor(query.cursor, idCursorSchema);
-      if (!place.ok) return answer(place);
-      const rows = await listMemberships(read, id, query.limit + 1, place.value[0]);
-      const page = cutPage(rows, query.limit, (membership) => [membership.id]);
+      const asked = openPage({ ...query, memberId: id }, 1);
+      if (!asked.ok) return answer(asked);
+      const { after, limit, cut, count } = asked.value;
+      const order = creationOrder(query.sort);
+      const rows = await listMemberships(read, id, { order, after, limit });
+      const page = cut(rows, (membership) => [membership.id]);
+      const total = await count(deps.store, (reader) => countOf(reader, 'membership', id));
       const items = await membershipsToWire(read, page.rows);
-      return answer(ok({ items, nextCursor: page.nextCursor }));
+      return answer(ok({ items, nextCursor: page.nextCursor, ...total }));
     },
   }),
   defineEndpoint({

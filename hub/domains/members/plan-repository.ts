@@ -1,15 +1,48 @@
-import { type Selectable, sql } from 'kysely';
-import type { Result } from '#hub/kernel/result.ts';
+import type { Selectable } from 'kysely';
+import { type Result, unreachable } from '#hub/kernel/result.ts';
+import { isReversed } from '#hub/kernel/wire.ts';
+import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, RowMissing, StaleVersion, Transaction } from '#hub/store/store.ts';
-import type { PlanInterval } from './plan-schema.ts';
-import { type EntityFields, entityFields, type MemberGroupTable, type PlanTable } from './repository.ts';
+import type { NameSort, PlanInterval } from './plan-schema.ts';
+import {
+  type EntityFields,
+  entityFields,
+  type MemberGroupTable,
+  type PlanTable,
+  type RowPage,
+} from './repository.ts';
 import { foldText } from './search-rules.ts';
 
-/** Where a page of a list in the order of names goes on. */
-export interface NamePosition {
-  readonly nameKey: string;
-  readonly id: string;
-}
+const columnsBySort: Readonly<Record<NameSort, readonly string[]>> = {
+  name: ['name_key', 'id'],
+  '-name': ['name_key', 'id'],
+  // Ids are made in the order of time.
+  createdAt: ['id'],
+  '-createdAt': ['id'],
+  updatedAt: ['updated_at_ms', 'id'],
+  '-updatedAt': ['updated_at_ms', 'id'],
+};
+/** The order of plans or of groups. */
+export const nameOrder = (sort: NameSort): ListOrder => ({
+  columns: columnsBySort[sort],
+  isDescending: isReversed(sort),
+});
+/** Where a row stands in `nameOrder`. */
+export const placeInNameOrder = (sort: NameSort, row: EntityFields & { readonly nameKey: string }): Place => {
+  switch (sort) {
+    case 'name':
+    case '-name':
+      return [row.nameKey, row.id];
+    case 'createdAt':
+    case '-createdAt':
+      return [row.id];
+    case 'updatedAt':
+    case '-updatedAt':
+      return [row.updatedAtMs, row.id];
+    default:
+      return unreachable(sort);
+  }
+};
 
 export interface PlanFields {
   readonly name: string;
@@ -82,19 +115,22 @@ export async function findPlanIdByName(reader: Reader, name: string): Promise<st
 
 export async function listPlans(
   reader: Reader,
-  filter: {
-    readonly active?: boolean | undefined;
-    readonly after?: NamePosition | undefined;
-    readonly limit: number;
-  },
+  filter: { readonly active?: boolean | undefined },
+  { order, after, limit }: RowPage,
 ): Promise<readonly PlanRow[]> {
   let query = reader.selectFrom('plan').selectAll().where('deleted_at_ms', 'is', null);
   if (filter.active !== undefined) query = query.where('active', '=', filter.active ? 1 : 0);
-  const { after } = filter;
-  if (after !== undefined)
-    query = query.where(sql<boolean>`(name_key, id) > (${after.nameKey}, ${after.id})`);
-  const rows = await query.orderBy('name_key').orderBy('id').limit(filter.limit).execute();
-  return rows.map(rowToPlan);
+  if (after !== null) query = query.where(isAfter(order, after));
+  return (await query.orderBy(inOrder(order)).limit(limit).execute()).map(rowToPlan);
+}
+
+export async function countPlans(reader: Reader, active: boolean | undefined): Promise<number> {
+  let query = reader
+    .selectFrom('plan')
+    .select(({ fn }) => fn.countAll<number>().as('rows'))
+    .where('deleted_at_ms', 'is', null);
+  if (active !== undefined) query = query.where('active', '=', active ? 1 : 0);
+  return (await query.executeTakeFirstOrThrow()).rows;
 }
 
 export const insertPlan = (tx: Transaction, id: string, plan: PlanFields): Promise<void> =>
@@ -174,18 +210,25 @@ export async function findGroupIdByName(reader: Reader, name: string): Promise<s
 
 export async function listGroups(
   reader: Reader,
-  page: { readonly after?: NamePosition | undefined; readonly limit: number },
+  { order, after, limit }: RowPage,
 ): Promise<readonly GroupRow[]> {
   let query = reader.selectFrom('member_group').selectAll().where('deleted_at_ms', 'is', null);
-  const { after } = page;
-  if (after !== undefined)
-    query = query.where(sql<boolean>`(name_key, id) > (${after.nameKey}, ${after.id})`);
-  const rows = await query.orderBy('name_key').orderBy('id').limit(page.limit).execute();
+  if (after !== null) query = query.where(isAfter(order, after));
+  const rows = await query.orderBy(inOrder(order)).limit(limit).execute();
   const counts = await countGroupMembers(
     reader,
     rows.map((row) => row.id),
   );
   return rows.map((row) => rowToGroup(row, counts.get(row.id) ?? 0));
+}
+
+export async function countGroups(reader: Reader): Promise<number> {
+  const row = await reader
+    .selectFrom('member_group')
+    .select(({ fn }) => fn.countAll<number>().as('rows'))
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirstOrThrow();
+  return row.rows;
 }
 
 export const insertGroup = (tx: Transaction, id: string, group: GroupFields): Promise<void> =>

@@ -2,15 +2,25 @@ import { z } from 'zod';
 import { actorOf } from '#hub/domains/identity/workflow.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { openPage } from '#hub/http/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import { pageOf, pageQuerySchema } from '#hub/kernel/wire.ts';
+import { ok, refuse } from '#hub/kernel/result.ts';
+import { pageOf } from '#hub/kernel/wire.ts';
 import { groupToWire, planToWire } from './member-view.ts';
-import { cutPage, decodeCursor, nameCursorSchema } from './page-cursor.ts';
-import { findGroup, findPlan, listGroups, listPlans, type NamePosition } from './plan-repository.ts';
+import {
+  countGroups,
+  countPlans,
+  findGroup,
+  findPlan,
+  listGroups,
+  listPlans,
+  nameOrder,
+  placeInNameOrder,
+} from './plan-repository.ts';
 import {
   groupChangeSchema,
   groupInputSchema,
+  groupListQuerySchema,
   groupSchema,
   planChangeSchema,
   planInputSchema,
@@ -37,14 +47,6 @@ const toManagePlans = { permission: 'plan.manage' } as const;
 const toReadMembers = { permission: 'member.read' } as const;
 const toManageMembers = { permission: 'member.manage' } as const;
 
-function nameCursorToPosition(
-  cursor: string | undefined,
-): Result<NamePosition | undefined, Refusal<'cursorInvalid'>> {
-  if (cursor === undefined) return ok(undefined);
-  const place = decodeCursor(cursor, nameCursorSchema);
-  return place.ok ? ok({ nameKey: place.value[0], id: place.value[1] }) : place;
-}
-
 export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
   defineEndpoint({
     method: 'GET',
@@ -55,12 +57,16 @@ export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     query: planListQuerySchema,
     response: pageOf(planSchema),
     refusals: pickStatuses('cursorInvalid'),
-    async handle({ query: { limit, cursor, active } }) {
-      const after = nameCursorToPosition(cursor);
-      if (!after.ok) return answer(after);
-      const rows = await listPlans(deps.store.read, { active, after: after.value, limit: limit + 1 });
-      const page = cutPage(rows, limit, (plan) => [plan.nameKey, plan.id]);
-      return answer(ok({ items: page.rows.map(planToWire), nextCursor: page.nextCursor }));
+    async handle({ query }) {
+      const { sort, active } = query;
+      const order = nameOrder(sort);
+      const asked = openPage(query, order.columns.length);
+      if (!asked.ok) return answer(asked);
+      const { after, limit, cut, count } = asked.value;
+      const rows = await listPlans(deps.store.read, { active }, { order, after, limit });
+      const page = cut(rows, (plan) => placeInNameOrder(sort, plan));
+      const total = await count(deps.store, (reader) => countPlans(reader, active));
+      return answer(ok({ items: page.rows.map(planToWire), nextCursor: page.nextCursor, ...total }));
     },
   }),
   defineEndpoint({
@@ -127,15 +133,19 @@ const groupListEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     summary: 'Groups in the order of names',
     tag: 'groups',
     access: toReadMembers,
-    query: pageQuerySchema,
+    query: groupListQuerySchema,
     response: pageOf(groupSchema),
     refusals: pickStatuses('cursorInvalid'),
-    async handle({ query: { limit, cursor } }) {
-      const after = nameCursorToPosition(cursor);
-      if (!after.ok) return answer(after);
-      const rows = await listGroups(deps.store.read, { after: after.value, limit: limit + 1 });
-      const page = cutPage(rows, limit, (group) => [group.nameKey, group.id]);
-      return answer(ok({ items: page.rows.map(groupToWire), nextCursor: page.nextCursor }));
+    async handle({ query }) {
+      const { sort } = query;
+      const order = nameOrder(sort);
+      const asked = openPage(query, order.columns.length);
+      if (!asked.ok) return answer(asked);
+      const { after, limit, cut, count } = asked.value;
+      const rows = await listGroups(deps.store.read, { order, after, limit });
+      const page = cut(rows, (group) => placeInNameOrder(sort, group));
+      const total = await count(deps.store, countGroups);
+      return answer(ok({ items: page.rows.map(groupToWire), nextCursor: page.nextCursor, ...total }));
     },
   }),
   defineEndpoint({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { entityShape, lineOf, pageShape, textOf } from '#hub/kernel/wire.ts';
+import { entityShape, lineOf, pageShape, sortOf, textOf } from '#hub/kernel/wire.ts';
 
 export const planIntervals = ['month', 'year', 'once', 'none'] as const;
 export type PlanInterval = (typeof planIntervals)[number];
@@ -77,8 +77,14 @@ export const groupChangeSchema = z
   .extend({ version: z.number().int().min(1) });
 export type GroupChange = z.infer<typeof groupChangeSchema>;
 
+/** Sorts of plans and groups. */
+const nameSortSchema = sortOf('name', 'createdAt', 'updatedAt').default('name');
+export type NameSort = z.infer<typeof nameSortSchema>;
+
+export const groupListQuerySchema = z.strictObject({ ...pageShape, sort: nameSortSchema });
 export const planListQuerySchema = z.strictObject({
   ...pageShape,
+  sort: nameSortSchema,
   active: z
     .stringbool({ truthy: ['true'], falsy: ['false'] })
     .optional()

@@ -1,7 +1,10 @@
 import type { Selectable } from 'kysely';
 import type { Result } from '#hub/kernel/result.ts';
+import { isReversed } from '#hub/kernel/wire.ts';
 import type { StateColumns } from '#hub/store/database.ts';
+import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, RowMissing, StaleVersion, TableRegistry, Transaction } from '#hub/store/store.ts';
+import type { CreationSort } from './member-schema.ts';
 import type { StoredMembershipState } from './membership-rules.ts';
 import type { PlanInterval } from './plan-schema.ts';
 import type { MemberStatus } from './schema.ts';
@@ -290,21 +293,47 @@ export async function findHold(reader: Reader, memberId: string, id: string): Pr
   return row === undefined ? undefined : rowToHold(row);
 }
 
-/** A member's holds, the newest first, those before `beforeId`. */
+/** The order of what a member has: ids are made in the order of time. */
+export const creationOrder = (sort: CreationSort): ListOrder => ({
+  columns: ['id'],
+  isDescending: isReversed(sort),
+});
+
+/** A page of rows. */
+export interface RowPage {
+  readonly order: ListOrder;
+  readonly after: Place | null;
+  readonly limit: number;
+}
+/** A member's holds. */
 export async function listHolds(
   reader: Reader,
   memberId: string,
-  limit: number,
-  beforeId?: string,
+  { order, after, limit }: RowPage,
 ): Promise<readonly HoldRow[]> {
   let query = reader
     .selectFrom('hold')
     .selectAll()
     .where('member_id', '=', memberId)
     .where('deleted_at_ms', 'is', null);
-  if (beforeId !== undefined) query = query.where('id', '<', beforeId);
-  const rows = await query.orderBy('id', 'desc').limit(limit).execute();
+  if (after !== null) query = query.where(isAfter(order, after));
+  const rows = await query.orderBy(inOrder(order)).limit(limit).execute();
   return rows.map(rowToHold);
+}
+
+/** How many memberships or holds a member has. */
+export async function countOf(
+  reader: Reader,
+  table: 'membership' | 'hold',
+  memberId: string,
+): Promise<number> {
+  const row = await reader
+    .selectFrom(table)
+    .select(({ fn }) => fn.countAll<number>().as('rows'))
+    .where('member_id', '=', memberId)
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirstOrThrow();
+  return row.rows;
 }
 
 export async function countActiveHolds(reader: Reader, memberId: string): Promise<number> {

@@ -5,7 +5,9 @@ import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
+import { csvLines } from '#hub/platform/csv.ts';
 import { holdEndpoints } from './hold-routes.ts';
+import { memberCsvColumns, memberToCsv } from './member-csv.ts';
 import {
   memberChangeSchema,
   memberInputSchema,
@@ -15,7 +17,7 @@ import {
   optionalReasonSchema,
   reasonSchema,
 } from './member-schema.ts';
-import { searchMembers } from './member-search.ts';
+import { searchMembers, streamMembers } from './member-search.ts';
 import { loadMember } from './member-view.ts';
 import { changeMember, changeMemberStatus, createMember } from './member-workflow.ts';
 import { membershipEndpoints } from './membership-routes.ts';
@@ -37,10 +39,17 @@ const readingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     access: toRead,
     query: memberListQuerySchema,
     response: pageOf(memberListItemSchema),
+    csv: {
+      fileName: 'members',
+      columns: memberCsvColumns,
+      async *lines({ query }) {
+        for await (const members of streamMembers(deps.store, query, () => deps.clock.nowMs()))
+          yield csvLines(members.map(memberToCsv));
+      },
+    },
     refusals: pickStatuses('cursorInvalid'),
     async handle({ query }) {
-      const { limit, cursor, ...filter } = query;
-      return answer(await searchMembers(deps.store.read, filter, { limit, cursor }, deps.clock.nowMs()));
+      return answer(await searchMembers(deps.store, query, deps.clock.nowMs()));
     },
   }),
   defineEndpoint({

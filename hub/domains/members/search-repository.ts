@@ -1,6 +1,10 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
+import { unreachable } from '#hub/kernel/result.ts';
+import { isReversed } from '#hub/kernel/wire.ts';
+import { inOrder, isAfter, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
-import type { SearchTerm } from './search-rules.ts';
+import type { MemberSort } from './member-schema.ts';
+import { everybody, type SearchTerm } from './search-rules.ts';
 
 /** A place in the word index. */
 export interface WordPosition {
@@ -20,6 +24,112 @@ export async function countWords(reader: Reader, term: SearchTerm, limit: number
   return rows.length;
 }
 
+/** Whether the member with the number in `column` has a word in the range of `term`. */
+const hasWord = (column: string, term: SearchTerm): RawBuilder<boolean> =>
+  sql<boolean>`exists (
+    select 1 from member_word as other
+    where other.member_number = ${sql.ref(column)} and other.word >= ${term.from} and other.word < ${term.to}
+  )`;
+
+/** Entries of the word index in the range of `driver`, of members who have a word in each of the others. */
+const hitsOf = (reader: Reader, driver: SearchTerm, others: readonly SearchTerm[]) =>
+  others.reduce(
+    (query, other) => query.where(hasWord('hit.member_number', other)),
+    reader
+      .selectFrom('member_word as hit')
+      .where('hit.word', '>=', driver.from)
+      .where('hit.word', '<', driver.to),
+  );
+
+/** How many members a search finds. */
+export async function countHits(
+  reader: Reader,
+  driver: SearchTerm,
+  others: readonly SearchTerm[],
+): Promise<number> {
+  const row = await hitsOf(reader, driver, others)
+    .select(sql<number>`count(distinct hit.member_number)`.as('members'))
+    .executeTakeFirstOrThrow();
+  return row.members;
+}
+
+/** Numbers of members in an order of their own, and where each stands in it. */
+export interface OrderedHit {
+  readonly memberNumber: number;
+  readonly place: Place;
+}
+/** Which members a list in an order holds. */
+export interface OrderedSearch {
+  readonly sort: MemberSort;
+  /** Conditions; each member is looked up in them while going along the order. */
+  readonly terms: readonly SearchTerm[];
+  /** Only these members, where few are found; null is all. */
+  readonly within: readonly number[] | null;
+  readonly after: Place | null;
+  readonly limit: number;
+}
+
+const isWithin = (column: string, numbers: readonly number[]): RawBuilder<boolean> =>
+  sql<boolean>`${sql.ref(column)} in (select value from json_each(${JSON.stringify(numbers)}))`;
+
+const memberColumns = {
+  number: ['number'],
+  // Ids are made in the order of time.
+  createdAt: ['id'],
+  updatedAt: ['updated_at_ms', 'id'],
+} as const;
+
+/** Members by number, creation or last change. */
+async function listByColumns(
+  reader: Reader,
+  key: keyof typeof memberColumns,
+  search: OrderedSearch,
+): Promise<readonly OrderedHit[]> {
+  const order = { columns: memberColumns[key], isDescending: isReversed(search.sort) };
+  let query = reader
+    .selectFrom('member')
+    .select(['number', 'id', 'updated_at_ms'])
+    .where('deleted_at_ms', 'is', null);
+  for (const term of search.terms) query = query.where(hasWord('member.number', term));
+  if (search.within !== null) query = query.where(isWithin('member.number', search.within));
+  if (search.after !== null) query = query.where(isAfter(order, search.after));
+  const rows = await query.orderBy(inOrder(order)).limit(search.limit).execute();
+  return rows.map((row) => ({
+    memberNumber: row.number,
+    place: order.columns.map((column) => row[column]),
+  }));
+}
+
+/** Members by name: along the entries of the list of everybody. */
+async function listByName(reader: Reader, search: OrderedSearch): Promise<readonly OrderedHit[]> {
+  const order = { columns: ['hit.word', 'hit.member_number'], isDescending: isReversed(search.sort) };
+  let query = hitsOf(reader, everybody, search.terms).select(['hit.word', 'hit.member_number']);
+  if (search.within !== null) query = query.where(isWithin('hit.member_number', search.within));
+  if (search.after !== null) query = query.where(isAfter(order, search.after));
+  const rows = await query.orderBy(inOrder(order)).limit(search.limit).execute();
+  return rows.map((row) => ({ memberNumber: row.member_number, place: [row.word, row.member_number] }));
+}
+
+/** Members that fit all conditions, in the order that was asked for. */
+export function listInOrder(reader: Reader, search: OrderedSearch): Promise<readonly OrderedHit[]> {
+  switch (search.sort) {
+    case 'name':
+    case '-name':
+      return listByName(reader, search);
+    case 'number':
+    case '-number':
+      return listByColumns(reader, 'number', search);
+    case 'createdAt':
+    case '-createdAt':
+      return listByColumns(reader, 'createdAt', search);
+    case 'updatedAt':
+    case '-updatedAt':
+      return listByColumns(reader, 'updatedAt', search);
+    default:
+      return unreachable(search.sort);
+  }
+}
+
 /**
  * The statement of a search: goes along the index through the range of `driver` from `after` on, takes each member once (at
  * the first of its words in the range), and looks up the other conditions in the member's own words.
@@ -30,11 +140,9 @@ export function searchStatement(
   others: readonly SearchTerm[],
   page: { readonly after: WordPosition | null; readonly limit: number },
 ) {
-  let query = reader
-    .selectFrom('member_word as hit')
+  let query = hitsOf(reader, driver, others)
     .select(['hit.word', 'hit.member_number'])
     .where('hit.word', '>=', page.after?.word ?? driver.from)
-    .where('hit.word', '<', driver.to)
     .where((where) =>
       where.not(
         where.exists(
@@ -50,17 +158,6 @@ export function searchStatement(
   const { after } = page;
   if (after !== null)
     query = query.where(sql<boolean>`(hit.word, hit.member_number) > (${after.word}, ${after.memberNumber})`);
-  for (const other of others)
-    query = query.where((where) =>
-      where.exists(
-        where
-          .selectFrom('member_word as other')
-          .select('other.word')
-          .whereRef('other.member_number', '=', 'hit.member_number')
-          .where('other.word', '>=', other.from)
-          .where('other.word', '<', other.to),
-      ),
-    );
   return query.orderBy('hit.word').orderBy('hit.member_number').limit(page.limit);
 }
 

@@ -97,6 +97,9 @@ export interface SearchTerm {
 // The highest code point: no word continues with it.
 const prefixTerm = (prefix: string): SearchTerm => ({ from: prefix, to: `${prefix}\u{10ffff}` });
 
+/** The list of everybody, in the order of names. */
+export const everybody: SearchTerm = prefixTerm('a:');
+
 /**
  * The conditions of a search, those of the text first, the longest of them in front. Never empty: without any filter it is
  * the list of everybody. Null when the text holds nothing that could be searched for.
@@ -115,5 +118,5 @@ export function searchTerms(filter: MemberFilter): readonly SearchTerm[] | null 
   if (filter.groupId !== undefined) terms.push(prefixTerm(`g:${filter.groupId}:`));
   if (filter.planId !== undefined) terms.push(prefixTerm(`p:${filter.planId}:`));
   if (filter.status !== undefined) terms.push(prefixTerm(`s:${filter.status}:`));
-  return terms.length === 0 ? [prefixTerm('a:')] : terms;
+  return terms.length === 0 ? [everybody] : terms;
 }
