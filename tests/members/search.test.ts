@@ -69,7 +69,7 @@ describe('a sort of 10,000 members', () => {
     await addMany(store, 10_000);
     const all = Array.from({ length: 10_000 }, (_, index) => rowAt(index));
     const numbersBy = (rows: typeof all) => rows.map((row) => row.number);
-    const few = all.filter((row) => /^Ada/.test(row.name) && row.name.includes('Groß'));
+    const few = all.filter((row) => row.name.startsWith('Ada') && row.name.includes('Groß'));
     const many = all.filter((row) => row.status === 'suspended');
     const read = async (query: MemberFilter & { readonly sort: string }, limit: number) =>
       (await readAll(store, query, limit)).map((row) => row.number);
