@@ -98,6 +98,7 @@ module.exports = {
     driver('mqtt', 'mqtt', '^firmware-bridge/mqtt/'),
     driver('prom-client', 'prom-client', '^hub/platform/metrics[^/]*\\.ts$'),
     driver('koffi', 'koffi', '^(firmware-bridge/gpio|hub/platform)/'),
+    driver('jose', 'jose', '^hub/domains/identity/'),
     driver('onoff', 'onoff', '^firmware-bridge/gpio/'),
   ],
   options: {

@@ -6,12 +6,13 @@ import { listBridges, renewToken } from './domains/access/bridge-workflow.ts';
 import { processTimers } from './domains/access/context.ts';
 import { accessEndpoints } from './domains/access/routes.ts';
 import { type Access, createAccess } from './domains/access/workflow.ts';
+import { createAuthenticator } from './domains/identity/authenticator.ts';
 import { startIdentity } from './domains/identity/claim-workflow.ts';
 import type { IdentityDeps } from './domains/identity/deps.ts';
 import { createPasswordHasher } from './domains/identity/password.ts';
 import { identityEndpoints } from './domains/identity/routes.ts';
-import { createSessionAuthenticator } from './domains/identity/session-authenticator.ts';
 import { csrfHeaderName, sessionCookieName } from './domains/identity/session-token.ts';
+import { openTokenKeys } from './domains/identity/token-keys.ts';
 import { loadSite } from './domains/identity/workflow.ts';
 import { advanceDueMemberships } from './domains/members/membership-workflow.ts';
 import { createPlanInside } from './domains/members/plan-workflow.ts';
@@ -132,7 +133,8 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
   const broker = await createBroker({ log: log.child({ subsystem: 'mqtt' }) });
   const common = { store, clock, newId };
 
-  const authenticator = createSessionAuthenticator({ store, clock, log });
+  const tokens = await openTokenKeys(await readOrMakeKey(path.join(paths.keys, 'tokens.key')));
+  const authenticator = createAuthenticator({ store, clock, log, tokens });
   const live = createLiveEvents({
     ...config.live,
     topics: eventTopics,
@@ -163,6 +165,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     ...common,
     log: log.child({ subsystem: 'identity' }),
     passwords: createPasswordHasher(),
+    tokens,
     onClaimed: async (tx, claimed) => {
       await access.onSiteChanged(tx);
       if (!claimed.starterRules) return;

@@ -19,7 +19,7 @@ export function decideAdmission(access: Access, principal: Principal | null): Ad
 
 /**
  * Who is asking, and may they. Credentials that no longer count do not close an open endpoint (signing in again is
- * one); a write that another site may have caused is refused everywhere.
+ * one); a write that another site may have caused, and a request that says twice who it is, are refused everywhere.
  */
 export async function admit(
   access: Access,
@@ -30,7 +30,8 @@ export async function admit(
   const authentication = await authenticator.authenticate(caller);
   if (authentication.ok) return decideAdmission(access, authentication.value);
   const { code } = authentication.refusal;
-  if ('open' in access && code !== 'csrfFailed') return decideAdmission(access, null);
+  const isRefusedEverywhere = code === 'csrfFailed' || code === 'credentialsAmbiguous';
+  if ('open' in access && !isRefusedEverywhere) return decideAdmission(access, null);
   const { title, nextStep } = platformProblem(code);
   return {
     ok: false,

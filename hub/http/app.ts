@@ -9,7 +9,7 @@ import type { Authenticator, Transport } from './auth.ts';
 import { CsvAnswers } from './csv-answer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { assertEndpoints } from './endpoint-check.ts';
-import { callerOf, type Exchange, openExchange } from './exchange.ts';
+import { callerOf, contextOf, type Exchange, openExchange } from './exchange.ts';
 import { answerProblem, errorToProblem, type Problem, platformProblem } from './problem.ts';
 import { BoundedCounters, defaultLocalFactor, limitRate } from './rate-limit.ts';
 import type { AnyRequest, AnyResponse, RawEndpoint } from './raw-endpoint.ts';
@@ -148,7 +148,7 @@ function serveRawEndpoint(core: Core, endpoint: RawEndpoint): Middleware {
     const reply = await endpoint.serve({
       principal: admission.principal,
       caller,
-      context: { requestId: exchange.requestId, remoteAddress: exchange.remoteAddress },
+      context: contextOf(ctx, exchange),
       query: { ...ctx.query },
       request: ctx.req,
       response: ctx.res,

@@ -23,8 +23,12 @@ export interface Caller {
 export const authenticationStatus = {
   /** The session was there and has ended: sign in again. An open endpoint goes on without a principal. */
   sessionExpired: 401,
+  /** An access token whose time is over or that was revoked; a session's is renewed by /auth/refresh. */
+  accessTokenExpired: 401,
   /** Cookie, token or header of a shape or value that was never given out. An open endpoint goes on without it. */
   credentialsInvalid: 401,
+  /** A cookie and a token in one request. Refused at open endpoints too. */
+  credentialsAmbiguous: 400,
   /** A write that another site may have caused. Refused at open endpoints too. */
   csrfFailed: 403,
 } as const;

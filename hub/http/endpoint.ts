@@ -7,18 +7,24 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** Who is asking. `null` only at endpoints that are open. */
 export interface Principal {
-  /** `console`: the command line on the box itself, over a socket that only its owner may open. */
-  readonly kind: 'account' | 'console';
-  /** The account's id; `console` for the command line. */
+  /**
+   * `service`: a service account by one of its tokens. `console`: the command line on the box itself, over a socket
+   * that only its owner may open.
+   */
+  readonly kind: 'account' | 'service' | 'console';
+  /** The account's or service account's id; `console` for the command line. */
   readonly accountId: string;
   readonly displayName: string;
   readonly permissions: ReadonlySet<Permission>;
+  /** What the request came in by: the id of the session or of the access token; `console`. */
   readonly sessionId: string;
 }
 
 export interface CallContext {
   readonly requestId: string;
   readonly remoteAddress: string;
+  /** As the caller sent it; empty when it sent none. */
+  readonly userAgent: string;
 }
 
 /** Who may call: a permission, any signed-in account, or everybody, with the reason why that is safe. */

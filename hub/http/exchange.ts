@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Context } from 'koa';
 import type { Caller, Transport } from './auth.ts';
-import type { Method } from './endpoint.ts';
+import type { CallContext, Method } from './endpoint.ts';
 import type { RouteCount } from './request-meter.ts';
 
 /** One request and what the hub learns of it while answering. */
@@ -60,6 +60,13 @@ function headersOf(ctx: Context): IncomingHttpHeaders {
     ? { ...headers, host: authority }
     : headers;
 }
+
+/** What a handler learns of the request beside its content. */
+export const contextOf = (ctx: Context, { requestId, remoteAddress }: Exchange): CallContext => ({
+  requestId,
+  remoteAddress,
+  userAgent: (ctx.req.headers['user-agent'] ?? '').slice(0, 500),
+});
 
 export function callerOf(ctx: Context, exchange: Exchange): Caller {
   return {

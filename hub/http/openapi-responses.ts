@@ -59,9 +59,12 @@ export function platformCodes(access: Access, method: string, takesInput: boolea
   const isWrite = method !== 'GET';
   return [
     ...(takesInput || isWrite ? (['invalidRequest'] as const) : []),
-    ...('open' in access ? [] : (['signInRequired', 'sessionExpired', 'credentialsInvalid'] as const)),
+    ...('open' in access
+      ? []
+      : (['signInRequired', 'sessionExpired', 'accessTokenExpired', 'credentialsInvalid'] as const)),
     ...('permission' in access ? (['permissionMissing'] as const) : []),
     ...(isWrite ? (['csrfFailed', 'malformedJson', 'bodyTooLarge', 'bodyNotJson', 'diskFull'] as const) : []),
+    'credentialsAmbiguous',
     'tooManyRequests',
     'internalError',
     'storeBusy',

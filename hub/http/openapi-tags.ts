@@ -5,6 +5,8 @@ const tagTexts: Readonly<Record<string, string>> = {
   'sign-in': 'Signing in and out, the own sessions and the own password',
   accounts: 'Who can sign in',
   roles: 'What an account may do: roles are sets of permissions',
+  sessions: 'Who is signed in where',
+  'service accounts': 'How programs get in without being anybody: scopes and tokens',
   audit: 'Who changed what, in a chain that shows when something was cut out',
   members: 'Members, their memberships and their holds',
   plans: 'What a membership costs and how long it lasts',

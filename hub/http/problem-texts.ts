@@ -52,6 +52,45 @@ const identityTexts = {
     nextStep: 'Try again in a few seconds.',
     facts: { retryAfterSeconds: 2 },
   },
+  signInRequired: {
+    title: 'Nobody is signed in',
+    nextStep: 'Send the access token, or the refresh token in the body.',
+  },
+  refreshTokenInvalid: {
+    title: 'This refresh token is not known',
+    nextStep: 'Sign in again by /auth/login.',
+  },
+  refreshTokenExpired: { title: 'The session has ended', nextStep: 'Sign in again by /auth/login.' },
+  refreshTokenReused: {
+    title: 'This refresh token was used before: the session is revoked',
+    nextStep:
+      'Sign in again. If this program did not use it twice, somebody else has it: change the password.',
+  },
+  serviceAccountMissing: {
+    title: 'There is no such service account',
+    nextStep: 'Load the list of service accounts again.',
+  },
+  accessTokenMissing: {
+    title: 'There is no such access token',
+    nextStep: 'Load the service account again to see its tokens.',
+  },
+  personNeeded: {
+    title: 'An access token cannot do that',
+    nextStep: 'Let somebody who is signed in do this.',
+  },
+  ownerMissing: {
+    title: 'The owner is no account that can sign in',
+    nextStep: 'Choose an active account as the owner.',
+    ...wrongField('/body/ownerId', 'is no account that can sign in'),
+  },
+  scopesTooWide: {
+    title: 'The token would reach beyond its service account',
+    nextStep: 'Choose among the scopes of the service account, or widen those first.',
+    facts: {
+      permissions: ['door.unlock'],
+      errors: [{ pointer: '/body/scopes', message: 'are more than the service account has' }],
+    },
+  },
   sessionEnded: { title: 'The session has ended', nextStep: 'Sign in again.' },
   sessionMissing: {
     title: 'This session is not there any more',

@@ -18,6 +18,16 @@ export const platformProblems = {
   signInRequired: { status: 401, title: 'Nobody is signed in', nextStep: 'Sign in and try again.' },
   sessionExpired: { status: 401, title: 'The session has ended', nextStep: 'Sign in again.' },
   credentialsInvalid: { status: 401, title: 'The credentials are not valid', nextStep: 'Sign in again.' },
+  accessTokenExpired: {
+    status: 401,
+    title: 'The access token has ended',
+    nextStep: 'Get a new one: by /auth/refresh, or from whoever manages the service account.',
+  },
+  credentialsAmbiguous: {
+    status: 400,
+    title: 'The request carries a cookie and a token',
+    nextStep: 'Send only one of them: a program sends no cookie.',
+  },
   csrfFailed: {
     status: 403,
     title: 'The request does not come from this site’s own page',

@@ -5,7 +5,7 @@ import type { Authenticator } from './auth.ts';
 import { answerCsv, type CsvAnswers, csvMediaType, pagingErrors } from './csv-answer.ts';
 import type { Endpoint, ParsedCall } from './endpoint.ts';
 import { entityTagOf, isKnown } from './entity-tag.ts';
-import { callerOf, type Exchange } from './exchange.ts';
+import { callerOf, contextOf, type Exchange } from './exchange.ts';
 import { applyPrecondition, type Precondition } from './precondition.ts';
 import { answerProblem, type Problem, platformProblem, problemBody, refusalToProblem } from './problem.ts';
 import type { createBodyReader } from './request-body.ts';
@@ -127,7 +127,7 @@ export function serveEndpoint(parts: ServingParts, endpoint: Endpoint): Middlewa
   const isRead = endpoint.method === 'GET';
   return async (ctx) => {
     const exchange = parts.exchangeOf(ctx);
-    const { requestId, remoteAddress } = exchange;
+    const { requestId } = exchange;
     const refuseWith = (problem: Problem): void => answerProblem(ctx, problem, requestId);
     const admission = await admit(endpoint.access, callerOf(ctx, exchange), parts.authenticator);
     if (!admission.ok) return refuseWith(admission.problem);
@@ -149,7 +149,7 @@ export function serveEndpoint(parts: ServingParts, endpoint: Endpoint): Middlewa
       params: request.params,
       query: request.query,
       body: request.body,
-      context: { requestId, remoteAddress },
+      context: contextOf(ctx, exchange),
     };
     if (format === csvMediaType && endpoint.csv !== undefined) {
       const errors = pagingErrors(ctx.query);

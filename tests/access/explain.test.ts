@@ -152,7 +152,7 @@ test('every endpoint names a permission, every list answers by its own schema', 
         params: {},
         query: endpoint.query?.parse({}) ?? {},
         body: {},
-        context: { requestId: 'request', remoteAddress: 'test' },
+        context: { requestId: 'request', remoteAddress: 'test', userAgent: '' },
       }),
     );
     const body = JSON.parse(JSON.stringify(reply.body));

@@ -54,6 +54,7 @@ const violations: Record<string, { file: string; source: string }> = {
   'driver-mqtt': { file: 'hub/http/bad-mqtt.ts', source: "import 'mqtt';" },
   'driver-prom-client': { file: 'hub/http/bad-prom-client.ts', source: "import 'prom-client';" },
   'driver-koffi': { file: 'hub/http/bad-koffi.ts', source: "import 'koffi';" },
+  'driver-jose': { file: 'hub/http/bad-jose.ts', source: "import 'jose';" },
   'driver-onoff': { file: 'hub/http/bad-onoff.ts', source: "import 'onoff';" },
 };
 

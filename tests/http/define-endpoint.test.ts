@@ -35,7 +35,7 @@ const open = defineEndpoint({
     return ok({ body: { name: principal?.displayName ?? null } });
   },
 });
-const context = { requestId: 'r', remoteAddress: '127.0.0.1' };
+const context = { requestId: 'r', remoteAddress: '127.0.0.1', userAgent: '' };
 const principal: Principal = {
   kind: 'console',
   accountId: 'console',

@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createAuthenticator } from '#hub/domains/identity/authenticator.ts';
 import { startIdentity } from '#hub/domains/identity/claim-workflow.ts';
 import type { Claimed, IdentityDeps } from '#hub/domains/identity/deps.ts';
 import { createPasswordHasher, type PasswordHasher } from '#hub/domains/identity/password.ts';
 import type { Site } from '#hub/domains/identity/repository.ts';
 import { identityEndpoints } from '#hub/domains/identity/routes.ts';
-import { createSessionAuthenticator } from '#hub/domains/identity/session-authenticator.ts';
+import { openTokenKeys } from '#hub/domains/identity/token-keys.ts';
 import { createApp } from '#hub/http/app.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { startServer } from '#hub/http/server.ts';
@@ -36,6 +37,7 @@ export class TestClock {
 }
 
 export const storeKey = Buffer.alloc(32, 7);
+export const tokenMaster = Buffer.alloc(32, 3);
 /** So cheap that a test can sign in a hundred times. */
 export const cheapPasswords = { memoryKiB: 64, passes: 1, lanes: 1 };
 
@@ -113,6 +115,7 @@ export async function startHub(
     newId,
     log,
     passwords: options.passwords ?? createPasswordHasher(cheapPasswords),
+    tokens: await openTokenKeys(tokenMaster),
     onClaimed: async (_tx, made) => {
       if (options.failClaim) throw new Error('the starter plan could not be made');
       claimed.push(made);
@@ -125,7 +128,7 @@ export async function startHub(
   };
   const fresh = await startIdentity(deps);
   const endpoints = identityEndpoints(deps);
-  const app = createApp({ endpoints, authenticator: createSessionAuthenticator(deps), log, clock });
+  const app = createApp({ endpoints, authenticator: createAuthenticator(deps), log, clock });
   const controlSocket = path.join(folder, 'hub.sock');
   const server = await startServer({ app, httpPort: 0, controlSocket, log });
   const baseUrl = `http://localhost:${server.httpPort}`;
@@ -184,6 +187,32 @@ export async function callAsPage(
     browser.csrfToken = parsed?.csrfToken ?? null;
   }
   return { status: response.status, headers: response.headers, body: parsed };
+}
+
+/** As a program sends it: no cookie, and nothing of where it comes from. */
+export async function callAsProgram(
+  baseUrl: string,
+  token: string | null,
+  method: string,
+  address: string,
+  body?: unknown,
+  extra: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const response = await fetch(baseUrl + address, {
+    method,
+    headers: {
+      ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...extra,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? null : JSON.parse(text),
+  };
 }
 
 export async function callOnSocket(

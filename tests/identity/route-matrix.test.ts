@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { createAuthenticator } from '#hub/domains/identity/authenticator.ts';
 import { builtInRoles } from '#hub/domains/identity/schema.ts';
-import { createSessionAuthenticator } from '#hub/domains/identity/session-authenticator.ts';
 import { createApp } from '#hub/http/app.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { startServer } from '#hub/http/server.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { addAccount, claim, type IdentityHub, makeFolder, owner, passwordOf, startHub } from './hub.ts';
-import { sampleBody, signInEveryRole, type Walker, walkRoutes } from './route-matrix.ts';
+import { sampleBody, signInEveryRole, signInPrograms, type Walker, walkRoutes } from './route-matrix.ts';
 
 const { folder, remove } = makeFolder();
 let hub: IdentityHub;
@@ -24,13 +24,22 @@ beforeAll(async () => {
   const { body: sessions } = await hub.call(victim, 'GET', '/auth/sessions');
   const { body: roles } = await hub.console('GET', '/api/access-control/roles');
   const { body: logs } = await hub.console('GET', `/api/access-control/audit-logs?targetId=${account}`);
+  const services = '/api/access-control/service-accounts';
+  const draft = { name: 'of the victim', purpose: 'victim', scopes: ['portal.read'], ownerId: account };
+  const { body: service } = await hub.console('POST', services, draft);
+  const { body: fresh } = await hub.console('POST', `${services}/${service.id}/tokens`, { name: 'victim' });
   objects = {
+    [`${services}/`]: { id: service.id, tokenId: fresh.accessToken.id },
+    '/api/access-control/sessions/': { id: sessions.items[0].id },
     '/api/accounts/': { id: account },
     '/api/access-control/roles/': { id: roles.items[5].id, account },
     '/api/access-control/audit-logs/': { id: logs.items[0].id },
     '/auth/sessions/': { id: sessions.items[0].id },
   };
-  walkers = await signInEveryRole(hub.baseUrl, hub.console, builtInRoles);
+  walkers = [
+    ...(await signInEveryRole(hub.baseUrl, hub.console, builtInRoles)),
+    ...(await signInPrograms(hub.baseUrl, hub.console, builtInRoles)),
+  ];
 });
 afterAll(async () => {
   await hub.close();
@@ -47,6 +56,8 @@ async function stateOfStore(): Promise<string> {
     await read.selectFrom('audit_entry').selectAll().execute(),
     await read.selectFrom('site').selectAll().execute(),
     await read.selectFrom('session').select(['id', 'token_hash']).execute(),
+    await read.selectFrom('service_account').selectAll().execute(),
+    await read.selectFrom('access_token').select(['id', 'token_hash']).execute(),
   ]);
 }
 
@@ -61,7 +72,7 @@ describe('every route of this domain', () => {
       secrets,
     });
     expect(report.problems).toEqual([]);
-    expect(walkers).toHaveLength(1 + Object.keys(builtInRoles).length);
+    expect(walkers).toHaveLength(1 + Object.keys(builtInRoles).length + 3);
     expect(report.cells).toBeGreaterThanOrEqual(hub.endpoints.length * walkers.length);
     expect(report.denied).toBeGreaterThan(100);
     expect(report.admitted).toBeGreaterThan(100);
@@ -82,7 +93,7 @@ describe('the walk itself finds', () => {
     const { deps } = hub;
     const app = createApp({
       endpoints: [mounted],
-      authenticator: createSessionAuthenticator(deps),
+      authenticator: createAuthenticator(deps),
       log: deps.log,
       clock: deps.clock,
     });

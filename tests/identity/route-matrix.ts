@@ -20,6 +20,8 @@ export interface Walker {
   readonly permissions: ReadonlySet<Permission>;
   readonly cookie: string | null;
   readonly csrfToken: string | null;
+  /** A program's access token instead of a cookie. */
+  readonly bearer?: string;
 }
 
 export type Bodies = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -58,13 +60,16 @@ interface Sent {
 
 const nobody: Walker = { role: 'nobody', permissions: new Set(), cookie: null, csrfToken: null };
 
+const isSomebody = (walker: Walker): boolean => walker.cookie !== null || walker.bearer !== undefined;
+
 /**
  * Walks every route as every walker, with real objects of somebody else.
  * - Without the right the answer is 401 (nobody) or 403 `permissionMissing`, a problem that tells nothing. It is asked
  *   with a body that fits, so a gate that is missing would do what was asked.
  * - With the right the gate opens. It is asked with a query that no route takes, which is looked at after the gate and
  *   before anything happens.
- * - A write of somebody who has the right is refused without the session's token, or from another site.
+ * - A write of a browser that has the right is refused without the session's token, or from another site.
+ * - A program that sends its token beside a browser's cookie is refused.
  * - At a route for anybody signed in, an object of somebody else is not there.
  */
 export async function walkRoutes(options: MatrixOptions): Promise<MatrixReport> {
@@ -86,7 +91,7 @@ export async function walkRoutes(options: MatrixOptions): Promise<MatrixReport> 
 
 function isAdmitted(access: Access, walker: Walker): boolean {
   if ('open' in access) return true;
-  if (walker.cookie === null) return false;
+  if (!isSomebody(walker)) return false;
   return 'signedIn' in access || walker.permissions.has(access.permission);
 }
 
@@ -104,7 +109,7 @@ const isWrite = (route: WalkedRoute): boolean => route.method !== 'GET';
 const deniedChecks: readonly Check[] = [
   async (options, route, walker) => {
     const sent = await send(options, route, walker, { body: sampleBody(route, options.bodies) });
-    const expected = walker.cookie === null ? '401 signInRequired' : '403 permissionMissing';
+    const expected = !isSomebody(walker) ? '401 signInRequired' : '403 permissionMissing';
     // Without a session a write says nothing of a token, so the gate is what answers.
     if (`${sent.status} ${sent.code}` !== expected)
       return `${sent.status} ${sent.code || sent.text.slice(0, 80)} where ${expected} was due`;
@@ -151,6 +156,15 @@ const admittedChecks: readonly Check[] = [
     return sent.code === 'csrfFailed' ? null : `${sent.status} ${sent.code} to a write without the token`;
   },
   async (options, route, walker) => {
+    const browser = options.walkers.find(({ cookie }) => cookie !== null);
+    if (walker.bearer === undefined || browser === undefined) return notApplicable;
+    const both = { ...browser, bearer: walker.bearer };
+    const sent = await send(options, route, both, { body: sampleBody(route, options.bodies) });
+    return sent.status === 400 && sent.code === 'credentialsAmbiguous'
+      ? null
+      : `${sent.status} ${sent.code} to a cookie and a token at once`;
+  },
+  async (options, route, walker) => {
     if (!('signedIn' in route.access) || !route.path.includes('{')) return notApplicable;
     const sent = await send(options, route, walker, { body: sampleBody(route, options.bodies) });
     if (![403, 404].includes(sent.status)) return `${sent.status} ${sent.code} to somebody else’s object`;
@@ -174,8 +188,11 @@ async function send(
     const value = objects[name] ?? sampleParameter(route, name);
     return encodeURIComponent(value);
   });
-  const headers = new Headers({ 'Sec-Fetch-Site': asked.site ?? 'same-origin' });
+  // A program is no browser and says nothing of where it comes from.
+  const isProgram = walker.bearer !== undefined && asked.site === undefined;
+  const headers = new Headers(isProgram ? {} : { 'Sec-Fetch-Site': asked.site ?? 'same-origin' });
   if (walker.cookie !== null) headers.set('Cookie', walker.cookie);
+  if (walker.bearer !== undefined) headers.set('Authorization', `Bearer ${walker.bearer}`);
   if (walker.csrfToken !== null) headers.set('X-CSRF-Token', walker.csrfToken);
   if (asked.body !== undefined) headers.set('Content-Type', 'application/json');
   const aborter = new AbortController();
@@ -311,6 +328,8 @@ const rolesSchema = z.object({
   items: z.array(z.object({ id: z.string(), name: z.string(), builtIn: z.boolean() })),
 });
 const madeSchema = z.object({ id: z.string() });
+const pairSchema = z.object({ accessToken: z.string() });
+const freshTokenSchema = z.object({ token: z.string() });
 const sessionSchema = z.object({ csrfToken: z.string(), permissions: z.array(z.string()) });
 
 /**
@@ -342,4 +361,46 @@ export async function signInEveryRole(
     walkers.push({ role, permissions: new Set(permissions), cookie, csrfToken });
   }
   return walkers;
+}
+
+/**
+ * Programs: the account `walker-staff` of `signInEveryRole` by its JWT, and two service accounts that it owns. Their
+ * scopes reach beyond what staff may do, so that only what both have in common counts: all that staff may do, and one
+ * permission alone.
+ */
+export async function signInPrograms(
+  baseUrl: string,
+  callConsole: CallConsole,
+  granted: Readonly<Record<string, readonly Permission[]>>,
+): Promise<readonly Walker[]> {
+  const staff = granted['staff'] ?? [];
+  const everything = granted['super_admin'] ?? [];
+  const narrow: Permission = 'portal.read';
+  const login = await fetch(`${baseUrl}/auth/login`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ username: 'walker-staff', password: 'walking as staff today' }),
+  });
+  const { accessToken } = pairSchema.parse(await login.json());
+  const { body: accounts } = await callConsole('GET', '/api/accounts?q=walker-staff');
+  const [owner] = z.object({ items: z.array(madeSchema) }).parse(accounts).items;
+  const program = async (name: string, scopes: readonly Permission[] | null): Promise<string> => {
+    const base = '/api/access-control/service-accounts';
+    const draft = { name, purpose: 'walks', scopes: everything, ownerId: owner?.id };
+    const { id } = madeSchema.parse((await callConsole('POST', base, draft)).body);
+    const made = await callConsole('POST', `${base}/${id}/tokens`, { name: 'walk', scopes });
+    return freshTokenSchema.parse(made.body).token;
+  };
+  const walker = (role: string, permissions: readonly Permission[], bearer: string): Walker => ({
+    role,
+    permissions: new Set(permissions),
+    cookie: null,
+    csrfToken: null,
+    bearer,
+  });
+  return [
+    walker('staff by JWT', staff, accessToken),
+    walker('a service account of staff', staff, await program('walker-wide', null)),
+    walker('a token with one scope', [narrow], await program('walker-narrow', [narrow, 'audit.read'])),
+  ];
 }

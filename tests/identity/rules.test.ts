@@ -225,9 +225,13 @@ describe('usernames, sessions and zones', () => {
   });
 
   it('a session whose last use lies in the future (the clock was set back) is not idle', () => {
-    const session = { lastUsedAtMs: 10 * sessionIdleMs, expiresAtMs: 100 * sessionIdleMs };
+    const session = {
+      kind: 'browser' as const,
+      lastUsedAtMs: 10 * sessionIdleMs.browser,
+      expiresAtMs: 100 * sessionIdleMs.browser,
+    };
     expect(isSessionAlive(session, 0)).toBe(true);
-    expect(isSessionAlive(session, 11 * sessionIdleMs)).toBe(false);
+    expect(isSessionAlive(session, 11 * sessionIdleMs.browser)).toBe(false);
   });
 
   it.each([

@@ -7,7 +7,14 @@ import { type Hub, startHub } from '#hub/compose.ts';
 import { builtInRoles } from '#hub/domains/identity/schema.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { type Answer, type Browser, callAsPage, callOnSocket, owner } from './hub.ts';
-import { sampleBody, signInEveryRole, type WalkedRoute, type Walker, walkRoutes } from './route-matrix.ts';
+import {
+  sampleBody,
+  signInEveryRole,
+  signInPrograms,
+  type WalkedRoute,
+  type Walker,
+  walkRoutes,
+} from './route-matrix.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'hub-routes-'));
 let hub: Hub;
@@ -50,6 +57,17 @@ beforeAll(async () => {
   const { body: member } = await callConsole('POST', '/api/members', { name: 'Victim Victimson' });
   const { body: session } = await callAsPage(baseUrl, browser, 'GET', '/auth/sessions');
   const accessControl = '/api/access-control';
+  const { body: service } = await callConsole('POST', `${accessControl}/service-accounts`, {
+    name: 'Victim service',
+    purpose: 'Belongs to somebody else',
+    scopes: ['portal.read'],
+    ownerId: claimed.body.account.id,
+  });
+  const { body: given } = await callConsole(
+    'POST',
+    `${accessControl}/service-accounts/${service.id}/tokens`,
+    { name: 'Victim token' },
+  );
   objects = {
     '/api/members/': { id: member.id, memberId: member.id },
     '/api/members/plans/': { planId: await firstId('/api/members/plans') },
@@ -59,11 +77,16 @@ beforeAll(async () => {
       id: await firstId(`${accessControl}/roles`),
       account: claimed.body.account.id,
     },
+    [`${accessControl}/sessions/`]: { id: session.items[0].id },
+    [`${accessControl}/service-accounts/`]: { id: service.id, tokenId: given.accessToken.id },
     [`${accessControl}/audit-logs/`]: { id: await firstId(`${accessControl}/audit-logs`) },
     [`${accessControl}/rules/`]: { id: await firstId(`${accessControl}/rules`) },
     [`${accessControl}/bridges/`]: { id: await firstId(`${accessControl}/bridges`) },
   };
-  walkers = await signInEveryRole(baseUrl, callConsole, builtInRoles);
+  walkers = [
+    ...(await signInEveryRole(baseUrl, callConsole, builtInRoles)),
+    ...(await signInPrograms(baseUrl, callConsole, builtInRoles)),
+  ];
 });
 afterAll(async () => {
   await hub.close();

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
 import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
-import type { AccountTable, SessionTable } from './repository.ts';
+import type { AccountTable } from './repository.ts';
 import type { AccountStatus } from './schema.ts';
 
 export interface Account {
@@ -91,95 +91,5 @@ export async function savePassword(tx: Transaction, accountId: string, phc: stri
     .insertInto('account_password')
     .values({ account_id: accountId, ...values })
     .onConflict((conflict) => conflict.column('account_id').doUpdateSet(values))
-    .execute();
-}
-
-// Sessions
-
-export interface Session {
-  readonly id: string;
-  readonly accountId: string;
-  readonly tokenHash: string;
-  readonly createdAtMs: number;
-  readonly lastUsedAtMs: number;
-  readonly expiresAtMs: number;
-  readonly remoteAddress: string;
-}
-
-const rowToSession = (row: Selectable<SessionTable>): Session => ({
-  id: row.id,
-  accountId: row.account_id,
-  tokenHash: row.token_hash,
-  createdAtMs: row.created_at_ms,
-  lastUsedAtMs: row.last_used_at_ms,
-  expiresAtMs: row.expires_at_ms,
-  remoteAddress: row.remote_address,
-});
-
-export async function findSession(reader: Reader, id: string): Promise<Session | null> {
-  const row = await reader.selectFrom('session').selectAll().where('id', '=', id).executeTakeFirst();
-  return row === undefined ? null : rowToSession(row);
-}
-
-export async function findSessionByToken(reader: Reader, tokenHash: string): Promise<Session | null> {
-  const row = await reader
-    .selectFrom('session')
-    .selectAll()
-    .where('token_hash', '=', tokenHash)
-    .executeTakeFirst();
-  return row === undefined ? null : rowToSession(row);
-}
-
-/** The last used first. */
-export async function listSessions(reader: Reader, accountId: string): Promise<readonly Session[]> {
-  const rows = await reader
-    .selectFrom('session')
-    .selectAll()
-    .where('account_id', '=', accountId)
-    .orderBy('last_used_at_ms', 'desc')
-    .execute();
-  return rows.map(rowToSession);
-}
-
-export async function insertSession(tx: Transaction, session: Session): Promise<void> {
-  await tx.local
-    .insertInto('session')
-    .values({
-      id: session.id,
-      account_id: session.accountId,
-      token_hash: session.tokenHash,
-      created_at_ms: session.createdAtMs,
-      last_used_at_ms: session.lastUsedAtMs,
-      expires_at_ms: session.expiresAtMs,
-      remote_address: session.remoteAddress,
-    })
-    .execute();
-}
-
-export async function touchSession(tx: Transaction, id: string, atMs: number): Promise<void> {
-  await tx.local.updateTable('session').set({ last_used_at_ms: atMs }).where('id', '=', id).execute();
-}
-
-export async function deleteSessions(tx: Transaction, ids: readonly string[]): Promise<void> {
-  if (ids.length > 0) await tx.local.deleteFrom('session').where('id', 'in', ids).execute();
-}
-
-export async function deleteSessionsOf(tx: Transaction, accountId: string): Promise<void> {
-  await tx.local.deleteFrom('session').where('account_id', '=', accountId).execute();
-}
-
-/** Ended by time, of whatever account. */
-export async function deleteStaleSessions(
-  tx: Transaction,
-  before: { readonly lastUsedAtMs: number; readonly expiresAtMs: number },
-): Promise<void> {
-  await tx.local
-    .deleteFrom('session')
-    .where((eb) =>
-      eb.or([
-        eb('last_used_at_ms', '<=', before.lastUsedAtMs),
-        eb('expires_at_ms', '<=', before.expiresAtMs),
-      ]),
-    )
     .execute();
 }

@@ -4,7 +4,6 @@ import type { Reader, Transaction } from '#hub/store/store.ts';
 import {
   type Account,
   type AccountFilter,
-  deleteSessionsOf,
   findAccount,
   findAccountByUsername,
   findAccountOfMember,
@@ -19,6 +18,7 @@ import { findSite } from './repository.ts';
 import { type AssignedRole, listAssignedRoles, listOwners, loadPermissions } from './role-repository.ts';
 import { normaliseUsername, ownerRemainsWithout, permissionsBeyond } from './rules.ts';
 import type { AccountStatus, Permission } from './schema.ts';
+import { deleteSessionsOf } from './session-repository.ts';
 import { actorOf, recordAudit } from './workflow.ts';
 
 /** An account with the roles that count now. */

@@ -6,7 +6,7 @@ export interface AuditEntryTable extends AppendColumns {
   /** 1, 2, 3, ... without a gap. */
   seq: number;
   at_ms: number;
-  actor_kind: 'account' | 'console' | 'bridge' | 'system';
+  actor_kind: 'account' | 'service' | 'console' | 'bridge' | 'system';
   actor_id: string | null;
   action: string;
   target_table: string | null;

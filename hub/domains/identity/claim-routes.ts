@@ -14,7 +14,7 @@ import {
   sitePatchSchema,
   siteSchema,
 } from './schema.ts';
-import { replyWithSession } from './session-routes.ts';
+import { browserAt, replyWithSession } from './session-routes.ts';
 
 const tag = 'system';
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -64,7 +64,7 @@ function claiming(deps: IdentityDeps): readonly Endpoint[] {
         signInBusy: 503,
       },
       async handle({ body, context }) {
-        const opened = await claimSite(deps, body, context.remoteAddress);
+        const opened = await claimSite(deps, body, browserAt(context));
         return opened.ok ? ok(await replyWithSession(deps, opened.value)) : opened;
       },
     }),

@@ -27,7 +27,7 @@ import {
   normaliseUsername,
 } from './rules.ts';
 import { builtInRoles } from './schema.ts';
-import { type OpenedSession, openSession } from './session-workflow.ts';
+import { type OpenedSession, openSession, type SignInPlace } from './session-workflow.ts';
 import { actorOf, recordAudit } from './workflow.ts';
 
 export interface FreshClaimCode {
@@ -122,7 +122,7 @@ export async function makeClaimCode(
 export async function claimSite(
   deps: IdentityDeps,
   asked: ClaimRequest,
-  remoteAddress: string,
+  place: SignInPlace,
 ): Promise<Result<OpenedSession, ClaimRefusal>> {
   if ((await findSite(deps.store.read)) !== null) return refuse(alreadyClaimed);
   if (!isTimeZone(asked.timeZone)) return refuse(timeZoneUnknown('/body/timeZone'));
@@ -130,7 +130,7 @@ export async function claimSite(
   const names = [username, asked.displayName, asked.siteName];
   const allowed = checkNewPassword(asked.password, names, '/body/password');
   if (!allowed.ok) return allowed;
-  const key: AttemptKey = { kind: 'claim', of: [remoteAddress] };
+  const key: AttemptKey = { kind: 'claim', of: [place.remoteAddress] };
   const { result: tried } = await deps.store.transact('claim.try', (tx) => tryCode(tx, key, asked.code));
   if (!tried.ok) return tried;
   const hashed = await deps.passwords.hash(asked.password);
@@ -139,7 +139,7 @@ export async function claimSite(
     if ((await findSite(tx)) !== null) return refuse(alreadyClaimed);
     // A code made in the meantime has voided the one that was right a moment ago.
     if ((await findClaimCode(tx))?.codeHash !== tried.value) return refuse(codeVoid);
-    return ok(await establish(tx, deps, { ...asked, username, phc: hashed.value, remoteAddress }));
+    return ok(await establish(tx, deps, { ...asked, username, phc: hashed.value, place }));
   });
 }
 
@@ -175,7 +175,7 @@ async function tryCode(tx: Transaction, key: AttemptKey, typed: string): Promise
 async function establish(
   tx: Transaction,
   deps: IdentityDeps,
-  asked: ClaimRequest & { readonly phc: string; readonly remoteAddress: string },
+  asked: ClaimRequest & { readonly phc: string; readonly place: SignInPlace },
 ): Promise<OpenedSession> {
   const siteId = deps.newId();
   await tx.insert('site', {
@@ -206,12 +206,12 @@ async function establish(
     actor: { kind: 'account', id: accountId, name: asked.displayName },
     action: 'site.claim',
     target: { table: 'site', id: siteId },
-    payload: { siteName: asked.siteName, timeZone: asked.timeZone, remoteAddress: asked.remoteAddress },
+    payload: { siteName: asked.siteName, timeZone: asked.timeZone, remoteAddress: asked.place.remoteAddress },
   });
   const site = await findSite(tx);
   assert(site !== null, 'the site was just made');
   await deps.onClaimed(tx, { site, ownerAccountId: accountId, starterRules: asked.starterRules });
-  return openSession(tx, deps, accountId, asked.remoteAddress);
+  return openSession(tx, deps, accountId, asked.place);
 }
 
 function timeZoneUnknown(pointer: string): TimeZoneUnknown {

@@ -3,6 +3,7 @@ import type { Logger } from '#hub/platform/log.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
 import type { PasswordHasher } from './password.ts';
 import type { Site } from './repository.ts';
+import type { TokenKeys } from './token-keys.ts';
 
 /** What the claim made, for the domains that set up what a site starts with. */
 export interface Claimed {
@@ -18,11 +19,12 @@ export interface IdentityDeps {
   readonly newId: () => string;
   readonly log: Logger;
   readonly passwords: PasswordHasher;
+  readonly tokens: TokenKeys;
   /** Inside the claim's transaction. */
   readonly onClaimed: (tx: Transaction, claimed: Claimed) => Promise<void>;
   /** Inside the transaction that changed the site's name or time zone. */
   readonly onSiteChanged: (tx: Transaction, site: Site) => Promise<void>;
-  /** After sessions were ended: whoever still listens with one must go. */
+  /** After sessions or tokens were ended: whoever still listens with one must go. */
   readonly onSessionsEnded: () => void;
   readonly memberExists: (reader: Reader, memberId: string) => Promise<boolean>;
 }

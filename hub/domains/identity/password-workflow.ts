@@ -1,16 +1,18 @@
 import type { Principal } from '#hub/http/endpoint.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import { deleteSessionsOf, findAccount, findPassword, savePassword } from './account-repository.ts';
+import { findAccount, findPassword, savePassword } from './account-repository.ts';
 import type { TooManyAttempts } from './attempt-workflow.ts';
 import { beginAttempt, settleAttempt } from './attempt-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
 import type { HasherBusy } from './password.ts';
 import { checkPassword, type PasswordRefused } from './password-rules.ts';
 import { findSite } from './repository.ts';
+import { deleteSessionsOf, findSession } from './session-repository.ts';
 import {
   type OpenedSession,
   openSession,
   recordRefusedSignIn,
+  type SignInPlace,
   signInKeys,
   takeBack,
 } from './session-workflow.ts';
@@ -44,7 +46,8 @@ export type PasswordChangeRefusal =
 
 const noAccount: PasswordChangeRefusal = {
   code: 'noAccount',
-  nextStep: 'The command line has no password; set one for an account by its id.',
+  nextStep:
+    'Neither the command line nor a service account has a password; set one for an account by its id.',
 };
 const currentWrong: PasswordChangeRefusal = {
   code: 'currentPasswordWrong',
@@ -53,22 +56,23 @@ const currentWrong: PasswordChangeRefusal = {
 
 /**
  * Changes one's own password. Wrong tries count like those at the sign-in, or an open session would be a way around
- * them. All the account's sessions end, this one too; a fresh one is opened in its place.
+ * them. All the account's sessions end. A browser's own does too, and a fresh one is opened in its place; a program's
+ * own goes on, as its tokens are not a cookie that somebody could have planted: then the answer is null.
  */
 export async function changeOwnPassword(
   deps: Pick<IdentityDeps, 'store' | 'passwords' | 'newId' | 'onSessionsEnded'>,
   principal: Principal,
   asked: { readonly currentPassword: string; readonly newPassword: string },
-  remoteAddress: string,
-): Promise<Result<OpenedSession, PasswordChangeRefusal>> {
-  if (principal.kind === 'console') return refuse(noAccount);
+  place: Omit<SignInPlace, 'kind'>,
+): Promise<Result<OpenedSession | null, PasswordChangeRefusal>> {
+  if (principal.kind !== 'account') return refuse(noAccount);
   const account = await findAccount(deps.store.read, principal.accountId);
   if (account === null) return refuse(noAccount);
   const site = await findSite(deps.store.read);
   const names = [account.username, account.displayName, site?.name ?? ''];
   const allowed = checkNewPassword(asked.newPassword, names, '/body/newPassword');
   if (!allowed.ok) return allowed;
-  const keys = signInKeys(account.username, remoteAddress);
+  const keys = signInKeys(account.username, place.remoteAddress);
   const begun = await deps.store.transact('password.begin', (tx) =>
     beginAttempt(tx, [keys.signIn, keys.address]),
   );
@@ -76,7 +80,9 @@ export async function changeOwnPassword(
   const phc = await findPassword(deps.store.read, account.id);
   const verified = await deps.passwords.verify(phc, asked.currentPassword);
   if (verified.ok && !verified.value.matches) {
-    await deps.store.transact('password.refused', (tx) => recordRefusedSignIn(tx, account, remoteAddress));
+    await deps.store.transact('password.refused', (tx) =>
+      recordRefusedSignIn(tx, account, place.remoteAddress),
+    );
     return refuse(currentWrong);
   }
   const hashed = verified.ok ? await deps.passwords.hash(asked.newPassword) : verified;
@@ -89,7 +95,9 @@ export async function changeOwnPassword(
     await settleAttempt(tx, keys.signIn, 'reset');
     await settleAttempt(tx, keys.address, 'takeBack');
     await savePassword(tx, account.id, hashed.value);
-    await deleteSessionsOf(tx, account.id);
+    const own = await findSession(tx, principal.sessionId);
+    const keepsOwn = own?.kind === 'api';
+    await deleteSessionsOf(tx, account.id, keepsOwn ? own.id : null);
     tx.afterCommit(deps.onSessionsEnded);
     await recordAudit(tx, {
       actor: actorOf(principal),
@@ -97,6 +105,6 @@ export async function changeOwnPassword(
       target: { table: 'account', id: account.id },
       payload: {},
     });
-    return ok(await openSession(tx, deps, account.id, remoteAddress));
+    return ok(keepsOwn ? null : await openSession(tx, deps, account.id, { ...place, kind: 'browser' }));
   });
 }

@@ -2,8 +2,9 @@ import type { Selectable } from 'kysely';
 import type { StateColumns } from '#hub/store/database.ts';
 import type { Reader, TableRegistry, Transaction } from '#hub/store/store.ts';
 import type { AuditEntryTable, AuditPayloadTable } from './audit-repository.ts';
-import type { AttemptCounter } from './rules.ts';
+import type { AttemptCounter, SessionKind } from './rules.ts';
 import type { AccountStatus } from './schema.ts';
+import type { ServiceAccountStatus } from './token-schema.ts';
 
 export interface SiteTable extends StateColumns {
   name: string;
@@ -36,6 +37,32 @@ export interface SessionTable {
   last_used_at_ms: number;
   expires_at_ms: number;
   remote_address: string;
+  kind: SessionKind;
+  device: string;
+  refresh_hash: string | null;
+  refresh_hash_before: string | null;
+  refreshed_at_ms: number | null;
+}
+export interface ServiceAccountTable extends StateColumns {
+  name: string;
+  purpose: string;
+  owner_id: string;
+  /** JSON list of permissions. */
+  scopes: string;
+  status: ServiceAccountStatus;
+}
+export interface AccessTokenTable {
+  id: string;
+  service_account_id: string;
+  name: string;
+  token_hash: string;
+  ending: string;
+  /** JSON list of permissions; null: all of the service account. */
+  scopes: string | null;
+  created_at_ms: number;
+  expires_at_ms: number | null;
+  last_used_at_ms: number | null;
+  last_used_address: string | null;
 }
 export interface RoleTable extends StateColumns {
   name: string;
@@ -63,6 +90,8 @@ declare module '#hub/store/database.ts' {
     account: AccountTable;
     account_password: AccountPasswordTable;
     session: SessionTable;
+    service_account: ServiceAccountTable;
+    access_token: AccessTokenTable;
     role: RoleTable;
     role_assignment: RoleAssignmentTable;
     attempt_counter: AttemptCounterTable;
@@ -71,13 +100,15 @@ declare module '#hub/store/database.ts' {
   }
 }
 
-/** Passwords' hashes, sessions and what counts wrong tries never leave this hub. */
+/** Passwords' and tokens' hashes, sessions and what counts wrong tries never leave this hub. */
 export const identityTables = {
   site: { class: 'state', owner: 'hub', personalColumns: [] },
   claim_code: { class: 'local', owner: 'hub', personalColumns: [] },
   account: { class: 'state', owner: 'hub', personalColumns: ['username', 'display_name'] },
   account_password: { class: 'local', owner: 'hub', personalColumns: ['phc'] },
-  session: { class: 'local', owner: 'hub', personalColumns: ['remote_address'] },
+  session: { class: 'local', owner: 'hub', personalColumns: ['remote_address', 'device'] },
+  service_account: { class: 'state', owner: 'hub', personalColumns: [] },
+  access_token: { class: 'local', owner: 'hub', personalColumns: ['last_used_address'] },
   role: { class: 'state', owner: 'hub', personalColumns: [] },
   role_assignment: { class: 'state', owner: 'hub', personalColumns: [] },
   attempt_counter: { class: 'local', owner: 'hub', personalColumns: [] },

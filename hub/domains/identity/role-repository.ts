@@ -28,7 +28,7 @@ export interface AssignedRole {
 const storedPermissionsSchema = z.array(z.string());
 
 /** A permission that this release does not know (the store has seen a newer one) grants nothing. */
-function parsePermissions(json: string): readonly Permission[] {
+export function parsePermissions(json: string): readonly Permission[] {
   const stored = new Set(storedPermissionsSchema.parse(JSON.parse(json)));
   return permissions.filter((permission) => stored.has(permission));
 }

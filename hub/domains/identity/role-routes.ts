@@ -10,6 +10,7 @@ import {
   deleteRole,
   type RoleView,
   revokeRole,
+  viewRole,
   viewRoles,
 } from './role-workflow.ts';
 import {
@@ -77,6 +78,20 @@ function reading(deps: Deps): readonly Endpoint[] {
         const items = views.slice(0, limit).map(roleToWire);
         const nextCursor = views.length > limit ? (items.at(-1)?.id ?? null) : null;
         return ok({ body: { items, nextCursor } });
+      },
+    }),
+    defineEndpoint({
+      method: 'GET',
+      path: '/api/access-control/roles/{id}',
+      summary: 'One role',
+      tag,
+      access: { permission: 'role.read' },
+      params: idParamsSchema,
+      response: roleSchema,
+      refusals: { roleMissing: 404 },
+      async handle({ params }) {
+        const found = await viewRole(deps.store.read, params.id);
+        return found.ok ? ok({ body: roleToWire(found.value) }) : found;
       },
     }),
   ];

@@ -85,6 +85,11 @@ export async function viewRoles(
   return roles.map((role) => ({ role, accountCount: counts.get(role.id) ?? 0 }));
 }
 
+export async function viewRole(reader: Reader, id: string): Promise<Result<RoleView, RoleMissing>> {
+  const role = await findRole(reader, id);
+  return role === null ? refuse({ code: 'roleMissing' }) : ok(await view(reader, role));
+}
+
 export async function createRole(
   deps: Pick<IdentityDeps, 'store' | 'newId'>,
   asker: Principal,

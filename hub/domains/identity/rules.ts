@@ -119,17 +119,32 @@ export function ownerRemainsWithout(accountId: string, holds: readonly OwnerHold
 
 // Sessions
 
-export const sessionIdleMs = 12 * 60 * 60_000;
+/** `browser`: a cookie. `api`: a program with a family of refresh tokens, which may rest over a weekend. */
+export type SessionKind = 'browser' | 'api';
+export const sessionIdleMs: Readonly<Record<SessionKind, number>> = {
+  browser: 12 * 60 * 60_000,
+  api: 7 * 24 * 60 * 60_000,
+};
 export const sessionLifeMs = 30 * 24 * 60 * 60_000;
 export const sessionTouchMs = 60_000;
+/** Of each kind. */
 export const maxSessionsPerAccount = 20;
 
 /** Whether a session still holds: neither past its absolute end nor idle for too long. */
 export function isSessionAlive(
-  session: { readonly lastUsedAtMs: number; readonly expiresAtMs: number },
+  session: { readonly kind: SessionKind; readonly lastUsedAtMs: number; readonly expiresAtMs: number },
   nowMs: number,
 ): boolean {
-  return nowMs < session.expiresAtMs && nowMs - session.lastUsedAtMs < sessionIdleMs;
+  return nowMs < sessionEndMs(session);
+}
+
+/** When the session ends unless it is used (UTC ms). */
+export function sessionEndMs(session: {
+  readonly kind: SessionKind;
+  readonly lastUsedAtMs: number;
+  readonly expiresAtMs: number;
+}): number {
+  return Math.min(session.expiresAtMs, session.lastUsedAtMs + sessionIdleMs[session.kind]);
 }
 
 // Sites

@@ -10,6 +10,8 @@ export const permissions = [
   'account.manage',
   'role.read',
   'role.manage',
+  'serviceAccount.read',
+  'serviceAccount.manage',
   'audit.read',
   'member.read',
   'member.manage',
@@ -40,6 +42,8 @@ export const permissionTexts: Readonly<Record<Permission, string>> = {
   'account.manage': 'Create and disable accounts, set new passwords',
   'role.read': 'See roles and who has them',
   'role.manage': 'Change roles, give them and take them',
+  'serviceAccount.read': 'See service accounts and their tokens',
+  'serviceAccount.manage': 'Make service accounts and tokens with rights that one holds oneself',
   'audit.read': 'Read and verify the audit log',
   'member.read': 'See members',
   'member.manage': 'Add and change members and their memberships',
@@ -84,9 +88,10 @@ export const builtInRoles: Readonly<Record<string, readonly Permission[]>> = {
   guest: [],
 };
 
-/** Who did something: an account, the command line on the box, a bridge, or the hub by itself. */
+/** Who did something: an account, a service account by one of its tokens, the command line on the box, a bridge, or the hub by itself. */
 export type Actor =
   | { readonly kind: 'account'; readonly id: string; readonly name: string }
+  | { readonly kind: 'service'; readonly id: string; readonly name: string }
   | { readonly kind: 'console' }
   | { readonly kind: 'bridge'; readonly id: string }
   | { readonly kind: 'system' };
@@ -97,7 +102,7 @@ const timeSchema = z.iso.datetime();
 const versionSchema = z.number().int().min(1);
 export const idParamsSchema = z.strictObject({ id: idSchema });
 export const emptySchema = z.strictObject({});
-const pageCursorSchema = idSchema
+export const pageCursorSchema = idSchema
   .optional()
   .meta({ description: '`nextCursor` of the page before; left out for the first page' });
 
@@ -194,21 +199,48 @@ export const currentSessionSchema = z.strictObject({
       memberId: idSchema.nullable(),
     })
     .nullable()
-    .meta({ description: 'null for the command line on the box' }),
+    .meta({ description: 'null for the command line on the box and for service accounts' }),
+  serviceAccount: z
+    .strictObject({ id: idSchema, name: z.string() })
+    .nullable()
+    .meta({ description: 'Whose token the request carries; null for everybody else' }),
   permissions: z.array(permissionSchema),
-  csrfToken: z.string().nullable().meta({ description: 'Goes into X-CSRF-Token of every request but GET' }),
+  csrfToken: z
+    .string()
+    .nullable()
+    .meta({ description: 'Goes into X-CSRF-Token of every request but GET; null without a cookie' }),
   siteName: z.string().nullable(),
   expiresAt: timeSchema.nullable().meta({ description: 'The latest end; idle sessions end sooner' }),
 });
-const sessionSchema = z.strictObject({
+const sessionKindSchema = z
+  .enum(['browser', 'api'])
+  .meta({ description: '`browser`: signed in on the page. `api`: a program that signed in by /auth/login' });
+const sessionShape = {
   id: idSchema,
+  kind: sessionKindSchema,
+  device: z.string().meta({ description: 'What it called itself when it signed in; empty: nothing' }),
   createdAt: timeSchema,
-  lastUsedAt: timeSchema,
-  expiresAt: timeSchema,
-  remoteAddress: z.string(),
-  current: z.boolean(),
+  lastUsedAt: timeSchema.meta({ description: 'Exact to a minute' }),
+  expiresAt: timeSchema.meta({ description: 'Its end unless it is used before' }),
+  remoteAddress: z.string().meta({ description: 'IP address from which it was opened' }),
+  current: z.boolean().meta({ description: 'The session of this very request' }),
+};
+const ownSessionSchema = z.strictObject(sessionShape);
+export type OwnSessionWire = z.output<typeof ownSessionSchema>;
+export const ownSessionPageSchema = pageOf(ownSessionSchema);
+const sessionSchema = z.strictObject({
+  ...sessionShape,
+  account: z.strictObject({ id: idSchema, username: z.string(), displayName: z.string() }),
 });
+export type SessionWire = z.output<typeof sessionSchema>;
 export const sessionPageSchema = pageOf(sessionSchema);
+export const sessionQuerySchema = z.strictObject({
+  limit: pageShape.limit,
+  cursor: pageCursorSchema,
+  accountId: idSchema.optional().meta({ description: 'Only sessions of this account' }),
+  kind: sessionKindSchema.optional().meta({ description: 'Only sessions of this kind' }),
+});
+export const sessionsEndedSchema = z.strictObject({ ended: z.number().int().min(0) });
 
 export const permissionPageSchema = pageOf(
   z.strictObject({ permission: permissionSchema, description: z.string() }),
@@ -242,7 +274,7 @@ export const roleAssignSchema = z.strictObject({
 });
 export const roleRevokeParamsSchema = z.strictObject({ id: idSchema, account: idSchema });
 
-const actorKinds = ['account', 'console', 'bridge', 'system'] as const;
+const actorKinds = ['account', 'service', 'console', 'bridge', 'system'] as const;
 export const auditQuerySchema = z.strictObject({
   limit: pageShape.limit,
   cursor: z.coerce

@@ -1,28 +1,34 @@
 import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint, Principal, Reply } from '#hub/http/endpoint.ts';
+import type { CallContext, Endpoint, Principal, Reply } from '#hub/http/endpoint.ts';
 import { assert, ok, refuse } from '#hub/kernel/result.ts';
 import type { IdentityDeps } from './deps.ts';
 import { changeOwnPassword } from './password-workflow.ts';
 import { findSite } from './repository.ts';
-import { sessionLifeMs } from './rules.ts';
+import { sessionEndMs, sessionLifeMs } from './rules.ts';
 import {
   currentSessionSchema,
   emptySchema,
   idParamsSchema,
+  ownSessionPageSchema,
   passwordChangeSchema,
   sessionPageSchema,
+  sessionQuerySchema,
+  sessionsEndedSchema,
   signInSchema,
 } from './schema.ts';
-import { clearedSessionCookie, printSessionCookie } from './session-token.ts';
 import {
-  closeSession,
   listOwnSessions,
-  type OpenedSession,
+  pageSessions,
+  revokeOtherSessions,
+  revokeOwnSession,
   revokeSession,
-  signIn,
   viewSession,
-} from './session-workflow.ts';
+} from './session-list-workflow.ts';
+import type { Session } from './session-repository.ts';
+import { clearedSessionCookie, printSessionCookie } from './session-token.ts';
+import { closeSession, type OpenedSession, type SignInPlace, signIn } from './session-workflow.ts';
+import { describeDevice } from './token-rules.ts';
 
 type CurrentSession = z.input<typeof currentSessionSchema>;
 type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'newId' | 'passwords' | 'onSessionsEnded'>;
@@ -41,12 +47,45 @@ async function currentSession(deps: Deps, sessionId: string): Promise<CurrentSes
       displayName: account.displayName,
       memberId: account.memberId,
     },
+    serviceAccount: null,
     permissions: [...view.permissions],
     csrfToken: view.csrfToken,
     siteName: view.siteName,
-    expiresAt: iso(view.expiresAtMs),
+    expiresAt: iso(view.endsAtMs),
   };
 }
+
+/** Of whoever has no session: the command line, a service account. */
+async function sessionless(deps: Deps, principal: Principal): Promise<CurrentSession> {
+  const site = await findSite(deps.store.read);
+  const { kind, accountId, displayName, permissions } = principal;
+  return {
+    account: null,
+    serviceAccount: kind === 'service' ? { id: accountId, name: displayName } : null,
+    permissions: [...permissions],
+    csrfToken: null,
+    siteName: site?.name ?? null,
+    expiresAt: null,
+  };
+}
+
+/** Where a browser signs in. */
+export const browserAt = ({ remoteAddress, userAgent }: CallContext): SignInPlace => ({
+  kind: 'browser',
+  remoteAddress,
+  device: describeDevice(userAgent),
+});
+
+const sessionToWire = (session: Session, principal: Principal) => ({
+  id: session.id,
+  kind: session.kind,
+  device: session.device,
+  createdAt: iso(session.createdAtMs),
+  lastUsedAt: iso(session.lastUsedAtMs),
+  expiresAt: iso(sessionEndMs(session)),
+  remoteAddress: session.remoteAddress,
+  current: session.id === principal.sessionId,
+});
 
 /** The answer that gives the browser its cookie: the only place where the token leaves the hub. */
 export async function replyWithSession(deps: Deps, opened: OpenedSession): Promise<Reply<CurrentSession>> {
@@ -72,9 +111,8 @@ function signInOut(deps: Deps): readonly Endpoint[] {
       ratePerMinute: 60,
       refusals: { credentialsWrong: 401, accountDisabled: 403, tooManyAttempts: 429, signInBusy: 503 },
       async handle({ body, principal, context }) {
-        const { remoteAddress } = context;
         const replacesSessionId = ownSession(principal);
-        const opened = await signIn(deps, { ...body, remoteAddress, replacesSessionId });
+        const opened = await signIn(deps, { ...body, ...browserAt(context), replacesSessionId });
         return opened.ok ? ok(await replyWithSession(deps, opened.value)) : opened;
       },
     }),
@@ -87,12 +125,7 @@ function signInOut(deps: Deps): readonly Endpoint[] {
       response: currentSessionSchema,
       refusals: { sessionEnded: 401 },
       async handle({ principal }) {
-        if (principal.kind === 'console') {
-          const site = await findSite(deps.store.read);
-          const permissions = [...principal.permissions];
-          const siteName = site?.name ?? null;
-          return ok({ body: { account: null, permissions, csrfToken: null, siteName, expiresAt: null } });
-        }
+        if (principal.kind !== 'account') return ok({ body: await sessionless(deps, principal) });
         const body = await currentSession(deps, principal.sessionId);
         return body === null ? refuse({ code: 'sessionEnded' }) : ok({ body });
       },
@@ -106,52 +139,107 @@ function signInOut(deps: Deps): readonly Endpoint[] {
       response: emptySchema,
       refusals: {},
       async handle({ principal }) {
-        if (principal.kind === 'account') await closeSession(deps, { ...principal, id: principal.sessionId });
-        return ok({ body: {}, headers: { 'Set-Cookie': clearedSessionCookie } });
+        if (principal.kind !== 'account') return ok({ body: {} });
+        const { endedBrowser } = await closeSession(deps, { ...principal, id: principal.sessionId });
+        return ok({ body: {}, ...(endedBrowser ? { headers: { 'Set-Cookie': clearedSessionCookie } } : {}) });
       },
     }),
   ];
 }
 
-/** Signing in and out, one's own sessions and one's own password. */
-export function sessionEndpoints(deps: Deps): readonly Endpoint[] {
+function ownSessions(deps: Deps): readonly Endpoint[] {
   return [
-    ...signInOut(deps),
     defineEndpoint({
       method: 'GET',
       path: '/auth/sessions',
       summary: 'Where this account is signed in, the last used first',
       tag,
       access: { signedIn: true },
-      response: sessionPageSchema,
+      response: ownSessionPageSchema,
       refusals: {},
       async handle({ principal }) {
         const sessions = await listOwnSessions(deps, principal.accountId);
-        const items = sessions.map((session) => ({
-          id: session.id,
-          createdAt: iso(session.createdAtMs),
-          lastUsedAt: iso(session.lastUsedAtMs),
-          expiresAt: iso(session.expiresAtMs),
-          remoteAddress: session.remoteAddress,
-          current: session.id === principal.sessionId,
-        }));
+        const items = sessions.map((session) => sessionToWire(session, principal));
         return ok({ body: { items, nextCursor: null } });
       },
     }),
     defineEndpoint({
       method: 'DELETE',
       path: '/auth/sessions/{id}',
-      summary: 'Sign out one of the own sessions',
+      summary: 'Sign out one of the own sessions at once',
       tag,
       access: { signedIn: true },
       params: idParamsSchema,
       response: emptySchema,
       refusals: { sessionMissing: 404 },
       async handle({ principal, params }) {
+        const revoked = await revokeOwnSession(deps, principal, params.id);
+        return revoked.ok ? ok({ body: {} }) : revoked;
+      },
+    }),
+    defineEndpoint({
+      method: 'POST',
+      path: '/auth/sessions/revoke-others',
+      summary: 'Sign out everywhere but here',
+      tag,
+      access: { signedIn: true },
+      response: sessionsEndedSchema,
+      refusals: {},
+      async handle({ principal }) {
+        return ok({ body: { ended: await revokeOtherSessions(deps, principal) } });
+      },
+    }),
+  ];
+}
+
+function allSessions(deps: Deps): readonly Endpoint[] {
+  return [
+    defineEndpoint({
+      method: 'GET',
+      path: '/api/access-control/sessions',
+      summary: 'Who is signed in where, the newest first',
+      tag: 'sessions',
+      access: { permission: 'account.read' },
+      query: sessionQuerySchema,
+      response: sessionPageSchema,
+      refusals: {},
+      async handle({ principal, query }) {
+        const { limit, cursor, accountId, kind } = query;
+        const page = await pageSessions(deps, { limit, cursor, accountId, kind });
+        const items = page.items.map((session) => ({
+          ...sessionToWire(session, principal),
+          account: {
+            id: session.accountId,
+            username: session.username,
+            displayName: session.displayName,
+          },
+        }));
+        return ok({ body: { items, nextCursor: page.nextCursor } });
+      },
+    }),
+    defineEndpoint({
+      method: 'DELETE',
+      path: '/api/access-control/sessions/{id}',
+      summary: 'Sign somebody out at once, whose rights one holds oneself',
+      tag: 'sessions',
+      access: { permission: 'account.manage' },
+      params: idParamsSchema,
+      response: emptySchema,
+      refusals: { sessionMissing: 404, beyondOwnPermissions: 403 },
+      async handle({ principal, params }) {
         const revoked = await revokeSession(deps, principal, params.id);
         return revoked.ok ? ok({ body: {} }) : revoked;
       },
     }),
+  ];
+}
+
+/** Signing in and out in a browser, sessions, and one's own password. */
+export function sessionEndpoints(deps: Deps): readonly Endpoint[] {
+  return [
+    ...signInOut(deps),
+    ...ownSessions(deps),
+    ...allSessions(deps),
     defineEndpoint({
       method: 'PUT',
       path: '/api/accounts/me/password',
@@ -167,10 +255,14 @@ export function sessionEndpoints(deps: Deps): readonly Endpoint[] {
         passwordRefused: 422,
         tooManyAttempts: 429,
         signInBusy: 503,
+        sessionEnded: 401,
       },
       async handle({ principal, body, context }) {
-        const changed = await changeOwnPassword(deps, principal, body, context.remoteAddress);
-        return changed.ok ? ok(await replyWithSession(deps, changed.value)) : changed;
+        const changed = await changeOwnPassword(deps, principal, body, browserAt(context));
+        if (!changed.ok) return changed;
+        if (changed.value !== null) return ok(await replyWithSession(deps, changed.value));
+        const session = await currentSession(deps, principal.sessionId);
+        return session === null ? refuse({ code: 'sessionEnded' }) : ok({ body: session });
       },
     }),
   ];

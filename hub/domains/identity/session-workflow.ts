@@ -1,45 +1,52 @@
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { Transaction } from '#hub/store/store.ts';
 import {
   type Account,
-  deleteSessions,
-  deleteStaleSessions,
   findAccount,
   findAccountByUsername,
   findPassword,
-  findSession,
-  insertSession,
-  listSessions,
-  type Session,
   savePassword,
 } from './account-repository.ts';
 import { type AttemptKey, beginAttempt, settleAttempt, type TooManyAttempts } from './attempt-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
+import { createSecret, hashRefreshFamily, hashRefreshSecret, printRefreshToken } from './opaque-token.ts';
 import type { HasherBusy } from './password.ts';
-import { findSite } from './repository.ts';
-import { loadPermissions } from './role-repository.ts';
 import {
-  isSessionAlive,
   maxSessionsPerAccount,
   normaliseUsername,
+  type SessionKind,
   sessionIdleMs,
   sessionLifeMs,
 } from './rules.ts';
-import type { Permission } from './schema.ts';
-import { createSessionToken, csrfTokenOf, hashSessionToken } from './session-token.ts';
+import {
+  deleteSessions,
+  deleteStaleSessions,
+  findSession,
+  insertSession,
+  listSessions,
+  type Session,
+} from './session-repository.ts';
+import { createSessionToken, hashSessionToken } from './session-token.ts';
 import { recordAudit } from './workflow.ts';
 
-/** A session and, this once, the token that opens it. */
+/** A session and, this once, the token that opens it: of the cookie, or the first refresh token. */
 export interface OpenedSession {
   readonly session: Session;
   readonly token: string;
 }
 
-export interface Credentials {
+/** Where and as what somebody signs in. */
+export interface SignInPlace {
+  readonly kind: SessionKind;
+  readonly remoteAddress: string;
+  /** As `describeDevice` says it. */
+  readonly device: string;
+}
+
+export interface Credentials extends SignInPlace {
   readonly username: string;
   readonly password: string;
-  readonly remoteAddress: string;
-  /** The session of whoever signs in again, which ends with it. */
+  /** The browser session of whoever signs in again there, which ends with it. */
   readonly replacesSessionId: string | null;
 }
 
@@ -94,16 +101,23 @@ export async function signIn(deps: Deps, given: Credentials): Promise<Result<Ope
     await settleAttempt(tx, keys.signIn, 'reset');
     await settleAttempt(tx, keys.address, 'takeBack');
     if (rehashed?.ok) await savePassword(tx, account.id, rehashed.value);
-    if (given.replacesSessionId !== null) await deleteSessions(tx, [given.replacesSessionId]);
-    const opened = await openSession(tx, deps, account.id, given.remoteAddress);
+    await endReplaced(tx, given);
+    const opened = await openSession(tx, deps, account.id, given);
     await recordAudit(tx, {
       actor: { kind: 'account', id: account.id, name: now.displayName },
       action: 'session.open',
       target: { table: 'account', id: account.id },
-      payload: { remoteAddress: given.remoteAddress },
+      payload: { remoteAddress: given.remoteAddress, kind: given.kind },
     });
     return ok(opened);
   });
+}
+
+/** A program that signs a browser in with its own token keeps its own session. */
+async function endReplaced(tx: Transaction, given: Credentials): Promise<void> {
+  if (given.replacesSessionId === null) return;
+  const replaced = await findSession(tx, given.replacesSessionId);
+  if (replaced?.kind === given.kind) await deleteSessions(tx, [replaced.id]);
 }
 
 /** What a wrong password counts under: this account from this address, and this address over all accounts. */
@@ -142,39 +156,62 @@ export async function recordRefusedSignIn(
   });
 }
 
-/** Adds a session; the account's longest unused ones beyond the bound end. */
+/** Adds a session; the account's longest unused ones of the kind beyond the bound end. */
 export async function openSession(
   tx: Transaction,
   deps: Pick<Deps, 'newId'>,
   accountId: string,
-  remoteAddress: string,
+  place: SignInPlace,
 ): Promise<OpenedSession> {
-  await deleteStaleSessions(tx, { lastUsedAtMs: tx.nowMs - sessionIdleMs, expiresAtMs: tx.nowMs });
-  const others = await listSessions(tx, accountId);
+  await deleteStaleSessions(tx, {
+    browser: tx.nowMs - sessionIdleMs.browser,
+    api: tx.nowMs - sessionIdleMs.api,
+  });
+  const others = (await listSessions(tx, accountId)).filter((other) => other.kind === place.kind);
   await deleteSessions(
     tx,
     others.slice(maxSessionsPerAccount - 1).map((session) => session.id),
   );
-  const token = createSessionToken();
+  const { token, ...hashes } = place.kind === 'browser' ? createCookie() : createFamily();
   const session = {
     id: deps.newId(),
     accountId,
-    tokenHash: hashSessionToken(token),
+    ...hashes,
+    kind: place.kind,
     createdAtMs: tx.nowMs,
     lastUsedAtMs: tx.nowMs,
     expiresAtMs: tx.nowMs + sessionLifeMs,
-    remoteAddress,
+    remoteAddress: place.remoteAddress,
+    device: place.device,
   };
   await insertSession(tx, session);
   return { session, token };
 }
 
-/** Signing out. */
+type FreshToken = Pick<Session, 'tokenHash' | 'refresh'> & { readonly token: string };
+
+function createCookie(): FreshToken {
+  const token = createSessionToken();
+  return { token, tokenHash: hashSessionToken(token), refresh: null };
+}
+
+function createFamily(): FreshToken {
+  const family = createSecret();
+  const secret = createSecret();
+  return {
+    token: printRefreshToken({ family, secret }),
+    tokenHash: hashRefreshFamily(family),
+    refresh: { currentHash: hashRefreshSecret(secret), hashBefore: null, refreshedAtMs: null },
+  };
+}
+
+/** Signing out. Says whether it was a browser's session, whose cookie is to go. */
 export async function closeSession(
   deps: Pick<IdentityDeps, 'store' | 'onSessionsEnded'>,
   session: { readonly id: string; readonly accountId: string; readonly displayName: string },
-): Promise<void> {
-  await deps.store.transact('signOut', async (tx) => {
+): Promise<{ readonly endedBrowser: boolean }> {
+  return deps.store.transact('signOut', async (tx) => {
+    const ended = await findSession(tx, session.id);
     await deleteSessions(tx, [session.id]);
     tx.afterCommit(deps.onSessionsEnded);
     await recordAudit(tx, {
@@ -183,64 +220,6 @@ export async function closeSession(
       target: { table: 'account', id: session.accountId },
       payload: {},
     });
+    return { endedBrowser: ended?.kind === 'browser' };
   });
-}
-
-/** Ends one of the account's own sessions elsewhere: a lost phone, a shared computer. */
-export async function revokeSession(
-  deps: Pick<IdentityDeps, 'store' | 'onSessionsEnded'>,
-  own: { readonly accountId: string; readonly displayName: string },
-  sessionId: string,
-): Promise<Result<null, Refusal<'sessionMissing'>>> {
-  return deps.store.transact('session.revoke', async (tx) => {
-    const session = await findSession(tx, sessionId);
-    // Somebody else's session is as good as none: its existence is not told.
-    if (session?.accountId !== own.accountId) return refuse({ code: 'sessionMissing' });
-    await deleteSessions(tx, [sessionId]);
-    tx.afterCommit(deps.onSessionsEnded);
-    await recordAudit(tx, {
-      actor: { kind: 'account', id: own.accountId, name: own.displayName },
-      action: 'session.revoke',
-      target: { table: 'account', id: own.accountId },
-      payload: {},
-    });
-    return ok(null);
-  });
-}
-
-export async function listOwnSessions(
-  deps: Pick<IdentityDeps, 'store' | 'clock'>,
-  accountId: string,
-): Promise<readonly Session[]> {
-  const sessions = await listSessions(deps.store.read, accountId);
-  const nowMs = deps.clock.nowMs();
-  return sessions.filter((session) => isSessionAlive(session, nowMs));
-}
-
-/** What the page needs to know of whoever is signed in. */
-export interface SessionView {
-  readonly account: Account;
-  readonly permissions: readonly Permission[];
-  readonly csrfToken: string;
-  readonly siteName: string | null;
-  readonly expiresAtMs: number;
-}
-
-/** Null when the session has ended meanwhile. */
-export async function viewSession(
-  reader: Reader,
-  sessionId: string,
-  nowMs: number,
-): Promise<SessionView | null> {
-  const session = await findSession(reader, sessionId);
-  const account = session === null ? null : await findAccount(reader, session.accountId);
-  if (session === null || account === null) return null;
-  const site = await findSite(reader);
-  return {
-    account,
-    permissions: [...(await loadPermissions(reader, account.id, nowMs))],
-    csrfToken: csrfTokenOf(session.tokenHash),
-    siteName: site?.name ?? null,
-    expiresAtMs: session.expiresAtMs,
-  };
 }

@@ -20,7 +20,7 @@ export interface AuditFact {
 /** Who is behind a request. */
 export function actorOf(principal: Principal): Actor {
   if (principal.kind === 'console') return { kind: 'console' };
-  return { kind: 'account', id: principal.accountId, name: principal.displayName };
+  return { kind: principal.kind, id: principal.accountId, name: principal.displayName };
 }
 
 /** Appends to the audit log inside the transaction that does the thing, so that neither exists without the other. */
@@ -28,7 +28,7 @@ export async function recordAudit(tx: Transaction, fact: AuditFact): Promise<voi
   const head = await findAuditHead(tx);
   const payload = {
     salt: randomBytes(16).toString('hex'),
-    actorName: fact.actor.kind === 'account' ? fact.actor.name : null,
+    actorName: 'name' in fact.actor ? fact.actor.name : null,
     body: canonicalJson(fact.payload),
   };
   const link = {
@@ -36,7 +36,7 @@ export async function recordAudit(tx: Transaction, fact: AuditFact): Promise<voi
     seq: (head?.seq ?? 0) + 1,
     atMs: tx.nowMs,
     actorKind: fact.actor.kind,
-    actorId: fact.actor.kind === 'account' || fact.actor.kind === 'bridge' ? fact.actor.id : null,
+    actorId: 'id' in fact.actor ? fact.actor.id : null,
     action: fact.action,
     targetTable: fact.target?.table ?? null,
     targetId: fact.target?.id ?? null,

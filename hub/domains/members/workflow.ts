@@ -88,7 +88,7 @@ export function assertWritten(written: Result<unknown, StaleVersion | RowMissing
 }
 
 /** How a person is named in a row that says who did it. */
-export const actorName = (actor: Actor): string => (actor.kind === 'account' ? actor.name : actor.kind);
+export const actorName = (actor: Actor): string => ('name' in actor ? actor.name : actor.kind);
 
 /** Whether a member, plan or group is there, for what refers to it from elsewhere. */
 export async function subjectExists(

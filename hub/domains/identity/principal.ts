@@ -1,0 +1,62 @@
+import type { Principal } from '#hub/http/endpoint.ts';
+import type { Reader } from '#hub/store/store.ts';
+import { findAccount } from './account-repository.ts';
+import { loadPermissions } from './role-repository.ts';
+import { isSessionAlive } from './rules.ts';
+import { findTokenHolder, type TokenHolder } from './service-account-repository.ts';
+import { findSession, type Session } from './session-repository.ts';
+import { narrowPermissions } from './token-rules.ts';
+
+/** What the session's account may do now; null when either has ended. */
+export async function principalOfSession(
+  reader: Reader,
+  session: Session,
+  nowMs: number,
+): Promise<Principal | null> {
+  if (!isSessionAlive(session, nowMs)) return null;
+  const account = await findAccount(reader, session.accountId);
+  if (account?.status !== 'active') return null;
+  return {
+    kind: 'account',
+    accountId: account.id,
+    displayName: account.displayName,
+    permissions: await loadPermissions(reader, account.id, nowMs),
+    sessionId: session.id,
+  };
+}
+
+/**
+ * What the token may do now: what its own scopes, its service account's and the rights of the owner have in common.
+ * Null when any of them has ended.
+ */
+export async function principalOfToken(
+  reader: Reader,
+  { token, serviceAccount, ownerStatus }: TokenHolder,
+  nowMs: number,
+): Promise<Principal | null> {
+  if (token.expiresAtMs !== null && nowMs >= token.expiresAtMs) return null;
+  if (serviceAccount.status !== 'active' || ownerStatus !== 'active') return null;
+  const held = await loadPermissions(reader, serviceAccount.ownerId, nowMs);
+  return {
+    kind: 'service',
+    accountId: serviceAccount.id,
+    displayName: serviceAccount.name,
+    permissions: narrowPermissions(held, serviceAccount.scopes, token.scopes),
+    sessionId: token.id,
+  };
+}
+
+/** The principal as it is now; null when what it came in by has ended. */
+export async function recheckPrincipal(
+  reader: Reader,
+  principal: Principal,
+  nowMs: number,
+): Promise<Principal | null> {
+  if (principal.kind === 'console') return principal;
+  if (principal.kind === 'service') {
+    const holder = await findTokenHolder(reader, { tokenId: principal.sessionId });
+    return holder === null ? null : principalOfToken(reader, holder, nowMs);
+  }
+  const session = await findSession(reader, principal.sessionId);
+  return session === null ? null : principalOfSession(reader, session, nowMs);
+}

@@ -1,0 +1,273 @@
+import type { z } from 'zod';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { ok, refuse } from '#hub/kernel/result.ts';
+import { createToken, type FreshToken, revokeToken, rotateToken } from './access-token-workflow.ts';
+import type { IdentityDeps } from './deps.ts';
+import { emptySchema, idParamsSchema } from './schema.ts';
+import type { AccessToken } from './service-account-repository.ts';
+import {
+  changeServiceAccount,
+  createServiceAccount,
+  deleteServiceAccount,
+  type ServiceAccountView,
+  setServiceAccountStatus,
+  viewServiceAccount,
+  viewServiceAccounts,
+} from './service-account-workflow.ts';
+import {
+  accessTokenDraftSchema,
+  accessTokenParamsSchema,
+  accessTokenRotateSchema,
+  type accessTokenSchema,
+  freshTokenSchema,
+  type ServiceAccountStatus,
+  serviceAccountDraftSchema,
+  serviceAccountPageSchema,
+  serviceAccountPatchSchema,
+  serviceAccountQuerySchema,
+  serviceAccountSchema,
+} from './token-schema.ts';
+
+type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'newId' | 'onSessionsEnded'>;
+
+const tag = 'service accounts';
+const base = '/api/access-control/service-accounts';
+const iso = (ms: number): string => new Date(ms).toISOString();
+const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
+const msOrNull = (text: string | null): number | null => (text === null ? null : Date.parse(text));
+
+const tokenToWire = (token: AccessToken, nowMs: number): z.input<typeof accessTokenSchema> => ({
+  id: token.id,
+  name: token.name,
+  ending: token.ending,
+  scopes: token.scopes === null ? null : [...token.scopes],
+  createdAt: iso(token.createdAtMs),
+  expiresAt: isoOrNull(token.expiresAtMs),
+  expired: token.expiresAtMs !== null && token.expiresAtMs <= nowMs,
+  lastUsedAt: isoOrNull(token.lastUsedAtMs),
+  lastUsedAddress: token.lastUsedAddress,
+});
+
+const toWire = (
+  { account, owner, effectiveScopes, tokens }: ServiceAccountView,
+  nowMs: number,
+): z.input<typeof serviceAccountSchema> => ({
+  id: account.id,
+  version: account.version,
+  createdAt: iso(account.createdAtMs),
+  updatedAt: iso(account.updatedAtMs),
+  name: account.name,
+  purpose: account.purpose,
+  status: account.status,
+  owner: { id: account.ownerId, ...owner },
+  scopes: [...account.scopes],
+  effectiveScopes: [...effectiveScopes],
+  tokens: tokens.map((token) => tokenToWire(token, nowMs)),
+});
+
+/** The only answer in which a token's text leaves the hub. */
+const freshToWire = ({ token, text }: FreshToken, nowMs: number): z.input<typeof freshTokenSchema> => ({
+  token: text,
+  accessToken: tokenToWire(token, nowMs),
+});
+
+function reading(deps: Deps): readonly Endpoint[] {
+  return [
+    defineEndpoint({
+      method: 'GET',
+      path: base,
+      summary: 'Service accounts with their tokens, in the order of creation',
+      tag,
+      access: { permission: 'serviceAccount.read' },
+      query: serviceAccountQuerySchema,
+      response: serviceAccountPageSchema,
+      refusals: {},
+      async handle({ query }) {
+        const { limit, cursor } = query;
+        const nowMs = deps.clock.nowMs();
+        const views = await viewServiceAccounts(deps.store.read, { limit, cursor }, nowMs);
+        const items = views.slice(0, limit).map((view) => toWire(view, nowMs));
+        return ok({ body: { items, nextCursor: views.length > limit ? (items.at(-1)?.id ?? null) : null } });
+      },
+    }),
+    defineEndpoint({
+      method: 'GET',
+      path: `${base}/{id}`,
+      summary: 'One service account with its tokens',
+      tag,
+      access: { permission: 'serviceAccount.read' },
+      params: idParamsSchema,
+      response: serviceAccountSchema,
+      refusals: { serviceAccountMissing: 404 },
+      async handle({ params }) {
+        const nowMs = deps.clock.nowMs();
+        const found = await viewServiceAccount(deps.store.read, params.id, nowMs);
+        return found.ok ? ok({ body: toWire(found.value, nowMs) }) : found;
+      },
+    }),
+  ];
+}
+
+function changing(deps: Deps): readonly Endpoint[] {
+  return [
+    defineEndpoint({
+      method: 'POST',
+      path: base,
+      summary: 'Add a service account; it gets its tokens afterwards',
+      tag,
+      access: { permission: 'serviceAccount.manage' },
+      body: serviceAccountDraftSchema,
+      response: serviceAccountSchema,
+      status: 201,
+      refusals: {
+        personNeeded: 403,
+        beyondOwnPermissions: 403,
+        ownerMissing: 422,
+        nameTaken: 409,
+        tooMany: 409,
+      },
+      async handle({ principal, body }) {
+        const made = await createServiceAccount(deps, principal, body);
+        return made.ok ? ok({ body: toWire(made.value, deps.clock.nowMs()) }) : made;
+      },
+    }),
+    defineEndpoint({
+      method: 'PATCH',
+      path: `${base}/{id}`,
+      summary: 'Change name, purpose, scopes or owner of a service account',
+      tag,
+      access: { permission: 'serviceAccount.manage' },
+      params: idParamsSchema,
+      body: serviceAccountPatchSchema,
+      response: serviceAccountSchema,
+      refusals: {
+        serviceAccountMissing: 404,
+        personNeeded: 403,
+        beyondOwnPermissions: 403,
+        ownerMissing: 422,
+        nameTaken: 409,
+        staleVersion: 409,
+      },
+      async handle({ principal, params, body }) {
+        const changed = await changeServiceAccount(deps, principal, params.id, body);
+        const nowMs = deps.clock.nowMs();
+        if (changed.ok) return ok({ body: toWire(changed.value, nowMs) });
+        const { refusal } = changed;
+        if (refusal.code !== 'staleVersion') return refuse(refusal);
+        return refuse({ ...refusal, current: toWire(refusal.current, nowMs) });
+      },
+    }),
+    statusEndpoint(deps, 'disable', 'disabled'),
+    statusEndpoint(deps, 'enable', 'active'),
+    defineEndpoint({
+      method: 'DELETE',
+      path: `${base}/{id}`,
+      summary: 'Delete a service account; its tokens stop at once',
+      tag,
+      access: { permission: 'serviceAccount.manage' },
+      params: idParamsSchema,
+      response: emptySchema,
+      refusals: { serviceAccountMissing: 404, beyondOwnPermissions: 403 },
+      async handle({ principal, params }) {
+        const deleted = await deleteServiceAccount(deps, principal, params.id);
+        return deleted.ok ? ok({ body: {} }) : deleted;
+      },
+    }),
+  ];
+}
+
+function statusEndpoint(deps: Deps, verb: 'disable' | 'enable', status: ServiceAccountStatus): Endpoint {
+  return defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/${verb}`,
+    summary:
+      verb === 'disable'
+        ? 'Disable a service account; its tokens stop at once'
+        : 'Enable a service account again',
+    tag,
+    access: { permission: 'serviceAccount.manage' },
+    params: idParamsSchema,
+    response: serviceAccountSchema,
+    refusals: { serviceAccountMissing: 404, personNeeded: 403, beyondOwnPermissions: 403 },
+    async handle({ principal, params }) {
+      const set = await setServiceAccountStatus(deps, principal, params.id, status);
+      return set.ok ? ok({ body: toWire(set.value, deps.clock.nowMs()) }) : set;
+    },
+  });
+}
+
+function tokenEndpoints(deps: Deps): readonly Endpoint[] {
+  return [
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/{id}/tokens`,
+      summary: 'Give out a token; its text is shown this once',
+      tag,
+      access: { permission: 'serviceAccount.manage' },
+      params: idParamsSchema,
+      body: accessTokenDraftSchema,
+      response: freshTokenSchema,
+      answerIsSecret: true,
+      status: 201,
+      refusals: {
+        serviceAccountMissing: 404,
+        personNeeded: 403,
+        beyondOwnPermissions: 403,
+        scopesTooWide: 422,
+        endsInThePast: 422,
+        nameTaken: 409,
+        tooMany: 409,
+      },
+      async handle({ principal, params, body }) {
+        const { name, scopes, expiresAt } = body;
+        const draft = { name, scopes, expiresAtMs: msOrNull(expiresAt) };
+        const made = await createToken(deps, principal, params.id, draft);
+        return made.ok ? ok({ body: freshToWire(made.value, deps.clock.nowMs()) }) : made;
+      },
+    }),
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/{id}/tokens/{tokenId}/rotate`,
+      summary: 'Put a fresh token in the place of one, which stops at once',
+      tag,
+      access: { permission: 'serviceAccount.manage' },
+      params: accessTokenParamsSchema,
+      body: accessTokenRotateSchema,
+      response: freshTokenSchema,
+      answerIsSecret: true,
+      refusals: {
+        serviceAccountMissing: 404,
+        accessTokenMissing: 404,
+        personNeeded: 403,
+        beyondOwnPermissions: 403,
+        endsInThePast: 422,
+      },
+      async handle({ principal, params, body }) {
+        const { expiresAt } = body;
+        const expiresAtMs = expiresAt === undefined ? undefined : msOrNull(expiresAt);
+        const rotated = await rotateToken(deps, principal, params.id, params.tokenId, { expiresAtMs });
+        return rotated.ok ? ok({ body: freshToWire(rotated.value, deps.clock.nowMs()) }) : rotated;
+      },
+    }),
+    defineEndpoint({
+      method: 'DELETE',
+      path: `${base}/{id}/tokens/{tokenId}`,
+      summary: 'Revoke a token at once',
+      tag,
+      access: { permission: 'serviceAccount.manage' },
+      params: accessTokenParamsSchema,
+      response: emptySchema,
+      refusals: { serviceAccountMissing: 404, accessTokenMissing: 404, beyondOwnPermissions: 403 },
+      async handle({ principal, params }) {
+        const revoked = await revokeToken(deps, principal, params.id, params.tokenId);
+        return revoked.ok ? ok({ body: {} }) : revoked;
+      },
+    }),
+  ];
+}
+
+/** Service accounts and their tokens: how programs get in without being anybody. */
+export function serviceAccountEndpoints(deps: Deps): readonly Endpoint[] {
+  return [...reading(deps), ...changing(deps), ...tokenEndpoints(deps)];
+}

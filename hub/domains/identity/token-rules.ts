@@ -1,0 +1,82 @@
+import type { Permission } from './schema.ts';
+
+/** How long an access token (JWT) works. Short: it is one of many copies; its session is what ends at once. */
+export const accessTokenLifeMs = 10 * 60_000;
+/** What clocks may differ by. */
+export const accessTokenToleranceMs = 60_000;
+/**
+ * How long the refresh token before still gives the same answer as its first use gave: for two requests of one client
+ * at the same moment, and for a client that lost the answer.
+ */
+export const refreshGraceMs = 30_000;
+
+export const maxServiceAccounts = 100;
+export const maxTokensPerServiceAccount = 20;
+
+/** What is known of the refresh tokens of one family. */
+export interface RefreshState {
+  readonly currentHash: string;
+  /** The token before; null until the first refresh. */
+  readonly hashBefore: string | null;
+  readonly refreshedAtMs: number | null;
+}
+
+/**
+ * What becomes of a refresh token that belongs to the family: the current one is followed by the next; the one before
+ * gets its answer again for a short while; any other has been used already, so two hold it and neither is believed.
+ */
+export function decideRefresh(
+  presentedHash: string,
+  state: RefreshState,
+  nowMs: number,
+): 'next' | 'again' | 'reused' {
+  if (presentedHash === state.currentHash) return 'next';
+  if (presentedHash !== state.hashBefore || state.refreshedAtMs === null) return 'reused';
+  const sinceMs = nowMs - state.refreshedAtMs;
+  // A clock that was set back grants no longer grace.
+  return sinceMs >= 0 && sinceMs <= refreshGraceMs ? 'again' : 'reused';
+}
+
+/** The permissions that are in every one of these; null narrows nothing. */
+export function narrowPermissions(
+  held: ReadonlySet<Permission>,
+  ...scopes: readonly (readonly Permission[] | null)[]
+): ReadonlySet<Permission> {
+  let left = held;
+  for (const scope of scopes) {
+    if (scope === null) continue;
+    left = new Set(scope.filter((permission) => left.has(permission)));
+  }
+  return left;
+}
+
+// Devices
+
+const browsers: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/\bEdgA?\//, 'Edge'],
+  [/\bOPR\//, 'Opera'],
+  [/\bFirefox\/|\bFxiOS\//, 'Firefox'],
+  [/\bChrom(e|ium)\/|\bCriOS\//, 'Chrome'],
+  [/\bVersion\/.*\bSafari\//, 'Safari'],
+];
+const systems: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/\bAndroid\b/, 'Android'],
+  [/\biPhone\b/, 'iPhone'],
+  [/\biPad\b/, 'iPad'],
+  [/\bWindows\b/, 'Windows'],
+  [/\bCrOS\b/, 'ChromeOS'],
+  [/\bMacintosh\b/, 'Mac'],
+  [/\bLinux\b/, 'Linux'],
+];
+const maxDeviceLength = 40;
+
+/** `Firefox on Android` out of a User-Agent header; a program's own name; empty when it says nothing. */
+export function describeDevice(userAgent: string): string {
+  const nameIn = (list: typeof browsers): string | undefined =>
+    list.find(([pattern]) => pattern.test(userAgent))?.[1];
+  const browser = nameIn(browsers);
+  const system = nameIn(systems);
+  if (browser !== undefined) return system === undefined ? browser : `${browser} on ${system}`;
+  const [product = ''] = userAgent.split(/[\s(]/, 1);
+  return product.replaceAll(/[^\w./+-]/g, '').slice(0, maxDeviceLength);
+}

@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { idSchema } from '#hub/kernel/ids.ts';
+import { entityShape, lineOf, pageOf, pageShape, textOf } from '#hub/kernel/wire.ts';
+import { pageCursorSchema, permissionSchema, permissions } from './schema.ts';
+
+const timeSchema = z.iso.datetime();
+const versionSchema = z.number().int().min(1);
+const scopesSchema = z
+  .array(permissionSchema)
+  .max(permissions.length)
+  .meta({ description: 'Permissions; they only narrow what the owner may do' });
+
+/** A refresh token as `opaque-token.ts` prints it. */
+const refreshTokenSchema = z
+  .string()
+  .min(1)
+  .max(4096)
+  .meta({ description: 'The refresh token of the latest answer; each works once' });
+export const refreshSchema = z.strictObject({ refreshToken: refreshTokenSchema });
+export const logoutSchema = z.strictObject({ refreshToken: refreshTokenSchema.optional() }).prefault({});
+export const tokenPairSchema = z.strictObject({
+  accessToken: z.string().meta({ description: 'A JWT for `Authorization: Bearer`' }),
+  tokenType: z.literal('Bearer'),
+  expiresIn: z.number().int().min(1).meta({ description: 'Seconds until the access token ends' }),
+  refreshToken: z.string().meta({ description: 'For `/auth/refresh`, once; it is shown nowhere else' }),
+  refreshExpiresIn: z
+    .number()
+    .int()
+    .min(0)
+    .meta({ description: 'Seconds until the refresh token ends when it is not used' }),
+});
+
+const serviceAccountStatuses = ['active', 'disabled'] as const;
+const serviceAccountStatusSchema = z.enum(serviceAccountStatuses);
+export type ServiceAccountStatus = z.infer<typeof serviceAccountStatusSchema>;
+
+export const accessTokenSchema = z.strictObject({
+  id: idSchema,
+  name: z.string(),
+  ending: z.string().meta({ description: 'The last four characters of the token' }),
+  scopes: z.array(permissionSchema).nullable().meta({ description: 'null: all of its service account' }),
+  createdAt: timeSchema,
+  expiresAt: timeSchema.nullable().meta({ description: 'null: no end' }),
+  expired: z.boolean(),
+  lastUsedAt: timeSchema.nullable().meta({ description: 'Exact to a minute; null: never used' }),
+  lastUsedAddress: z.string().nullable().meta({ description: 'IP address of that use' }),
+});
+export type AccessTokenWire = z.output<typeof accessTokenSchema>;
+export const serviceAccountSchema = z.strictObject({
+  ...entityShape,
+  name: z.string(),
+  purpose: z.string(),
+  status: serviceAccountStatusSchema,
+  owner: z.strictObject({ id: idSchema, displayName: z.string(), active: z.boolean() }),
+  scopes: z.array(permissionSchema),
+  effectiveScopes: z
+    .array(permissionSchema)
+    .meta({ description: 'What it may do now: the scopes that its owner holds' }),
+  tokens: z.array(accessTokenSchema),
+});
+export type ServiceAccountWire = z.output<typeof serviceAccountSchema>;
+export const serviceAccountPageSchema = pageOf(serviceAccountSchema);
+export const serviceAccountQuerySchema = z.strictObject({
+  limit: pageShape.limit,
+  cursor: pageCursorSchema,
+});
+export const serviceAccountDraftSchema = z.strictObject({
+  name: lineOf(80),
+  purpose: textOf(400).meta({ description: 'What it is for, so that somebody knows later' }),
+  scopes: scopesSchema.min(1),
+  ownerId: idSchema.optional().meta({ description: 'The account whose rights bound it; default: your own' }),
+});
+export const serviceAccountPatchSchema = z.strictObject({
+  version: versionSchema,
+  name: lineOf(80).optional(),
+  purpose: textOf(400).optional(),
+  scopes: scopesSchema.min(1).optional(),
+  ownerId: idSchema.optional().meta({ description: 'Hands it over to another account' }),
+});
+export const accessTokenDraftSchema = z.strictObject({
+  name: lineOf(80),
+  scopes: scopesSchema.min(1).nullable().default(null),
+  expiresAt: timeSchema.nullable().default(null),
+});
+export const accessTokenRotateSchema = z.strictObject({
+  expiresAt: timeSchema.nullable().optional().meta({ description: 'Absent: as before; null: no end' }),
+});
+export const accessTokenParamsSchema = z.strictObject({ id: idSchema, tokenId: idSchema });
+export const freshTokenSchema = z.strictObject({
+  token: z
+    .string()
+    .meta({ description: 'The token itself, shown this once: `Authorization: Bearer mkc_...`' }),
+  accessToken: accessTokenSchema,
+});
