@@ -34,7 +34,9 @@ import { readStaticFiles, type StaticFiles } from './http/static-files.ts';
 import { systemEndpoints } from './http/system-endpoints.ts';
 import { createBroker } from './mqtt/broker.ts';
 import type { AnnounceIn } from './platform/announce.ts';
+import type { Clock } from './platform/clock.ts';
 import { makePrivateDirectory, writeFileDurably } from './platform/durable-file.ts';
+import type { ErrorReports } from './platform/error-report.ts';
 import { type HubConfig, hubPaths, loadHubConfig } from './platform/hub-config.ts';
 import { readKey, readOrMakeKey } from './platform/keys.ts';
 import { createLog, type Logger } from './platform/log.ts';
@@ -66,6 +68,8 @@ export interface Hub {
   readonly endpoints: readonly Endpoint[];
   readonly httpPort: number | undefined;
   readonly httpsPort: number | undefined;
+  /** Where faults are reported to; undefined when nowhere. */
+  readonly errorReports: ErrorReports | undefined;
   /** Ends in order: no more requests, bridges gone, the store closed last. */
   close(): Promise<void>;
 }
@@ -94,6 +98,26 @@ async function staticFilesOf(config: HubConfig, log: Logger): Promise<{ staticFi
     return { staticFiles: await readStaticFiles(directory) };
   log.warn({ directory }, 'the web UI is not built, only the API answers: ./scripts/start builds it');
   return {};
+}
+
+/** Undefined when nothing is to be reported: what would do it is not even loaded then. */
+async function errorReportsOf(
+  config: HubConfig,
+  clock: Clock,
+  log: Logger,
+): Promise<ErrorReports | undefined> {
+  const { dsn, environment } = config.errorReporting;
+  if (dsn === null) return undefined;
+  const { createSentryReports } = await import('./platform/error-report-sentry.ts');
+  return createSentryReports({
+    dsn,
+    environment,
+    release: hubRelease,
+    root,
+    directory: hubPaths(config).errorReports,
+    clock,
+    log: log.child({ subsystem: 'errorReports' }),
+  });
 }
 
 const localBridgeName = 'This box';
@@ -199,6 +223,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       ? await openTls({ directory: paths.tls, configuredNames: config.tls.names, clock, log })
       : undefined;
   const meter = new RequestMeter();
+  const errorReports = await errorReportsOf(config, clock, log);
   const health = composeHealth({
     store,
     storePath: paths.store,
@@ -210,6 +235,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       access.health,
       liveHealth(live, clock),
       meter.part,
+      ...(errorReports === undefined ? [] : [errorReports.part]),
       ...(tls === undefined ? [] : [tlsHealth(tls, clock)]),
     ],
   });
@@ -248,6 +274,8 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     log: log.child({ subsystem: 'http' }),
     clock,
     meter,
+    onFault: (error, { method, route, requestId }) =>
+      errorReports?.report(error, { where: `${method} ${route}`, requestId }),
   });
 
   const chores: readonly Chore[] = [
@@ -269,7 +297,11 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     },
     { name: 'clock', everyMs: minuteMs, run: () => clock.saveMark() },
   ];
-  const running = runChores(listen === 'all' ? chores : [], log.child({ subsystem: 'chores' }));
+  const running = runChores(
+    listen === 'all' ? chores : [],
+    log.child({ subsystem: 'chores' }),
+    (cause, chore) => errorReports?.report(cause, { where: `chore ${chore}` }),
+  );
   health.add(running.part);
 
   if (listen === 'all') {
@@ -290,6 +322,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     config,
     log,
     endpoints,
+    errorReports,
     ...ports(),
     async close() {
       live.close();
@@ -297,6 +330,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       await broker.close();
       await running.stop();
       health.close();
+      await errorReports?.close();
       tls?.close();
       await clock.saveMark();
       clock.close();

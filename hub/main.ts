@@ -22,6 +22,11 @@ const { startHub } = await import('./compose.ts');
 
 try {
   const hub = await startHub({ env: process.env, listen: 'all' });
+  // The process ends of it all the same, and systemd or the start script starts it again.
+  process.on('uncaughtExceptionMonitor', (error) => {
+    hub.log.fatal({ err: error }, 'uncaught');
+    hub.errorReports?.keep(error, { where: 'uncaught' });
+  });
   const stop = (signal: string): void => {
     hub.log.info({ signal }, 'stopping');
     // A second signal, or a close that hangs, ends the process at once; the store survives that.

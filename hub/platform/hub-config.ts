@@ -2,6 +2,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { type ConfigSources, loadConfig } from './config.ts';
 import { logLevels } from './log.ts';
+import { Secret } from './secret.ts';
 
 const port = z.number().int().min(0).max(65_535);
 
@@ -15,6 +16,15 @@ const hostName = z
       error: 'is no host name (letters, digits, dashes and dots; no port, no address)',
     },
   );
+
+/** Of a service that speaks Sentry's protocol. It holds a key, so no log or error shows it. */
+const dsn = z
+  .string()
+  .max(500)
+  .regex(/^https?:\/\/[A-Za-z0-9]+@[^/@\s]+(\/[^@\s]*)?\/\d+$/, {
+    error: 'is no DSN (https://key@host/project-number)',
+  })
+  .transform((text) => new Secret(text));
 
 /** `config/hub.example.yaml` explains every key. */
 export const hubConfigSchema = z.strictObject({
@@ -38,6 +48,15 @@ export const hubConfigSchema = z.strictObject({
     .prefault({}),
   clock: z.strictObject({ trustSystem: z.boolean().default(false) }).prefault({}),
   log: z.strictObject({ level: z.enum(logLevels).default('info') }).prefault({}),
+  errorReporting: z
+    .strictObject({
+      dsn: dsn.nullable().default(null),
+      environment: z
+        .string()
+        .regex(/^[\w.-]{1,40}$/, { error: 'is one word' })
+        .default('production'),
+    })
+    .prefault({}),
 });
 export type HubConfig = z.output<typeof hubConfigSchema>;
 
@@ -55,6 +74,7 @@ export interface HubPaths {
   readonly keys: string;
   readonly tls: string;
   readonly clock: string;
+  readonly errorReports: string;
   readonly controlSocket: string;
   readonly mqttSocket: string;
 }
@@ -68,6 +88,7 @@ export function hubPaths(config: Pick<HubConfig, 'stateDir'>): HubPaths {
     keys: path.join(directory, 'keys'),
     tls: path.join(directory, 'tls'),
     clock: path.join(directory, 'clock'),
+    errorReports: path.join(directory, 'error-reports'),
     controlSocket: path.join(directory, 'hub.sock'),
     mqttSocket: path.join(directory, 'mqtt.sock'),
   };
