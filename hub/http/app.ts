@@ -175,8 +175,10 @@ function serveUnrouted(core: Core, methodsByPath: (path: string) => readonly str
       return;
     }
     const isApi = /^\/(api|auth)(\/|$)/.test(ctx.path);
-    if (!isApi && (await core.options.staticFiles?.answer(ctx)) === true) return;
-    answer(core, ctx, platformProblem('notFound'));
+    const { staticFiles } = core.options;
+    if (!isApi && (await staticFiles?.answer(ctx)) === true) return;
+    const isPage = staticFiles === undefined && /^\/(docs\/?)?$/.test(ctx.path);
+    answer(core, ctx, platformProblem(isPage ? 'pageNotBuilt' : 'notFound'));
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Access } from './endpoint.ts';
-import { type Components, componentRef, type Json } from './openapi-schemas.ts';
+import { componentRef, type Json } from './openapi-schemas.ts';
 import { type PlatformProblemCode, platformProblems, problemBody, refusalToProblem } from './problem.ts';
 import { problemTexts } from './problem-texts.ts';
 
@@ -89,21 +89,40 @@ function exampleProblem(code: string, status: number, facts: Json): Json {
   return problemBody(refusalToProblem({ code, ...problemTexts[code]?.facts, ...facts }, status), requestId);
 }
 
-/** The examples of problems that are the same wherever they are answered, by name. */
-export type ProblemExamples = Map<string, Json>;
+/** Answers that are the same wherever the same codes may be answered, by name: the document stays a fifth as long. */
+export type SharedResponses = Map<string, Json>;
 
-function describeExample(examples: ProblemExamples, code: string, status: number, current: unknown): Json {
+function describeExample(code: string, status: number, facts: Json): Json {
   const summary = isPlatformCode(code) ? platformProblems[code].title : (problemTexts[code]?.title ?? code);
-  // What is there now is a thing of the operation's own kind.
-  if (code === 'staleVersion') return { summary, value: exampleProblem(code, status, { current }) };
-  const name = `${code}-${status}`;
-  if (!examples.has(name)) examples.set(name, { summary, value: exampleProblem(code, status, {}) });
-  return { $ref: `#/components/examples/${name}` };
+  return { summary, value: exampleProblem(code, status, facts) };
+}
+
+/** @param current what is there now, for the codes that tell it */
+function describeProblem(status: number, codes: readonly string[], current: unknown): Json {
+  return {
+    description: codes.map((code) => `\`${code}\``).join(', '),
+    headers: headersOf(...(status === 429 || status === 503 ? ['Retry-After'] : [])),
+    content: {
+      'application/problem+json': {
+        schema: {
+          allOf: [
+            { $ref: componentRef('Problem') },
+            { type: 'object', properties: { code: { enum: codes } } },
+          ],
+        },
+        examples: Object.fromEntries(
+          codes.map((code) => [
+            code,
+            describeExample(code, status, code === 'staleVersion' ? { current } : {}),
+          ]),
+        ),
+      },
+    },
+  };
 }
 
 export interface ProblemResponses {
-  readonly components: Components;
-  readonly examples: ProblemExamples;
+  readonly responses: SharedResponses;
   /** Every code with the status that it is answered with. */
   readonly codes: readonly (readonly [code: string, status: number])[];
   /** An example of what the operation answers when it is done. */
@@ -111,33 +130,18 @@ export interface ProblemResponses {
 }
 
 /** Every status that is a problem, with the codes that it may carry and an example of each. */
-export function describeProblems({ examples, codes, done }: ProblemResponses): Json {
+export function describeProblems({ responses, codes, done }: ProblemResponses): Json {
   const codesByStatus = new Map<number, Set<string>>();
   for (const [code, status] of codes)
     codesByStatus.set(status, (codesByStatus.get(status) ?? new Set()).add(code));
   return Object.fromEntries(
     [...codesByStatus].map(([status, found]) => {
       const sorted = [...found].sort();
-      return [
-        String(status),
-        {
-          description: sorted.map((code) => `\`${code}\``).join(', '),
-          headers: headersOf(...(status === 429 || status === 503 ? ['Retry-After'] : [])),
-          content: {
-            'application/problem+json': {
-              schema: {
-                allOf: [
-                  { $ref: componentRef('Problem') },
-                  { type: 'object', properties: { code: { enum: sorted } } },
-                ],
-              },
-              examples: Object.fromEntries(
-                sorted.map((code) => [code, describeExample(examples, code, status, done)]),
-              ),
-            },
-          },
-        },
-      ];
+      // What is there now is a thing of the operation's own kind.
+      if (found.has('staleVersion')) return [String(status), describeProblem(status, sorted, done)];
+      const name = [status, ...sorted].join('.');
+      if (!responses.has(name)) responses.set(name, describeProblem(status, sorted, undefined));
+      return [String(status), { $ref: `#/components/responses/${name}` }];
     }),
   );
 }

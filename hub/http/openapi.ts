@@ -6,8 +6,8 @@ import {
   describeProblems,
   headerComponents,
   headersOf,
-  type ProblemExamples,
   platformCodes,
+  type SharedResponses,
 } from './openapi-responses.ts';
 import { type Components, isJson, type Json, toJsonSchema } from './openapi-schemas.ts';
 import { describeTags } from './openapi-tags.ts';
@@ -25,7 +25,7 @@ export interface OpenapiOptions {
 /** What is written while the operations are described. */
 interface Draft {
   readonly components: Components;
-  readonly examples: ProblemExamples;
+  readonly responses: SharedResponses;
 }
 
 /** `PATCH /api/members/{id}/holds` -> `patchMembersByIdHolds`. */
@@ -197,7 +197,7 @@ everywhere.`;
 
 /** The OpenAPI 3.1 document of everything that is mounted: paths, schemas, and every code that each may refuse with. */
 export function describeApi(options: OpenapiOptions): Json {
-  const draft: Draft = { components: new Map(), examples: new Map() };
+  const draft: Draft = { components: new Map(), responses: new Map() };
   const { endpoints, rawEndpoints = [] } = options;
   const paths = new Map<string, Record<string, Json>>();
   const put = (path: string, method: string, operation: Json): void => {
@@ -222,7 +222,7 @@ export function describeApi(options: OpenapiOptions): Json {
     components: {
       schemas: Object.fromEntries(draft.components),
       headers: headerComponents,
-      examples: Object.fromEntries(draft.examples),
+      responses: Object.fromEntries(draft.responses),
       securitySchemes: describeSecurity(options),
     },
   };

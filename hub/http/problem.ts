@@ -43,6 +43,12 @@ export const platformProblems = {
     title: 'There is nothing at this address',
     nextStep: 'Check the address; /openapi.json names every one that there is.',
   },
+  pageNotBuilt: {
+    status: 404,
+    title: 'The web page and the documentation are not built',
+    nextStep:
+      'Run ./scripts/start once: it builds them. The API works without; /openapi.json describes all of it.',
+  },
   methodNotAllowed: {
     status: 405,
     title: 'This address does not take that method',

@@ -115,8 +115,8 @@ export async function readStaticFiles(directory: string): Promise<StaticFiles> {
   return {
     async answer(ctx) {
       if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return false;
-      const exact =
-        files.get(ctx.path) ?? (ctx.path.endsWith('/') ? files.get(`${ctx.path}index.html`) : undefined);
+      // Pages name their files from the root, so a folder's page is the same with and without the slash.
+      const exact = files.get(ctx.path) ?? files.get(`${ctx.path.replace(/\/$/, '')}/index.html`);
       const isPage = !/\.\w+$/.test(ctx.path) && ctx.accepts('html') !== false;
       const file = exact ?? (isPage ? index : undefined);
       if (file === undefined) return false;

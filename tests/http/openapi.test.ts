@@ -44,17 +44,22 @@ interface JsonSchema {
   required?: string[];
   allOf?: { properties?: { code: { enum: string[] } } }[];
 }
+interface Answered {
+  $ref?: string;
+  description: string;
+  content: Record<string, { schema: JsonSchema }>;
+}
 interface Operation {
   operationId: string;
   parameters: { name: string; in: string; required: boolean; description?: string }[];
   security: unknown[];
-  responses: Record<string, { description: string; content: Record<string, { schema: JsonSchema }> }>;
+  responses: Record<string, Answered>;
   requestBody?: { content: Record<string, { schema: JsonSchema }> };
 }
 const document = describeApi(options) as {
   openapi: string;
   paths: Record<string, Record<string, Operation>>;
-  components: Record<string, Record<string, JsonSchema>>;
+  components: { schemas: Record<string, JsonSchema>; responses: Record<string, Answered> };
 };
 const operations = Object.entries(document.paths).flatMap(([path, item]) =>
   Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
@@ -74,9 +79,9 @@ describe('the OpenAPI document', () => {
     const refs = [...text.matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
     expect(refs.length).toBeGreaterThan(operations.length);
     for (const ref of refs) {
-      const [, kind, name] = /^#\/components\/(schemas|headers|examples)\/([\w-]+)$/.exec(ref) ?? [];
+      const [, kind, name] = /^#\/components\/(schemas|headers|responses)\/([\w.-]+)$/.exec(ref) ?? [];
       expect(name, ref).toBeDefined();
-      expect(document.components[kind!]).toHaveProperty(name!);
+      expect(document.components).toHaveProperty([kind!, name!]);
     }
     expect(text).not.toContain('$defs');
     expect(text).not.toContain('"id":"Thing"');
@@ -100,9 +105,12 @@ describe('the OpenAPI document', () => {
   });
 
   it('names every refusal with its status, and what the platform answers', () => {
-    const codesAt = (path: string, method: string, status: number) =>
-      document.paths[path]![method]!.responses[status]!.content['application/problem+json']!.schema.allOf![1]!
-        .properties!.code.enum;
+    const codesAt = (path: string, method: string, status: number) => {
+      const answered = document.paths[path]![method]!.responses[status]!;
+      const shared = document.components.responses[answered.$ref?.split('/').at(-1) ?? ''];
+      const { content } = shared ?? answered;
+      return content['application/problem+json']!.schema.allOf![1]!.properties!.code.enum;
+    };
     expect(codesAt('/api/named/{id}', 'put', 409)).toEqual(['staleVersion', 'thingLocked']);
     expect(codesAt('/api/named', 'get', 400)).toEqual(['credentialsAmbiguous', 'cursorInvalid', 'invalidRequest']);
     expect(codesAt('/api/named/{id}', 'put', 507)).toEqual(['diskFull']);
@@ -127,8 +135,8 @@ describe('the OpenAPI document', () => {
     expect(put.responses['200']!.content['application/json']!.schema).toEqual({
       $ref: '#/components/schemas/Thing',
     });
-    expect(document.components['schemas']!['Thing']!.required).toEqual(['id', 'size']);
-    expect(document.components['schemas']!['ThingInput']!.required).toEqual(['id']);
+    expect(document.components.schemas['Thing']!.required).toEqual(['id', 'size']);
+    expect(document.components.schemas['ThingInput']!.required).toEqual(['id']);
   });
 
   it('refuses two schemas of one name', () => {

@@ -1,0 +1,139 @@
+import '../shell/tokens.css';
+import './docs.css';
+import { ApiProblem, ask, useCsrfToken } from '../live/api.ts';
+import { theme } from '../shell/theme.svelte.ts';
+
+/** What of Swagger UI is used; its files are copied beside this page, see vite.config.ts. */
+interface SwaggerRequest {
+  readonly loadSpec?: boolean;
+  readonly method?: string;
+  readonly headers: Record<string, string>;
+  credentials?: RequestCredentials;
+}
+interface SwaggerBundle {
+  (options: {
+    readonly spec: unknown;
+    readonly domNode: HTMLElement;
+    readonly validatorUrl: null;
+    readonly deepLinking: boolean;
+    readonly docExpansion: 'none';
+    readonly filter: boolean;
+    readonly defaultModelsExpandDepth: number;
+    readonly displayRequestDuration: boolean;
+    readonly requestInterceptor: (request: SwaggerRequest) => Promise<SwaggerRequest>;
+  }): unknown;
+}
+declare global {
+  interface Window {
+    readonly SwaggerUIBundle?: SwaggerBundle;
+  }
+}
+
+const find = <T extends Element>(selector: string, kind: new () => T): T => {
+  const found = document.querySelector(selector);
+  if (!(found instanceof kind)) throw new Error(`the page has no ${selector}`);
+  return found;
+};
+const status = find('#session', HTMLElement);
+const form = find('#sign-in', HTMLFormElement);
+const signOut = find('#sign-out', HTMLButtonElement);
+const documentation = find('#documentation', HTMLElement);
+
+const wordsOf = (problem: unknown): string =>
+  problem instanceof ApiProblem
+    ? [problem.message, problem.nextStep].filter(Boolean).join('. ')
+    : String(problem);
+
+/** The token of the session as it is now, null when nobody is signed in. */
+async function readSession(): Promise<string | null> {
+  try {
+    const session = await ask('get', '/auth/session');
+    useCsrfToken(session.csrfToken ?? '');
+    status.textContent = `Signed in as ${session.account?.displayName ?? 'nobody'}: what you try is done in your name.`;
+    form.hidden = true;
+    signOut.hidden = false;
+    return session.csrfToken;
+  } catch (problem) {
+    const isNobody = problem instanceof ApiProblem && problem.status === 401;
+    status.textContent = isNobody
+      ? 'Nobody is signed in. Sign in here, or give a token under Authorize.'
+      : wordsOf(problem);
+    form.hidden = !isNobody;
+    signOut.hidden = true;
+    return null;
+  }
+}
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const fields = new FormData(form);
+  const text = (name: string): string => String(fields.get(name) ?? '');
+  ask('post', '/auth/session', { body: { username: text('username'), password: text('password') } }).then(
+    async () => {
+      form.reset();
+      await readSession();
+    },
+    (problem: unknown) => {
+      status.textContent = wordsOf(problem);
+    },
+  );
+});
+signOut.addEventListener('click', () => {
+  void ask('delete', '/auth/session').then(readSession, readSession);
+});
+
+/** A token speaks for itself, without the session; else a write carries the session's token, as the UI's do. */
+async function intercept(request: SwaggerRequest): Promise<SwaggerRequest> {
+  if (request.loadSpec === true) return request;
+  if (Object.keys(request.headers).some((name) => name.toLowerCase() === 'authorization'))
+    request.credentials = 'omit';
+  else if ((request.method ?? 'GET').toUpperCase() !== 'GET')
+    request.headers['X-CSRF-Token'] = (await readSession()) ?? '';
+  return request;
+}
+
+/** Read here: Swagger UI would take the text for YAML, and be some seconds about it. */
+async function readDocument(): Promise<unknown> {
+  const answer = await fetch('/openapi.json');
+  if (!answer.ok) throw new Error(`/openapi.json: ${answer.status}`);
+  return answer.json();
+}
+
+function load<T extends 'script' | 'link'>(
+  tag: T,
+  attributes: Readonly<Record<string, string>>,
+): Promise<void> {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  element.addEventListener('load', () => resolve());
+  element.addEventListener('error', () =>
+    reject(new Error(`${Object.values(attributes).join(' ')} is missing`)),
+  );
+  document.head.append(element);
+  return promise;
+}
+
+document.documentElement.classList.toggle('dark-mode', theme.dark);
+void readSession();
+try {
+  const [spec] = await Promise.all([
+    readDocument(),
+    load('link', { rel: 'stylesheet', href: '/docs/swagger-ui.css' }),
+    load('script', { src: '/docs/swagger-ui-bundle.js' }),
+  ]);
+  documentation.textContent = '';
+  window.SwaggerUIBundle?.({
+    spec,
+    domNode: documentation,
+    validatorUrl: null,
+    deepLinking: true,
+    docExpansion: 'none',
+    filter: true,
+    defaultModelsExpandDepth: 0,
+    displayRequestDuration: true,
+    requestInterceptor: intercept,
+  });
+} catch (cause) {
+  documentation.textContent = `The documentation is not complete (${wordsOf(cause)}). Build the web UI again: ./scripts/start`;
+}
