@@ -27,7 +27,7 @@ export const pageShape = {
   count: z
     .stringbool({ truthy: ['true'], falsy: ['false'] })
     .default(false)
-    .meta({ description: '`true`: the answer also has `total`, all that fit' }),
+    .meta({ enum: ['true', 'false'], description: '`true`: the answer also has `total`, all that fit' }),
 };
 
 /** `sort` of a list: one of these keys, or the same with `-` in front for the other way round. */

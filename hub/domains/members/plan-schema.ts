@@ -88,5 +88,8 @@ export const planListQuerySchema = z.strictObject({
   active: z
     .stringbool({ truthy: ['true'], falsy: ['false'] })
     .optional()
-    .meta({ description: '`true`: only plans that new memberships may use; `false`: only the others' }),
+    .meta({
+      enum: ['true', 'false'],
+      description: '`true`: only plans that new memberships may use; `false`: only the others',
+    }),
 });
