@@ -24,6 +24,8 @@ import { createApp } from './http/app.ts';
 import { authorityEndpoint } from './http/authority-endpoint.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import { healthEndpoint } from './http/health.ts';
+import { Idempotency } from './http/idempotency.ts';
+import { idempotencyHealth } from './http/idempotency-health.ts';
 import { createLiveEvents } from './http/live-events.ts';
 import { liveHealth } from './http/live-health.ts';
 import { openapiEndpoint } from './http/openapi.ts';
@@ -255,8 +257,11 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     ...health.rawEndpoints,
     ...(tls === undefined ? [] : [authorityEndpoint(tls)]),
   ];
+  const idempotency = new Idempotency({ store, clock, log: log.child({ subsystem: 'http' }) });
+  health.add(idempotencyHealth(idempotency, clock));
   const app = createApp({
     endpoints,
+    idempotency,
     rawEndpoints: [
       ...openRaw,
       openapiEndpoint({
@@ -295,6 +300,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
           done = (await store.transact('changes.prune', (tx) => pruneChanges(tx, changeRetention))).isDone;
       },
     },
+    { name: 'repetitions', everyMs: minuteMs, run: () => idempotency.prune() },
     { name: 'clock', everyMs: minuteMs, run: () => clock.saveMark() },
   ];
   const running = runChores(

@@ -10,6 +10,7 @@ import { CsvAnswers } from './csv-answer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { assertEndpoints } from './endpoint-check.ts';
 import { callerOf, contextOf, type Exchange, openExchange } from './exchange.ts';
+import type { Idempotency } from './idempotency.ts';
 import { answerProblem, errorToProblem, type Problem, platformProblem } from './problem.ts';
 import { BoundedCounters, defaultLocalFactor, limitRate } from './rate-limit.ts';
 import type { AnyRequest, AnyResponse, RawEndpoint } from './raw-endpoint.ts';
@@ -32,6 +33,8 @@ export interface AppOptions {
   /** The built UI; without it only the API answers. */
   readonly staticFiles?: StaticFiles;
   readonly bodyLimitBytes?: number;
+  /** Keeps the answers of writes that come with an Idempotency-Key. */
+  readonly idempotency?: Idempotency;
   /** How many times the rate limits callers on the box itself have; without it `defaultLocalFactor`. */
   readonly localRateFactor?: number;
   readonly log: Logger;
@@ -239,6 +242,7 @@ export function createApp(options: AppOptions): App {
     authenticator: options.authenticator,
     bodyReaderFor: (limitBytes) => (limitBytes === undefined ? readBody : createBodyReader(limitBytes)),
     csvAnswers: new CsvAnswers(log),
+    idempotency: options.idempotency,
   };
   const limits: Limits = {
     counters: new BoundedCounters(maxRateCounters),

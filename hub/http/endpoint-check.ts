@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { permissions } from '#hub/domains/identity/schema.ts';
 import { Fault } from '#hub/kernel/result.ts';
 import type { Access, Endpoint } from './endpoint.ts';
@@ -23,6 +24,15 @@ function accessProblem(access: Access | undefined): string | undefined {
       ? undefined
       : 'is open and does not say why that is safe';
   return 'declares no access';
+}
+
+const secretName = /(^|[a-z])(token|secret|password|recoveryCode)$|^code$/i;
+
+/** Fields of the answer to a write that look like a secret. */
+function secretFields({ method, response, access, answerIsSecret }: Endpoint): readonly string[] {
+  // Without a caller no answer is kept at all.
+  if (method === 'GET' || 'open' in access || answerIsSecret || !(response instanceof z.ZodObject)) return [];
+  return Object.keys(response.shape).filter((name) => secretName.test(name));
 }
 
 /**
@@ -51,6 +61,11 @@ export function assertEndpoints(
       problems.push(`${name} has path parameters and no schema for them`);
     if (!(ratePerMinute >= 1)) problems.push(`${name} has no rate limit`);
   }
+  for (const endpoint of endpoints)
+    for (const field of secretFields(endpoint))
+      problems.push(
+        `${endpoint.method} ${endpoint.path} answers with ${field}: declare answerIsSecret, so that it is not kept`,
+      );
   if (problems.length > 0)
     throw new Fault('endpointsInvalid', `the hub does not start:\n  ${problems.join('\n  ')}`);
 }

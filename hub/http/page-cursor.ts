@@ -4,10 +4,7 @@ import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
 
-export interface CursorInvalid extends Refusal<'cursorInvalid'> {
-  readonly title: string;
-  readonly nextStep: string;
-}
+export type CursorInvalid = Refusal<'cursorInvalid'>;
 /** For `refusals` of every list that is read page by page. */
 export const pageRefusals = { cursorInvalid: 400 } as const;
 
@@ -39,11 +36,7 @@ export interface PageRequest {
 
 const cursorSchema = z.tuple([z.string()], z.union([z.string(), z.number()]));
 
-export const cursorInvalid: CursorInvalid = {
-  code: 'cursorInvalid',
-  title: 'The cursor belongs to another list, or to another sort or filter of it',
-  nextStep: 'Leave `cursor` out to begin at the first page, and change sort and filters only there.',
-};
+export const cursorInvalid: CursorInvalid = { code: 'cursorInvalid' };
 
 /** Names sort and filters, so that a cursor counts for these alone. */
 function nameList({ limit: _limit, cursor: _cursor, count: _count, ...list }: PageQuery): string {

@@ -359,8 +359,8 @@ const listAndWriteTexts = {
     nextStep: 'Load what is there now (`current`), look at it, and make your change again.',
   },
   cursorInvalid: {
-    title: 'The cursor does not belong to this list',
-    nextStep: 'Begin again without `cursor`.',
+    title: 'The cursor belongs to another list, or to another sort or filter of it',
+    nextStep: 'Leave `cursor` out to begin at the first page; change sort and filters only there.',
   },
 } as const satisfies Readonly<Record<string, ProblemText>>;
 

@@ -74,6 +74,33 @@ export const platformProblems = {
     title: 'If-Match and the body name two different versions',
     nextStep: 'Name the version once, in the header or in the body.',
   },
+  idempotencyKeyInvalid: {
+    status: 400,
+    title: 'The Idempotency-Key is not one',
+    nextStep: 'Send 1 to 255 visible ASCII characters, a new random UUID for each write.',
+  },
+  idempotencyKeyReused: {
+    status: 422,
+    title: 'This Idempotency-Key was used for another request',
+    nextStep: 'Send a new key with a new request, and the same key only with the very same request.',
+  },
+  idempotencyKeyInUse: {
+    status: 409,
+    title: 'The first request with this Idempotency-Key is still under way',
+    nextStep: 'Repeat the request when the time of the Retry-After header has passed.',
+  },
+  idempotencyOutcomeUnknown: {
+    status: 409,
+    title: 'This request was begun before, and nobody knows how it ended',
+    nextStep:
+      'Look whether its change is there (the audit log has it, at `firstAt` or just after); if not, send it under a new key.',
+  },
+  idempotencyAnswerNotKept: {
+    status: 409,
+    title:
+      'This request was carried out before; its answer is not kept, since it holds a secret or is too large',
+    nextStep: 'Read what it made. A secret that was lost is replaced by making a new one.',
+  },
   bodyTooLarge: { status: 413, title: 'The body is too large', nextStep: 'Send less at once.' },
   bodyNotJson: {
     status: 415,

@@ -3,9 +3,10 @@ import { assert, type Refusal } from '#hub/kernel/result.ts';
 import { admit } from './admission.ts';
 import type { Authenticator } from './auth.ts';
 import { answerCsv, type CsvAnswers, csvMediaType, pagingErrors } from './csv-answer.ts';
-import type { Endpoint, ParsedCall } from './endpoint.ts';
+import type { Endpoint, ParsedCall, Principal } from './endpoint.ts';
 import { entityTagOf, isKnown } from './entity-tag.ts';
 import { callerOf, contextOf, type Exchange } from './exchange.ts';
+import type { Idempotency, KeyedAsk } from './idempotency.ts';
 import { applyPrecondition, type Precondition } from './precondition.ts';
 import { answerProblem, type Problem, platformProblem, problemBody, refusalToProblem } from './problem.ts';
 import type { createBodyReader } from './request-body.ts';
@@ -18,6 +19,8 @@ export interface ServingParts {
   /** For bodies of at most so many bytes; undefined is the limit of the whole interface. */
   readonly bodyReaderFor: (limitBytes: number | undefined) => ReturnType<typeof createBodyReader>;
   readonly csvAnswers: CsvAnswers;
+  /** Without it the header Idempotency-Key has no meaning. */
+  readonly idempotency: Idempotency | undefined;
 }
 
 /** An answer as it goes out, so that it can also be kept. */
@@ -121,6 +124,19 @@ function send(ctx: Context, answer: RenderedAnswer): void {
   ctx.set('Content-Type', answer.mediaType);
 }
 
+const keyedAsk = (
+  endpoint: Endpoint,
+  ctx: Context,
+  { key, principal, body }: { readonly key: string; readonly principal: Principal; readonly body: unknown },
+): KeyedAsk => ({
+  key,
+  caller: `${principal.kind} ${principal.accountId}`,
+  endpoint: `${endpoint.method} ${endpoint.path}`,
+  target: ctx.path.replace(/\/$/, '') + ctx.search,
+  body,
+  isSecret: endpoint.answerIsSecret,
+});
+
 /** Admission, format, body, preconditions, parsing, handler, answer. */
 export function serveEndpoint(parts: ServingParts, endpoint: Endpoint): Middleware {
   const readBody = parts.bodyReaderFor(endpoint.bodyLimitBytes);
@@ -157,6 +173,15 @@ export function serveEndpoint(parts: ServingParts, endpoint: Endpoint): Middlewa
       const problem = answerCsv(ctx, parts.csvAnswers, endpoint.csv, call);
       return problem === null ? undefined : refuseWith(problem);
     }
-    send(ctx, await invoke(endpoint, call, guarded.isConditional));
+    const work = (): Promise<RenderedAnswer> => invoke(endpoint, call, guarded.isConditional);
+    const { 'idempotency-key': key } = ctx.req.headers;
+    // Nobody is who they are at an open endpoint, so that there is nobody whose key it could be.
+    if (key === undefined || isRead || principal === null || parts.idempotency === undefined)
+      return send(ctx, await work());
+    const ask = keyedAsk(endpoint, ctx, { key: String(key), principal, body: guarded.body });
+    const once = await parts.idempotency.answerOnce(ask, work);
+    if (!once.ok) return refuseWith(once.problem);
+    if (once.isReplay) ctx.set('Idempotency-Replayed', 'true');
+    send(ctx, once.answer);
   };
 }

@@ -112,7 +112,11 @@ describe('the OpenAPI document', () => {
       return content['application/problem+json']!.schema.allOf![1]!.properties!.code.enum;
     };
     expect(codesAt('/api/named/{id}', 'put', 409)).toEqual(['staleVersion', 'thingLocked']);
-    expect(codesAt('/api/named', 'get', 400)).toEqual(['credentialsAmbiguous', 'cursorInvalid', 'invalidRequest']);
+    expect(codesAt('/api/named', 'get', 400)).toEqual([
+      'credentialsAmbiguous',
+      'cursorInvalid',
+      'invalidRequest',
+    ]);
     expect(codesAt('/api/named/{id}', 'put', 507)).toEqual(['diskFull']);
     for (const endpoint of options.endpoints) {
       const operation = document.paths[endpoint.path]![endpoint.method.toLowerCase()]!;

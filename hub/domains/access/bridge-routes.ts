@@ -43,6 +43,7 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'bridge.manage' },
     body: z.strictObject({ name: nameSchema }),
     response: tokenSchema,
+    answerIsSecret: true,
     status: 201,
     refusals: {},
     handle: async ({ principal, body }) =>
@@ -56,6 +57,7 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'bridge.manage' },
     params,
     response: tokenSchema,
+    answerIsSecret: true,
     refusals: { bridgeNotFound: 404 },
     async handle(call) {
       const renewed = await renewToken(parts, actorOf(call.principal), call.params.id);

@@ -77,6 +77,7 @@ function claiming(deps: IdentityDeps): readonly Endpoint[] {
       access: { permission: 'system.manage' },
       body: emptySchema,
       response: claimCodeSchema,
+      answerIsSecret: true,
       status: 201,
       refusals: { alreadyClaimed: 409 },
       async handle({ principal }) {

@@ -1,0 +1,286 @@
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import { assertEndpoints } from '#hub/http/endpoint-check.ts';
+import { Idempotency, type IdempotencyBounds, idempotencyBounds } from '#hub/http/idempotency.ts';
+import { idempotencyHealth } from '#hub/http/idempotency-health.ts';
+import { Fault, ok, refuse } from '#hub/kernel/result.ts';
+import { openStore } from '#hub/store/open-store.ts';
+import { hubTables } from '#hub/tables.ts';
+import { ask, authenticator, folder, logInto, serve } from './support.ts';
+
+const startMs = Date.parse('2026-11-23T12:00:00Z');
+
+/** A real store, its clock, and the app of one endpoint that counts how often it was carried out. */
+async function open(bounds: Partial<IdempotencyBounds> = {}) {
+  const clock = { ms: startMs, nowMs: () => clock.ms, monotonicMs: () => clock.ms };
+  const { log } = logInto();
+  const store = await openStore({
+    path: path.join(folder(), 'hub.sqlite'),
+    key: randomBytes(32),
+    registry: hubTables,
+    migrationsDir: path.resolve(import.meta.dirname, '../../migrations/sqlite'),
+    clock,
+    log,
+  });
+  onTestFinished(() => store.close());
+  const makeIdempotency = () =>
+    new Idempotency({ store, clock, log, bounds: { ...idempotencyBounds, ...bounds } });
+  const idempotency = makeIdempotency();
+  const done: string[] = [];
+  const { promise: gate, resolve: openGate } = Promise.withResolvers<void>();
+  const endpoint = (spec: { readonly path: string; readonly answerIsSecret?: true }) =>
+    defineEndpoint({
+      ...spec,
+      method: 'POST',
+      summary: 'Orders',
+      tag: 'orders',
+      access: { permission: 'member.read' },
+      body: z.strictObject({ what: z.string(), version: z.number().optional() }),
+      response: z.strictObject({ id: z.string(), version: z.number(), what: z.string() }),
+      status: 201,
+      refusals: { soldOut: 409, machineAsleep: 503 },
+      async handle({ body: { what } }) {
+        done.push(what);
+        if (what === 'slow') await gate;
+        if (what === 'soldOut') return refuse({ code: 'soldOut' });
+        if (what === 'asleep') return refuse({ code: 'machineAsleep' });
+        if (what === 'busy') throw new Fault('storeBusy', 'queue full');
+        if (what === 'bug') throw new Error('in the middle');
+        const headers = what === 'cookie' ? { 'Set-Cookie': 'secret=1' } : {};
+        return ok({ body: { id: String(done.length), version: 1, what }, headers });
+      },
+    });
+  const endpoints = [
+    endpoint({ path: '/api/orders' }),
+    endpoint({ path: '/api/orders/second' }),
+    endpoint({ path: '/api/orders/secret', answerIsSecret: true }),
+  ];
+  const bob = {
+    ...authenticator,
+    authenticate: async (caller: Parameters<typeof authenticator.authenticate>[0]) => {
+      const known = await authenticator.authenticate({
+        ...caller,
+        headers: { ...caller.headers, authorization: 'Bearer ada' },
+      });
+      return caller.headers.authorization === 'Bearer bob' && known.ok && known.value !== null
+        ? ok({ ...known.value, accountId: 'bob' })
+        : known;
+    },
+  };
+  const { origin } = await serve({ endpoints, idempotency, authenticator: bob });
+  const post = async (key: string | null, body: object, options: { at?: string; as?: string } = {}) => {
+    const answer = await fetch(origin + (options.at ?? '/api/orders'), {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${options.as ?? 'ada'}`,
+        ...(key === null ? {} : { 'idempotency-key': key }),
+      },
+      body: JSON.stringify(body),
+    });
+    return {
+      status: answer.status,
+      replayed: answer.headers.get('idempotency-replayed'),
+      retryAfter: answer.headers.get('retry-after'),
+      etag: answer.headers.get('etag'),
+      type: answer.headers.get('content-type'),
+      body: (await answer.json()) as Record<string, unknown>,
+    };
+  };
+  const countKept = async () => (await store.read.selectFrom('keyed_request').select('id').execute()).length;
+  return { store, clock, idempotency, makeIdempotency, done, openGate, post, origin, countKept };
+}
+
+describe('a write with an Idempotency-Key', () => {
+  it('is carried out once: the same request again gets the same answer and says so', async () => {
+    const { post, done } = await open();
+    const first = await post('k1', { what: 'drill' });
+    const second = await post('k1', { what: 'drill' }, { at: '/api/orders/' });
+    expect(first).toMatchObject({ status: 201, replayed: null, body: { id: '1', what: 'drill' } });
+    expect(second).toEqual({ ...first, replayed: 'true' });
+    expect(first.etag).toMatch(/^"1-/);
+    expect(done).toEqual(['drill']);
+    expect((await post(null, { what: 'drill' })).body).toMatchObject({ id: '2' });
+  });
+
+  it('with another body, query or version under the same key is refused and changes nothing', async () => {
+    const { post, done, origin } = await open();
+    await post('k1', { what: 'drill' });
+    for (const other of [await post('k1', { what: 'saw' }), await post('k1', { what: 'drill', version: 2 })])
+      expect(other).toMatchObject({ status: 422, body: { code: 'idempotencyKeyReused' } });
+    expect(done).toEqual(['drill']);
+    const { port } = new URL(origin);
+    const headers = {
+      'content-type': 'application/json',
+      authorization: 'Bearer ada',
+      'idempotency-key': 'k1',
+      'if-match': '"7"',
+    };
+    const conditional = await ask({
+      port,
+      path: '/api/orders',
+      method: 'POST',
+      headers,
+      body: '{"what":"drill"}',
+    });
+    expect(conditional.json()).toMatchObject({ code: 'idempotencyKeyReused' });
+  });
+
+  it('has nothing to do with the keys of another caller or another endpoint', async () => {
+    const { post, done } = await open();
+    await post('k1', { what: 'drill' });
+    expect(await post('k1', { what: 'saw' }, { as: 'bob' })).toMatchObject({ status: 201, replayed: null });
+    expect(await post('k1', { what: 'axe' }, { at: '/api/orders/second' })).toMatchObject({ status: 201 });
+    expect(done).toEqual(['drill', 'saw', 'axe']);
+  });
+
+  it('waits for nobody: while the first is under way the second is told to come back', async () => {
+    const { post, done, openGate } = await open();
+    const first = post('k1', { what: 'slow' });
+    await expect.poll(() => done).toEqual(['slow']);
+    expect(await post('k1', { what: 'slow' })).toMatchObject({
+      status: 409,
+      retryAfter: '1',
+      body: { code: 'idempotencyKeyInUse' },
+    });
+    expect(await post('k1', { what: 'other' })).toMatchObject({ status: 422 });
+    openGate();
+    expect(await first).toMatchObject({ status: 201 });
+    expect(await post('k1', { what: 'slow' })).toMatchObject({ status: 201, replayed: 'true' });
+  });
+
+  it('repeats a refusal too, but not one that only says "later"', async () => {
+    const { post, done } = await open();
+    const refused = await post('k1', { what: 'soldOut' });
+    expect(refused).toMatchObject({
+      status: 409,
+      type: 'application/problem+json',
+      body: { code: 'soldOut' },
+    });
+    expect(await post('k1', { what: 'soldOut' })).toEqual({ ...refused, replayed: 'true' });
+    for (const what of ['asleep', 'busy']) {
+      expect(await post(what, { what })).toMatchObject({ status: 503, replayed: null });
+      expect(await post(what, { what })).toMatchObject({ status: 503, replayed: null });
+    }
+    expect(done).toEqual(['soldOut', 'asleep', 'asleep', 'busy', 'busy']);
+  });
+
+  it('says that it does not know when the hub broke in the middle, also after a restart', async () => {
+    const { post, done, makeIdempotency, clock } = await open();
+    expect((await post('k1', { what: 'bug' })).status).toBe(500);
+    const again = await post('k1', { what: 'bug' });
+    expect(again).toMatchObject({
+      status: 409,
+      body: { code: 'idempotencyOutcomeUnknown', firstAt: new Date(clock.ms).toISOString() },
+    });
+    expect(done).toEqual(['bug']);
+    // What a hub that was killed leaves behind: begun, and no word of how it ended.
+    const keyed = {
+      key: 'k2',
+      caller: 'account ada',
+      endpoint: 'POST /api/orders',
+      target: '/api/orders',
+      body: { what: 'drill' },
+      isSecret: false,
+    };
+    const never = new Promise<never>(() => undefined);
+    const begun = Promise.withResolvers<void>();
+    void makeIdempotency().answerOnce(keyed, async () => {
+      begun.resolve();
+      return never;
+    });
+    await begun.promise;
+    expect(await post('k2', { what: 'drill' })).toMatchObject({
+      status: 409,
+      body: { code: 'idempotencyOutcomeUnknown' },
+    });
+  });
+
+  it('never has an answer kept that holds a secret or a cookie, or is too large', async () => {
+    const { post, done, store } = await open({ answerBytes: 100 });
+    const secret = { at: '/api/orders/secret' };
+    expect((await post('k1', { what: 'token' }, secret)).status).toBe(201);
+    expect((await post('k2', { what: 'cookie' })).status).toBe(201);
+    expect((await post('k3', { what: 'x'.repeat(100) })).status).toBe(201);
+    for (const again of [
+      await post('k1', { what: 'token' }, secret),
+      await post('k2', { what: 'cookie' }),
+      await post('k3', { what: 'x'.repeat(100) }),
+    ])
+      expect(again).toMatchObject({
+        status: 409,
+        body: { code: 'idempotencyAnswerNotKept', firstStatus: 201 },
+      });
+    expect(done).toHaveLength(3);
+    const kept = await store.read.selectFrom('keyed_request').select(['body', 'headers']).execute();
+    expect(kept).toEqual([1, 2, 3].map(() => ({ body: null, headers: '{}' })));
+  });
+
+  it('is forgotten after a day', async () => {
+    const { post, done, clock, idempotency, countKept } = await open();
+    await post('k1', { what: 'drill' });
+    clock.ms += idempotencyBounds.keepMs - 1;
+    await idempotency.prune();
+    expect(await post('k1', { what: 'drill' })).toMatchObject({ replayed: 'true' });
+    clock.ms += 1;
+    expect(await post('k1', { what: 'saw' })).toMatchObject({ status: 201, replayed: null });
+    expect(await post('k1', { what: 'saw' })).toMatchObject({ status: 201, replayed: 'true' });
+    expect(done).toEqual(['drill', 'saw']);
+    clock.ms += idempotencyBounds.keepMs + 1;
+    await idempotency.prune();
+    expect(await countKept()).toBe(0);
+  });
+
+  it('makes room by dropping the oldest when there are too many, and the health report says so', async () => {
+    const { post, idempotency, clock, countKept } = await open({ rows: 3 });
+    const { findings } = idempotencyHealth(idempotency, clock);
+    for (const key of ['a', 'b', 'c']) await post(key, { what: key });
+    expect([await countKept(), await findings?.()]).toEqual([3, []]);
+    clock.ms += 1;
+    await post('d', { what: 'd' });
+    expect(await countKept()).toBe(3);
+    expect(await post('d', { what: 'd' })).toMatchObject({ replayed: 'true' });
+    expect(await post('b', { what: 'b' })).toMatchObject({ replayed: 'true' });
+    expect(await findings?.()).toMatchObject([{ id: 'repetitions.full', severity: 'warning' }]);
+  });
+
+  it.each(['', 'two words', 'ä', 'x'.repeat(256)])('is refused with the key %j', async (key) => {
+    const { origin, done } = await open();
+    const { port } = new URL(origin);
+    const answer = await ask({
+      port,
+      path: '/api/orders',
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: 'Bearer ada',
+        'idempotency-key': key,
+      },
+      body: '{"what":"drill"}',
+    });
+    expect([answer.status, answer.json()]).toMatchObject([400, { code: 'idempotencyKeyInvalid' }]);
+    expect(done).toEqual([]);
+  });
+});
+
+describe('an endpoint whose answer looks like a secret', () => {
+  it('does not start without saying so', () => {
+    const make = (answerIsSecret: { answerIsSecret?: true }) =>
+      defineEndpoint({
+        ...answerIsSecret,
+        method: 'POST',
+        path: '/api/keys',
+        summary: 'Makes a key',
+        tag: 'keys',
+        access: { signedIn: true },
+        response: z.strictObject({ apiToken: z.string() }),
+        refusals: {},
+        handle: async () => ok({ body: { apiToken: 'x' } }),
+      });
+    expect(() => assertEndpoints([make({})])).toThrow('POST /api/keys answers with apiToken');
+    expect(() => assertEndpoints([make({ answerIsSecret: true })])).not.toThrow();
+  });
+});
