@@ -31,7 +31,8 @@ const secretName = /(^|[a-z])(token|secret|password|recoveryCode)$|^code$/i;
 /** Fields of the answer to a write that look like a secret. */
 function secretFields({ method, response, access, answerIsSecret }: Endpoint): readonly string[] {
   // Without a caller no answer is kept at all.
-  if (method === 'GET' || 'open' in access || answerIsSecret || !(response instanceof z.ZodObject)) return [];
+  if (method === 'GET' || answerIsSecret || !(response instanceof z.ZodObject)) return [];
+  if (accessProblem(access) !== undefined || 'open' in access) return [];
   return Object.keys(response.shape).filter((name) => secretName.test(name));
 }
 

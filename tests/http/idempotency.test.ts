@@ -237,7 +237,10 @@ describe('a write with an Idempotency-Key', () => {
   it('makes room by dropping the oldest when there are too many, and the health report says so', async () => {
     const { post, idempotency, clock, countKept } = await open({ rows: 3 });
     const { findings } = idempotencyHealth(idempotency, clock);
-    for (const key of ['a', 'b', 'c']) await post(key, { what: key });
+    for (const key of ['a', 'b', 'c']) {
+      await post(key, { what: key });
+      clock.ms += 1;
+    }
     expect([await countKept(), await findings?.()]).toEqual([3, []]);
     clock.ms += 1;
     await post('d', { what: 'd' });

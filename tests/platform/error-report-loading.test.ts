@@ -5,7 +5,9 @@ import { expect, it } from 'vitest';
 import { Appliance } from '#tests/_support/appliance.ts';
 
 /** Writes down every module that a process and its Workers load. */
-async function startNotingModules(env: Record<string, string>): Promise<{ modules: string; parts: unknown[] }> {
+async function startNotingModules(
+  env: Record<string, string>,
+): Promise<{ modules: string; parts: unknown[] }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mc-mod-'));
   const list = path.join(folder, 'modules');
   const hook = path.join(folder, 'hook.mjs');

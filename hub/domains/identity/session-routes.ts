@@ -248,6 +248,7 @@ export function sessionEndpoints(deps: Deps): readonly Endpoint[] {
       access: { signedIn: true },
       body: passwordChangeSchema,
       response: currentSessionSchema,
+      answerIsSecret: true,
       ratePerMinute: 60,
       refusals: {
         noAccount: 409,
