@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { type Chore, runChores } from './chores.ts';
 import { composeHealth } from './compose-health.ts';
+import { activityEndpoints } from './domains/access/activity-routes.ts';
 import { listBridges, renewToken } from './domains/access/bridge-workflow.ts';
 import { processTimers } from './domains/access/context.ts';
 import { accessEndpoints } from './domains/access/routes.ts';
@@ -16,7 +17,7 @@ import { openTokenKeys } from './domains/identity/token-keys.ts';
 import { loadSite } from './domains/identity/workflow.ts';
 import { advanceDueMemberships } from './domains/members/membership-workflow.ts';
 import { createPlanInside } from './domains/members/plan-workflow.ts';
-import { findMember, findMemberNames } from './domains/members/repository.ts';
+import { findMember, findMemberNames, listMemberParts } from './domains/members/repository.ts';
 import { memberEndpoints } from './domains/members/routes.ts';
 import { loadAdmissionFacts, type MemberDeps, subjectExists } from './domains/members/workflow.ts';
 import { eventTopics } from './domains/notifications/topic-schema.ts';
@@ -247,6 +248,12 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     ...identityEndpoints(identityDeps),
     ...memberEndpoints(memberDeps),
     ...accessEndpoints(access),
+    ...activityEndpoints({
+      store,
+      loadMemberNames: findMemberNames,
+      loadMemberParts: async (reader, id) =>
+        (await findMember(reader, id)) === undefined ? null : listMemberParts(reader, id),
+    }),
   ];
   const probes = {
     store: async () => void (await store.read.selectFrom('migration').select('number').limit(1).execute()),

@@ -95,6 +95,7 @@ export type CheckRequest = z.infer<typeof checkRequestSchema>;
 export const checkAnswerSchema = z.strictObject({
   granted: z.boolean(),
   reason: denyReasonSchema.nullable(),
+  message: z.string().meta({ description: 'The sentence of `why`, as programs of the platform read it' }),
   why: whySchema,
   checks: z.array(wordedCheckSchema),
   rule: named,

@@ -145,10 +145,12 @@ export async function explainAccess(
   const rule = document.rules.find((candidate) => candidate.id === decision.ruleId) ?? null;
   const { epoch } = await findPolicyState(read);
   const applied = status?.applied ?? null;
+  const why = wordDecision(decision, rule?.name ?? null);
   return ok({
     granted: decision.granted,
     reason: decision.reason,
-    why: wordDecision(decision, rule?.name ?? null),
+    message: why.sentence,
+    why,
     checks: wordChecks(decision.checks),
     rule: rule === null ? null : { id: rule.id, name: rule.name },
     portal: { id: portal.id, name: portal.name },

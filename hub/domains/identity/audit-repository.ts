@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { AppendColumns, StateColumns } from '#hub/store/database.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { AuditLink, AuditPayload } from './audit-chain.ts';
@@ -128,6 +129,39 @@ export async function listAudit(reader: Reader, filter: AuditFilter): Promise<re
     query = query.where('audit_entry.target_table', '=', filter.targetTable);
   return (await query.execute()).map(rowToAudit);
 }
+
+/** Entries about any of these, the newest first; with `beforeId` only older ones. */
+export async function listAuditOf(
+  reader: Reader,
+  filter: {
+    readonly targetIds: readonly string[];
+    readonly beforeId: string | undefined;
+    readonly limit: number;
+  },
+): Promise<readonly AuditRow[]> {
+  let query = entries(reader)
+    .where('audit_entry.target_id', 'in', filter.targetIds)
+    .orderBy('audit_entry.id', 'desc')
+    .limit(filter.limit);
+  if (filter.beforeId !== undefined) query = query.where('audit_entry.id', '<', filter.beforeId);
+  return (await query.execute()).map(rowToAudit);
+}
+
+const factsSchema = z.record(z.string(), z.unknown());
+
+/** A payload that somebody broke past the hub must not take a whole page down; verifying the chain names it. */
+export function parseFacts(row: AuditRow): Record<string, unknown> | null {
+  if (typeof row.payload === 'string') return null;
+  try {
+    return factsSchema.parse(JSON.parse(row.payload.body));
+  } catch {
+    return null;
+  }
+}
+
+/** Null for whoever has no name, and once it was emptied. */
+export const actorNameOf = ({ payload }: AuditRow): string | null =>
+  typeof payload === 'string' ? null : payload.actorName;
 
 export async function findAudit(reader: Reader, id: string): Promise<AuditRow | null> {
   const row = await entries(reader).where('audit_entry.id', '=', id).executeTakeFirst();

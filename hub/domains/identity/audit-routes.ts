@@ -1,8 +1,8 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
-import { type AuditRow, listAudit } from './audit-repository.ts';
+import { type AuditRow, actorNameOf, listAudit, parseFacts } from './audit-repository.ts';
 import { emptyAuditPayload, verifyAudit } from './audit-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
 import {
@@ -17,30 +17,19 @@ import {
 type Deps = Pick<IdentityDeps, 'store'>;
 
 const tag = 'audit';
-const factsSchema = z.record(z.string(), z.unknown());
 
 function auditToWire(row: AuditRow): z.input<typeof auditEntrySchema> {
-  const payload = typeof row.payload === 'string' ? null : row.payload;
   return {
     id: row.id,
     seq: row.seq,
     at: new Date(row.atMs).toISOString(),
-    actor: { kind: row.actorKind, id: row.actorId, name: payload?.actorName ?? null },
+    actor: { kind: row.actorKind, id: row.actorId, name: actorNameOf(row) },
     action: row.action,
     target:
       row.targetTable === null || row.targetId === null ? null : { table: row.targetTable, id: row.targetId },
-    payload: payload === null ? null : parseFacts(payload.body),
+    payload: parseFacts(row),
     hash: row.hash,
   };
-}
-
-/** A payload that somebody broke past the hub must not take the whole page down; `verify` names it. */
-function parseFacts(body: string): Record<string, unknown> | null {
-  try {
-    return factsSchema.parse(JSON.parse(body));
-  } catch {
-    return null;
-  }
 }
 
 /** The audit log. */

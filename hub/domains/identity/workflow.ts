@@ -3,7 +3,7 @@ import type { Principal } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit-chain.ts';
-import { appendAudit, findAuditHead } from './audit-repository.ts';
+import { actorNameOf, appendAudit, findAuditHead, listAuditOf, parseFacts } from './audit-repository.ts';
 import { findSite, type Site } from './repository.ts';
 import type { Actor } from './schema.ts';
 
@@ -49,4 +49,41 @@ export async function recordAudit(tx: Transaction, fact: AuditFact): Promise<voi
 /** The site's name and IANA time zone; null before the claim. */
 export async function loadSite(reader: Reader): Promise<Site | null> {
   return findSite(reader);
+}
+
+/** What the audit log knows of one thing that was done. */
+export interface RecordedAction {
+  readonly id: string;
+  readonly atMs: number;
+  readonly actor: { readonly kind: Actor['kind']; readonly id: string | null; readonly name: string | null };
+  readonly action: string;
+  readonly target: { readonly table: string; readonly id: string };
+  /** Null once it was emptied. */
+  readonly payload: Readonly<Record<string, unknown>> | null;
+}
+
+/** What was done to any of these, the newest first; only what was recorded before the entry `beforeId`, where one is named. */
+export async function findActionsOn(
+  reader: Reader,
+  asked: {
+    readonly targetIds: readonly string[];
+    readonly beforeId: string | undefined;
+    readonly limit: number;
+  },
+): Promise<readonly RecordedAction[]> {
+  const rows = await listAuditOf(reader, asked);
+  return rows.flatMap((row) =>
+    row.targetTable === null || row.targetId === null
+      ? []
+      : [
+          {
+            id: row.id,
+            atMs: row.atMs,
+            actor: { kind: row.actorKind, id: row.actorId, name: actorNameOf(row) },
+            action: row.action,
+            target: { table: row.targetTable, id: row.targetId },
+            payload: parseFacts(row),
+          },
+        ],
+  );
 }

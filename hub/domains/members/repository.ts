@@ -368,3 +368,14 @@ export const releaseHoldRow = (
   note: string | null,
 ): Promise<Result<unknown, StaleVersion | RowMissing>> =>
   tx.write('hold', id, { released_by: releasedBy, released_at_ms: tx.nowMs, release_note: note });
+
+/** Ids of a member's memberships and holds. */
+export async function listMemberParts(reader: Reader, memberId: string): Promise<readonly string[]> {
+  const rows = await reader
+    .selectFrom('membership')
+    .select('id')
+    .where('member_id', '=', memberId)
+    .unionAll(reader.selectFrom('hold').select('id').where('member_id', '=', memberId))
+    .execute();
+  return rows.map((row) => row.id);
+}

@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest';
+import { listActivities } from '#hub/domains/access/activity-workflow.ts';
+import { changeCredentialStatus, enrolCard } from '#hub/domains/access/credential-workflow.ts';
+import { emptyAuditPayload } from '#hub/domains/identity/audit-workflow.ts';
+import { type Permission, permissions } from '#hub/domains/identity/schema.ts';
+import { placeHold, releaseHold } from '#hub/domains/members/member-workflow.ts';
+import { findMember, listMemberParts } from '#hub/domains/members/repository.ts';
+import { consolePrincipal } from '#hub/http/auth.ts';
+import { newId } from '#hub/platform/new-id.ts';
+import { accepted, addMember, addPaidMember, type Bench, card, openWithBridge, staff } from './support.ts';
+
+const list = (
+  bench: Bench,
+  memberId: string,
+  query: { limit?: number; cursor?: string } = {},
+  held: readonly Permission[] = permissions,
+) =>
+  listActivities(
+    {
+      store: bench.store,
+      loadMemberNames: bench.access.parts.loadMemberNames,
+      loadMemberParts: async (reader, id) =>
+        (await findMember(reader, id)) === undefined ? null : listMemberParts(reader, id),
+    },
+    { permissions: new Set(held) },
+    memberId,
+    { limit: 50, ...query },
+  );
+
+async function livedMember() {
+  const { bench, bridge } = await openWithBridge();
+  const member = await addPaidMember(bench);
+  const other = await addMember(bench, 'Grace Hopper');
+  const wanted = { memberId: member.id, label: 'Blue fob' };
+  const enrolled = accepted(await enrolCard(bench.access.parts, staff, card('123:4567'), wanted));
+  const hold = accepted(await placeHold(bench.members, staff, member.id, 'unpaid'));
+  accepted(await placeHold(bench.members, staff, other.id, 'somebody else'));
+  await bridge.pull();
+  const at = { portalKey: 'front', readerKey: 'front-in', credentialId: enrolled.id, memberId: member.id };
+  await bridge.offer([bridge.event({ kind: 'denied', reason: 'hold', ...at })]);
+  const released = { memberId: member.id, holdId: hold.id };
+  accepted(await releaseHold(bench.members, staff, released, 'paid in cash'));
+  accepted(await changeCredentialStatus(bench.access.parts, staff, enrolled.id, 'lose', null));
+  return { bench, member, hold, enrolled };
+}
+
+test('it tells what was done and what happened at doors, the newest first', async () => {
+  const { bench, member, hold, enrolled } = await livedMember();
+  const { items, nextCursor } = accepted(await list(bench, member.id));
+  expect(items.map(({ kind, summary, by }) => [kind, summary, by])).toEqual([
+    ['card', 'Card reported lost', 'Grace'],
+    ['hold', 'Hold released: paid in cash', 'Grace'],
+    ['access', 'Front door: There is a hold on this member.', null],
+    ['hold', 'Hold placed: unpaid', 'Grace'],
+    ['card', 'Card enrolled: Blue fob', 'Grace'],
+    ['membership', 'Membership added', 'Grace'],
+    ['member', 'Added', 'Grace'],
+  ]);
+  expect(items.map(({ subjectId }) => subjectId).slice(0, 2)).toEqual([enrolled.id, hold.id]);
+  expect(nextCursor).toBeNull();
+});
+
+test('its pages leave nothing out and repeat nothing', async () => {
+  const { bench, member } = await livedMember();
+  const whole = accepted(await list(bench, member.id)).items;
+  for (const limit of [1, 2, 3]) {
+    const pieces = [];
+    let cursor: string | undefined;
+    do {
+      const page = accepted(
+        await list(bench, member.id, cursor === undefined ? { limit } : { limit, cursor }),
+      );
+      pieces.push(...page.items);
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+    expect(pieces).toEqual(whole);
+  }
+});
+
+test('cards and doors are for who may see them', async () => {
+  const { bench, member } = await livedMember();
+  const kinds = async (held: readonly Permission[]) =>
+    new Set(accepted(await list(bench, member.id, {}, held)).items.map(({ kind }) => kind));
+  expect(await kinds(['member.read'])).toEqual(new Set(['hold', 'membership', 'member']));
+  expect(await kinds(['member.read', 'credential.read'])).toContain('card');
+  expect(await kinds(['member.read', 'accessEvent.read'])).toContain('access');
+});
+
+test('a reason that was emptied in the audit log is gone here', async () => {
+  const { bench, member } = await livedMember();
+  const find = async () =>
+    accepted(await list(bench, member.id)).items.find(({ action }) => action === 'hold.place')!;
+  const { id } = await find();
+  accepted(await emptyAuditPayload({ store: bench.store }, consolePrincipal, id, 'asked for it'));
+  expect(await find()).toMatchObject({ summary: 'Hold placed', by: null });
+});
+
+test('of nobody it is not there', async () => {
+  const { bench } = await openWithBridge();
+  expect(await list(bench, newId())).toEqual({ ok: false, refusal: { code: 'memberNotFound' } });
+});
