@@ -40,6 +40,8 @@ export interface Health {
   readonly endpoints: readonly Endpoint[];
   readonly rawEndpoints: readonly RawEndpoint[];
   readonly chores: readonly Chore[];
+  /** Reads the whole store for damage and verifies the audit log, now. */
+  checkWhole(): Promise<void>;
   /** A part that exists only later. Before the first scrape. */
   add(part: HealthPart): void;
   close(): void;
@@ -77,6 +79,10 @@ export function composeHealth(deps: HealthDeps): Health {
       { name: 'storeCheck', everyMs: dayMs, firstAfterMs: firstCheckAfterMs, run: () => storePart.check() },
       { name: 'auditCheck', everyMs: dayMs, firstAfterMs: firstCheckAfterMs, run: () => audit.check() },
     ],
+    async checkWhole() {
+      await storePart.check();
+      await audit.check();
+    },
     add: (part) => void parts.push(part),
     close: () => process.close(),
   };

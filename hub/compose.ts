@@ -73,6 +73,8 @@ export interface Hub {
   readonly httpsPort: number | undefined;
   /** Where faults are reported to; undefined when nowhere. */
   readonly errorReports: ErrorReports | undefined;
+  /** Reads the whole store for damage and verifies the audit log; what is found is in the health report. */
+  checkWhole(): Promise<void>;
   /** Ends in order: no more requests, bridges gone, the store closed last. */
   close(): Promise<void>;
 }
@@ -336,6 +338,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     log,
     endpoints,
     errorReports,
+    checkWhole: () => health.checkWhole(),
     ...ports(),
     async close() {
       live.close();

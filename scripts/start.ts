@@ -4,6 +4,7 @@ import { cp, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'nod
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { type ControlAnswer, callControlSocket } from '#hub/cli/control-socket.ts';
+import { boundLog } from './log-rotation.ts';
 
 const help = `Usage: ./scripts/start [options]
 
@@ -81,9 +82,12 @@ const env: NodeJS.ProcessEnv = {
   ...(values.config === undefined ? {} : { MAKRCAVE_CONFIG: path.resolve(values.config) }),
 };
 
+const logFileOf = (service: Service): string => path.join(stateDir, 'log', `${service.name}.log`);
+const logCheckMs = 10_000;
+
 /** Starts a service with its output in a log file (the one before is kept), and again when it ends by itself. */
 async function start(service: Service): Promise<void> {
-  const logFile = path.join(stateDir, 'log', `${service.name}.log`);
+  const logFile = logFileOf(service);
   if (service.child === undefined) await rename(logFile, `${logFile}.1`).catch(() => undefined);
   const log = await open(logFile, 'a', 0o600);
   service.startedMs = Date.now();
@@ -113,6 +117,13 @@ async function start(service: Service): Promise<void> {
 }
 
 const services: Service[] = [];
+setInterval(() => {
+  for (const service of services)
+    boundLog(logFileOf(service)).catch((cause: unknown) =>
+      say(`A log could not be bounded: ${String(cause)}`),
+    );
+}, logCheckMs).unref();
+
 async function stop(code: number): Promise<void> {
   if (stopping) return;
   stopping = true;

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
 import { createMigration, type MigrationState, migrateUp, migrationStatus } from '#hub/store/migrations.ts';
+import { type Command, UsageProblem } from './command.ts';
 
-export interface MigrateCommand {
+interface MigrateCommand {
   readonly operands: readonly string[];
   readonly stateDir: string;
   /** The folder that holds `migrations/`. */
@@ -17,7 +18,7 @@ const line = ({ number, name, appliedAtMs }: MigrationState): string =>
  * `migrate status|up|create NAME`: works on the store itself; `up` under the hub's lock, so with the hub stopped.
  * Returns what to print, or null when the operands are none of these.
  */
-export async function runMigrateCommand(command: MigrateCommand): Promise<readonly string[] | null> {
+async function runMigrateCommand(command: MigrateCommand): Promise<readonly string[] | null> {
   const [action, name] = command.operands;
   const migrationsDir = path.join(command.root, 'migrations/sqlite');
   const storePath = path.join(command.stateDir, 'hub/hub.sqlite');
@@ -39,3 +40,15 @@ export async function runMigrateCommand(command: MigrateCommand): Promise<readon
   if (action === 'create' && name !== undefined) return [`Made ${createMigration(migrationsDir, name)}`];
   return null;
 }
+
+export const migrate: Command = {
+  usage: 'migrate status | up | create NAME',
+  summary: "the database's migrations",
+  details: '`up` needs the hub stopped; a start of the hub does the same.',
+  async run({ operands, stateDir, root, print }) {
+    const lines = await runMigrateCommand({ operands, stateDir, root });
+    if (lines === null) throw new UsageProblem('migrate takes status, up, or create NAME.');
+    for (const text of lines) print(text);
+    return undefined;
+  },
+};

@@ -13,11 +13,14 @@ const maxFlaws = 5;
 export async function findStoreFlaws(store: Pick<Store, 'report'>): Promise<readonly string[]> {
   const rows = await store.report((reader) =>
     reader
-      .selectFrom(sql<{ quick_check: string }>`pragma_quick_check(${sql.lit(maxFlaws)})`.as('flaw'))
+      .selectFrom(sql<{ quick_check: string }>`pragma_quick_check`.as('flaw'))
       .select('quick_check')
       .execute(),
   );
-  return rows.map(({ quick_check }) => quick_check).filter((word) => word !== 'ok');
+  return rows
+    .map(({ quick_check }) => quick_check)
+    .filter((word) => word !== 'ok')
+    .slice(0, maxFlaws);
 }
 
 /** Bytes of the database file and of its write-ahead log; null where there is none. */
