@@ -20,7 +20,9 @@ import { createPlanInside } from './domains/members/plan-workflow.ts';
 import { findMember, findMemberNames, listMemberParts } from './domains/members/repository.ts';
 import { memberEndpoints } from './domains/members/routes.ts';
 import { loadAdmissionFacts, type MemberDeps, subjectExists } from './domains/members/workflow.ts';
+import { notificationEndpoints } from './domains/notifications/routes.ts';
 import { eventTopics } from './domains/notifications/topic-schema.ts';
+import { createNotifications } from './domains/notifications/workflow.ts';
 import { createApp } from './http/app.ts';
 import { authorityEndpoint } from './http/authority-endpoint.ts';
 import type { Endpoint } from './http/endpoint.ts';
@@ -36,7 +38,6 @@ import { type HubServer, startServer } from './http/server.ts';
 import { readStaticFiles, type StaticFiles } from './http/static-files.ts';
 import { systemEndpoints } from './http/system-endpoints.ts';
 import { createBroker } from './mqtt/broker.ts';
-import type { AnnounceIn } from './platform/announce.ts';
 import type { Clock } from './platform/clock.ts';
 import { makePrivateDirectory, writeFileDurably } from './platform/durable-file.ts';
 import type { ErrorReports } from './platform/error-report.ts';
@@ -170,14 +171,22 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     recheck: (principal) => authenticator.recheck(principal),
     log,
   });
-  const announceIn: AnnounceIn = async (tx, announcement) =>
-    tx.afterCommit(() => live.announce(announcement));
+  const notifications = createNotifications({
+    ...common,
+    ...config.webhooks,
+    log: log.child({ subsystem: 'webhooks' }),
+    after: processTimers,
+    announce: live.announce,
+    release: hubRelease,
+  });
+  const { announceIn, webhooks } = notifications;
+  await notifications.load();
   const access = createAccess({
     ...common,
     log: log.child({ subsystem: 'access' }),
     announce: live.announce,
     announceIn,
-    webhooks: { wants: () => false, enqueue: async () => undefined },
+    webhooks,
     link: broker,
     after: processTimers,
     loadSite,
@@ -238,6 +247,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     log: log.child({ subsystem: 'health' }),
     parts: [
       access.health,
+      notifications.health,
       liveHealth(live, clock),
       meter.part,
       ...(errorReports === undefined ? [] : [errorReports.part]),
@@ -256,6 +266,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       loadMemberParts: async (reader, id) =>
         (await findMember(reader, id)) === undefined ? null : listMemberParts(reader, id),
     }),
+    ...notificationEndpoints(notifications.parts),
   ];
   const probes = {
     store: async () => void (await store.read.selectFrom('migration').select('number').limit(1).execute()),
@@ -299,6 +310,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       everyMs: minuteMs,
       run: async () => void (await advanceDueMemberships({ ...memberDeps, clock })),
     },
+    { name: 'webhooks', everyMs: minuteMs, run: notifications.maintain },
     { name: 'policy', everyMs: dayMs, run: access.maintain },
     {
       name: 'changes',
@@ -323,6 +335,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     await pairLocalBridge(access, config, log);
     broker.handledBy(access.handler);
     await broker.listen(paths.mqttSocket);
+    notifications.start();
   }
   server = await startServer({
     app,
@@ -345,6 +358,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       await started.close();
       await broker.close();
       await running.stop();
+      await notifications.close();
       health.close();
       await errorReports?.close();
       tls?.close();

@@ -1,7 +1,14 @@
 import { accessTables } from './domains/access/repository.ts';
 import { identityTables } from './domains/identity/repository.ts';
 import { memberTables } from './domains/members/repository.ts';
+import { notificationTables } from './domains/notifications/repository.ts';
 import { keyedRequestTables } from './http/keyed-request-repository.ts';
 
 /** Every table of the hub: what each part registers, for whoever opens the store. */
-export const hubTables = { ...identityTables, ...memberTables, ...accessTables, ...keyedRequestTables };
+export const hubTables = {
+  ...identityTables,
+  ...memberTables,
+  ...accessTables,
+  ...notificationTables,
+  ...keyedRequestTables,
+};

@@ -20,6 +20,7 @@ const tagTexts: Readonly<Record<string, string>> = {
   areas: 'Rooms and buildings, as a tree',
   'door controllers': 'The bridges: the small processes that hold the doors',
   live: 'What happens, as it happens: server-sent events',
+  webhooks: 'Programs elsewhere that are told what happens, by signed requests',
   system: 'The hub itself',
 };
 

@@ -353,6 +353,32 @@ const cardTexts = {
   },
 } as const satisfies Readonly<Record<string, ProblemText>>;
 
+const webhookTexts = {
+  webhookNotFound: { title: 'There is no such webhook', nextStep: 'Load the list of webhooks again.' },
+  deliveryNotFound: {
+    title: 'There is no such delivery',
+    nextStep: 'Load the deliveries again: old ones are cleared away.',
+  },
+  webhookNameTaken: {
+    title: 'Another webhook has this name',
+    nextStep: 'Choose another name.',
+    ...wrongField('/body/name', 'is the name of another webhook'),
+  },
+  webhookInactive: { title: 'The webhook is switched off', nextStep: 'Switch it on first.' },
+  tooManyWebhooks: {
+    title: 'There are too many webhooks',
+    nextStep: 'Remove one that nobody needs: there can be 20.',
+  },
+  targetRefused: {
+    title: 'The hub does not send to this address',
+    nextStep: 'Correct the address, or allow its network in the configuration of the hub.',
+    ...wrongField(
+      '/body/url',
+      "leads to 192.168.1.5, which is not on the internet: allow its network by webhooks.allowPrivateNetworks in the hub's configuration",
+    ),
+  },
+} as const satisfies Readonly<Record<string, ProblemText>>;
+
 const listAndWriteTexts = {
   staleVersion: {
     title: 'Somebody else has changed this in the meantime',
@@ -370,5 +396,6 @@ export const problemTexts: Readonly<Record<string, ProblemText>> = {
   ...memberTexts,
   ...doorTexts,
   ...cardTexts,
+  ...webhookTexts,
   ...listAndWriteTexts,
 };

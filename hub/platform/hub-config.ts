@@ -46,6 +46,19 @@ export const hubConfigSchema = z.strictObject({
       maxConnectionsPerSession: z.number().int().min(1).max(100).default(8),
     })
     .prefault({}),
+  webhooks: z
+    .strictObject({
+      allowPrivateNetworks: z
+        .array(
+          z.union([z.cidrv4(), z.cidrv6()], {
+            error: 'is no network such as 192.168.1.0/24 or fd00::/8 (one address: 192.168.1.5/32)',
+          }),
+        )
+        .max(50)
+        .default([]),
+      maxPending: z.number().int().min(10).max(20_000).default(5000),
+    })
+    .prefault({}),
   clock: z.strictObject({ trustSystem: z.boolean().default(false) }).prefault({}),
   log: z.strictObject({ level: z.enum(logLevels).default('info') }).prefault({}),
   errorReporting: z

@@ -95,6 +95,7 @@ afterAll(async () => {
 
 const portalId = newId();
 const bodies = {
+  'POST /api/notifications/webhooks': { url: 'http://203.0.113.1/', topics: ['member.changed'] },
   'POST /api/members/plans': { currency: 'EUR' },
   'POST /api/access-control/check': { card: '123:4567', portalId },
   'POST /api/access-control/simulated-taps': { card: '123:4567', portalId },

@@ -1,0 +1,280 @@
+import { z } from 'zod';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { idSchema } from '#hub/kernel/ids.ts';
+import { ok, refuse } from '#hub/kernel/result.ts';
+import { pageOf } from '#hub/kernel/wire.ts';
+import { findDelivery, listDeliveries } from './delivery-repository.ts';
+import type { WebhookParts } from './deps.ts';
+import { findWebhook } from './repository.ts';
+import {
+  deliveryPageSchema,
+  deliveryQuerySchema,
+  deliverySchema,
+  rotateSecretSchema,
+  topicListSchema,
+  webhookCreateSchema,
+  webhookPatchSchema,
+  webhookSchema,
+  webhookSecretSchema,
+} from './schema.ts';
+import { eventTopics } from './topic-schema.ts';
+import { deliveryToWire, viewWebhooks } from './webhook-view.ts';
+import {
+  changeWebhook,
+  clearDead,
+  createWebhook,
+  pingWebhook,
+  redeliver,
+  redeliverDead,
+  removeWebhook,
+  resumeWebhook,
+  rotateSecret,
+  showWebhook,
+} from './webhook-workflow.ts';
+
+const base = '/api/notifications/webhooks';
+const tag = 'webhooks';
+const params = z.strictObject({ id: idSchema });
+const deliveryParams = params.extend({ deliveryId: idSchema });
+const toRead = { permission: 'webhook.read' } as const;
+const toManage = { permission: 'webhook.manage' } as const;
+
+const topics = Object.entries(eventTopics).map(([topic, { permission, description, lasting }]) => ({
+  topic,
+  description,
+  permission,
+  webhooks: lasting,
+}));
+
+const howSigned =
+  'Deliveries are signed as [Standard Webhooks](https://www.standardwebhooks.com) describes: verify ' +
+  '`webhook-signature` with the secret over `webhook-id.webhook-timestamp.body`, and take each `webhook-id` once: an ' +
+  'event is delivered at least once, in no particular order. Answer with any 2xx within 10 s. Anything else is tried ' +
+  'again after 5 s, 30 s, 2 min, 10 min, 1 h, 3 h, 8 h and 24 h (`Retry-After` is respected), then it is a dead letter; ' +
+  '410 ends the webhook. Redirects are not followed, certificates are verified.';
+
+const webhookEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
+  defineEndpoint({
+    method: 'GET',
+    path: '/api/notifications/topics',
+    summary: 'What the hub announces: topics of the live stream and of webhooks',
+    tag: 'live',
+    access: { signedIn: true },
+    response: topicListSchema,
+    refusals: {},
+    handle: async () => ok({ body: { items: topics } }),
+  }),
+  defineEndpoint({
+    method: 'GET',
+    path: base,
+    summary: 'All webhooks, in the order of creation, and how it goes with them',
+    tag,
+    access: toRead,
+    response: pageOf(webhookSchema),
+    refusals: {},
+    async handle() {
+      const items = await viewWebhooks(parts.store.read, parts.clock.nowMs());
+      return ok({ body: { items, nextCursor: null } });
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: base,
+    summary: 'Add a webhook; its secret is shown this once',
+    description: howSigned,
+    tag,
+    access: toManage,
+    body: webhookCreateSchema,
+    response: webhookSecretSchema,
+    status: 201,
+    refusals: { targetRefused: 422, webhookNameTaken: 409, beyondOwnPermissions: 403, tooManyWebhooks: 409 },
+    async handle({ principal, body }) {
+      const made = await createWebhook(parts, principal, body);
+      return made.ok ? ok({ body: made.value }) : made;
+    },
+  }),
+  defineEndpoint({
+    method: 'GET',
+    path: `${base}/{id}`,
+    summary: 'One webhook and how it goes with it',
+    tag,
+    access: toRead,
+    params,
+    response: webhookSchema,
+    refusals: { webhookNotFound: 404 },
+    async handle({ params: { id } }) {
+      const webhook = await showWebhook(parts, parts.store.read, id);
+      return webhook.ok ? ok({ body: webhook.value }) : webhook;
+    },
+  }),
+  defineEndpoint({
+    method: 'PATCH',
+    path: `${base}/{id}`,
+    summary: 'Change a webhook, or switch it on or off',
+    tag,
+    access: toManage,
+    params,
+    body: webhookPatchSchema,
+    response: webhookSchema,
+    refusals: {
+      webhookNotFound: 404,
+      staleVersion: 409,
+      targetRefused: 422,
+      webhookNameTaken: 409,
+      beyondOwnPermissions: 403,
+    },
+    async handle({ principal, params: { id }, body }) {
+      const webhook = await changeWebhook(parts, principal, id, body);
+      return webhook.ok ? ok({ body: webhook.value }) : webhook;
+    },
+  }),
+  defineEndpoint({
+    method: 'DELETE',
+    path: `${base}/{id}`,
+    summary: 'Remove a webhook, with everything that waits for it',
+    tag,
+    access: toManage,
+    params,
+    response: webhookSchema,
+    refusals: { webhookNotFound: 404 },
+    async handle({ principal, params: { id } }) {
+      const removed = await removeWebhook(parts, principal, id);
+      return removed.ok ? ok({ body: removed.value }) : removed;
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/rotate-secret`,
+    summary: 'Give a webhook another secret, shown this once; the one before signs along for a while',
+    tag,
+    access: toManage,
+    params,
+    body: rotateSecretSchema,
+    response: webhookSecretSchema,
+    refusals: { webhookNotFound: 404 },
+    async handle({ principal, params: { id }, body }) {
+      const rotated = await rotateSecret(parts, principal, id, body.overlapHours);
+      return rotated.ok ? ok({ body: rotated.value }) : rotated;
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/resume`,
+    summary: 'Try a webhook that is paused again at once',
+    tag,
+    access: toManage,
+    params,
+    response: webhookSchema,
+    refusals: { webhookNotFound: 404, webhookInactive: 409 },
+    async handle({ principal, params: { id } }) {
+      const webhook = await resumeWebhook(parts, principal, id);
+      return webhook.ok ? ok({ body: webhook.value }) : webhook;
+    },
+  }),
+];
+
+const deliveryEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/ping`,
+    summary: 'Send a message of the type `webhook.ping`; its delivery shows what came of it',
+    tag,
+    access: toManage,
+    params,
+    response: deliverySchema,
+    status: 202,
+    refusals: { webhookNotFound: 404, webhookInactive: 409 },
+    async handle({ principal, params: { id } }) {
+      const delivery = await pingWebhook(parts, principal, id);
+      return delivery.ok ? ok({ body: delivery.value }) : delivery;
+    },
+  }),
+  defineEndpoint({
+    method: 'GET',
+    path: `${base}/{id}/deliveries`,
+    summary: 'Deliveries of a webhook, newest first',
+    description:
+      'What waits, up to 1,000 that were given up (dead letters, kept 30 days), and about the last 200 that were made ' +
+      '(kept 7 days).',
+    tag,
+    access: toRead,
+    params,
+    query: deliveryQuerySchema,
+    response: deliveryPageSchema,
+    refusals: { webhookNotFound: 404 },
+    async handle({ params: { id }, query: { limit, cursor, state } }) {
+      if ((await findWebhook(parts.store.read, id)) === null) return refuse({ code: 'webhookNotFound' });
+      const rows = await listDeliveries(parts.store.read, id, { state, cursor, limit: limit + 1 });
+      const items = rows.slice(0, limit).map(deliveryToWire);
+      const nextCursor = rows.length > limit ? (items.at(-1)?.id ?? null) : null;
+      return ok({ body: { items, nextCursor } });
+    },
+  }),
+  defineEndpoint({
+    method: 'GET',
+    path: `${base}/{id}/deliveries/{deliveryId}`,
+    summary: 'One delivery',
+    tag,
+    access: toRead,
+    params: deliveryParams,
+    response: deliverySchema,
+    refusals: { deliveryNotFound: 404 },
+    async handle({ params: { id, deliveryId } }) {
+      const row = await findDelivery(parts.store.read, id, deliveryId);
+      return row === null ? refuse({ code: 'deliveryNotFound' }) : ok({ body: deliveryToWire(row) });
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/deliveries/{deliveryId}/redeliver`,
+    summary: 'Deliver again, whatever became of it, with the same webhook-id',
+    tag,
+    access: toManage,
+    params: deliveryParams,
+    response: deliverySchema,
+    status: 202,
+    refusals: { webhookNotFound: 404, deliveryNotFound: 404, webhookInactive: 409 },
+    async handle({ principal, params: { id, deliveryId } }) {
+      const delivery = await redeliver(parts, principal, id, deliveryId);
+      return delivery.ok ? ok({ body: delivery.value }) : delivery;
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/redeliver-dead`,
+    summary: 'Deliver the dead letters of a webhook again, as many as its queue has room for',
+    tag,
+    access: toManage,
+    params,
+    response: z.strictObject({
+      requeued: z.number().int().meta({ description: 'Dead letters that wait again' }),
+      left: z.number().int().meta({ description: 'Dead letters that found no room' }),
+    }),
+    status: 202,
+    refusals: { webhookNotFound: 404, webhookInactive: 409 },
+    async handle({ principal, params: { id } }) {
+      const requeued = await redeliverDead(parts, principal, id);
+      return requeued.ok ? ok({ body: requeued.value }) : requeued;
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/clear-dead`,
+    summary: 'Clear the dead letters of a webhook away for good',
+    tag,
+    access: toManage,
+    params,
+    response: z.strictObject({ removed: z.number().int() }),
+    refusals: { webhookNotFound: 404 },
+    async handle({ principal, params: { id } }) {
+      const cleared = await clearDead(parts, principal, id);
+      return cleared.ok ? ok({ body: cleared.value }) : cleared;
+    },
+  }),
+];
+
+export const notificationEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
+  ...webhookEndpoints(parts),
+  ...deliveryEndpoints(parts),
+];
