@@ -177,7 +177,7 @@ export const show = async ({ notifications, store }: Bench, id: string): Promise
   accepted(await showWebhook(notifications.parts, store.read, id));
 
 export const deliveries = async ({ store }: Bench, webhookId: string): Promise<Delivery[]> =>
-  (await listDeliveries(store.read, webhookId, { state: undefined, cursor: undefined, limit: 200 })).map(
+  (await listDeliveries(store.read, webhookId, { state: undefined, after: null, limit: 200 })).map(
     deliveryToWire,
   );
 

@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { WebhookDeliveryTable, WebhookMessageTable } from './repository.ts';
 import { type DeliveryProblem, deliveryProblems, longestWaitMs } from './rules.ts';
@@ -105,15 +106,14 @@ export async function insertDeliveries(tx: Transaction, deliveries: readonly New
 export async function countDeliveries(
   reader: Reader,
   webhookId: string,
-  state: DeliveryState,
+  state: DeliveryState | undefined,
 ): Promise<number> {
-  const { count } = await reader
+  let query = reader
     .selectFrom('webhook_delivery')
     .select((expression) => expression.fn.countAll<number>().as('count'))
-    .where('webhook_id', '=', webhookId)
-    .where('state', '=', state)
-    .executeTakeFirstOrThrow();
-  return count;
+    .where('webhook_id', '=', webhookId);
+  if (state !== undefined) query = query.where('state', '=', state);
+  return (await query.executeTakeFirstOrThrow()).count;
 }
 
 /** The oldest `count` of a state. */
@@ -340,13 +340,13 @@ export async function findDelivery(
   return row === undefined ? null : rowToDelivery(row);
 }
 
-/** One page, newest first; `cursor` is the last id of the page before. */
+/** One page, newest first; `after` is the id of the last of the page before. */
 export async function listDeliveries(
   reader: Reader,
   webhookId: string,
   page: {
     readonly state: DeliveryState | undefined;
-    readonly cursor: string | undefined;
+    readonly after: Place | null;
     readonly limit: number;
   },
 ): Promise<readonly DeliveryRow[]> {
@@ -355,7 +355,8 @@ export async function listDeliveries(
     .orderBy('webhook_delivery.id', 'desc')
     .limit(page.limit);
   if (page.state !== undefined) query = query.where('webhook_delivery.state', '=', page.state);
-  if (page.cursor !== undefined) query = query.where('webhook_delivery.id', '<', page.cursor);
+  const [afterId] = page.after ?? [];
+  if (afterId !== undefined) query = query.where('webhook_delivery.id', '<', String(afterId));
   return (await query.execute()).map(rowToDelivery);
 }
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
-import { findDelivery, listDeliveries } from './delivery-repository.ts';
+import { countDeliveries, findDelivery, listDeliveries } from './delivery-repository.ts';
 import type { WebhookParts } from './deps.ts';
 import { findWebhook } from './repository.ts';
 import {
@@ -87,6 +88,7 @@ const webhookEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
     access: toManage,
     body: webhookCreateSchema,
     response: webhookSecretSchema,
+    answerIsSecret: true,
     status: 201,
     refusals: { targetRefused: 422, webhookNameTaken: 409, beyondOwnPermissions: 403, tooManyWebhooks: 409 },
     async handle({ principal, body }) {
@@ -152,6 +154,7 @@ const webhookEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
     params,
     body: rotateSecretSchema,
     response: webhookSecretSchema,
+    answerIsSecret: true,
     refusals: { webhookNotFound: 404 },
     async handle({ principal, params: { id }, body }) {
       const rotated = await rotateSecret(parts, principal, id, body.overlapHours);
@@ -202,13 +205,19 @@ const deliveryEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
     params,
     query: deliveryQuerySchema,
     response: deliveryPageSchema,
-    refusals: { webhookNotFound: 404 },
-    async handle({ params: { id }, query: { limit, cursor, state } }) {
-      if ((await findWebhook(parts.store.read, id)) === null) return refuse({ code: 'webhookNotFound' });
-      const rows = await listDeliveries(parts.store.read, id, { state, cursor, limit: limit + 1 });
-      const items = rows.slice(0, limit).map(deliveryToWire);
-      const nextCursor = rows.length > limit ? (items.at(-1)?.id ?? null) : null;
-      return ok({ body: { items, nextCursor } });
+    refusals: { webhookNotFound: 404, ...pageRefusals },
+    async handle({ params: { id }, query }) {
+      const { read } = parts.store;
+      if ((await findWebhook(read, id)) === null) return refuse({ code: 'webhookNotFound' });
+      const asked = openPage({ ...query, webhookId: id }, 1);
+      if (!asked.ok) return asked;
+      const { after, limit, cut, count } = asked.value;
+      const page = cut(await listDeliveries(read, id, { state: query.state, after, limit }), (row) => [
+        row.id,
+      ]);
+      const total = await count(parts.store, (reader) => countDeliveries(reader, id, query.state));
+      const items = page.rows.map(deliveryToWire);
+      return ok({ body: { items, nextCursor: page.nextCursor, ...total } });
     },
   }),
   defineEndpoint({

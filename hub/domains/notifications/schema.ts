@@ -116,7 +116,6 @@ export type Delivery = z.infer<typeof deliverySchema>;
 export const deliveryPageSchema = pageOf(deliverySchema);
 export const deliveryQuerySchema = z.strictObject({
   ...pageShape,
-  cursor: idSchema.optional(),
   state: z.enum(deliveryStates).optional().meta({ description: 'Only deliveries in this state' }),
 });
 
