@@ -113,14 +113,14 @@ async function openIn(folder: string, key: Buffer, time: TestTime, options: Benc
     clock: time,
     log,
   });
-  const { announced, announce } = recordAnnouncements();
+  const record = recordAnnouncements();
   const notifications = createNotifications({
     store,
     clock: time,
     newId,
     log,
     after: time.after,
-    announce,
+    announce: record.announce,
     allowPrivateNetworks: ['127.0.0.0/8'],
     maxPending: 100,
     release: 'test',
@@ -141,7 +141,7 @@ async function openIn(folder: string, key: Buffer, time: TestTime, options: Benc
     store,
     time,
     notifications,
-    announced,
+    announced: record.announced,
     openAgain: async (again = options) => {
       await close();
       return openIn(folder, key, time, again);

@@ -233,10 +233,11 @@ async function removeOrphans(tx: Transaction, messageIds: readonly string[]): Pr
     await tx.local
       .deleteFrom('webhook_message')
       .where('id', 'in', messageIds.slice(start, start + rowsAtOnce))
-      .where(({ not, exists, selectFrom }) =>
-        not(
-          exists(
-            selectFrom('webhook_delivery')
+      .where((expression) =>
+        expression.not(
+          expression.exists(
+            expression
+              .selectFrom('webhook_delivery')
               .select('webhook_delivery.id')
               .whereRef('webhook_delivery.message_id', '=', 'webhook_message.id'),
           ),
