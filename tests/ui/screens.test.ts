@@ -115,7 +115,8 @@ const screens: readonly Screen[] = [
     name: 'settings health',
     async open(page) {
       await page.goto('/settings');
-      await page.getByText('The hub is well').waitFor();
+      await page.getByRole('heading', { name: 'State of the hub' }).waitFor();
+      await page.getByText('Live pages').waitFor();
     },
   },
 ];

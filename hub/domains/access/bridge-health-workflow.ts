@@ -54,21 +54,21 @@ export function bridgeHealth(parts: AccessParts, decisions: DecisionCounter): He
     },
     async figures() {
       const figures: Figure[] = [];
-      for (const [index, bridge] of (await load()).entries())
-        figures.push(
-          {
-            name: `bridge${index}State`,
-            title: bridge.name,
-            unit: 'text',
-            value: `${stateInWords[bridge.policy.state]}${bridge.simulated ? ', simulated' : ''}`,
-          },
-          {
+      for (const [index, bridge] of (await load()).entries()) {
+        figures.push({
+          name: `bridge${index}State`,
+          title: bridge.name,
+          unit: 'text',
+          value: `${stateInWords[bridge.policy.state]}${bridge.simulated ? ', simulated' : ''}`,
+        });
+        if (bridge.journal !== null)
+          figures.push({
             name: `bridge${index}Backlog`,
             title: `${bridge.name}, events still to come`,
             unit: 'count',
-            value: bridge.journal === null ? null : backlogOf(bridge),
-          },
-        );
+            value: backlogOf(bridge),
+          });
+      }
       return figures;
     },
     metrics: [

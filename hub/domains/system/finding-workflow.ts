@@ -9,8 +9,6 @@ const partTimeoutMs = 5000;
 const maxFindings = 200;
 /** Ids named in one announcement; a page loads everything anyway. */
 const maxAnnounced = 50;
-/** Who asks again so soon gets what was just found. */
-const freshMs = 2000;
 
 export interface Found extends Finding {
   /** UTC ms. */
@@ -18,7 +16,7 @@ export interface Found extends Finding {
 }
 
 export interface FindingBook {
-  /** Looks at every part now, unless that was just done, and answers with all that was found, the gravest first. */
+  /** Looks at every part and answers with all that was found, the gravest first. Who asks meanwhile shares the next look. */
   look(): Promise<readonly Found[]>;
   /** As of the last look. */
   current(): readonly Found[];
@@ -28,7 +26,7 @@ export interface FindingBook {
 
 interface BookDeps {
   readonly parts: readonly Pick<HealthPart, 'name' | 'title' | 'findings'>[];
-  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
+  readonly clock: Pick<Clock, 'nowMs'>;
   readonly announce: Announce;
   readonly log: Logger;
   readonly timeoutMs?: number;
@@ -120,8 +118,8 @@ export function createFindingBook(deps: BookDeps): FindingBook {
   const rounds = new Rounds(deps);
   let known: ReadonlyMap<string, Found> = new Map();
   let lookedAtMs: number | null = null;
-  let freshUntilMs = 0;
   let running: Promise<readonly Found[]> | null = null;
+  let next: Promise<readonly Found[]> | null = null;
 
   function tell(before: ReadonlyMap<string, Found>, after: ReadonlyMap<string, Found>): void {
     const appeared = [...after.values()].filter(({ id, severity }) => before.get(id)?.severity !== severity);
@@ -148,19 +146,27 @@ export function createFindingBook(deps: BookDeps): FindingBook {
     }));
     known = new Map(found.map((finding) => [finding.id, finding]));
     lookedAtMs = nowMs;
-    freshUntilMs = deps.clock.monotonicMs() + freshMs;
     tell(before, known);
     return found;
   }
 
+  function begin(): Promise<readonly Found[]> {
+    running = lookNow().finally(() => {
+      running = null;
+    });
+    return running;
+  }
+
   return {
     look() {
-      if (running === null && lookedAtMs !== null && deps.clock.monotonicMs() < freshUntilMs)
-        return Promise.resolve([...known.values()]);
-      running ??= lookNow().finally(() => {
-        running = null;
-      });
-      return running;
+      if (running === null) return begin();
+      // What happened since the running look began is seen by the next one only.
+      const again = (): Promise<readonly Found[]> => {
+        next = null;
+        return begin();
+      };
+      next ??= running.then(again, again);
+      return next;
     },
     current: () => [...known.values()],
     lookedAtMs: () => lookedAtMs,
