@@ -147,9 +147,9 @@ export class Idempotency {
     this.#kept ??= await sumKeyedRequests(this.#store.read);
     const isFull = this.#kept.rows >= this.#bounds.rows || this.#kept.bytes >= this.#bounds.bytes;
     const gone = await this.#store.transact('idempotency.begin', async (tx) => {
-      const gone = isFull ? await deleteOldest(tx, this.#droppedAtOnce, null) : null;
+      const dropped = isFull ? await deleteOldest(tx, this.#droppedAtOnce, null) : null;
       await insertKeyedRequest(tx, id, digest);
-      return gone;
+      return dropped;
     });
     this.#add(1, 0);
     if (gone === null) return;

@@ -84,7 +84,8 @@ class RunnerConnection implements DatabaseConnection {
   }
 }
 
-function toStatement({ sql, parameters }: CompiledQuery): Statement {
+/** A compiled query as Workers take it. */
+export function toStatement({ sql, parameters }: CompiledQuery): Statement {
   const values = parameters.map((value, index) => {
     assert(
       isColumnValue(value),

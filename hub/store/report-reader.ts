@@ -2,10 +2,11 @@ import { Kysely } from 'kysely';
 import { assert, Fault } from '#hub/kernel/result.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Database } from './database.ts';
-import { runnerDialect } from './dialect.ts';
+import { runnerDialect, toStatement } from './dialect.ts';
 import { admitSelect } from './direct-reader.ts';
+import { isLinePiece } from './line-format.ts';
 import type { StoreLocation } from './open.ts';
-import type { Reader } from './store.ts';
+import type { Reader, ToLines } from './store.ts';
 import type { StoreFigures } from './store-figures.ts';
 import { WorkerLink } from './worker-link.ts';
 import type { Statement } from './worker-protocol.ts';
@@ -33,7 +34,7 @@ export class ReportReader {
   }
 
   /** Faults: `storeBusy`, `storeClosed`, and whatever the statements met. */
-  async report<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
+  async report<T>(work: (reader: Reader, toLines: ToLines) => Promise<T>): Promise<T> {
     if (this.#closed) throw new Fault('storeClosed', 'the store is closed: the report was not run');
     const figures = this.#figures;
     if (figures.waitingReports > queueLimit) {
@@ -64,12 +65,12 @@ export class ReportReader {
     await this.#end();
   }
 
-  async #run<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
+  async #run<T>(work: (reader: Reader, toLines: ToLines) => Promise<T>): Promise<T> {
     const link = await this.#start();
     await link.request({ kind: 'begin' });
     const state = { isOver: false };
     try {
-      return await work(snapshotReader(link, state));
+      return await work(snapshotReader(link, state), linesOf(link, state));
     } finally {
       state.isOver = true;
       await link.request({ kind: 'endStream' });
@@ -115,6 +116,18 @@ export class ReportReader {
     this.#log.debug('the reader Worker ended');
   }
 }
+
+const linesOf =
+  (link: WorkerLink, state: { readonly isOver: boolean }): ToLines =>
+  async (query, columns) => {
+    assert(!state.isOver, 'the report is over: await each of its statements inside');
+    const compiled = query.compile();
+    admitSelect(compiled.query);
+    const { rows } = await link.request({ kind: 'lines', statement: toStatement(compiled), columns });
+    const [piece] = rows;
+    assert(isLinePiece(piece), 'lines come back in one row');
+    return piece;
+  };
 
 function snapshotReader(link: WorkerLink, state: { readonly isOver: boolean }): Reader {
   const assertOpen = (): void => {

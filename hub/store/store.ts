@@ -1,6 +1,7 @@
-import type { Insertable, Kysely, Selectable, Updateable } from 'kysely';
+import type { Compilable, Insertable, Kysely, Selectable, Updateable } from 'kysely';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { Database } from './database.ts';
+import type { LineColumn, LinePiece } from './line-format.ts';
 import type { StoreFigures } from './store-figures.ts';
 import type { Statement } from './worker-protocol.ts';
 
@@ -59,6 +60,9 @@ export interface Transaction extends Reader {
   afterCommit(effect: () => void): void;
 }
 
+/** Runs a query and makes CSV lines of its rows, both in the reader Worker. */
+export type ToLines = (query: Compilable, columns: readonly LineColumn[]) => Promise<LinePiece>;
+
 /** The hub's store: one writer in a Worker, a read-only connection here, a reader Worker for what takes long. */
 export interface Store {
   /** Committed data; for indexed, bounded reads (they run on the main thread). */
@@ -68,8 +72,11 @@ export interface Store {
    * refused `Result`. Queued, bounded: a full queue is the Fault `storeBusy`, a full disk the Fault `diskFull`.
    */
   transact<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Runs `work` on the reader Worker's connection, on one snapshot: reports, exports, verification. */
-  report<T>(work: (reader: Reader) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` on the reader Worker's connection, on one snapshot: reports, exports, verification. One at a time, so a
+   * long file is read in pieces, a report each: nobody waits for whoever reads slowly, and no snapshot stays open.
+   */
+  report<T>(work: (reader: Reader, toLines: ToLines) => Promise<T>): Promise<T>;
   /** Counts of itself, for the health report and the metrics. */
   readonly figures: StoreFigures;
   close(): Promise<void>;

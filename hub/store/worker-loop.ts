@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { assert, unreachable } from '#hub/kernel/result.ts';
+import { rowsToLines } from './line-format.ts';
 import type { Connection } from './open.ts';
 import { StatementCache } from './statement-cache.ts';
 import { errorToWire } from './store-faults.ts';
@@ -36,6 +37,8 @@ export function serveConnection(
         return connection.inTransaction ? run({ sql: 'rollback', parameters: [] }) : nothing;
       case 'run':
         return run(request.statement);
+      case 'lines':
+        return { ...nothing, rows: [rowsToLines(run(request.statement).rows, request.columns)] };
       case 'stream':
         assert(stream === null, 'one stream at a time on a connection');
         // Not from the cache: a statement that is being iterated cannot be run by another.

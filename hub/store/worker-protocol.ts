@@ -1,4 +1,5 @@
 import type { ColumnValue } from './canonical-json.ts';
+import type { LineColumn } from './line-format.ts';
 import type { MigrationState } from './migrations.ts';
 import type { WireError } from './store-faults.ts';
 
@@ -11,7 +12,9 @@ export type WorkerRequest =
   | { readonly kind: 'run'; readonly statement: Statement }
   | { readonly kind: 'stream'; readonly statement: Statement }
   | { readonly kind: 'next'; readonly rows: number }
-  | { readonly kind: 'endStream' };
+  | { readonly kind: 'endStream' }
+  /** One row comes back: a `LinePiece`. */
+  | { readonly kind: 'lines'; readonly statement: Statement; readonly columns: readonly LineColumn[] };
 
 /** `rows` for what returns rows; `changes` and `lastInsertRowid` for the rest. */
 export interface StatementResult {

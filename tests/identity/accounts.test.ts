@@ -65,7 +65,7 @@ describe('accounts', () => {
     const second = await hub.call(
       adminBrowser,
       'GET',
-      `/api/accounts?q=zoe&limit=2&cursor=${first.body.nextCursor}`,
+      `/api/accounts?q=ZOE&limit=2&cursor=${first.body.nextCursor}`,
     );
     const names = [...first.body.items, ...second.body.items].map(
       (item: { username: string }) => item.username,

@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import { z } from 'zod';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
 import { bridgeEventSchema } from '#hub/mqtt/topics.ts';
@@ -112,26 +112,73 @@ function fittingEvents(reader: Reader, filter: EventFilter, kind: AccessEventKin
 }
 
 /** Each kind is read along its own index, and the rows are merged in order: `kind in (...)` would sort them all. */
-export async function findEvents(
+function pageOfEvents(
   reader: Reader,
   filter: EventFilter,
   { isOldestFirst = false, after = null, limit }: EventPage,
-): Promise<AccessEventRow[]> {
+) {
   const order = { columns: ['id'], isDescending: !isOldestFirst };
   const [first, ...others] = [...new Set(filter.kind)].map((kind) => eventsAfter(kind));
   const query = others.reduce((all, other) => all.unionAll(other), first ?? eventsAfter(undefined));
-  return (
-    await query
-      .orderBy('id', isOldestFirst ? 'asc' : 'desc')
-      .limit(limit)
-      .execute()
-  ).map(toEvent);
+  return query.orderBy('id', isOldestFirst ? 'asc' : 'desc').limit(limit);
 
   function eventsAfter(kind: AccessEventKind | undefined) {
     const fitting = fittingEvents(reader, filter, kind).selectAll();
     return after === null ? fitting : fitting.where(isAfter(order, after));
   }
 }
+
+export const findEvents = async (
+  reader: Reader,
+  filter: EventFilter,
+  page: EventPage,
+): Promise<AccessEventRow[]> => (await pageOfEvents(reader, filter, page).execute()).map(toEvent);
+
+/** The members of one page of events. */
+export async function findMembersOfEvents(
+  reader: Reader,
+  filter: EventFilter,
+  page: EventPage,
+): Promise<string[]> {
+  const rows = await reader
+    .selectFrom(pageOfEvents(reader, filter, page).as('event'))
+    .select('event.member_id')
+    .distinct()
+    .execute();
+  return rows.flatMap((row) => row.member_id ?? []);
+}
+
+/** One page of events as flat rows with the names of this domain, for files. */
+export const flatEvents = (reader: Reader, filter: EventFilter, page: EventPage) =>
+  reader
+    .selectFrom(pageOfEvents(reader, filter, page).as('event'))
+    .leftJoin('bridge', 'bridge.id', 'event.bridge_id')
+    .leftJoin('portal', 'portal.id', 'event.portal_id')
+    .leftJoin('credential', 'credential.id', 'event.credential_id')
+    .leftJoin('access_rule', (join) =>
+      join.on('access_rule.id', '=', sql<string>`event.details ->> '$.ruleId'`),
+    )
+    .select([
+      'event.id',
+      'event.kind',
+      'event.at_ms',
+      'event.clock_trust',
+      'event.created_at_ms',
+      'bridge.name as bridge',
+      sql`coalesce(portal.name, event.details ->> '$.portalKey')`.as('portal'),
+      'event.reader_key',
+      'event.member_id',
+      'event.credential_id',
+      'credential.label as credential',
+      'event.reason',
+      sql`coalesce(event.reason, event.kind)`.as('why'),
+      'access_rule.name as rule',
+      sql`event.details ->> '$.observed'`.as('observed'),
+      sql`event.details ->> '$.mode'`.as('mode'),
+      sql`event.details ->> '$.count'`.as('count'),
+      sql`event.details ->> '$.note'`.as('note'),
+    ])
+    .orderBy('event.id', page.isOldestFirst === true ? 'asc' : 'desc');
 
 export async function countEvents(reader: Reader, filter: EventFilter): Promise<number> {
   const kinds = [...new Set(filter.kind)];

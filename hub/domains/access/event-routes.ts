@@ -6,6 +6,7 @@ import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf, pageQuerySchema } from '#hub/kernel/wire.ts';
 import { isoTime } from './context.ts';
+import { eventCsvColumns, streamEventLines } from './event-csv.ts';
 import { countDeadLetters, findDeadLetters, findEvent } from './event-repository.ts';
 import {
   accessEventSchema,
@@ -30,6 +31,11 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'accessEvent.read' },
     query: eventQuerySchema,
     response: pageOf(accessEventSchema),
+    csv: {
+      fileName: 'access-events',
+      columns: eventCsvColumns,
+      lines: ({ query }) => streamEventLines(parts, query),
+    },
     refusals: pageRefusals,
     async handle({ query }) {
       const page = await listEvents(parts, query);

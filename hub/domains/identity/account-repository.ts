@@ -1,8 +1,10 @@
 import type { Selectable } from 'kysely';
+import { isReversed } from '#hub/kernel/wire.ts';
 import { rememberedQuery } from '#hub/store/fixed-query.ts';
+import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { AccountTable } from './repository.ts';
-import type { AccountStatus } from './schema.ts';
+import type { AccountSort, AccountStatus } from './schema.ts';
 
 export interface Account {
   readonly id: string;
@@ -49,19 +51,45 @@ export async function findAccountOfMember(reader: Reader, memberId: string): Pro
 }
 
 export interface AccountFilter {
-  readonly limit: number;
-  /** The id of the last account of the page before. */
-  readonly cursor: string | undefined;
-  readonly q: string | undefined;
-  readonly status: AccountStatus | undefined;
+  readonly q?: string | undefined;
+  readonly status?: AccountStatus | undefined;
 }
 
-/** In the order of creation; one more than `limit` when there is more. */
-export async function listAccounts(reader: Reader, filter: AccountFilter): Promise<readonly Account[]> {
-  let query = accounts(reader)
-    .orderBy('id')
-    .limit(filter.limit + 1);
-  if (filter.cursor !== undefined) query = query.where('id', '>', filter.cursor);
+/** The order of accounts; ids are made in the order of time. */
+export const accountOrder = (sort: AccountSort): ListOrder => ({
+  columns: sort.endsWith('username') ? ['username', 'id'] : ['id'],
+  isDescending: isReversed(sort),
+});
+/** Where an account stands in `accountOrder`. */
+export const placeOfAccount = (sort: AccountSort, account: Account): Place =>
+  sort.endsWith('username') ? [account.username, account.id] : [account.id];
+
+/** A page of rows. */
+export interface RowPage {
+  readonly order: ListOrder;
+  readonly after: Place | null;
+  readonly limit: number;
+}
+
+export async function listAccounts(
+  reader: Reader,
+  filter: AccountFilter,
+  { order, after, limit }: RowPage,
+): Promise<readonly Account[]> {
+  let query = fittingAccounts(reader, filter).selectAll();
+  if (after !== null) query = query.where(isAfter(order, after));
+  return (await query.orderBy(inOrder(order)).limit(limit).execute()).map(rowToAccount);
+}
+
+export async function countAccounts(reader: Reader, filter: AccountFilter): Promise<number> {
+  const row = await fittingAccounts(reader, filter)
+    .select(({ fn }) => fn.countAll<number>().as('rows'))
+    .executeTakeFirstOrThrow();
+  return row.rows;
+}
+
+function fittingAccounts(reader: Reader, filter: AccountFilter) {
+  let query = reader.selectFrom('account').where('deleted_at_ms', 'is', null);
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
   const wanted = filter.q?.toLowerCase();
   if (wanted !== undefined)
@@ -71,7 +99,7 @@ export async function listAccounts(reader: Reader, filter: AccountFilter): Promi
         eb(eb.fn<number>('instr', [eb.fn('lower', ['display_name']), eb.val(wanted)]), '>', 0),
       ]),
     );
-  return (await query.execute()).map(rowToAccount);
+  return query;
 }
 
 // Passwords

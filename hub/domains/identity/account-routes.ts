@@ -1,7 +1,9 @@
 import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { accountOrder, countAccounts, placeOfAccount } from './account-repository.ts';
 import {
   type AccountView,
   changeAccount,
@@ -60,14 +62,17 @@ function reading(deps: Deps): readonly Endpoint[] {
       access: { permission: 'account.read' },
       query: accountQuerySchema,
       response: accountPageSchema,
-      refusals: {},
+      refusals: pageRefusals,
       async handle({ query }) {
-        const { limit, cursor, q, status } = query;
-        const filter = { limit, cursor, q, status };
-        const views = await viewAccounts(deps.store.read, filter, deps.clock.nowMs());
-        const items = views.slice(0, limit).map(accountToWire);
-        const nextCursor = views.length > limit ? (items.at(-1)?.id ?? null) : null;
-        return ok({ body: { items, nextCursor } });
+        const { sort } = query;
+        const order = accountOrder(sort);
+        const asked = openPage(query, order.columns.length);
+        if (!asked.ok) return asked;
+        const { after, limit, cut, count } = asked.value;
+        const views = await viewAccounts(deps.store.read, query, { order, after, limit }, deps.clock.nowMs());
+        const page = cut(views, (view) => placeOfAccount(sort, view.account));
+        const total = await count(deps.store, (reader) => countAccounts(reader, query));
+        return ok({ body: { items: page.rows.map(accountToWire), nextCursor: page.nextCursor, ...total } });
       },
     }),
     defineEndpoint({

@@ -8,6 +8,7 @@ import {
   findAccountByUsername,
   findAccountOfMember,
   listAccounts,
+  type RowPage,
   rowToAccount,
   savePassword,
 } from './account-repository.ts';
@@ -76,9 +77,10 @@ export async function viewAccount(
 export async function viewAccounts(
   reader: Reader,
   filter: AccountFilter,
+  page: RowPage,
   nowMs: number,
 ): Promise<readonly AccountView[]> {
-  const accounts = await listAccounts(reader, filter);
+  const accounts = await listAccounts(reader, filter, page);
   const ids = accounts.map((account) => account.id);
   const rolesByAccount = Map.groupBy(await listAssignedRoles(reader, ids, nowMs), (role) => role.accountId);
   return accounts.map((account) => ({ account, roles: rolesByAccount.get(account.id) ?? [] }));

@@ -1,5 +1,7 @@
+import type { ExpressionBuilder } from 'kysely';
 import { z } from 'zod';
-import type { AppendColumns, StateColumns } from '#hub/store/database.ts';
+import type { AppendColumns, Database, StateColumns } from '#hub/store/database.ts';
+import { inOrder, isAfter, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { AuditLink, AuditPayload } from './audit-chain.ts';
 
@@ -71,14 +73,11 @@ export async function appendAudit(
 }
 
 export interface AuditFilter {
-  readonly limit: number;
-  /** Only entries before this number. */
-  readonly beforeSeq: number | undefined;
-  readonly action: string | undefined;
-  readonly actorId: string | undefined;
-  readonly actorKind: AuditEntryTable['actor_kind'] | undefined;
-  readonly targetId: string | undefined;
-  readonly targetTable: string | undefined;
+  readonly action?: string | undefined;
+  readonly actorId?: string | undefined;
+  readonly actorKind?: AuditEntryTable['actor_kind'] | undefined;
+  readonly targetId?: string | undefined;
+  readonly targetTable?: string | undefined;
 }
 
 const entries = (reader: Reader) =>
@@ -115,20 +114,46 @@ function payloadOf(row: EntryRow): AuditRow['payload'] {
   return { salt: row.salt ?? '', actorName: row.actor_name, body: row.body ?? '' };
 }
 
-/** The newest first; one more than `limit` when there is more. */
-export async function listAudit(reader: Reader, filter: AuditFilter): Promise<readonly AuditRow[]> {
-  let query = entries(reader)
-    .orderBy('audit_entry.seq', 'desc')
-    .limit(filter.limit + 1);
-  if (filter.beforeSeq !== undefined) query = query.where('audit_entry.seq', '<', filter.beforeSeq);
-  if (filter.action !== undefined) query = query.where('audit_entry.action', '=', filter.action);
-  if (filter.actorId !== undefined) query = query.where('audit_entry.actor_id', '=', filter.actorId);
-  if (filter.actorKind !== undefined) query = query.where('audit_entry.actor_kind', '=', filter.actorKind);
-  if (filter.targetId !== undefined) query = query.where('audit_entry.target_id', '=', filter.targetId);
-  if (filter.targetTable !== undefined)
-    query = query.where('audit_entry.target_table', '=', filter.targetTable);
-  return (await query.execute()).map(rowToAudit);
+export interface AuditPage {
+  readonly isOldestFirst: boolean;
+  readonly after: Place | null;
+  readonly limit: number;
 }
+
+/** The statement of `listAudit`. */
+export function auditPage(reader: Reader, filter: AuditFilter, page: AuditPage) {
+  const order = { columns: ['audit_entry.seq'], isDescending: !page.isOldestFirst };
+  let query = entries(reader).where(fits(filter)).orderBy(inOrder(order)).limit(page.limit);
+  if (page.after !== null) query = query.where(isAfter(order, page.after));
+  return query;
+}
+
+/** Entries in the order in which they were written. */
+export const listAudit = async (
+  reader: Reader,
+  filter: AuditFilter,
+  page: AuditPage,
+): Promise<readonly AuditRow[]> => (await auditPage(reader, filter, page).execute()).map(rowToAudit);
+
+export async function countAudit(reader: Reader, filter: AuditFilter): Promise<number> {
+  const row = await reader
+    .selectFrom('audit_entry')
+    .select(({ fn }) => fn.countAll<number>().as('rows'))
+    .where(fits(filter))
+    .executeTakeFirstOrThrow();
+  return row.rows;
+}
+
+const fits =
+  ({ action, actorId, actorKind, targetId, targetTable }: AuditFilter) =>
+  (where: ExpressionBuilder<Database, 'audit_entry'>) =>
+    where.and([
+      ...(action === undefined ? [] : [where('audit_entry.action', '=', action)]),
+      ...(actorId === undefined ? [] : [where('audit_entry.actor_id', '=', actorId)]),
+      ...(actorKind === undefined ? [] : [where('audit_entry.actor_kind', '=', actorKind)]),
+      ...(targetId === undefined ? [] : [where('audit_entry.target_id', '=', targetId)]),
+      ...(targetTable === undefined ? [] : [where('audit_entry.target_table', '=', targetTable)]),
+    ]);
 
 /** Entries about any of these, the newest first; with `beforeId` only older ones. */
 export async function listAuditOf(

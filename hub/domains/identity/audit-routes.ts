@@ -1,8 +1,11 @@
 import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { ok } from '#hub/kernel/result.ts';
-import { type AuditRow, actorNameOf, listAudit, parseFacts } from './audit-repository.ts';
+import { isReversed } from '#hub/kernel/wire.ts';
+import { auditCsvColumns, streamAuditLines } from './audit-csv.ts';
+import { type AuditRow, actorNameOf, countAudit, listAudit, parseFacts } from './audit-repository.ts';
 import { emptyAuditPayload, verifyAudit } from './audit-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
 import {
@@ -43,15 +46,22 @@ export function auditEndpoints(deps: Deps): readonly Endpoint[] {
       access: { permission: 'audit.read' },
       query: auditQuerySchema,
       response: auditPageSchema,
-      refusals: {},
+      csv: {
+        fileName: 'audit-log',
+        columns: auditCsvColumns,
+        lines: ({ query }) => streamAuditLines(deps.store, query),
+      },
+      refusals: pageRefusals,
       async handle({ query }) {
-        const { limit, cursor, action, actorId, actorKind, targetId, targetTable } = query;
-        const filter = { limit, beforeSeq: cursor, action, actorId, actorKind, targetId, targetTable };
-        const rows = await listAudit(deps.store.read, filter);
-        const items = rows.slice(0, limit).map(auditToWire);
-        const last = items.at(-1);
-        const nextCursor = rows.length > limit && last !== undefined ? String(last.seq) : null;
-        return ok({ body: { items, nextCursor } });
+        const asked = openPage(query, 1);
+        if (!asked.ok) return asked;
+        const { after, limit, cut, count } = asked.value;
+        const isOldestFirst = !isReversed(query.sort);
+        const page = cut(await listAudit(deps.store.read, query, { isOldestFirst, after, limit }), (row) => [
+          row.seq,
+        ]);
+        const total = await count(deps.store, (reader) => countAudit(reader, query));
+        return ok({ body: { items: page.rows.map(auditToWire), nextCursor: page.nextCursor, ...total } });
       },
     }),
     defineEndpoint({

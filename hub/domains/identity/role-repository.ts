@@ -1,7 +1,10 @@
 import type { Selectable } from 'kysely';
 import { z } from 'zod';
+import { isReversed } from '#hub/kernel/wire.ts';
 import { rememberedQuery } from '#hub/store/fixed-query.ts';
+import { inOrder, isAfter, type ListOrder } from '#hub/store/list-order.ts';
 import type { Reader } from '#hub/store/store.ts';
+import type { RowPage } from './account-repository.ts';
 import type { RoleTable } from './repository.ts';
 import type { OwnerHold } from './rules.ts';
 import { type Permission, permissionSchema, permissions } from './schema.ts';
@@ -70,16 +73,22 @@ export async function findRoleNamed(reader: Reader, name: string): Promise<Role 
   return row === undefined ? null : rowToRole(row);
 }
 
-/** In the order of creation, so the built-in ones first; one more than `limit` when there is more. */
-export async function listRoles(
-  reader: Reader,
-  page: { readonly limit: number; readonly cursor: string | undefined },
-): Promise<readonly Role[]> {
-  let query = roles(reader)
-    .orderBy('id')
-    .limit(page.limit + 1);
-  if (page.cursor !== undefined) query = query.where('id', '>', page.cursor);
-  return (await query.execute()).map(rowToRole);
+/** The order of roles, that of creation: the built-in ones were the first. */
+export const roleOrder = (sort: string): ListOrder => ({ columns: ['id'], isDescending: isReversed(sort) });
+
+export async function listRoles(reader: Reader, { order, after, limit }: RowPage): Promise<readonly Role[]> {
+  let query = roles(reader);
+  if (after !== null) query = query.where(isAfter(order, after));
+  return (await query.orderBy(inOrder(order)).limit(limit).execute()).map(rowToRole);
+}
+
+export async function countRoles(reader: Reader): Promise<number> {
+  const row = await reader
+    .selectFrom('role')
+    .select(({ fn }) => fn.countAll<number>().as('rows'))
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirstOrThrow();
+  return row.rows;
 }
 
 /** How many accounts have each role, expired assignments among them; a role that nobody has is left out. */

@@ -1,8 +1,10 @@
 import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import type { IdentityDeps } from './deps.ts';
+import { countRoles, roleOrder } from './role-repository.ts';
 import {
   assignRole,
   changeRole,
@@ -71,13 +73,15 @@ function reading(deps: Deps): readonly Endpoint[] {
       access: { permission: 'role.read' },
       query: roleQuerySchema,
       response: rolePageSchema,
-      refusals: {},
+      refusals: pageRefusals,
       async handle({ query }) {
-        const { limit, cursor } = query;
-        const views = await viewRoles(deps.store.read, { limit, cursor });
-        const items = views.slice(0, limit).map(roleToWire);
-        const nextCursor = views.length > limit ? (items.at(-1)?.id ?? null) : null;
-        return ok({ body: { items, nextCursor } });
+        const asked = openPage(query, 1);
+        if (!asked.ok) return asked;
+        const { after, limit, cut, count } = asked.value;
+        const views = await viewRoles(deps.store.read, { order: roleOrder(query.sort), after, limit });
+        const page = cut(views, (view) => [view.role.id]);
+        const total = await count(deps.store, countRoles);
+        return ok({ body: { items: page.rows.map(roleToWire), nextCursor: page.nextCursor, ...total } });
       },
     }),
     defineEndpoint({

@@ -1,6 +1,7 @@
 import type { Principal } from '#hub/http/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Reader } from '#hub/store/store.ts';
+import type { RowPage } from './account-repository.ts';
 import { findAccount } from './account-repository.ts';
 import {
   type AccountMissing,
@@ -72,11 +73,7 @@ async function view(reader: Reader, role: Role): Promise<RoleView> {
   return { role, accountCount: counts.get(role.id) ?? 0 };
 }
 
-/** In the order of creation; one more than asked for when there is more. */
-export async function viewRoles(
-  reader: Reader,
-  page: { readonly limit: number; readonly cursor: string | undefined },
-): Promise<readonly RoleView[]> {
+export async function viewRoles(reader: Reader, page: RowPage): Promise<readonly RoleView[]> {
   const roles = await listRoles(reader, page);
   const counts = await countAssignments(
     reader,

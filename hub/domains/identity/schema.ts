@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, pageOf, pageShape } from '#hub/kernel/wire.ts';
+import { entityShape, pageOf, pageShape, sortOf } from '#hub/kernel/wire.ts';
 
 /** Everything that an account can be permitted to do. One table; a route names one of these. */
 export const permissions = [
@@ -105,8 +105,7 @@ export const emptySchema = z.strictObject({});
 export const pageCursorSchema = idSchema
   .optional()
   .meta({ description: '`nextCursor` of the page before; left out for the first page' });
-
-const nameSchema = z.string().trim().min(1).max(80);
+export const nameSchema = z.string().trim().min(1).max(80);
 /** Stored as `normaliseUsername` makes it; compared in that form only. */
 const usernameSchema = z
   .string()
@@ -162,9 +161,11 @@ export const accountSchema = z.strictObject({
   roles: z.array(accountRoleSchema),
 });
 export const accountPageSchema = pageOf(accountSchema);
+const accountSortSchema = sortOf('createdAt', 'username').default('createdAt');
+export type AccountSort = z.infer<typeof accountSortSchema>;
 export const accountQuerySchema = z.strictObject({
-  limit: pageShape.limit,
-  cursor: pageCursorSchema,
+  ...pageShape,
+  sort: accountSortSchema,
   q: z.string().trim().min(1).max(80).optional().meta({ description: 'Part of the name or the username' }),
   status: accountStatusSchema.optional().meta({ description: 'Only accounts in this state' }),
 });
@@ -256,7 +257,10 @@ export const roleSchema = z.strictObject({
 export const rolePageSchema = pageOf(roleSchema);
 const rolePermissionsSchema = z.array(permissionSchema).max(permissions.length);
 const descriptionSchema = z.string().trim().max(400);
-export const roleQuerySchema = z.strictObject({ limit: pageShape.limit, cursor: pageCursorSchema });
+export const roleQuerySchema = z.strictObject({
+  ...pageShape,
+  sort: sortOf('createdAt').default('createdAt'),
+});
 export const roleDraftSchema = z.strictObject({
   name: nameSchema,
   description: descriptionSchema.default(''),
@@ -276,13 +280,10 @@ export const roleRevokeParamsSchema = z.strictObject({ id: idSchema, account: id
 
 const actorKinds = ['account', 'service', 'console', 'bridge', 'system'] as const;
 export const auditQuerySchema = z.strictObject({
-  limit: pageShape.limit,
-  cursor: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .optional()
-    .meta({ description: '`nextCursor` of the page before; left out for the first page' }),
+  ...pageShape,
+  sort: sortOf('at')
+    .default('-at')
+    .meta({ description: 'In the order in which it was written down, `-at` the newest first' }),
   action: z
     .string()
     .min(1)
