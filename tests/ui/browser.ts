@@ -149,7 +149,9 @@ export async function setStage(): Promise<Stage> {
   try {
     const ui = await buildUi();
     closers.push(() => ui.remove());
-    const appliance = await Appliance.create({ env: { MAKRCAVE_UI_DIR: ui.directory } });
+    const appliance = await Appliance.create({
+      env: { MAKRCAVE_UI_DIR: ui.directory, MAKRCAVE_WEBHOOKS_ALLOW_PRIVATE_NETWORKS: '127.0.0.0/8' },
+    });
     closers.push(() => appliance.close());
     await appliance.start('hub');
     await appliance.start('simulator');

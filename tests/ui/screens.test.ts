@@ -119,6 +119,35 @@ const screens: readonly Screen[] = [
       await page.getByText('Live pages').waitFor();
     },
   },
+  {
+    name: 'settings webhooks',
+    async open(page) {
+      await page.goto('/settings/webhooks');
+      await page.getByText('Failing').waitFor();
+    },
+  },
+  {
+    name: 'settings webhook new',
+    async open(page) {
+      await openDialog(page, '/settings/webhooks', 'New webhook');
+      await page.getByLabel('Something happened at a door').waitFor();
+    },
+  },
+  {
+    name: 'settings webhook secret',
+    open: (page) => openDialog(page, '/settings/webhooks', 'New secret for Chat'),
+  },
+  {
+    name: 'settings webhook deliveries',
+    async open(page) {
+      await openDialog(page, '/settings/webhooks', 'Deliveries of Chat');
+      await page.getByText('webhook.ping').first().waitFor();
+    },
+  },
+  {
+    name: 'settings webhook remove',
+    open: (page) => openDialog(page, '/settings/webhooks', 'Remove Chat'),
+  },
 ];
 
 describe('every screen', () => {
@@ -167,6 +196,13 @@ describe('every screen', () => {
       windows: [{ weekday: 5, startMinute: 1200, endMinute: 120 }],
       outsideOpeningHours: true,
     });
+    const { webhook } = await appliance.ask('POST', '/api/notifications/webhooks', {
+      name: 'Chat of the team',
+      url: 'http://127.0.0.1:9/hooks/9c1f27ab4be84a1e/door-events',
+      topics: ['access.event', 'member.changed', 'bridge.changed'],
+    });
+    const webhookId = String((webhook as { id: string }).id);
+    await appliance.ask('POST', `/api/notifications/webhooks/${webhookId}/ping`, {});
     await appliance.untilApplied();
     await appliance.tap('123:4567');
     await appliance.tap('200:1');

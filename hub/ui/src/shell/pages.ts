@@ -17,6 +17,7 @@ const tabLoads: Readonly<Record<TabPath, Load>> = {
   '/members': () => import('../pages/members/MembersPage.svelte'),
   '/members/plans': () => import('../pages/members/PlansPage.svelte'),
   '/settings': () => import('../pages/settings/HealthPage.svelte'),
+  '/settings/webhooks': () => import('../pages/settings/WebhooksPage.svelte'),
 };
 
 /** Pages of one thing, whose id is the last part of the path: `route.id`. */

@@ -43,7 +43,10 @@ export const sections = {
     title: 'Settings',
     short: 'Settings',
     icon: Settings,
-    tabs: [{ path: '/settings', title: 'Health', permission: 'system.read' }],
+    tabs: [
+      { path: '/settings', title: 'Health', permission: 'system.read' },
+      { path: '/settings/webhooks', title: 'Webhooks', permission: 'webhook.read' },
+    ],
   },
 } as const satisfies Record<string, Section>;
 
