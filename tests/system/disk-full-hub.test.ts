@@ -56,6 +56,11 @@ describe('a hub whose disk is full', () => {
     expect(await members(appliance)).toEqual(whole);
     expect((await fetch(`${appliance.url}/health`)).status).toBe(200);
 
+    const report = await appliance.ask('GET', '/health/detailed');
+    const found = (report.findings as { id: string }[]).map(({ id }) => id);
+    expect(report.status).toBe('error');
+    expect(found).toEqual(expect.arrayContaining(['disk.full', 'store.diskFull']));
+
     await untilLevel(appliance, strikeLine, 0);
     const before = (await readJournalFiles(appliance.stateDir)).length;
     await appliance.panel({ tap: { bits: cardBits('123:4567'), d0: 5, d1: 6 } });
@@ -67,6 +72,8 @@ describe('a hub whose disk is full', () => {
 
     disk.free();
     expect((await create('Somebody Whole')).status).toBe(201);
+    const after = (await appliance.ask('GET', '/health/detailed')).findings as { id: string }[];
+    expect(after.map(({ id }) => id)).not.toContain('store.diskFull');
     await until('the grant at the hub', async () => (await countOf(appliance, 'granted')) > knownGrants);
     expect(await countOf(appliance, 'granted')).toBe(knownGrants + 1);
     expect((await members(appliance)).length).toBe(whole.length + 1);
