@@ -32,12 +32,53 @@ export const headerComponents: Json = {
     schema: { type: 'integer' },
     example: 1795456980,
   },
+  ETag: {
+    description: 'Names this state of the entity, for If-Match and If-None-Match',
+    schema: { type: 'string' },
+    example: '"3-Qm9vdGhfMTIzNDU2"',
+  },
+  'Idempotency-Replayed': {
+    description: '`true`: the answer that the same Idempotency-Key got before',
+    schema: { type: 'string' },
+    example: 'true',
+  },
   'Retry-After': {
     description: 'Seconds to wait before the next try',
     schema: { type: 'integer', minimum: 1 },
     example: 2,
   },
 };
+
+/** Headers that many operations take, as the document's components. */
+export const parameterComponents: Json = {
+  'Idempotency-Key': {
+    name: 'Idempotency-Key',
+    in: 'header',
+    description:
+      'Carries the write out once: for 24 hours the same request with the same key gets the first answer again. ' +
+      '1 to 255 visible ASCII characters, best a random UUID',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+    example: '6f1c2b1e-5f7a-4a55-9f57-2f0b7c1d9e3a',
+  },
+  'If-Match': {
+    name: 'If-Match',
+    in: 'header',
+    description: 'The ETag of what is changed; takes the place of `version` in the body',
+    schema: { type: 'string' },
+    example: '"3-Qm9vdGhfMTIzNDU2"',
+  },
+  'If-None-Match': {
+    name: 'If-None-Match',
+    in: 'header',
+    description: 'The ETag of what is known already: the answer is then 304 without a body',
+    schema: { type: 'string' },
+    example: '"3-Qm9vdGhfMTIzNDU2"',
+  },
+};
+
+export const parameterRef = (name: 'Idempotency-Key' | 'If-Match' | 'If-None-Match'): Json => ({
+  $ref: `#/components/parameters/${name}`,
+});
 
 const headerRef = (name: string): readonly [string, Json] => [name, { $ref: `#/components/headers/${name}` }];
 
@@ -54,17 +95,47 @@ export const headersOf = (...more: readonly string[]): Json =>
     ].map(headerRef),
   );
 
-/** What the platform may answer before or instead of such an endpoint. */
-export function platformCodes(access: Access, method: string, takesInput: boolean): PlatformProblemCode[] {
-  const isWrite = method !== 'GET';
+/** What of an endpoint decides what the platform may answer before or instead of it. */
+export interface Asked {
+  readonly access: Access;
+  readonly method: string;
+  /** Parameters or a query. */
+  readonly takesInput: boolean;
+  readonly takesVersion: boolean;
+  readonly hasCsv: boolean;
+  /** Takes only what it describes, and looks at Accept; a raw endpoint does neither. */
+  readonly isParsed: boolean;
+}
+
+const writeCodes = [
+  'csrfFailed',
+  'malformedJson',
+  'bodyTooLarge',
+  'bodyNotJson',
+  'diskFull',
+  'preconditionInvalid',
+  'idempotencyKeyInvalid',
+  'idempotencyKeyReused',
+  'idempotencyKeyInUse',
+  'idempotencyOutcomeUnknown',
+  'idempotencyAnswerNotKept',
+] as const;
+
+/** The codes that the platform may answer with. */
+export function platformCodes(asked: Asked): PlatformProblemCode[] {
+  const { access } = asked;
+  const isWrite = asked.method !== 'GET';
   return [
-    ...(takesInput || isWrite ? (['invalidRequest'] as const) : []),
+    ...(asked.takesInput || asked.isParsed ? (['invalidRequest'] as const) : []),
+    'credentialsAmbiguous',
     ...('open' in access
       ? []
       : (['signInRequired', 'sessionExpired', 'accessTokenExpired', 'credentialsInvalid'] as const)),
     ...('permission' in access ? (['permissionMissing'] as const) : []),
-    ...(isWrite ? (['csrfFailed', 'malformedJson', 'bodyTooLarge', 'bodyNotJson', 'diskFull'] as const) : []),
-    'credentialsAmbiguous',
+    ...(asked.isParsed ? (['notAcceptable'] as const) : []),
+    ...(isWrite ? writeCodes : []),
+    ...(isWrite && asked.takesVersion ? (['ifMatchDiffers', 'preconditionFailed'] as const) : []),
+    ...(asked.hasCsv ? (['tooManyExports'] as const) : []),
     'tooManyRequests',
     'internalError',
     'storeBusy',
@@ -79,6 +150,11 @@ const platformFacts: Partial<Record<PlatformProblemCode, Json>> = {
     errors: [{ pointer: '/query/limit', message: 'Too big: expected number to be <=200' }],
   },
   permissionMissing: { permission: 'member.manage' },
+  notAcceptable: { offered: ['application/json', 'text/csv'] },
+  preconditionInvalid: { header: 'If-Match' },
+  ifMatchDiffers: { ifMatchVersion: 4, bodyVersion: 3 },
+  idempotencyOutcomeUnknown: { firstAt: '2026-11-23T17:42:05.000Z' },
+  idempotencyAnswerNotKept: { firstAt: '2026-11-23T17:42:05.000Z', firstStatus: 201 },
   bodyTooLarge: { limitBytes: 262_144 },
 };
 

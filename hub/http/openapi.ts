@@ -6,6 +6,8 @@ import {
   describeProblems,
   headerComponents,
   headersOf,
+  parameterComponents,
+  parameterRef,
   platformCodes,
   type SharedResponses,
 } from './openapi-responses.ts';
@@ -97,17 +99,58 @@ const withExample = ({ components }: Draft, schema: Json, name = ''): Json => ({
   example: exampleOf(components, schema, name),
 });
 
+/** The headers that an endpoint takes. */
+const headerParametersOf = ({ method, isEntity, takesVersion }: Endpoint): Json[] => [
+  ...(method === 'GET' ? [] : [parameterRef('Idempotency-Key')]),
+  ...(method !== 'GET' && takesVersion ? [parameterRef('If-Match')] : []),
+  ...(method === 'GET' && isEntity ? [parameterRef('If-None-Match')] : []),
+];
+
+/** What an endpoint answers when it is done. */
+function describeDone(endpoint: Endpoint, done: Json): Json {
+  const { method, isEntity, csv } = endpoint;
+  const isTagged = isEntity && (method === 'GET' || method === 'POST' || method === 'PATCH');
+  const headers = headersOf(
+    ...(isTagged ? ['ETag'] : []),
+    ...(method === 'GET' ? [] : ['Idempotency-Replayed']),
+  );
+  const lines = { schema: { type: 'string' }, example: `${csv?.columns.join(',') ?? ''}\r\n` };
+  const content = { 'application/json': done, ...(csv === undefined ? {} : { 'text/csv': lines }) };
+  return {
+    [String(endpoint.status)]: {
+      description: csv === undefined ? 'Done' : 'Done; as CSV the whole list',
+      headers,
+      content,
+    },
+    ...(method === 'GET' && isEntity
+      ? { 304: { description: 'What If-None-Match names is what there is', headers: headersOf('ETag') } }
+      : {}),
+  };
+}
+
 function describeEndpoint(draft: Draft, endpoint: Endpoint): Json {
-  const { method, path, access, params, query, body } = endpoint;
-  const platform = platformCodes(access, method, params !== undefined || query !== undefined);
+  const { method, path, access, params, query, body, takesVersion } = endpoint;
+  const platform = platformCodes({
+    access,
+    method,
+    takesVersion,
+    takesInput: params !== undefined || query !== undefined,
+    hasCsv: endpoint.csv !== undefined,
+    isParsed: true,
+  });
   const done = withExample(draft, toJsonSchema(draft.components, endpoint.response, 'output'));
+  const isConditional = takesVersion && 'staleVersion' in endpoint.refusals;
   return {
     operationId: operationId(method, path),
     summary: endpoint.summary,
     description: describeWords(endpoint),
     tags: [endpoint.tag],
     security: securityOf(access, method),
-    parameters: [...parametersOf(draft, path, params, 'path'), ...parametersOf(draft, path, query, 'query')],
+    parameters: [
+      ...parametersOf(draft, path, params, 'path'),
+      ...parametersOf(draft, path, query, 'query'),
+      ...headerParametersOf(endpoint),
+    ],
     ...(body === undefined
       ? {}
       : {
@@ -119,15 +162,12 @@ function describeEndpoint(draft: Draft, endpoint: Endpoint): Json {
           },
         }),
     responses: {
-      [String(endpoint.status)]: {
-        description: 'Done',
-        headers: headersOf(),
-        content: { 'application/json': done },
-      },
+      ...describeDone(endpoint, done),
       ...describeProblems({
         ...draft,
         codes: [
           ...Object.entries(endpoint.refusals),
+          ...(isConditional ? [['staleVersion', platformProblems.preconditionFailed.status] as const] : []),
           ...platform.map((code) => [code, platformProblems[code].status] as const),
         ],
         done: done['example'],
@@ -137,7 +177,14 @@ function describeEndpoint(draft: Draft, endpoint: Endpoint): Json {
 }
 
 function describeRawEndpoint(draft: Draft, endpoint: RawEndpoint): Json {
-  const platform = platformCodes(endpoint.access, 'GET', endpoint.query !== undefined);
+  const platform = platformCodes({
+    access: endpoint.access,
+    method: 'GET',
+    takesInput: endpoint.query !== undefined,
+    takesVersion: false,
+    hasCsv: false,
+    isParsed: false,
+  });
   const schema = toJsonSchema(draft.components, endpoint.response, 'output');
   const content = { [endpoint.mediaType]: withExample(draft, schema) };
   const others = Object.entries(endpoint.otherStatuses ?? {});
@@ -189,8 +236,12 @@ const intro = `Doors, members and cards of one makerspace, decided on its own bo
 
 **Lists** come page by page: send \`nextCursor\` back as \`cursor\` until it is null.
 
+**Lists as files**: a list that has them answers \`Accept: text/csv\` with all that fits the query, as CSV.
+
+**Writes** take an \`Idempotency-Key\`, so that one may be repeated when its answer was lost.
+
 **Changes** name the \`version\` that they were made on; an older one is refused as \`staleVersion\` with what is there
-now as \`current\`.
+now as \`current\`. \`If-Match\` with the \`ETag\` that was read says the same.
 
 Times are ISO 8601 in UTC, money is in the smallest unit of its currency, ids are UUIDv7. A trailing slash is accepted
 everywhere.`;
@@ -222,6 +273,7 @@ export function describeApi(options: OpenapiOptions): Json {
     components: {
       schemas: Object.fromEntries(draft.components),
       headers: headerComponents,
+      parameters: parameterComponents,
       responses: Object.fromEntries(draft.responses),
       securitySchemes: describeSecurity(options),
     },

@@ -79,7 +79,8 @@ describe('the OpenAPI document', () => {
     const refs = [...text.matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
     expect(refs.length).toBeGreaterThan(operations.length);
     for (const ref of refs) {
-      const [, kind, name] = /^#\/components\/(schemas|headers|responses)\/([\w.-]+)$/.exec(ref) ?? [];
+      const [, kind, name] =
+        /^#\/components\/(schemas|headers|responses|parameters)\/([\w.-]+)$/.exec(ref) ?? [];
       expect(name, ref).toBeDefined();
       expect(document.components).toHaveProperty([kind!, name!]);
     }
@@ -111,7 +112,9 @@ describe('the OpenAPI document', () => {
       const { content } = shared ?? answered;
       return content['application/problem+json']!.schema.allOf![1]!.properties!.code.enum;
     };
-    expect(codesAt('/api/named/{id}', 'put', 409)).toEqual(['staleVersion', 'thingLocked']);
+    expect(codesAt('/api/named/{id}', 'put', 409)).toEqual(
+      expect.arrayContaining(['staleVersion', 'thingLocked', 'idempotencyKeyInUse']),
+    );
     expect(codesAt('/api/named', 'get', 400)).toEqual([
       'credentialsAmbiguous',
       'cursorInvalid',

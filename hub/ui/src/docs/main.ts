@@ -1,5 +1,3 @@
-import '../shell/tokens.css';
-import './docs.css';
 import { ApiProblem, ask, useCsrfToken } from '../live/api.ts';
 import { theme } from '../shell/theme.svelte.ts';
 
@@ -67,7 +65,10 @@ async function readSession(): Promise<string | null> {
 form.addEventListener('submit', (event) => {
   event.preventDefault();
   const fields = new FormData(form);
-  const text = (name: string): string => String(fields.get(name) ?? '');
+  const text = (name: string): string => {
+    const value = fields.get(name);
+    return typeof value === 'string' ? value : '';
+  };
   ask('post', '/auth/session', { body: { username: text('username'), password: text('password') } }).then(
     async () => {
       form.reset();
@@ -99,10 +100,7 @@ async function readDocument(): Promise<unknown> {
   return answer.json();
 }
 
-function load<T extends 'script' | 'link'>(
-  tag: T,
-  attributes: Readonly<Record<string, string>>,
-): Promise<void> {
+function load(tag: 'script' | 'link', attributes: Readonly<Record<string, string>>): Promise<void> {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   const { promise, resolve, reject } = Promise.withResolvers<void>();

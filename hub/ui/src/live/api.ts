@@ -113,7 +113,7 @@ export function ask<M extends Verb, P extends PathOf<M>>(
   method: M,
   path: P,
   ...init: Asked<P, M>
-): Promise<MethodResponse<Client<paths>, M, P>>;
+): Promise<MethodResponse<Client<paths, 'application/json'>, M, P>>;
 export async function ask(method: Verb, path: string, init?: object): Promise<unknown> {
   const { data } = await client.request(method, path, { ...init });
   return data;
