@@ -3,6 +3,7 @@ import path from 'node:path';
 import { type Chore, runChores } from './chores.ts';
 import { composeHealth } from './compose-health.ts';
 import { activityEndpoints } from './domains/access/activity-routes.ts';
+import { composeMqtt } from './compose-mqtt.ts';
 import { listBridges, renewToken } from './domains/access/bridge-workflow.ts';
 import { processTimers } from './domains/access/context.ts';
 import { accessEndpoints } from './domains/access/routes.ts';
@@ -236,6 +237,13 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     listen === 'all'
       ? await openTls({ directory: paths.tls, configuredNames: config.tls.names, clock, log })
       : undefined;
+  const mqtt = await composeMqtt({
+    ...common,
+    log: log.child({ subsystem: 'mqtt' }),
+    config: config.mqtt,
+    tls,
+    bridges: broker,
+  });
   const meter = new RequestMeter();
   const errorReports = await errorReportsOf(config, clock, log);
   const health = composeHealth({
@@ -251,6 +259,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       liveHealth(live, clock),
       meter.part,
       ...(errorReports === undefined ? [] : [errorReports.part]),
+      mqtt.part,
       ...(tls === undefined ? [] : [tlsHealth(tls, clock)]),
     ],
   });
@@ -267,6 +276,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
         (await findMember(reader, id)) === undefined ? null : listMemberParts(reader, id),
     }),
     ...notificationEndpoints(notifications.parts),
+    ...mqtt.endpoints,
   ];
   const probes = {
     store: async () => void (await store.read.selectFrom('migration').select('number').limit(1).execute()),
@@ -336,6 +346,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     broker.handledBy(access.handler);
     await broker.listen(paths.mqttSocket);
     notifications.start();
+    await mqtt.start();
   }
   server = await startServer({
     app,
@@ -357,6 +368,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       live.close();
       await started.close();
       await broker.close();
+      await mqtt.close();
       await running.stop();
       await notifications.close();
       health.close();

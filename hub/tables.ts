@@ -1,8 +1,10 @@
 import { accessTables } from './domains/access/repository.ts';
+import { deviceTables } from './domains/devices/repository.ts';
 import { identityTables } from './domains/identity/repository.ts';
 import { memberTables } from './domains/members/repository.ts';
 import { notificationTables } from './domains/notifications/repository.ts';
 import { keyedRequestTables } from './http/keyed-request-repository.ts';
+import { mqttTables } from './mqtt/session-repository.ts';
 
 /** Every table of the hub: what each part registers, for whoever opens the store. */
 export const hubTables = {
@@ -11,4 +13,6 @@ export const hubTables = {
   ...accessTables,
   ...notificationTables,
   ...keyedRequestTables,
+  ...deviceTables,
+  ...mqttTables,
 };

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { connect as connectSocket } from 'node:net';
+import { connect as connectSocket, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { type IClientOptions, MqttClient } from 'mqtt';
-import { bridgeTopic, type FromBridge, type ToBridge, toBridge } from '#hub/mqtt/topics.ts';
+import { bridgeProtocol, bridgeTopic, type FromBridge, type ToBridge, toBridge } from '#hub/mqtt/topics.ts';
 import type { Device } from '../config.ts';
 import type { LinkData } from '../link-messages.ts';
 
@@ -27,8 +27,11 @@ function openStream(connection: LinkData['connection']): Duplex {
   return connectTls({
     host: hostname,
     port: port === '' ? 8883 : Number(port),
-    servername: hostname,
+    // An address is no server name; the certificate is checked against it all the same.
+    ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
     ca: readFileSync(connection.caFile),
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: [bridgeProtocol],
   });
 }
 

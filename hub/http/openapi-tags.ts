@@ -19,6 +19,7 @@ const tagTexts: Readonly<Record<string, string>> = {
   'opening hours': 'Weekly hours and days that differ from them',
   areas: 'Rooms and buildings, as a tree',
   'door controllers': 'The bridges: the small processes that hold the doors',
+  'MQTT devices': 'Devices and programs that speak MQTT with this hub: tokens, and rights by topic',
   live: 'What happens, as it happens: server-sent events',
   webhooks: 'Programs elsewhere that are told what happens, by signed requests',
   system: 'The hub itself',

@@ -249,6 +249,26 @@ const memberTexts = {
   groupInUse: { title: 'The group has members', nextStep: 'Take the members out of the group first.' },
 } as const satisfies Readonly<Record<string, ProblemText>>;
 
+const deviceTexts = {
+  deviceNotFound: {
+    title: 'This device does not exist',
+    nextStep: 'It may have been removed. Look at the list of devices.',
+  },
+  deviceUsernameTaken: {
+    title: 'Another device has this user name',
+    nextStep: 'Choose another user name.',
+  },
+  tooManyDevices: {
+    title: 'There are too many devices',
+    nextStep: 'Remove devices that are not used any more.',
+  },
+  rightInvalid: {
+    title: 'A topic right cannot be given',
+    nextStep:
+      "Check the filter: `+` stands alone for one level, `#` alone at the end. Topics below mc/ and $ are the hub's own; $SYS may be read.",
+  },
+} as const satisfies Readonly<Record<string, ProblemText>>;
+
 const doorTexts = {
   portalNotFound: { title: 'There is no such door', nextStep: 'Load the list of doors again.' },
   portalUnknown: { title: 'There is no such door', nextStep: 'Choose one of the list of doors.' },
@@ -394,6 +414,7 @@ const listAndWriteTexts = {
 export const problemTexts: Readonly<Record<string, ProblemText>> = {
   ...identityTexts,
   ...memberTexts,
+  ...deviceTexts,
   ...doorTexts,
   ...cardTexts,
   ...webhookTexts,

@@ -1,9 +1,11 @@
 import { chmod } from 'node:fs/promises';
-import { createServer, Socket } from 'node:net';
+import { createServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { Aedes, type Client } from 'aedes';
 import type { Logger } from 'pino';
 import { claimSocketPath } from '#hub/platform/unix-socket.ts';
 import type { BridgeHandler, BridgeLink } from './bridge-link.ts';
+import { FrameGuard } from './frame-guard.ts';
 import { bridgeTopic, bridgeTopicPrefix, type FromBridge, fromBridge, schemaFromBridge } from './topics.ts';
 
 /** Bytes of one MQTT payload. The largest of ours is a page of 500 records or a batch of 500 events. */
@@ -13,11 +15,22 @@ const maxWaiting = 256;
 /** Bytes that may wait in a bridge's socket. */
 const maxUnsentBytes = 8 * 1_048_576;
 
+/** A bridge elsewhere proves who it is with its first packet, which holds a name and a token. */
+const remoteBounds = {
+  firstPacketBytes: 4096,
+  packetBytes: maxPayloadBytes + 1024,
+  packetsPerSecond: 1000,
+  burstPackets: 5000,
+  unsentBytes: maxUnsentBytes,
+} as const;
+
 export interface Broker extends BridgeLink {
   /** Who handles what bridges say. Set once, before `listen`. */
   handledBy(handler: BridgeHandler): void;
   /** Listens on a Unix socket of mode 0600. A stale socket file is replaced; one in use is the Fault `socketInUse`. */
   listen(socketPath: string): Promise<void>;
+  /** Takes over a connection of a bridge elsewhere, which nobody has looked at yet. */
+  handle(socket: Duplex): void;
   close(): Promise<void>;
 }
 
@@ -75,6 +88,7 @@ export async function createBroker(deps: { readonly log: Logger }): Promise<Brok
       void identify(client, username, password).then((bridgeId) => {
         if (bridgeId === null) return refuse();
         bridgeIdByClient.set(client, bridgeId);
+        if (client.conn instanceof FrameGuard) client.conn.admit();
         // oxlint-disable-next-line promise/no-callback-in-promise -- the broker wants a callback
         return done(null, true);
       });
@@ -201,7 +215,7 @@ export async function createBroker(deps: { readonly log: Logger }): Promise<Brok
       const connection = connections.get(bridgeId);
       if (connection === undefined) return false;
       const { client } = connection;
-      if (client.conn instanceof Socket && client.conn.writableLength > maxUnsentBytes) {
+      if (client.conn.writableLength > maxUnsentBytes) {
         cutOff(connection, 'it does not read what is sent');
         return false;
       }
@@ -221,6 +235,9 @@ export async function createBroker(deps: { readonly log: Logger }): Promise<Brok
     },
     disconnect(bridgeId) {
       connections.get(bridgeId)?.client.close();
+    },
+    handle(socket) {
+      aedes.handle(new FrameGuard(socket, remoteBounds));
     },
     async listen(socketPath) {
       await claimSocketPath(socketPath);

@@ -17,6 +17,9 @@ import { clockTrustSchema } from '#hub/kernel/time.ts';
  */
 export const bridgeTopicPrefix = 'mc/1/bridge';
 
+/** By this name a bridge elsewhere asks, while TLS is set up (ALPN), for the bridges' own broker. */
+export const bridgeProtocol = 'makrcave-bridge';
+
 export const fromBridge = [
   'hello',
   'events',

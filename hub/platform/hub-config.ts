@@ -39,6 +39,7 @@ export const hubConfigSchema = z.strictObject({
     })
     .prefault({}),
   tls: z.strictObject({ names: z.array(hostName).max(20).default([]) }).prefault({}),
+  mqtt: z.strictObject({ tls: z.boolean().default(true), tlsPort: port.default(8883) }).prefault({}),
   live: z
     .strictObject({
       maxEvents: z.number().int().min(10).max(100_000).default(1000),

@@ -47,6 +47,7 @@ export class Appliance {
   readonly output: Record<Part, string[]> = { hub: [], bridge: [], simulator: [] };
   httpPort = 0;
   httpsPort = 0;
+  mqttPort = 0;
 
   private constructor(stateDir: string, options: ApplianceOptions) {
     this.stateDir = stateDir;
@@ -112,6 +113,7 @@ export class Appliance {
         MAKRCAVE_STATE_DIR: this.stateDir,
         MAKRCAVE_HTTP_PORT: String(this.httpPort),
         MAKRCAVE_HTTP_HTTPS_PORT: String(this.httpsPort),
+        MAKRCAVE_MQTT_TLS_PORT: String(this.mqttPort),
         MAKRCAVE_CLOCK_TRUST_SYSTEM: 'true',
         NODE_COMPILE_CACHE: path.join(tmpdir(), 'makrcave-compile-cache'),
         ...this.#options.env,
@@ -125,6 +127,8 @@ export class Appliance {
       lines.push(line);
       if (lines.length > 200) lines.shift();
       if (part === 'hub' && line.includes('"httpPort"')) this.#takePorts(line);
+      if (part === 'hub' && line.includes('MQTT for devices is open'))
+        this.mqttPort = (JSON.parse(line) as { port: number }).port;
       if (line.includes(readyLines[part])) resolve();
     };
     if (child.stdout) createInterface(child.stdout).on('line', onLine);

@@ -63,6 +63,7 @@ beforeAll(async () => {
       MAKRCAVE_STATE_DIR: folder,
       MAKRCAVE_HTTP_PORT: '0',
       MAKRCAVE_HTTP_HTTPS_PORT: '0',
+      MAKRCAVE_MQTT_TLS_PORT: '0',
       MAKRCAVE_LOG_LEVEL: 'silent',
     },
     listen: 'all',

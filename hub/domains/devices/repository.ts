@@ -1,0 +1,134 @@
+import type { Selectable } from 'kysely';
+import type { StateColumns } from '#hub/store/database.ts';
+import type { Reader, TableRegistry, Transaction } from '#hub/store/store.ts';
+import { rightsSchema, type TopicRight } from './schema.ts';
+
+interface MqttDeviceTable extends StateColumns {
+  username: string;
+  name: string;
+  rights: string;
+}
+interface MqttDeviceSecretTable {
+  device_id: string;
+  token_hash: Uint8Array;
+  last_seen_at_ms: number | null;
+}
+
+declare module '#hub/store/database.ts' {
+  interface Database {
+    mqtt_device: MqttDeviceTable;
+    mqtt_device_secret: MqttDeviceSecretTable;
+  }
+}
+
+export const deviceTables = {
+  mqtt_device: { class: 'state', owner: 'hub', personalColumns: [] },
+  mqtt_device_secret: { class: 'local', owner: 'hub', personalColumns: [] },
+} as const satisfies Partial<TableRegistry>;
+
+export interface DeviceRow {
+  readonly id: string;
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly username: string;
+  readonly name: string;
+  readonly rights: readonly TopicRight[];
+}
+
+/** A device with what proves it. */
+export interface DeviceSecretRow extends DeviceRow {
+  readonly tokenHash: Uint8Array;
+  readonly lastSeenAtMs: number | null;
+}
+
+const rowToDevice = (row: Selectable<MqttDeviceTable>): DeviceRow => ({
+  id: row.id,
+  version: row.version,
+  createdAtMs: row.created_at_ms,
+  updatedAtMs: row.updated_at_ms,
+  username: row.username,
+  name: row.name,
+  rights: rightsSchema.parse(JSON.parse(row.rights)),
+});
+
+const devices = (reader: Reader) =>
+  reader
+    .selectFrom('mqtt_device')
+    .innerJoin('mqtt_device_secret', 'mqtt_device_secret.device_id', 'mqtt_device.id')
+    .selectAll('mqtt_device')
+    .select(['token_hash', 'last_seen_at_ms'])
+    .where('deleted_at_ms', 'is', null);
+
+export async function findDevices(reader: Reader): Promise<DeviceSecretRow[]> {
+  const rows = await devices(reader).orderBy('username').execute();
+  return rows.map((row) => ({
+    ...rowToDevice(row),
+    tokenHash: row.token_hash,
+    lastSeenAtMs: row.last_seen_at_ms,
+  }));
+}
+
+export async function findDevice(reader: Reader, id: string): Promise<DeviceSecretRow | null> {
+  const row = await devices(reader).where('mqtt_device.id', '=', id).executeTakeFirst();
+  if (row === undefined) return null;
+  return { ...rowToDevice(row), tokenHash: row.token_hash, lastSeenAtMs: row.last_seen_at_ms };
+}
+
+export async function isUsernameTaken(reader: Reader, username: string): Promise<boolean> {
+  const row = await reader
+    .selectFrom('mqtt_device')
+    .select('id')
+    .where('username', '=', username)
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function countDevices(reader: Reader): Promise<number> {
+  const row = await reader
+    .selectFrom('mqtt_device')
+    .select(({ fn }) => fn.countAll<number>().as('devices'))
+    .where('deleted_at_ms', 'is', null)
+    .executeTakeFirst();
+  return row?.devices ?? 0;
+}
+
+export async function insertDevice(
+  tx: Transaction,
+  device: Pick<DeviceSecretRow, 'id' | 'username' | 'name' | 'rights' | 'tokenHash'>,
+): Promise<void> {
+  const { id, username, name, rights, tokenHash } = device;
+  await tx.insert('mqtt_device', { id, username, name, rights: JSON.stringify(rights) });
+  await tx.local
+    .insertInto('mqtt_device_secret')
+    .values({ device_id: id, token_hash: tokenHash, last_seen_at_ms: null })
+    .execute();
+}
+
+export const updateDevice = (
+  tx: Transaction,
+  id: string,
+  changes: { readonly name: string; readonly rights: readonly TopicRight[] },
+) => tx.write('mqtt_device', id, { name: changes.name, rights: JSON.stringify(changes.rights) });
+
+export async function removeDevice(tx: Transaction, id: string): Promise<void> {
+  await tx.remove('mqtt_device', id);
+  await tx.local.deleteFrom('mqtt_device_secret').where('device_id', '=', id).execute();
+}
+
+export async function saveDeviceToken(tx: Transaction, id: string, tokenHash: Uint8Array): Promise<void> {
+  await tx.local
+    .updateTable('mqtt_device_secret')
+    .set({ token_hash: tokenHash })
+    .where('device_id', '=', id)
+    .execute();
+}
+
+export async function saveDeviceSeen(tx: Transaction, id: string, atMs: number): Promise<void> {
+  await tx.local
+    .updateTable('mqtt_device_secret')
+    .set({ last_seen_at_ms: atMs })
+    .where('device_id', '=', id)
+    .execute();
+}

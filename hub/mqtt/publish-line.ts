@@ -1,0 +1,117 @@
+import type { SessionPersistence } from './session-persistence.ts';
+import type { StoredPacket } from './stored-packet.ts';
+
+interface Turn {
+  readonly packet: StoredPacket;
+  readonly done: (error?: Error | null) => void;
+  /** Null: nothing of it has to be on the disk. Resolves to why it could not be stored, or to null. */
+  readonly stored: Promise<unknown> | null;
+}
+
+export interface PublishLineDeps {
+  readonly persistence: Pick<SessionPersistence, 'keep' | 'drop' | 'hasIncoming'>;
+  /** Publishes what was accepted although the connection that it came by is gone. */
+  readonly publish: (packet: StoredPacket) => void;
+  readonly onNotKept: (cause: unknown) => void;
+}
+
+/**
+ * What one connection publishes, one message after the other. The broker acknowledges QoS 1 before it stores it, and
+ * tells copies by a counter that must arrive in order: so each message waits here until it is on the disk, and the next
+ * until it went through.
+ */
+export class PublishLine {
+  readonly #deps: PublishLineDeps;
+  readonly #clientId: string;
+  readonly #isClean: boolean;
+  readonly #waiting: Turn[] = [];
+  #current: Turn | null = null;
+  #accepted = false;
+  #closed = false;
+
+  constructor(deps: PublishLineDeps, client: { readonly id: string; readonly clean: boolean }) {
+    this.#deps = deps;
+    this.#clientId = client.id;
+    this.#isClean = client.clean;
+  }
+
+  /** `done` lets the broker go on: acknowledge and publish; with an error it cuts the connection. */
+  enter(packet: StoredPacket, done: Turn['done']): void {
+    if (this.#isCopy(packet) && this.#current === null) {
+      done(null);
+      return;
+    }
+    const stored = this.#deps.persistence.keep(packet, this.#isClean ? null : this.#clientId);
+    const turn = {
+      packet,
+      done,
+      stored:
+        stored?.then(
+          () => null,
+          (cause: unknown) => cause,
+        ) ?? null,
+    };
+    if (this.#current !== null) {
+      this.#waiting.push(turn);
+      return;
+    }
+    this.#current = turn;
+    this.#begin(turn);
+  }
+
+  /** The broker has passed a message on; only the one whose turn it is counts, and not the connection's will. */
+  passed(packet: StoredPacket): void {
+    if (this.#current !== null && this.#current.packet.payload === packet.payload) this.#next();
+  }
+
+  #next(): void {
+    this.#accepted = false;
+    this.#current = this.#waiting.shift() ?? null;
+    const next = this.#current;
+    if (next !== null) setImmediate(() => this.#begin(next));
+  }
+
+  /** The connection is over. What was accepted is published all the same: its sender may have the acknowledgement. */
+  close(): void {
+    this.#closed = true;
+    for (const { packet } of this.#waiting.splice(0)) this.#deps.persistence.drop(packet);
+    const left = this.#current;
+    if (left === null || !this.#accepted || left.packet.qos !== 1) return;
+    setImmediate(() =>
+      setImmediate(() => {
+        if (this.#current === left) this.#deps.publish(left.packet);
+      }),
+    );
+  }
+
+  /** QoS 2: what the broker has already, it answers and does not publish. */
+  #isCopy(packet: StoredPacket): boolean {
+    return packet.qos === 2 && this.#deps.persistence.hasIncoming(this.#clientId, packet.messageId);
+  }
+
+  #begin(turn: Turn): void {
+    if (turn.stored === null) this.#end(turn, null);
+    else void turn.stored.then((cause) => setImmediate(() => this.#end(turn, cause)));
+  }
+
+  #end(turn: Turn, cause: unknown): void {
+    if (this.#closed) {
+      this.#deps.persistence.drop(turn.packet);
+      return;
+    }
+    if (cause !== null) {
+      this.#deps.persistence.drop(turn.packet);
+      this.#deps.onNotKept(cause);
+      turn.done(new Error('could not be stored'));
+      return;
+    }
+    if (this.#isCopy(turn.packet)) {
+      this.#deps.persistence.drop(turn.packet);
+      turn.done(null);
+      this.#next();
+      return;
+    }
+    this.#accepted = true;
+    turn.done(null);
+  }
+}

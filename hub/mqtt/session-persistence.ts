@@ -1,0 +1,546 @@
+import { Readable } from 'node:stream';
+import { filterMatches } from '#hub/domains/devices/topic-rules.ts';
+import type { Clock } from '#hub/platform/clock.ts';
+import type { Logger } from '#hub/platform/log.ts';
+import type { Store } from '#hub/store/store.ts';
+import { isKept, type SessionDrops, type SessionLimits } from './session-limits.ts';
+import { SessionQueues } from './session-queues.ts';
+import { loadMqttState, type StoredState } from './session-repository.ts';
+import { SessionWrites } from './session-writes.ts';
+import {
+  type PendingWrite,
+  packetBytes,
+  queuedCopy,
+  type StoredPacket,
+  type Subscription,
+} from './stored-packet.ts';
+import { TopicTree } from './topic-tree.ts';
+
+interface Session {
+  readonly subscriptions: Map<string, Subscription>;
+  seenAtMs: number;
+}
+/** What the broker hands over of a connection. `clean` is missing in the broker's own tests: kept then. */
+interface ClientLike {
+  readonly id: string;
+  readonly clean?: boolean;
+}
+type Subscriber = Subscription & { readonly clientId: string };
+
+export interface PersistenceOptions {
+  readonly store: Pick<Store, 'transact' | 'report'>;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly log: Logger;
+  readonly limits: SessionLimits;
+  /** Whether this client may (still) have what it subscribed to, and may subscribe to it. */
+  readonly mayReceive: (clientId: string, topic: string) => boolean;
+  readonly maySubscribe: (clientId: string, filter: string) => boolean;
+}
+
+export interface PersistenceFigures {
+  readonly retained: number;
+  readonly retainedBytes: number;
+  readonly sessions: number;
+  readonly queued: number;
+  readonly queuedBytes: number;
+  readonly dropped: Readonly<SessionDrops>;
+  readonly transactions: number;
+  readonly pendingRows: number;
+}
+
+/** Where several devices share a client id prefix: `<username>:<client id>`. */
+export const usernameOf = (clientId: string): string => clientId.slice(0, Math.max(0, clientId.indexOf(':')));
+
+/**
+ * What the broker remembers: retained messages, sessions, queues and wills, as the broker's persistence interface has
+ * it. Memory answers; the disk follows. Everything the broker calls while it passes a message on answers within the
+ * same turn of the event loop, or messages would overtake each other and be taken for copies; what has to be on the
+ * disk before a message is acknowledged is put there before, by `keep`.
+ */
+export class SessionPersistence {
+  readonly #options: PersistenceOptions;
+  readonly #writes: SessionWrites;
+  readonly #queues: SessionQueues;
+  readonly #retained = new Map<string, StoredPacket>();
+  readonly #sessions = new Map<string, Session>();
+  readonly #tree = new TopicTree<Subscriber>();
+  readonly #incoming = new Map<string, Map<number, StoredPacket>>();
+  readonly #wills = new Map<string, StoredPacket>();
+  readonly #drops: SessionDrops = { retained: 0, queued: 0, expired: 0, sessions: 0 };
+  /** By the payload of a message on its way: the rows that `keep` made for it, by client. */
+  readonly #kept = new WeakMap<Buffer, Map<string, number>>();
+  /** Payloads of retained messages that `keep` has dealt with. */
+  readonly #keptRetained = new WeakSet<Buffer>();
+  /** Payloads of QoS 2 messages of which `keep` has put the publisher's half on the disk. */
+  readonly #keptHalves = new WeakSet<Buffer>();
+  #retainedBytes = 0;
+  #broker: { readonly id: string } | null = null;
+
+  private constructor(options: PersistenceOptions, state: StoredState) {
+    this.#options = options;
+    this.#writes = new SessionWrites(options.store, options.log, rowsOf(state));
+    this.#queues = new SessionQueues(options.limits, this.#drops, this.#writes);
+    for (const packet of state.retained) this.#setRetained(packet);
+    for (const { clientId, subscriptions, seenAtMs } of state.sessions) {
+      const session = this.#sessionOf(clientId);
+      session.seenAtMs = seenAtMs;
+      for (const subscription of subscriptions) this.#subscribe(clientId, session, subscription);
+    }
+    for (const { clientId, ...queued } of state.outgoing) this.#queues.load(clientId, queued);
+    for (const { clientId, packet } of state.incoming)
+      this.#incomingOf(clientId).set(packet.messageId ?? 0, packet);
+    for (const { clientId, packet } of state.wills) this.#wills.set(clientId, packet);
+  }
+
+  static async open(options: PersistenceOptions): Promise<SessionPersistence> {
+    const state = await options.store.report((reader) => loadMqttState(reader));
+    return new SessionPersistence(options, state);
+  }
+
+  /** The broker's tests reach for it. */
+  get broker(): { readonly id: string } | null {
+    return this.#broker;
+  }
+  get fault(): unknown {
+    return this.#writes.fault;
+  }
+  get figures(): PersistenceFigures {
+    return {
+      retained: this.#retained.size,
+      retainedBytes: this.#retainedBytes,
+      sessions: this.#sessions.size,
+      queued: this.#queues.count,
+      queuedBytes: this.#queues.bytes,
+      dropped: { ...this.#drops },
+      transactions: this.#writes.transactions,
+      pendingRows: this.#writes.pendingRows,
+    };
+  }
+
+  /** Forgets what is too old. `isConnected` by client id; a session that is in use never ends. */
+  maintain(isConnected: (clientId: string) => boolean): void {
+    const nowMs = this.#options.clock.nowMs();
+    this.#queues.expire(nowMs);
+    for (const [clientId, session] of this.#sessions)
+      if (!isConnected(clientId) && nowMs - session.seenAtMs > this.#options.limits.sessionMs)
+        this.forget(clientId);
+    // What waits for a session that is not there any more.
+    for (const clientId of this.#queues.clientIds())
+      if (!this.#sessions.has(clientId)) this.#queues.removeAll(clientId);
+  }
+
+  /** Messages that wait for the sessions of one device. */
+  queuedFor(username: string): number {
+    let count = 0;
+    for (const clientId of this.#sessions.keys())
+      if (usernameOf(clientId) === username) count += this.#queues.countOf(clientId);
+    return count;
+  }
+
+  /** Everything of one client id. */
+  forget(clientId: string): void {
+    this.#endSession(clientId);
+    this.#queues.removeAll(clientId);
+    this.#dropIncoming(clientId);
+  }
+
+  /** A device is gone: its sessions and wills, and what it left retained below its own topics. */
+  async forgetDevice(username: string, ownTopics: string): Promise<void> {
+    const isOwn = (clientId: string): boolean => usernameOf(clientId) === username;
+    const clientIds = new Set([
+      ...this.#sessions.keys(),
+      ...this.#queues.clientIds(),
+      ...this.#incoming.keys(),
+      ...this.#wills.keys(),
+    ]);
+    for (const clientId of [...clientIds].filter(isOwn)) {
+      this.forget(clientId);
+      this.#dropWill(clientId);
+    }
+    for (const topic of [...this.#retained.keys()].filter((name) => filterMatches(ownTopics, name)))
+      this.#dropRetained(topic);
+    await this.#writes.flush();
+  }
+
+  /**
+   * Before a message is acknowledged: puts on the disk what must outlive the process. Null: nothing of it has to, or
+   * nobody waits for that. `publisher` null: clean session, its half of QoS 2 ends with the connection.
+   */
+  keep(packet: StoredPacket, publisher: string | null): Promise<void> | null {
+    const { topic, payload } = packet;
+    if (topic === undefined || !(payload instanceof Buffer) || !isKept(topic)) return null;
+    const writes: PendingWrite[] = [];
+    if (packet.retain === true) {
+      this.#keptRetained.add(payload);
+      const write = this.#setRetained({ ...packet });
+      if (write !== null && (packet.qos ?? 0) === 0) this.#writes.later(write);
+      else if (write !== null) writes.push(write);
+    }
+    if ((packet.qos ?? 0) === 0) return null;
+    const rows = new Map<string, number>();
+    for (const [clientId, asked] of this.#waitingClients(this.#tree.match(topic), topic)) {
+      const queued = this.#queues.add(clientId, atMost(packet, asked), this.#options.clock.nowMs(), true);
+      if (queued === null) continue;
+      rows.set(clientId, queued.id);
+      writes.push({ kind: 'outgoing', clientId, id: queued.id, queued });
+    }
+    this.#kept.set(payload, rows);
+    // Last: should only a part get there, the publisher is not answered and sends it again.
+    if (packet.qos === 2 && publisher !== null && packet.messageId !== undefined) {
+      const { messageId } = packet;
+      const half = { ...queuedCopy(packet), messageId };
+      writes.push({ kind: 'incoming', clientId: publisher, messageId, packet: half });
+      this.#keptHalves.add(payload);
+    }
+    if (writes.length === 0) return null;
+    return this.#writes.now(...writes);
+  }
+
+  /** The message was not accepted after all: nobody may get it. */
+  drop(packet: StoredPacket): void {
+    if (!(packet.payload instanceof Buffer)) return;
+    for (const [clientId, id] of this.#kept.get(packet.payload) ?? []) this.#queues.remove(clientId, id);
+    this.#kept.delete(packet.payload);
+  }
+
+  /** A session that may stay when the connection ends. False: this device has too many that are in use. */
+  admitSession(clientId: string, isConnected: (clientId: string) => boolean): boolean {
+    const known = this.#sessions.get(clientId);
+    if (known !== undefined) {
+      known.seenAtMs = this.#options.clock.nowMs();
+      this.#saveSession(clientId);
+      return true;
+    }
+    const username = usernameOf(clientId);
+    const own = [...this.#sessions].filter(([id]) => usernameOf(id) === username);
+    if (own.length >= this.#options.limits.sessionsPerDevice) return this.#evict(own, isConnected);
+    if (this.#sessions.size >= this.#options.limits.sessions)
+      return this.#evict([...this.#sessions], isConnected);
+    return true;
+  }
+
+  /** A QoS 2 message that was taken in under this id and not released yet. */
+  hasIncoming(clientId: string, messageId: number | undefined): boolean {
+    return messageId !== undefined && this.#incoming.get(clientId)?.has(messageId) === true;
+  }
+
+  noteSeen(clientId: string): void {
+    const session = this.#sessions.get(clientId);
+    if (session === undefined) return;
+    session.seenAtMs = this.#options.clock.nowMs();
+    this.#saveSession(clientId);
+  }
+
+  /** Wills of connections that ended with the last run, to be published now. */
+  takeWills(): { readonly clientId: string; readonly packet: StoredPacket }[] {
+    const left = [...this.#wills].map(([clientId, packet]) => ({ clientId, packet }));
+    for (const { clientId } of left) this.#dropWill(clientId);
+    return left;
+  }
+
+  // From here on: the broker's interface.
+
+  async setup(broker: { readonly id: string }): Promise<void> {
+    this.#broker = broker;
+  }
+
+  async storeRetained(packet: StoredPacket): Promise<void> {
+    if (packet.topic === undefined || !isKept(packet.topic)) return;
+    if (packet.payload instanceof Buffer && this.#keptRetained.has(packet.payload)) return;
+    const write = this.#setRetained({ ...packet });
+    if (write !== null) this.#writes.later(write);
+  }
+
+  createRetainedStream(filter: string): Readable {
+    return this.createRetainedStreamCombi([filter]);
+  }
+
+  createRetainedStreamCombi(filters: readonly string[]): Readable {
+    const found = [...this.#retained].filter(([topic]) =>
+      filters.some((filter) => filterMatches(filter, topic)),
+    );
+    return Readable.from(found.map(([, packet]) => packet));
+  }
+
+  async addSubscriptions(client: ClientLike, subscriptions: readonly Subscription[]): Promise<void> {
+    // The broker hands over the whole request, with what it has just refused.
+    const allowed = subscriptions.filter(({ topic }) => this.#options.maySubscribe(client.id, topic));
+    if (allowed.length === 0) return;
+    const session = this.#sessionOf(client.id);
+    for (const subscription of allowed) this.#subscribe(client.id, session, subscription);
+    await this.#writes.now(this.#sessionWrite(client.id));
+  }
+
+  async removeSubscriptions(client: ClientLike, filters: readonly string[]): Promise<void> {
+    const session = this.#sessions.get(client.id);
+    if (session === undefined) return;
+    for (const filter of filters) {
+      this.#tree.delete(filter, client.id);
+      session.subscriptions.delete(filter);
+    }
+    if (session.subscriptions.size === 0) this.#sessions.delete(client.id);
+    await this.#writes.now(this.#sessionWrite(client.id));
+  }
+
+  async subscriptionsByClient(client: ClientLike): Promise<Subscription[]> {
+    return [...(this.#sessions.get(client.id)?.subscriptions.values() ?? [])].map((one) => ({ ...one }));
+  }
+
+  async countOffline(): Promise<{ subsCount: number; clientsCount: number }> {
+    return { subsCount: this.#tree.size, clientsCount: this.#sessions.size };
+  }
+
+  async subscriptionsByTopic(topic: string): Promise<Subscriber[]> {
+    return this.#tree.match(topic);
+  }
+
+  async cleanSubscriptions(client: ClientLike): Promise<void> {
+    if (!this.#sessions.has(client.id) && this.#queues.countOf(client.id) === 0) return;
+    this.#endSession(client.id);
+    this.#queues.removeAll(client.id);
+    await this.#writes.flush();
+  }
+
+  async outgoingEnqueue(subscriber: { readonly clientId: string }, packet: StoredPacket): Promise<void> {
+    this.#enqueue(subscriber.clientId, packet);
+  }
+
+  async outgoingEnqueueCombi(
+    subscribers: readonly (Partial<Subscriber> & { readonly clientId: string })[],
+    packet: StoredPacket,
+  ): Promise<void> {
+    if (packet.topic === undefined || !isKept(packet.topic)) return;
+    for (const [clientId, asked] of this.#waitingClients(subscribers, packet.topic))
+      this.#enqueue(clientId, atMost(packet, asked));
+    if (packet.payload instanceof Buffer) this.#kept.delete(packet.payload);
+  }
+
+  /** A message that does not wait here (it did not fit) is sent all the same. */
+  async outgoingUpdate(client: ClientLike, packet: StoredPacket): Promise<void> {
+    const queued = this.#queues.update(client.id, packet);
+    if (queued === null) return;
+    const write = { kind: 'outgoing', clientId: client.id, id: queued.id, queued } as const;
+    // Exactly once: which id it went out under, and that it arrived, has to be known after a restart.
+    if (packet.cmd === 'pubrel' || packet.qos === 2) await this.#writes.now(write);
+    else this.#writes.later(write);
+  }
+
+  async outgoingClearMessageId(client: ClientLike, packet: StoredPacket): Promise<StoredPacket | undefined> {
+    return this.#queues.settle(client.id, packet.messageId);
+  }
+
+  outgoingStream(client: ClientLike): Readable {
+    return Readable.from(this.#queues.list(client.id));
+  }
+
+  async incomingStorePacket(client: ClientLike, packet: StoredPacket): Promise<void> {
+    const { messageId } = packet;
+    if (messageId === undefined) return;
+    const stored = { ...queuedCopy(packet), messageId };
+    this.#incomingOf(client.id).set(messageId, stored);
+    const isOnDisk = packet.payload instanceof Buffer && this.#keptHalves.has(packet.payload);
+    if (client.clean !== true && !isOnDisk)
+      this.#writes.later({ kind: 'incoming', clientId: client.id, messageId, packet: stored });
+  }
+
+  async incomingGetPacket(client: ClientLike, packet: StoredPacket): Promise<StoredPacket> {
+    const stored = this.#incoming.get(client.id)?.get(packet.messageId ?? -1);
+    if (stored === undefined) throw new Error('no such packet');
+    return stored;
+  }
+
+  async incomingDelPacket(client: ClientLike, packet: StoredPacket): Promise<void> {
+    const { messageId } = packet;
+    const packets = this.#incoming.get(client.id);
+    if (messageId === undefined || packets?.delete(messageId) !== true) throw new Error('no such packet');
+    if (packets.size === 0) this.#incoming.delete(client.id);
+    const write = { kind: 'incoming', clientId: client.id, messageId, packet: null } as const;
+    if (client.clean === true) this.#writes.later(write);
+    else await this.#writes.now(write);
+  }
+
+  async cleanIncoming(client: ClientLike): Promise<void> {
+    this.#dropIncoming(client.id);
+  }
+
+  async putWill(client: ClientLike, packet: StoredPacket): Promise<void> {
+    // The broker keeps the object itself and expects these two in it.
+    Object.assign(packet, { brokerId: this.#broker?.id, clientId: client.id });
+    this.#wills.set(client.id, packet);
+    await this.#writes.now({ kind: 'will', clientId: client.id, packet });
+  }
+
+  async getWill(client: ClientLike): Promise<StoredPacket | undefined> {
+    return this.#wills.get(client.id);
+  }
+
+  async delWill(client: ClientLike): Promise<StoredPacket | undefined> {
+    const will = this.#wills.get(client.id);
+    if (will !== undefined) this.#dropWill(client.id);
+    return will;
+  }
+
+  streamWill(brokers: Readonly<Record<string, number>> = {}): Readable {
+    const left = [...this.#wills.values()];
+    return Readable.from(left.filter(({ brokerId }) => brokerId === undefined || !(brokerId in brokers)));
+  }
+
+  getClientList(filter: string): Readable {
+    const found = [...this.#sessions].filter(([, { subscriptions }]) => subscriptions.has(filter));
+    return Readable.from(found.map(([clientId]) => clientId));
+  }
+
+  /** Writes what is left. The store stays open: it is not ours. */
+  async destroy(): Promise<void> {
+    await this.#writes.close();
+  }
+
+  #sessionOf(clientId: string): Session {
+    const known = this.#sessions.get(clientId);
+    if (known !== undefined) return known;
+    const session = { subscriptions: new Map<string, Subscription>(), seenAtMs: this.#options.clock.nowMs() };
+    this.#sessions.set(clientId, session);
+    return session;
+  }
+
+  #subscribe(clientId: string, session: Session, subscription: Subscription): void {
+    const { topic, qos, rh, rap, nl, subscriptionIdentifier } = subscription;
+    const record = { topic, qos, rh, rap, nl };
+    session.subscriptions.set(
+      topic,
+      subscriptionIdentifier === undefined ? record : { ...record, subscriptionIdentifier },
+    );
+    if (qos > 0) this.#tree.set(topic, clientId, { clientId, ...record });
+    else this.#tree.delete(topic, clientId);
+  }
+
+  #sessionWrite(clientId: string): PendingWrite {
+    const session = this.#sessions.get(clientId);
+    if (session === undefined) return { kind: 'session', clientId, session: null };
+    const { subscriptions, seenAtMs } = session;
+    return {
+      kind: 'session',
+      clientId,
+      session: { clientId, subscriptions: [...subscriptions.values()], seenAtMs },
+    };
+  }
+
+  #saveSession(clientId: string): void {
+    this.#writes.later(this.#sessionWrite(clientId));
+  }
+
+  #endSession(clientId: string): void {
+    const session = this.#sessions.get(clientId);
+    if (session === undefined) return;
+    for (const filter of session.subscriptions.keys()) this.#tree.delete(filter, clientId);
+    this.#sessions.delete(clientId);
+    this.#saveSession(clientId);
+  }
+
+  /** The session that nobody came back to for longest makes room. False: all are in use. */
+  #evict(
+    candidates: readonly (readonly [string, Session])[],
+    isConnected: (clientId: string) => boolean,
+  ): boolean {
+    this.#drops.sessions += 1;
+    const [oldest] = candidates
+      .filter(([clientId]) => !isConnected(clientId))
+      .toSorted(([, left], [, right]) => left.seenAtMs - right.seenAtMs);
+    if (oldest === undefined) return false;
+    this.forget(oldest[0]);
+    return true;
+  }
+
+  /** Once each, however many of its subscriptions match, and only who may have it; with the highest quality asked for. */
+  #waitingClients(
+    subscribers: readonly { readonly clientId: string; readonly qos?: 0 | 1 | 2 | undefined }[],
+    topic: string,
+  ): Map<string, 0 | 1 | 2> {
+    const asked = new Map<string, 0 | 1 | 2>();
+    for (const { clientId, qos = 2 } of subscribers)
+      if (qos > (asked.get(clientId) ?? -1) && this.#options.mayReceive(clientId, topic))
+        asked.set(clientId, qos);
+    return asked;
+  }
+
+  #enqueue(clientId: string, packet: StoredPacket): void {
+    const kept = packet.payload instanceof Buffer ? this.#kept.get(packet.payload)?.get(clientId) : undefined;
+    if (kept !== undefined) {
+      this.#queues.release(clientId, kept, packet);
+      return;
+    }
+    const queued = this.#queues.add(clientId, packet, this.#options.clock.nowMs(), false);
+    if (queued !== null) this.#writes.later({ kind: 'outgoing', clientId, id: queued.id, queued });
+  }
+
+  #incomingOf(clientId: string): Map<number, StoredPacket> {
+    const known = this.#incoming.get(clientId);
+    if (known !== undefined) return known;
+    const packets = new Map<number, StoredPacket>();
+    this.#incoming.set(clientId, packets);
+    return packets;
+  }
+
+  #dropIncoming(clientId: string): void {
+    const packets = this.#incoming.get(clientId);
+    if (packets === undefined) return;
+    this.#incoming.delete(clientId);
+    for (const messageId of packets.keys())
+      this.#writes.later({ kind: 'incoming', clientId, messageId, packet: null });
+  }
+
+  #dropWill(clientId: string): void {
+    this.#wills.delete(clientId);
+    this.#writes.later({ kind: 'will', clientId, packet: null });
+  }
+
+  /** The write that it needs; null when there is none, or when it does not fit. An empty payload takes it away. */
+  #setRetained(packet: StoredPacket): PendingWrite | null {
+    const { topic, payload } = packet;
+    if (topic === undefined) return null;
+    const known = this.#retained.get(topic);
+    if (payload === undefined || payload.length === 0) {
+      if (known === undefined) return null;
+      this.#retained.delete(topic);
+      this.#retainedBytes -= packetBytes(known);
+      return { kind: 'retained', topic, packet: null };
+    }
+    const grows = packetBytes(packet) - (known === undefined ? 0 : packetBytes(known));
+    const { retainedMessages, retainedBytes } = this.#options.limits;
+    const fits = known !== undefined || this.#retained.size < retainedMessages;
+    if (!fits || (grows > 0 && this.#retainedBytes + grows > retainedBytes)) {
+      this.#drops.retained += 1;
+      return null;
+    }
+    this.#retained.set(topic, packet);
+    this.#retainedBytes += grows;
+    return { kind: 'retained', topic, packet };
+  }
+
+  #dropRetained(topic: string): void {
+    const write = this.#setRetained({ topic });
+    if (write !== null) this.#writes.later(write);
+  }
+}
+
+const atMost = (packet: StoredPacket, asked: 0 | 1 | 2): StoredPacket =>
+  (packet.qos ?? 0) > asked ? { ...packet, qos: asked } : packet;
+
+/** What is on the disk already. */
+const rowsOf = (state: StoredState): PendingWrite[] => [
+  ...state.retained.map((packet) => ({ kind: 'retained' as const, topic: packet.topic ?? '', packet })),
+  ...state.sessions.map((session) => ({ kind: 'session' as const, clientId: session.clientId, session })),
+  ...state.outgoing.map((queued) => ({
+    kind: 'outgoing' as const,
+    clientId: queued.clientId,
+    id: queued.id,
+    queued,
+  })),
+  ...state.incoming.map(({ clientId, packet }) => ({
+    kind: 'incoming' as const,
+    clientId,
+    messageId: packet.messageId ?? 0,
+    packet,
+  })),
+  ...state.wills.map(({ clientId, packet }) => ({ kind: 'will' as const, clientId, packet })),
+];
