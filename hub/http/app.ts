@@ -242,6 +242,7 @@ export function createApp(options: AppOptions): App {
     authenticator: options.authenticator,
     bodyReaderFor: (limitBytes) => (limitBytes === undefined ? readBody : createBodyReader(limitBytes)),
     csvAnswers: new CsvAnswers(log),
+    noteFault: (ctx, fault) => noteBreakage(core, ctx, fault),
     idempotency: options.idempotency,
   };
   const limits: Limits = {

@@ -53,6 +53,8 @@ export interface Call<
 export interface Reply<T> {
   readonly body: T;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  /** What broke in single lines of the answer, for the log. */
+  readonly faults?: readonly unknown[];
 }
 
 /** A list that is also given whole as CSV, to whoever may read it as JSON. */

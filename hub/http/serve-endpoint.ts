@@ -19,6 +19,8 @@ export interface ServingParts {
   /** For bodies of at most so many bytes; undefined is the limit of the whole interface. */
   readonly bodyReaderFor: (limitBytes: number | undefined) => ReturnType<typeof createBodyReader>;
   readonly csvAnswers: CsvAnswers;
+  /** Logs what broke. */
+  readonly noteFault: (ctx: Context, fault: unknown) => void;
   /** Without it the header Idempotency-Key has no meaning. */
   readonly idempotency: Idempotency | undefined;
 }
@@ -89,10 +91,16 @@ function renderRefusal(
 }
 
 /** Handler and answer. The response schema parses always: it is what keeps a column out. */
-async function invoke(endpoint: Endpoint, call: ParsedCall, isConditional: boolean): Promise<RenderedAnswer> {
+async function invoke(
+  endpoint: Endpoint,
+  call: ParsedCall,
+  isConditional: boolean,
+  noteFault: (fault: unknown) => void,
+): Promise<RenderedAnswer> {
   const result = await endpoint.invoke(call);
   const { requestId } = call.context;
   if (!result.ok) return renderRefusal(endpoint, result.refusal, { requestId, isConditional });
+  result.value.faults?.forEach(noteFault);
   const parsed = endpoint.response.parse(result.value.body);
   const body = JSON.stringify(parsed);
   // An answer to PUT or DELETE is not what lies at that address (RFC 9110, 9.3.4), so it has no tag.
@@ -173,7 +181,8 @@ export function serveEndpoint(parts: ServingParts, endpoint: Endpoint): Middlewa
       const problem = answerCsv(ctx, parts.csvAnswers, endpoint.csv, call);
       return problem === null ? undefined : refuseWith(problem);
     }
-    const work = (): Promise<RenderedAnswer> => invoke(endpoint, call, guarded.isConditional);
+    const work = (): Promise<RenderedAnswer> =>
+      invoke(endpoint, call, guarded.isConditional, (fault) => parts.noteFault(ctx, fault));
     const { 'idempotency-key': key } = ctx.req.headers;
     // Nobody is who they are at an open endpoint, so that there is nobody whose key it could be.
     if (key === undefined || isRead || principal === null || parts.idempotency === undefined)

@@ -73,6 +73,28 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     this.#session.effects.push(effect);
   }
 
+  async attempt<T>(work: () => Promise<T>): Promise<T> {
+    const { effects } = this.#session;
+    const effectsBefore = effects.length;
+    const end = async (isKept: boolean): Promise<void> => {
+      if (!isKept) {
+        effects.length = effectsBefore;
+        await this.#session.run({ sql: 'rollback to attempt', parameters: [] });
+      }
+      await this.#session.run({ sql: 'release attempt', parameters: [] });
+    };
+    await this.#session.run({ sql: 'savepoint attempt', parameters: [] });
+    let value: T;
+    try {
+      value = await work();
+    } catch (error) {
+      await end(false);
+      throw error;
+    }
+    await end(!isRefused(value));
+    return value;
+  }
+
   async insert<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void> {
     const target = this.#table(table, ['state', 'local']);
     const given = columnsOf(target, row);
@@ -313,3 +335,10 @@ const without = (columns: ColumnValues, names: readonly string[]): ColumnValues 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const isRowOf = <T extends TableName>(_table: T, row: unknown): row is Selectable<Database[T]> =>
   typeof row === 'object' && row !== null;
+
+/** Whether work came to a refused `Result`, which undoes it. */
+export function isRefused(value: unknown): boolean {
+  return (
+    typeof value === 'object' && value !== null && 'ok' in value && value.ok === false && 'refusal' in value
+  );
+}

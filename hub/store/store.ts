@@ -56,6 +56,11 @@ export interface Transaction extends Reader {
   readonly local: LocalWriter;
   /** The one moment (UTC ms) of this transaction. */
   readonly nowMs: number;
+  /**
+   * Runs a part of the work that is undone by itself (rows and effects) when it throws or returns a refused `Result`;
+   * the transaction goes on.
+   */
+  attempt<T>(work: () => Promise<T>): Promise<T>;
   /** Runs after the commit, never when it is rolled back. For announcements. */
   afterCommit(effect: () => void): void;
 }

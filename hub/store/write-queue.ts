@@ -1,7 +1,7 @@
 import { assert, Fault } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import { SeamTransaction, type TransactionSession } from './seam.ts';
+import { isRefused, SeamTransaction, type TransactionSession } from './seam.ts';
 import type { Transaction } from './store.ts';
 import { ConstraintFault } from './store-faults.ts';
 import type { StoreFigures } from './store-figures.ts';
@@ -226,10 +226,4 @@ class Session implements TransactionSession {
       this.#onIdle(this.#broken);
     });
   }
-}
-
-function isRefused(value: unknown): boolean {
-  return (
-    typeof value === 'object' && value !== null && 'ok' in value && value.ok === false && 'refusal' in value
-  );
 }

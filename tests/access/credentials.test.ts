@@ -8,6 +8,7 @@ import {
   changeCredentialStatus,
   enrolCard,
   enrolCardText,
+  enrolCardTexts,
   listCredentials,
   replaceCard,
 } from '#hub/domains/access/credential-workflow.ts';
@@ -111,6 +112,27 @@ describe('enrolling', () => {
       code: 'datesInvalid',
       errors: [{ pointer: '/body/validUntil' }],
     });
+  });
+
+  test('many cards at once are enrolled each by itself', async () => {
+    const { bench } = await openWithBridge();
+    const { parts } = bench.access;
+    const member = await addPaidMember(bench);
+    const line = (card: string, memberId = member.id) => enrolCardSchema.parse({ memberId, card });
+    const nobody = '01890000-0000-7000-8000-00000000ffff';
+    const lines = [line('1:1'), line('1:1'), line('1:2', nobody), line('no card'), line('1:3')];
+    const outcomes = await enrolCardTexts(parts, staff, lines);
+    expect(outcomes).toMatchObject([
+      { ok: true, value: { memberId: member.id } },
+      { ok: false, refusal: { code: 'alreadyEnrolled' } },
+      { ok: false, refusal: { code: 'memberUnknown' } },
+      { ok: false, refusal: { errors: [{ pointer: '/body/card' }] } },
+      { ok: true },
+    ]);
+    const first = outcomes[0];
+    const found = await cardsFound(parts, { search: '1:1' });
+    expect(found.items.map((card) => card.id)).toEqual([first?.ok === true ? first.value.id : null]);
+    expect(await cardsFound(parts, { count: 'true' })).toMatchObject({ total: 2 });
   });
 
   test('lists find by member, by status, by label and by a card as written', async () => {

@@ -53,7 +53,11 @@ async function serve() {
     const answer = (await response.json()) as Record<string, any>;
     return { status: response.status, body: answer };
   };
-  return { bench, call };
+  const csv = async (path: string) => {
+    const headers = { 'x-permissions': 'member.read', accept: 'text/csv' };
+    return (await fetch(`http://127.0.0.1:${server.httpPort}${path}`, { headers })).text();
+  };
+  return { bench, call, csv };
 }
 
 const euro = { priceMinor: 2500, currency: 'EUR', interval: 'month' };
@@ -233,5 +237,69 @@ describe('the members’ API', () => {
         body: { code: 'permissionMissing', permission: access.permission },
       });
     }
+  });
+
+  it('adds many members at once, each by itself, in order, and says what is wrong with which line', async () => {
+    const { bench, call } = await serve();
+    const items = [
+      { name: 'Ada' },
+      { name: '', email: 'nobody' },
+      { name: 'Bob', number: 7 },
+      { name: 'Eve', number: 7 },
+      { name: 'Kid', dateOfBirth: '2999-01-01' },
+      { name: 'Zed' },
+    ];
+    const { status, body } = await call('POST', '/api/members/bulk', { items });
+    expect([status, body['succeeded'], body['failed']]).toEqual([200, 3, 3]);
+    expect(body['results']).toMatchObject([
+      { index: 0, status: 201, body: { name: 'Ada', number: 1001 } },
+      {
+        index: 1,
+        status: 400,
+        problem: {
+          code: 'invalidRequest',
+          errors: [{ pointer: '/body/items/1/name' }, { pointer: '/body/items/1/email' }],
+        },
+      },
+      { index: 2, status: 201, body: { name: 'Bob', number: 7 } },
+      { index: 3, status: 409, problem: { code: 'numberTaken', number: 7, title: expect.any(String) } },
+      {
+        index: 4,
+        status: 422,
+        problem: { code: 'dateInFuture', errors: [{ pointer: '/body/items/4/dateOfBirth' }] },
+      },
+      { index: 5, status: 201, body: { name: 'Zed', number: 1002 } },
+    ]);
+    expect((await call('GET', '/api/members?count=true')).body).toMatchObject({ total: 3 });
+    expect(bench.announced.filter(({ topic }) => topic === 'member.changed')).toHaveLength(3);
+  });
+
+  it('takes a thousand lines, and no more', async () => {
+    const { bench, call } = await serve();
+    const items = Array.from({ length: 1000 }, (_, index) => ({ name: `Member ${index}` }));
+    const { status, body } = await call('POST', '/api/members/bulk', { items });
+    expect([status, body['succeeded'], body['failed']]).toEqual([200, 1000, 0]);
+    const numbers = body['results'].map((result: { body: { number: number } }) => result.body.number);
+    expect(numbers).toEqual(items.map((_, index) => 1001 + index));
+    const rows = await bench.store.read.selectFrom('member').select('id').execute();
+    expect(rows).toHaveLength(1000);
+    expect(await call('POST', '/api/members/bulk', { items: [...items, { name: 'Late' }] })).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/body/items' }] },
+    });
+    expect((await call('POST', '/api/members/bulk', { items: [] })).status).toBe(400);
+  });
+
+  it('gives everybody who fits as CSV, in the order that was asked for', async () => {
+    const { call, csv } = await serve();
+    const items = Array.from({ length: 450 }, (_, index) => ({ name: `Member ${index}`, email: null }));
+    await call('POST', '/api/members/bulk', { items: [...items, { name: '=HYPERLINK("x")' }] });
+    const lines = (await csv('/api/members?sort=-number')).trimEnd().split('\r\n');
+    expect(lines[0]?.split(',').slice(0, 5)).toEqual(['id', 'number', 'name', 'email', 'status']);
+    expect(lines).toHaveLength(452);
+    expect(lines[1]).toContain(`1451,"'=HYPERLINK(""x"")",,active`);
+    expect(lines.at(-1)).toContain('1001,Member 0,,active');
+    const found = (await csv('/api/members?q=member%2044')).trimEnd().split('\r\n');
+    expect(found).toHaveLength(1 + 11);
   });
 });

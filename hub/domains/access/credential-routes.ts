@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { actorOf } from '#hub/domains/identity/workflow.ts';
+import { defineBulkEndpoint } from '#hub/http/bulk-endpoint.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { pageRefusals } from '#hub/http/page-cursor.ts';
@@ -26,6 +27,7 @@ import {
   changeCredential,
   changeCredentialStatus,
   enrolCardText,
+  enrolCardTexts,
   listCredentials,
   loadCredential,
   readCardText,
@@ -126,6 +128,17 @@ function cardEndpoints(parts: AccessParts): Endpoint[] {
         const enrolled = await enrolCardText(parts, actorOf(principal), body);
         return enrolled.ok ? ok({ body: enrolled.value }) : enrolled;
       },
+    }),
+    defineBulkEndpoint({
+      path: `${base}/credentials/bulk`,
+      summary: 'Enrol up to 1000 cards by their numbers, each by itself',
+      tag,
+      access: { permission: 'credential.manage' },
+      item: enrolCardSchema,
+      response: credentialSchema,
+      lineStatus: 201,
+      refusals: { ...enrolRefusals, cardText: 422 },
+      handleLines: ({ principal }, lines) => enrolCardTexts(parts, actorOf(principal), lines),
     }),
     defineEndpoint({
       method: 'PATCH',

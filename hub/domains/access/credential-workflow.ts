@@ -5,6 +5,7 @@ import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
 import { findBridgeStatuses, findBridges } from './bridge-repository.ts';
 import { type CardTextRefusal, derivedReadings, maskedCardText, parseCardText } from './card-rules.ts';
 import { isoTimeOrNull } from './context.ts';
@@ -203,6 +204,20 @@ export function enrolCard(
 
 const toMs = (text: string | null): number | null => (text === null ? null : Date.parse(text));
 
+const wantedOf = ({
+  memberId,
+  label,
+  temporary,
+  validFrom,
+  validUntil,
+}: z.output<typeof enrolCardSchema>): NewCredential => ({
+  memberId,
+  label,
+  temporary,
+  validFromMs: toMs(validFrom),
+  validUntilMs: toMs(validUntil),
+});
+
 /** The same with the card as it is written. */
 export async function enrolCardText(
   parts: AccessParts,
@@ -211,15 +226,26 @@ export async function enrolCardText(
 ): Promise<Result<Credential, EnrolRefusal | CardRefusal>> {
   const read = readCardText(body.card);
   if (!read.ok) return read;
-  const { memberId, label, temporary } = body;
-  return await enrolCard(parts, actor, read.value, {
-    memberId,
-    label,
-    temporary,
-    validFromMs: toMs(body.validFrom),
-    validUntilMs: toMs(body.validUntil),
-  });
+  return await enrolCard(parts, actor, read.value, wantedOf(body));
 }
+
+/** Enrols cards as they are written, each by itself. */
+export const enrolCardTexts = (
+  parts: AccessParts,
+  actor: Actor,
+  lines: readonly z.output<typeof enrolCardSchema>[],
+): Promise<readonly LineOutcome<Credential, EnrolRefusal | CardRefusal>[]> =>
+  transactEach(
+    parts.store,
+    'credential.enrolMany',
+    lines,
+    async (tx, line): Promise<Result<Credential, EnrolRefusal | CardRefusal>> => {
+      const read = readCardText(line.card);
+      if (!read.ok) return read;
+      const enrolled = await enrolInside(parts, tx, actor, read.value, wantedOf(line));
+      return enrolled.ok ? ok(await showCredential(parts, tx, enrolled.value)) : enrolled;
+    },
+  );
 
 export type CardRefusal = FieldRefusal<CardTextRefusal['code']>;
 

@@ -2,6 +2,7 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
 import { applyChanges, describeChanges } from './change-rules.ts';
 import type { Hold, Member, MemberChange, MemberInput } from './member-schema.ts';
 import { holdToWire, loadMember } from './member-view.ts';
@@ -57,30 +58,44 @@ function findFutureDates(
   return errors.length === 0 ? null : { code: 'dateInFuture', errors };
 }
 
-/** Adds a member. Without a number of its own it gets the next above all that were ever given out. */
-export function createMember(
+async function createInside(
   deps: MemberDeps,
+  tx: Transaction,
   actor: Actor,
   input: MemberInput,
 ): Promise<Result<Member, NumberTaken | DateInFuture>> {
-  return deps.store.transact('members.create', async (tx) => {
-    const future = findFutureDates(input, tx.nowMs);
-    if (future !== null) return refuse(future);
-    if (input.number !== undefined && (await isNumberTaken(tx, input.number)))
-      return refuse({ code: 'numberTaken', number: input.number });
-    const number = input.number ?? ((await findHighestNumber(tx)) ?? firstNumber - 1) + 1;
-    const id = deps.newId();
-    await insertMember(tx, { ...input, id, number });
-    await recordAudit(tx, {
-      actor,
-      action: 'member.create',
-      target: { table: 'member', id },
-      payload: { number, name: input.name },
-    });
-    await followMemberChange(deps, tx, [id], { admission: true });
-    return ok(await showMember(tx, id));
+  const future = findFutureDates(input, tx.nowMs);
+  if (future !== null) return refuse(future);
+  if (input.number !== undefined && (await isNumberTaken(tx, input.number)))
+    return refuse({ code: 'numberTaken', number: input.number });
+  const number = input.number ?? ((await findHighestNumber(tx)) ?? firstNumber - 1) + 1;
+  const id = deps.newId();
+  await insertMember(tx, { ...input, id, number });
+  await recordAudit(tx, {
+    actor,
+    action: 'member.create',
+    target: { table: 'member', id },
+    payload: { number, name: input.name },
   });
+  await followMemberChange(deps, tx, [id], { admission: true });
+  return ok(await showMember(tx, id));
 }
+
+/** Adds a member. Without a number of its own it gets the next above all that were ever given out. */
+export const createMember = (
+  deps: MemberDeps,
+  actor: Actor,
+  input: MemberInput,
+): Promise<Result<Member, NumberTaken | DateInFuture>> =>
+  deps.store.transact('members.create', (tx) => createInside(deps, tx, actor, input));
+
+/** Adds members, each by itself. */
+export const createMembers = (
+  deps: MemberDeps,
+  actor: Actor,
+  inputs: readonly MemberInput[],
+): Promise<readonly LineOutcome<Member, NumberTaken | DateInFuture>[]> =>
+  transactEach(deps.store, 'members.createMany', inputs, (tx, input) => createInside(deps, tx, actor, input));
 
 const profileOf = (row: MemberRow): MemberProfile => ({
   name: row.name,

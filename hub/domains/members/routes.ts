@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { actorOf } from '#hub/domains/identity/workflow.ts';
+import { defineBulkEndpoint } from '#hub/http/bulk-endpoint.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
@@ -19,7 +20,7 @@ import {
 } from './member-schema.ts';
 import { searchMembers, streamMembers } from './member-search.ts';
 import { loadMember } from './member-view.ts';
-import { changeMember, changeMemberStatus, createMember } from './member-workflow.ts';
+import { changeMember, changeMemberStatus, createMember, createMembers } from './member-workflow.ts';
 import { membershipEndpoints } from './membership-routes.ts';
 import { groupEndpoints, planEndpoints } from './plan-routes.ts';
 import { answer, pickStatuses } from './route-answer.ts';
@@ -82,6 +83,17 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     async handle({ principal, body }) {
       return answer(await createMember(deps, actorOf(principal), body));
     },
+  }),
+  defineBulkEndpoint({
+    path: '/api/members/bulk',
+    summary: 'Add up to 1000 members, each by itself',
+    tag,
+    access: toManage,
+    item: memberInputSchema,
+    response: memberSchema,
+    lineStatus: 201,
+    refusals: pickStatuses('numberTaken', 'dateInFuture'),
+    handleLines: ({ principal }, inputs) => createMembers(deps, actorOf(principal), inputs),
   }),
   defineEndpoint({
     method: 'PATCH',
