@@ -160,6 +160,7 @@ export const accountSchema = z.strictObject({
   memberId: idSchema.nullable(),
   roles: z.array(accountRoleSchema),
 });
+export type AccountWire = z.output<typeof accountSchema>;
 export const accountPageSchema = pageOf(accountSchema);
 const accountSortSchema = sortOf('createdAt', 'username').default('createdAt');
 export type AccountSort = z.infer<typeof accountSortSchema>;
@@ -254,6 +255,7 @@ export const roleSchema = z.strictObject({
   permissions: z.array(permissionSchema),
   accountCount: z.number().int().min(0),
 });
+export type RoleWire = z.output<typeof roleSchema>;
 export const rolePageSchema = pageOf(roleSchema);
 const rolePermissionsSchema = z.array(permissionSchema).max(permissions.length);
 const descriptionSchema = z.string().trim().max(400);

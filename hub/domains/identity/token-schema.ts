@@ -92,3 +92,4 @@ export const freshTokenSchema = z.strictObject({
     .meta({ description: 'The token itself, shown this once: `Authorization: Bearer mkc_...`' }),
   accessToken: accessTokenSchema,
 });
+export type FreshTokenWire = z.output<typeof freshTokenSchema>;

@@ -17,6 +17,9 @@ const tabLoads: Readonly<Record<TabPath, Load>> = {
   '/members': () => import('../pages/members/MembersPage.svelte'),
   '/members/plans': () => import('../pages/members/PlansPage.svelte'),
   '/settings': () => import('../pages/settings/HealthPage.svelte'),
+  '/settings/accounts': () => import('../pages/settings/AccountsPage.svelte'),
+  '/settings/tokens': () => import('../pages/settings/TokensPage.svelte'),
+  '/settings/sessions': () => import('../pages/settings/SessionsPage.svelte'),
   '/settings/webhooks': () => import('../pages/settings/WebhooksPage.svelte'),
 };
 

@@ -45,6 +45,9 @@ export const sections = {
     icon: Settings,
     tabs: [
       { path: '/settings', title: 'Health', permission: 'system.read' },
+      { path: '/settings/accounts', title: 'Accounts', permission: 'account.read' },
+      { path: '/settings/tokens', title: 'Access tokens', permission: 'serviceAccount.read' },
+      { path: '/settings/sessions', title: 'Sessions', permission: null },
       { path: '/settings/webhooks', title: 'Webhooks', permission: 'webhook.read' },
     ],
   },
