@@ -100,6 +100,7 @@ describe('the name of a device', () => {
       'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0',
       'Edge on Windows',
     ],
+    ['Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0) Thing/1', 'A browser on Linux'],
     ['curl/8.5.0', 'curl/8.5.0'],
     ['door-display/1.2 (Raspberry Pi)', 'door-display/1.2'],
     ['<script>alert(1)</script> x', 'scriptalert'],

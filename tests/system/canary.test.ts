@@ -26,13 +26,16 @@ function writings(card: { text: string; raw: number }): string[] {
     ` ${number}`,
   ];
 }
+const passwordCanary = 'quixotic walrus hums Olten';
+/** What opens the hub, as it is given out in the course of the test. */
+const tokens: string[] = [];
 const secrets = ['Zyxwalda', 'Quorrington', 'zyxwalda.canary', ...writings(known), ...writings(unknown)];
 
 /** Which of the secrets stand in these bytes, in any case, in one or two bytes a character, or as base64. */
 function findSecrets(bytes: Buffer): string[] {
   const views = [bytes.toString('latin1'), bytes.toString('utf16le'), bytes.subarray(1).toString('utf16le')];
   const lower = views.map((view) => view.toLowerCase());
-  return secrets.filter((secret) => {
+  return [...secrets, ...tokens].filter((secret) => {
     const aligned = [0, 1, 2].map((skip) =>
       Buffer.from(secret).subarray(skip).toString('base64').replace(/=+$/, '').slice(0, -1),
     );
@@ -60,6 +63,49 @@ describe('what stands on the disk and in the logs', () => {
   }, 60_000);
   afterAll(() => appliance.close());
 
+  const ask = async (path: string, body: object | undefined, token?: string) => {
+    const response = await fetch(appliance.url + path, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return (await response.json()) as Record<string, string>;
+  };
+
+  /** Everything that takes a token, right and wrong, where each could be written down by mistake. */
+  async function useTokens(): Promise<void> {
+    const account = await appliance.ask('POST', '/api/accounts', {
+      username: 'walrus',
+      displayName: 'Walrus',
+      password: passwordCanary,
+    });
+    const services = '/api/access-control/service-accounts';
+    const service = await appliance.ask('POST', services, {
+      name: 'Board',
+      purpose: 'Shows',
+      scopes: ['portal.read'],
+      ownerId: account.id,
+    });
+    const made = await appliance.ask('POST', `${services}/${String(service.id)}/tokens`, { name: 'one' });
+    const first = await ask('/auth/login', { username: 'walrus', password: passwordCanary });
+    const second = await ask('/auth/refresh', { refreshToken: first.refreshToken });
+    const given = [first, second].flatMap(({ accessToken, refreshToken }) => [accessToken, refreshToken]);
+    for (const token of [String(made.token), ...given]) {
+      expect(token).toMatch(/^[\w.-]{50,}$/);
+      // The end of a JWT is its signature; of ours, what is secret in it.
+      tokens.push(String(token).slice(-40));
+      await ask('/auth/session', undefined, token);
+      await ask('/auth/session', undefined, `${token}x`);
+      await ask('/auth/refresh', { refreshToken: token, extra: token });
+      await ask('/auth/logout', { refreshToken: `${token}x` });
+      await ask(`${services}/${token}`, undefined, token);
+    }
+    tokens.push(passwordCanary);
+  }
+
   it('the search for secrets finds them', () => {
     expect(findSecrets(Buffer.from(`x${name}y`))).toContain('Zyxwalda');
     expect(findSecrets(Buffer.from(`x${name}y`, 'utf16le'))).toContain('Zyxwalda');
@@ -70,7 +116,7 @@ describe('what stands on the disk and in the logs', () => {
     expect(findSecrets(Buffer.from('nothing'))).toEqual([]);
   });
 
-  it('has no name, address or card number of anybody', { timeout: 60_000 }, async () => {
+  it('has no name, address, card number or token of anybody', { timeout: 60_000 }, async () => {
     const member = (await appliance.ask('GET', '/api/members')).items as { id: string; version: number }[];
     await appliance.ask('PATCH', `/api/members/${member[0]?.id}`, {
       version: member[0]?.version,
@@ -89,6 +135,7 @@ describe('what stands on the disk and in the logs', () => {
     expect((await appliance.console('POST', '/api/access-control/credentials', again)).status).toBe(409);
     expect((await appliance.console('POST', '/api/members', { name, email, shoes: 9 })).status).toBe(400);
 
+    await useTokens();
     const search = (): void => {
       const files = filesBelow(appliance.stateDir);
       const names = files.map((file) => path.relative(appliance.stateDir, file));

@@ -112,6 +112,55 @@ const screens: readonly Screen[] = [
   { name: 'member membership', open: (page) => openDialog(page, `/members/${memberId}`, 'New membership') },
   { name: 'member suspend', open: (page) => openDialog(page, `/members/${memberId}`, 'Suspend') },
   {
+    name: 'settings accounts',
+    async open(page) {
+      await page.goto('/settings/accounts');
+      await page.getByRole('button', { name: /Stan Staff/ }).waitFor();
+    },
+  },
+  { name: 'settings new account', open: (page) => openDialog(page, '/settings/accounts', 'New account') },
+  {
+    name: 'settings account',
+    async open(page) {
+      await openDialog(page, '/settings/accounts', /Stan Staff/);
+      await page.getByLabel('Role', { exact: true }).waitFor();
+    },
+  },
+  {
+    name: 'settings tokens',
+    async open(page) {
+      await page.goto('/settings/tokens');
+      await page.getByText('Display in the hall').waitFor();
+      await page.getByText('See doors and their states').first().waitFor();
+    },
+  },
+  {
+    name: 'settings new service account',
+    async open(page) {
+      await openDialog(page, '/settings/tokens', 'New service account');
+      await page.getByText('See doors and their states').last().waitFor();
+    },
+  },
+  {
+    name: 'settings fresh token',
+    async open(page) {
+      await openDialog(page, '/settings/tokens', 'Renew the token hall');
+      await page.getByRole('dialog').getByRole('button', { name: 'Renew' }).click();
+      await page.getByText('it is shown this once').waitFor();
+    },
+  },
+  {
+    name: 'settings sessions',
+    async open(page) {
+      await page.goto('/settings/sessions');
+      await page.getByText('door-display/1.2').first().waitFor();
+    },
+  },
+  {
+    name: 'settings own password',
+    open: (page) => openDialog(page, '/settings/sessions', 'Change the password'),
+  },
+  {
     name: 'settings health',
     async open(page) {
       await page.goto('/settings');
@@ -203,9 +252,46 @@ describe('every screen', () => {
     });
     const webhookId = String((webhook as { id: string }).id);
     await appliance.ask('POST', `/api/notifications/webhooks/${webhookId}/ping`, {});
+    await furnishAccess();
     await appliance.untilApplied();
     await appliance.tap('123:4567');
     await appliance.tap('200:1');
+  }
+
+  async function furnishAccess(): Promise<void> {
+    const { items } = await appliance.ask('GET', '/api/access-control/roles');
+    const staff = (items as { id: string; name: string }[]).find(({ name }) => name === 'staff');
+    const account = await appliance.ask('POST', '/api/accounts', {
+      username: 'stan',
+      displayName: 'Stan Staff',
+      password: 'nine red cranes fold',
+    });
+    await appliance.ask('POST', `/api/access-control/roles/${staff?.id}/assign`, {
+      accountId: account.id,
+      expiresAt: '2099-01-01T00:00:00Z',
+    });
+    const gone = await appliance.ask('POST', '/api/accounts', {
+      username: 'gustav.georg',
+      displayName: 'Gustav-Georg Wolkensteiner-Hohenberg',
+      password: 'nine red cranes fold',
+    });
+    await appliance.ask('POST', `/api/accounts/${String(gone.id)}/disable`);
+    const services = '/api/access-control/service-accounts';
+    for (const [name, purpose, scopes, ownerId] of [
+      ['Display in the hall', 'Shows who is in and which doors are open', ['portal.read'], account.id],
+      ['Night watch', 'Locks down when nobody is in', ['door.lockdown', 'rule.manage'], account.id],
+    ] as const) {
+      const service = await appliance.ask('POST', services, { name, purpose, scopes, ownerId });
+      await appliance.ask('POST', `${services}/${String(service.id)}/tokens`, {
+        name: name === 'Night watch' ? 'watch' : 'hall',
+        expiresAt: '2099-01-01T00:00:00Z',
+      });
+    }
+    await fetch(`${appliance.url}/auth/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'user-agent': 'door-display/1.2' },
+      body: JSON.stringify({ username: 'olga', password }),
+    });
   }
 
   async function judge(shown: Page, { axe }: { axe: boolean }): Promise<void> {
