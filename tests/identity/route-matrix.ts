@@ -74,18 +74,18 @@ const isSomebody = (walker: Walker): boolean => walker.cookie !== null || walker
  */
 export async function walkRoutes(options: MatrixOptions): Promise<MatrixReport> {
   const report = { cells: 0, admitted: 0, denied: 0, problems: [] as string[] };
-  for (const route of options.routes)
-    for (const walker of options.walkers) {
-      const checks = isAdmitted(route.access, walker) ? admittedChecks : deniedChecks;
-      for (const check of checks) {
-        const problem = await check(options, route, walker);
-        if (problem === notApplicable) continue;
-        report.cells += 1;
-        report[checks === admittedChecks ? 'admitted' : 'denied'] += 1;
-        if (problem !== null)
-          report.problems.push(`${route.method} ${route.path} as ${walker.role}: ${problem}`);
-      }
+  const walk = async (route: WalkedRoute, walker: Walker): Promise<void> => {
+    const checks = isAdmitted(route.access, walker) ? admittedChecks : deniedChecks;
+    for (const check of checks) {
+      const problem = await check(options, route, walker);
+      if (problem === notApplicable) continue;
+      report.cells += 1;
+      report[checks === admittedChecks ? 'admitted' : 'denied'] += 1;
+      if (problem !== null)
+        report.problems.push(`${route.method} ${route.path} as ${walker.role}: ${problem}`);
     }
+  };
+  for (const route of options.routes) await Promise.all(options.walkers.map((walker) => walk(route, walker)));
   return report;
 }
 

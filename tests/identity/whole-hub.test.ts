@@ -104,7 +104,9 @@ const bodies = {
 };
 
 describe('every route of the hub', () => {
-  it('opens to the roles that have its permission, to nobody else, and leaks nothing of others’ objects', async () => {
+  it('opens to the roles that have its permission, to nobody else, and leaks nothing of others’ objects', {
+    timeout: 120_000,
+  }, async () => {
     const raw: WalkedRoute[] = [
       { method: 'GET', path: '/api/events', access: { signedIn: true }, raw: true },
       { method: 'GET', path: '/health', access: { open: 'ok or not' }, raw: true },
