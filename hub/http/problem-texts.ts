@@ -283,7 +283,7 @@ const doorTexts = {
   settingsInvalid: {
     title: 'These settings do not fit together',
     nextStep: 'Correct the fields that are named.',
-    ...wrongField('/body/settings/heldOpenAlarmMs', 'must be longer than the door is released'),
+    ...wrongField('/body/settings/preAlarmSeconds', 'must be less than heldOpenSeconds (30); 0 = no warning'),
   },
   lockedDown: { title: 'The door is locked down', nextStep: 'End the lockdown first.' },
   notLockedDown: { title: 'The door is not locked down', nextStep: 'There is nothing to end.' },

@@ -89,7 +89,7 @@ function pathOf(operation: Operation, context: SchemaContext): Arbitrary<{ path:
     )
     .map((values) => ({ values: values.map((value) => encode(String(value))), stray: false }));
   const wrong = fc
-    .tuple(...parameters.map(() => fc.constantFrom(...hostileTexts.slice(0, -1), 'not-an-id', '0')))
+    .tuple(...parameters.map(() => fc.constantFrom(...hostileTexts.slice(1, -1), 'not-an-id', '0')))
     .map((values) => ({ values: values.map(encode), stray: true }));
   const broken = fc.constantFrom('%', '%zz', '%c0%af', '.', '..', '%2e%2e', '%2F').map((value) => ({
     values: parameters.map(() => value),

@@ -202,4 +202,13 @@ describe('the document of the whole hub', { timeout: 90_000 }, () => {
     expect(misfits).toEqual([]);
     expect(count).toBeGreaterThan(1000);
   });
+
+  it('has examples of bodies that the endpoints take as they are', () => {
+    const refused = hub.endpoints.flatMap(({ method, path: route, body }) => {
+      const content = document.paths[route]?.[method.toLowerCase()]?.requestBody?.content['application/json'];
+      const parsed = body?.safeParse(content?.example);
+      return parsed === undefined || parsed.success ? [] : [`${method} ${route}: ${parsed.error.message}`];
+    });
+    expect(refused).toEqual([]);
+  });
 });

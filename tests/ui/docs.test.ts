@@ -37,18 +37,22 @@ async function openDocs(options: { dark?: boolean; address?: string } = {}) {
 
 describe('the documentation in a browser', { timeout: 90_000 }, () => {
   it('shows every part of the interface, with and without the slash, under the strict policy, from nowhere else', async () => {
+    const pages: string[] = [];
     for (const address of ['/docs', '/docs/']) {
-      const { context, page, complaints, elsewhere } = await openDocs({ address });
-      const { headers } = await fetch(appliance.url + address);
-      expect(headers.get('content-security-policy')).toContain("script-src 'self';style-src 'self';");
-      const tags = await page.locator('.opblock-tag').evaluateAll((found) => found.map((tag) => tag.id));
-      expect(tags).toContain('operations-tag-members');
-      expect(tags.length).toBeGreaterThan(12);
-      await page.getByText('Nobody is signed in.').waitFor();
-      expect(complaints).toEqual([]);
-      expect(elsewhere).toEqual([]);
-      await context.close();
+      const answer = await fetch(appliance.url + address);
+      expect(answer.headers.get('content-security-policy')).toContain("script-src 'self';style-src 'self';");
+      pages.push(await answer.text());
     }
+    expect(pages[1]).toBe(pages[0]);
+    expect(pages[0]).toContain('API of the MakrCave hub');
+    const { context, page, complaints, elsewhere } = await openDocs({ address: '/docs/' });
+    const tags = await page.locator('.opblock-tag').evaluateAll((found) => found.map((tag) => tag.id));
+    expect(tags).toContain('operations-tag-members');
+    expect(tags.length).toBeGreaterThan(12);
+    await page.getByText('Nobody is signed in.').waitFor();
+    expect(complaints).toEqual([]);
+    expect(elsewhere).toEqual([]);
+    await context.close();
   });
 
   it('tries a read and a write in the name of whoever signs in', async () => {

@@ -72,7 +72,8 @@ export const replaceCredentialSchema = z
   .refine((body) => (body.card === undefined) !== (body.eventId === undefined), {
     error: 'Name the other card by card or by eventId.',
     path: ['card'],
-  });
+  })
+  .meta({ examples: [{ card: '123:4568', label: 'Blue fob' }] });
 export const replacedSchema = z.strictObject({ lost: credentialSchema, credential: credentialSchema });
 
 export const enrolmentStates = ['waiting', 'enrolled', 'refused', 'expired', 'cancelled', 'failed'] as const;

@@ -15,32 +15,72 @@ export const wordedCheckSchema = z.strictObject({
 export const whySchema = z.strictObject({ sentence: z.string(), nextStep: z.string().nullable() });
 const named = z.strictObject({ id: z.string(), name: z.string() }).nullable();
 
-export const accessEventSchema = z.strictObject({
-  id: idSchema,
-  kind: accessEventKindSchema,
-  /** By the bridge's clock, and how far that is to be trusted. */
-  at: z.iso.datetime(),
-  clockTrust: clockTrustSchema,
-  receivedAt: z.iso.datetime(),
-  bridge: named,
-  portal: named,
-  reader: z.string().nullable(),
-  member: named,
-  credential: named,
-  reason: denyReasonSchema.nullable(),
-  /** What happened and, where something can be done about it, the next step. */
-  why: whySchema,
-  checks: z.array(wordedCheckSchema),
-  rule: named,
-  /** Decided but not carried out: the door only observes. */
-  observed: z.boolean(),
-  mode: portalModeSchema.nullable(),
-  /** The event that this one follows, for example the grant before `entered`. */
-  followsId: idSchema.nullable(),
-  commandId: z.string().nullable(),
-  count: z.number().int().nullable(),
-  note: z.string().nullable(),
-});
+/** For the document: a member at a door outside the hours of their rule. */
+const evening = {
+  reason: 'timeWindow',
+  why: {
+    sentence: "It is outside the hours of the member's rule.",
+    nextStep: "Come back in the rule's hours, or widen them on the Doors page.",
+  },
+  checks: [
+    { check: 'credentialKnown', passed: true, sentence: 'The card is known.' },
+    { check: 'rulePermits', passed: true, sentence: 'A rule covers this member here.' },
+    { check: 'withinTimeWindow', passed: false, sentence: "It is outside the hours of the member's rule." },
+  ],
+  rule: { id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a4001', name: 'Members by day' },
+  portal: { id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a5001', name: 'Front door' },
+  member: { id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a1042', name: 'Mia Maker' },
+  credential: { id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a3001', name: 'Blue fob' },
+  mode: 'controlled',
+} as const;
+
+export const accessEventSchema = z
+  .strictObject({
+    id: idSchema,
+    kind: accessEventKindSchema,
+    /** By the bridge's clock, and how far that is to be trusted. */
+    at: z.iso.datetime(),
+    clockTrust: clockTrustSchema,
+    receivedAt: z.iso.datetime(),
+    bridge: named,
+    portal: named,
+    reader: z.string().nullable(),
+    member: named,
+    credential: named,
+    reason: denyReasonSchema.nullable(),
+    /** What happened and, where something can be done about it, the next step. */
+    why: whySchema,
+    checks: z.array(wordedCheckSchema),
+    rule: named,
+    /** Decided but not carried out: the door only observes. */
+    observed: z.boolean(),
+    mode: portalModeSchema.nullable(),
+    /** The event that this one follows, for example the grant before `entered`. */
+    followsId: idSchema.nullable(),
+    commandId: z.string().nullable(),
+    count: z.number().int().nullable(),
+    note: z.string().nullable(),
+  })
+  .meta({
+    id: 'AccessEvent',
+    examples: [
+      {
+        id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a7001',
+        kind: 'denied',
+        at: '2026-11-23T17:42:05.120Z',
+        clockTrust: 'ntp',
+        receivedAt: '2026-11-23T17:42:05.180Z',
+        ...evening,
+        bridge: { id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a6001', name: 'This box' },
+        reader: 'outside',
+        observed: false,
+        followsId: null,
+        commandId: null,
+        count: null,
+        note: null,
+      },
+    ],
+  });
 export type AccessEvent = z.infer<typeof accessEventSchema>;
 
 const eventSortSchema = sortOf('receivedAt')
@@ -89,25 +129,40 @@ export const checkRequestSchema = z
   .refine((body) => (body.portalId === undefined) !== (body.portalKey === undefined), {
     error: 'Name the door by portalId or by portalKey.',
     path: ['portalId'],
-  });
+  })
+  .meta({ examples: [{ card: '123:4567', portalKey: 'front' }] });
 export type CheckRequest = z.infer<typeof checkRequestSchema>;
 
-export const checkAnswerSchema = z.strictObject({
-  granted: z.boolean(),
-  reason: denyReasonSchema.nullable(),
-  message: z.string().meta({ description: 'The sentence of `why`, as programs of the platform read it' }),
-  why: whySchema,
-  checks: z.array(wordedCheckSchema),
-  rule: named,
-  portal: z.strictObject({ id: idSchema, name: z.string() }),
-  member: named,
-  credential: named,
-  at: z.iso.datetime(),
-  mode: portalModeSchema,
-  extendedAccess: z.boolean(),
-  /** False: the door itself still decides by older rules. */
-  appliedAtPortal: z.boolean(),
-});
+export const checkAnswerSchema = z
+  .strictObject({
+    granted: z.boolean(),
+    reason: denyReasonSchema.nullable(),
+    message: z.string().meta({ description: 'The sentence of `why`, as programs of the platform read it' }),
+    why: whySchema,
+    checks: z.array(wordedCheckSchema),
+    rule: named,
+    portal: z.strictObject({ id: idSchema, name: z.string() }),
+    member: named,
+    credential: named,
+    at: z.iso.datetime(),
+    mode: portalModeSchema,
+    extendedAccess: z.boolean(),
+    /** False: the door itself still decides by older rules. */
+    appliedAtPortal: z.boolean(),
+  })
+  .meta({
+    id: 'CheckAnswer',
+    examples: [
+      {
+        granted: false,
+        message: evening.why.sentence,
+        ...evening,
+        at: '2026-11-23T17:42:05.000Z',
+        extendedAccess: false,
+        appliedAtPortal: true,
+      },
+    ],
+  });
 export type CheckAnswer = z.infer<typeof checkAnswerSchema>;
 
 export const bridgeSchema = z.strictObject({
@@ -158,4 +213,5 @@ export const simulatedTapSchema = z
   .refine((body) => (body.portalId === undefined) !== (body.portalKey === undefined), {
     error: 'Name the door by portalId or by portalKey.',
     path: ['portalKey'],
-  });
+  })
+  .meta({ examples: [{ card: '123:4567', portalKey: 'front' }] });

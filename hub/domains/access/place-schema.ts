@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { entityShape } from '#hub/kernel/wire.ts';
 import {
+  defaultPortalSettings,
   isoDateSchema,
   portalModeSchema,
   portalOverrideSchema,
@@ -41,20 +42,48 @@ export const portalLiveSchema = z.strictObject({
   since: z.iso.datetime(),
 });
 
-export const portalSchema = z.strictObject({
-  ...entityShape,
-  bridgeId: idSchema,
-  key: z.string(),
-  name: nameSchema,
-  areaId: idSchema.nullable(),
-  settings: portalSettingsSchema,
-  override: portalOverrideSchema.nullable(),
-  readers: z.array(z.strictObject({ id: z.string(), key: z.string() })),
-  connected: z.boolean(),
-  live: portalLiveSchema.nullable(),
-  /** False while the bridge has not yet confirmed the rules and settings that are meant to hold. */
-  applied: z.boolean(),
-});
+export const portalSchema = z
+  .strictObject({
+    ...entityShape,
+    bridgeId: idSchema,
+    key: z.string(),
+    name: nameSchema,
+    areaId: idSchema.nullable(),
+    settings: portalSettingsSchema,
+    override: portalOverrideSchema.nullable(),
+    readers: z.array(z.strictObject({ id: z.string(), key: z.string() })),
+    connected: z.boolean(),
+    live: portalLiveSchema.nullable(),
+    /** False while the bridge has not yet confirmed the rules and settings that are meant to hold. */
+    applied: z.boolean(),
+  })
+  .meta({
+    id: 'Portal',
+    examples: [
+      {
+        id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a5001',
+        version: 4,
+        createdAt: '2026-03-02T09:00:00.000Z',
+        updatedAt: '2026-11-20T16:03:11.000Z',
+        bridgeId: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a6001',
+        key: 'front',
+        name: 'Front door',
+        areaId: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a8001',
+        settings: defaultPortalSettings,
+        override: null,
+        readers: [{ id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a9001', key: 'outside' }],
+        connected: true,
+        live: {
+          state: 'secure',
+          mode: 'controlled',
+          contactOpen: false,
+          strikeReleased: false,
+          since: '2026-11-23T17:40:12.000Z',
+        },
+        applied: true,
+      },
+    ],
+  });
 export type Portal = z.infer<typeof portalSchema>;
 export const portalPatchSchema = z.strictObject({
   ...versionField,

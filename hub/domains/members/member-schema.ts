@@ -183,7 +183,61 @@ export const memberSchema = z
     memberships: z.array(membershipSchema).meta({ description: 'The newest 20' }),
     holds: z.array(holdSchema).meta({ description: 'The newest 20' }),
   })
-  .meta({ id: 'Member' });
+  .meta({
+    id: 'Member',
+    examples: [
+      {
+        id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a1042',
+        version: 3,
+        createdAt: '2026-03-02T09:15:00.000Z',
+        updatedAt: '2026-11-20T16:03:11.000Z',
+        number: 1042,
+        name: 'Mia Maker',
+        email: 'mia@example.org',
+        phone: '+49 30 1234567',
+        locale: 'de-DE',
+        dateOfBirth: '1994-05-17',
+        guardian: null,
+        notes: 'Likes to come on Thursdays.',
+        waiverVersion: '2026-01',
+        waiverDate: '2026-03-02',
+        extendedAccess: false,
+        status: 'active',
+        statusReason: null,
+        statusSince: '2026-03-02T09:15:00.000Z',
+        planId: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a0001',
+        planName: 'Full member',
+        membershipState: 'active',
+        onHold: false,
+        waiverMissing: false,
+        admitsNow: true,
+        admitsUntil: '2027-03-08T00:00:00.000Z',
+        groups: [{ id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a0007', name: 'Laser' }],
+        memberships: [
+          {
+            id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a2001',
+            version: 1,
+            createdAt: '2026-03-02T09:16:00.000Z',
+            updatedAt: '2026-03-02T09:16:00.000Z',
+            memberId: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a1042',
+            planId: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a0001',
+            planName: 'Full member',
+            state: 'active',
+            stateSince: '2026-03-02T09:16:00.000Z',
+            stateReason: null,
+            from: '2026-03-01T00:00:00.000Z',
+            until: '2027-03-01T00:00:00.000Z',
+            admitsUntil: '2027-03-08T00:00:00.000Z',
+            renews: true,
+            graceDays: 7,
+            overdueDays: 30,
+            allowedEvents: ['renew', 'pause', 'suspend', 'cancel', 'end'],
+          },
+        ],
+        holds: [],
+      },
+    ],
+  });
 export type Member = z.infer<typeof memberSchema>;
 
 const creationSortSchema = sortOf('createdAt').default('-createdAt');

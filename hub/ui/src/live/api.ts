@@ -118,37 +118,3 @@ export async function ask(method: Verb, path: string, init?: object): Promise<un
   const { data } = await client.request(method, path, { ...init });
   return data;
 }
-
-/**
- * Calls the hub. The caller names the shape that the endpoint's own schema declares for its answer.
- * @throws ApiProblem when the hub refuses or cannot be reached
- */
-export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-  let response: Response;
-  try {
-    response = await fetch(path, {
-      method,
-      credentials: 'same-origin',
-      headers: {
-        accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(method === 'GET' ? {} : { 'x-csrf-token': csrfToken }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-  } catch {
-    throw new ApiProblem(0, {
-      code: 'unreachable',
-      title: 'The hub does not answer.',
-      nextStep: 'Check that this device is on the same network; the doors go on without this page.',
-    });
-  }
-  learnHubTime(response);
-  if (response.ok) {
-    const answer: T = await response.json();
-    return answer;
-  }
-  if (response.status === 401 && path !== '/auth/session') onSignedOut();
-  const problem: unknown = await response.json().catch(() => ({}));
-  throw new ApiProblem(response.status, isRecord(problem) ? problem : {});
-}
