@@ -164,7 +164,9 @@ async function waitFor(
   return undefined;
 }
 
-const bridgesOf = (answer: ControlAnswer): readonly { connected?: unknown; simulated?: unknown }[] =>
+const bridgesOf = (
+  answer: ControlAnswer,
+): readonly { connected?: unknown; simulated?: unknown; release?: unknown }[] =>
   Array.isArray(answer.json.items) ? answer.json.items : [];
 
 async function main(): Promise<void> {
@@ -186,7 +188,8 @@ async function main(): Promise<void> {
   const bridgeArguments = ['--config', bridgeConfig, '--state', stateDir];
   await startService('bridge', path.join(root, 'firmware-bridge/main.ts'), ...bridgeArguments);
   const bridges = await waitFor(socketPath, '/api/access-control/bridges', (answer) =>
-    bridgesOf(answer).some(({ connected }) => connected === true),
+    // Connected is not enough: it says what it is a moment later.
+    bridgesOf(answer).some(({ connected, release }) => connected === true && release !== null),
   );
   if (stopping) return;
   const simulated = bridges !== undefined && bridgesOf(bridges).some((bridge) => bridge.simulated === true);

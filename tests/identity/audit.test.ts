@@ -2,6 +2,7 @@ import Sqlite from 'better-sqlite3-multiple-ciphers';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalJson, type JsonValue } from '#hub/domains/identity/audit-chain.ts';
+import { auditHealth } from '#hub/domains/identity/audit-health-workflow.ts';
 import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { openConnection } from '#hub/store/open.ts';
@@ -256,5 +257,18 @@ describe('canonical JSON', () => {
         expect(JSON.parse(canonicalJson(object))).toEqual(JSON.parse(JSON.stringify(object)));
       }),
     );
+  });
+
+  it('that was changed past the hub is found by the daily check', async () => {
+    const health = auditHealth({ store: hub.store, clock: hub.clock });
+    expect(await health.part.findings?.()).toEqual([]);
+    await health.check();
+    expect(await health.part.findings?.()).toEqual([]);
+    await tampered(["update audit_entry set action = 'door.unlock' where seq = 3"], () => health.check());
+    expect(await health.part.findings?.()).toMatchObject([
+      { id: 'audit.broken', severity: 'error', evidence: expect.stringContaining('entry 3') },
+    ]);
+    await health.check();
+    expect(await health.part.findings?.()).toEqual([]);
   });
 });
