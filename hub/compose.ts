@@ -21,7 +21,7 @@ import { createPlanInside } from './domains/members/plan-workflow.ts';
 import { findMember, findMemberNames, listMemberParts } from './domains/members/repository.ts';
 import { memberEndpoints } from './domains/members/routes.ts';
 import { loadAdmissionFacts, type MemberDeps, subjectExists } from './domains/members/workflow.ts';
-import { notificationEndpoints } from './domains/notifications/routes.ts';
+import { describedWebhooks, notificationEndpoints } from './domains/notifications/routes.ts';
 import { eventTopics } from './domains/notifications/topic-schema.ts';
 import { createNotifications } from './domains/notifications/workflow.ts';
 import { createApp } from './http/app.ts';
@@ -297,6 +297,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       openapiEndpoint({
         endpoints,
         rawEndpoints: openRaw,
+        webhooks: describedWebhooks,
         version: hubRelease,
         sessionCookie: sessionCookieName,
         csrfHeader: csrfHeaderName,

@@ -13,12 +13,15 @@ import {
 } from './openapi-responses.ts';
 import { type Components, isJson, type Json, toJsonSchema } from './openapi-schemas.ts';
 import { describeTags } from './openapi-tags.ts';
+import { type DescribedWebhook, describeWebhooks } from './openapi-webhooks.ts';
 import { platformProblems, problemSchema } from './problem.ts';
 import type { RawEndpoint } from './raw-endpoint.ts';
 
 export interface OpenapiOptions {
   readonly endpoints: readonly Endpoint[];
   readonly rawEndpoints?: readonly RawEndpoint[];
+  /** What the hub sends to others. */
+  readonly webhooks?: readonly DescribedWebhook[];
   readonly version: string;
   readonly sessionCookie: string;
   readonly csrfHeader: string;
@@ -249,7 +252,7 @@ everywhere.`;
 /** The OpenAPI 3.1 document of everything that is mounted: paths, schemas, and every code that each may refuse with. */
 export function describeApi(options: OpenapiOptions): Json {
   const draft: Draft = { components: new Map(), responses: new Map() };
-  const { endpoints, rawEndpoints = [] } = options;
+  const { endpoints, rawEndpoints = [], webhooks = [] } = options;
   const paths = new Map<string, Record<string, Json>>();
   const put = (path: string, method: string, operation: Json): void => {
     paths.set(path, { ...paths.get(path), [method.toLowerCase()]: operation });
@@ -269,6 +272,7 @@ export function describeApi(options: OpenapiOptions): Json {
     },
     servers: [{ url: '/', description: 'This hub' }],
     tags: describeTags([...endpoints, ...rawEndpoints].map(({ tag }) => tag)),
+    ...(webhooks.length === 0 ? {} : { webhooks: describeWebhooks(draft.components, webhooks) }),
     paths: Object.fromEntries([...paths].sort(([left], [right]) => (left < right ? -1 : 1))),
     components: {
       schemas: Object.fromEntries(draft.components),

@@ -7,6 +7,8 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Hub, startHub } from '#hub/compose.ts';
+import { lastingTopics } from '#hub/domains/notifications/schema.ts';
+import { eventTopics } from '#hub/domains/notifications/topic-schema.ts';
 import { platformProblems } from '#hub/http/problem.ts';
 import { problemTexts } from '#hub/http/problem-texts.ts';
 
@@ -43,6 +45,7 @@ interface Operation {
 }
 interface OpenapiDocument {
   paths: Record<string, Record<string, Operation>>;
+  webhooks: Record<string, { post: Operation & { summary: string } }>;
   tags: { name: string; description?: string }[];
   components: {
     schemas: Record<string, object>;
@@ -137,6 +140,17 @@ describe('the document of the whole hub', { timeout: 90_000 }, () => {
     ]);
     expect(silent).toEqual([]);
     expect(operations.length).toBeGreaterThan(hub.endpoints.length);
+  });
+
+  it('describes what is sent to webhooks, for every topic that they can have', () => {
+    const topics = Object.entries(document.webhooks).map(([topic, { post }]) => [
+      topic,
+      post.summary,
+      Object.keys(post.requestBody?.content ?? {}),
+    ]);
+    expect(topics).toEqual(
+      lastingTopics.map((topic) => [topic, eventTopics[topic].description, ['application/json']]),
+    );
   });
 
   it('describes every tag that is used', () => {

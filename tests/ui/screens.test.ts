@@ -250,7 +250,7 @@ describe('every screen', () => {
       url: 'http://127.0.0.1:9/hooks/9c1f27ab4be84a1e/door-events',
       topics: ['access.event', 'member.changed', 'bridge.changed'],
     });
-    const webhookId = String((webhook as { id: string }).id);
+    const { id: webhookId } = webhook as { id: string };
     await appliance.ask('POST', `/api/notifications/webhooks/${webhookId}/ping`, {});
     await furnishAccess();
     await appliance.untilApplied();

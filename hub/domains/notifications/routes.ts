@@ -12,6 +12,8 @@ import {
   deliveryPageSchema,
   deliveryQuerySchema,
   deliverySchema,
+  lastingTopics,
+  messageSchemaOf,
   rotateSecretSchema,
   topicListSchema,
   webhookCreateSchema,
@@ -287,3 +289,11 @@ export const notificationEndpoints = (parts: WebhookParts): readonly Endpoint[] 
   ...webhookEndpoints(parts),
   ...deliveryEndpoints(parts),
 ];
+
+/** What is sent, for the document. */
+export const describedWebhooks = lastingTopics.map((topic) => ({
+  topic,
+  description: eventTopics[topic].description,
+  permission: eventTopics[topic].permission,
+  body: messageSchemaOf(topic),
+}));

@@ -130,7 +130,7 @@ export const topicListSchema = z.strictObject({
   ),
 });
 
-/** What a webhook's body is, by topic: as Standard Webhooks recommends it. */
+/** What a webhook's body is, by topic: type, time and data, as Standard Webhooks recommends it. */
 export const messageSchemaOf = (topic: Topic) =>
   z.strictObject({
     type: z.literal(topic),

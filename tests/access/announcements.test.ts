@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import {
+  createArea,
+  createHoliday,
+  putOpeningHours,
+  removeArea,
+  removeHoliday,
+  removeOpeningHours,
+} from '#hub/domains/access/place-workflow.ts';
+import { createRule, removeRule } from '#hub/domains/access/rule-workflow.ts';
+import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
+import {
+  createGroup,
+  createPlan,
+  removeGroup,
+  removePlan,
+  setGroupMember,
+} from '#hub/domains/members/plan-workflow.ts';
+import { accepted, addMember, openBench, staff } from './support.ts';
+
+test('every change of areas, rules, hours, days, plans and groups is announced, with what became of it', async () => {
+  const bench = await openBench();
+  const { parts } = bench.access;
+  const member = await addMember(bench);
+  bench.announced.length = 0;
+  const area = accepted(await createArea(parts, staff, { name: 'Wood shop', parentId: null }));
+  const hours = accepted(await putOpeningHours(parts, staff, { areaId: area.id, windows: [] }));
+  accepted(await removeOpeningHours(parts, staff, hours.id));
+  const day = { date: '2026-12-25', name: 'Christmas', areaId: null, windows: [] };
+  const holiday = accepted(await createHoliday(parts, staff, day));
+  accepted(await removeHoliday(parts, staff, holiday.id));
+  accepted(await removeArea(parts, staff, area.id));
+  const rule = accepted(
+    await createRule(parts, staff, {
+      name: 'Everybody',
+      subject: { kind: 'everyone' },
+      target: { kind: 'site' },
+      windows: [],
+      outsideOpeningHours: true,
+      validFrom: null,
+      validUntil: null,
+    }),
+  );
+  accepted(await removeRule(parts, staff, rule.id));
+  const planInput = planInputSchema.parse({
+    name: 'Standard',
+    priceMinor: 0,
+    currency: 'EUR',
+    interval: 'none',
+  });
+  const plan = accepted(await createPlan(bench.members, staff, planInput));
+  accepted(await removePlan(bench.members, staff, plan.id));
+  const group = accepted(await createGroup(bench.members, staff, { name: 'Wood team', description: null }));
+  const membership = { groupId: group.id, memberId: member.id };
+  accepted(await setGroupMember(bench.members, staff, membership, true));
+  accepted(await setGroupMember(bench.members, staff, membership, false));
+  accepted(await removeGroup(bench.members, staff, group.id));
+  const inGroup = [
+    { topic: 'group.changed', data: { groupId: group.id, change: 'changed' } },
+    { topic: 'member.changed', data: { memberId: member.id } },
+  ];
+  expect(bench.announced).toEqual([
+    { topic: 'area.changed', data: { areaId: area.id, change: 'created' } },
+    { topic: 'hours.changed', data: { hoursId: hours.id, change: 'changed' } },
+    { topic: 'hours.changed', data: { hoursId: hours.id, change: 'removed' } },
+    { topic: 'holiday.changed', data: { holidayId: holiday.id, change: 'created' } },
+    { topic: 'holiday.changed', data: { holidayId: holiday.id, change: 'removed' } },
+    { topic: 'area.changed', data: { areaId: area.id, change: 'removed' } },
+    { topic: 'rule.changed', data: { ruleId: rule.id, change: 'created' } },
+    { topic: 'rule.changed', data: { ruleId: rule.id, change: 'removed' } },
+    { topic: 'plan.changed', data: { planId: plan.id, change: 'created' } },
+    { topic: 'plan.changed', data: { planId: plan.id, change: 'removed' } },
+    { topic: 'group.changed', data: { groupId: group.id, change: 'created' } },
+    ...inGroup,
+    ...inGroup,
+    { topic: 'group.changed', data: { groupId: group.id, change: 'removed' } },
+  ]);
+});
