@@ -175,9 +175,10 @@ function describeExample(code: string, status: number, facts: Json): Json {
 
 /** @param current what is there now, for the codes that tell it */
 function describeProblem(status: number, codes: readonly string[], current: unknown): Json {
+  const saysWhen = status === 429 || status === 503 || codes.includes('idempotencyKeyInUse');
   return {
     description: codes.map((code) => `\`${code}\``).join(', '),
-    headers: headersOf(...(status === 429 || status === 503 ? ['Retry-After'] : [])),
+    headers: headersOf(...(saysWhen ? ['Retry-After'] : [])),
     content: {
       'application/problem+json': {
         schema: {
