@@ -52,10 +52,12 @@ export function watchProcess(options: { readonly lag?: () => LoopLag } = {}): Pr
   }, windowMs);
   timer.unref();
   const lag = options.lag ?? (() => whole ?? measured());
+  // A start keeps everything waiting: it is judged by whole minutes only.
+  const judged = options.lag ?? (() => whole ?? { p99Ms: 0, maxMs: 0 });
   const part: HealthPart = {
     name: 'process',
     title: 'Process',
-    findings: async () => lagFindings(lag()),
+    findings: async () => lagFindings(judged()),
     async figures() {
       const { p99Ms, maxMs } = lag();
       const { rss, heapUsed } = process.memoryUsage();
