@@ -230,6 +230,8 @@ export function answerProblem(ctx: Context, problem: Problem, requestId: string)
   ctx.body = JSON.stringify(problemBody(problem, requestId));
   ctx.set('Content-Type', 'application/problem+json');
   ctx.set('Cache-Control', 'no-store');
+  // RFC 6750, 3. Browsers ask nobody for this scheme.
+  if (problem.status === 401) ctx.set('WWW-Authenticate', 'Bearer realm="makrcave"');
   if (problem.retryAfterSeconds !== undefined)
     ctx.set('Retry-After', String(Math.max(1, Math.ceil(problem.retryAfterSeconds))));
 }

@@ -63,8 +63,8 @@ describe('what stands on the disk and in the logs', () => {
   }, 60_000);
   afterAll(() => appliance.close());
 
-  const ask = async (path: string, body: object | undefined, token?: string) => {
-    const response = await fetch(appliance.url + path, {
+  const ask = async (address: string, body: object | undefined, token?: string) => {
+    const response = await fetch(appliance.url + address, {
       method: body === undefined ? 'GET' : 'POST',
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
