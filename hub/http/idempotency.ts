@@ -15,7 +15,7 @@ import {
   sumKeyedRequests,
 } from './keyed-request-repository.ts';
 import { type Problem, platformProblem } from './problem.ts';
-import type { RenderedAnswer } from './serve-endpoint.ts';
+import type { RenderedAnswer } from './rendered-answer.ts';
 
 /** A write that came with an Idempotency-Key. */
 export interface KeyedAsk {

@@ -9,6 +9,7 @@ import { callerOf, contextOf, type Exchange } from './exchange.ts';
 import type { Idempotency, KeyedAsk } from './idempotency.ts';
 import { applyPrecondition, type Precondition } from './precondition.ts';
 import { answerProblem, type Problem, platformProblem, problemBody, refusalToProblem } from './problem.ts';
+import type { RenderedAnswer } from './rendered-answer.ts';
 import type { createBodyReader } from './request-body.ts';
 import { parseRequest } from './request-parsing.ts';
 
@@ -23,15 +24,6 @@ export interface ServingParts {
   readonly noteFault: (ctx: Context, fault: unknown) => void;
   /** Without it the header Idempotency-Key has no meaning. */
   readonly idempotency: Idempotency | undefined;
-}
-
-/** An answer as it goes out, so that it can also be kept. */
-export interface RenderedAnswer {
-  readonly status: number;
-  readonly mediaType: 'application/json' | 'application/problem+json';
-  readonly body: string;
-  readonly etag: string | null;
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
 }
 
 const json = 'application/json';
