@@ -237,7 +237,8 @@ const intro = `Doors, members and cards of one makerspace, decided on its own bo
 **Errors** are problem documents (RFC 9457, \`application/problem+json\`): \`code\` is for programs, \`title\` and
 \`nextStep\` for people, \`errors\` names fields by JSON pointer, \`requestId\` finds the request in the log.
 
-**Lists** come page by page: send \`nextCursor\` back as \`cursor\` until it is null.
+**Lists** come page by page: send \`nextCursor\` back as \`cursor\` until it is null. A cursor counts for the \`sort\`
+and the filters that it came with; \`count=true\` adds \`total\`.
 
 **Lists as files**: a list that has them answers \`Accept: text/csv\` with all that fits the query, as CSV.
 

@@ -131,7 +131,7 @@ describe('enrolling', () => {
     ]);
     const first = outcomes[0];
     const found = await cardsFound(parts, { search: '1:1' });
-    expect(found.items.map((card) => card.id)).toEqual([first?.ok === true ? first.value.id : null]);
+    expect(found.items.map((entry) => entry.id)).toEqual([first?.ok === true ? first.value.id : null]);
     expect(await cardsFound(parts, { count: 'true' })).toMatchObject({ total: 2 });
   });
 

@@ -86,7 +86,7 @@ type Asked<P extends keyof paths, M extends Verb> =
 const client = createClient<Record<string, Record<Verb, object>>>();
 client.use({
   onRequest({ request }) {
-    request.headers.set('accept', 'application/json');
+    if (!request.headers.has('accept')) request.headers.set('accept', 'application/json');
     if (request.method !== 'GET') request.headers.set('x-csrf-token', csrfToken);
     return request;
   },
@@ -117,4 +117,14 @@ export function ask<M extends Verb, P extends PathOf<M>>(
 export async function ask(method: Verb, path: string, init?: object): Promise<unknown> {
   const { data } = await client.request(method, path, { ...init });
   return data;
+}
+
+/**
+ * A whole list as CSV, for a spreadsheet on this device: those take UTF-8 only with a mark in front.
+ * @throws ApiProblem when the hub refuses or cannot be reached
+ */
+export async function fetchCsv(path: string, query: Readonly<Record<string, string>>): Promise<Blob> {
+  const init = { params: { query }, headers: { accept: 'text/csv' }, parseAs: 'stream' } as const;
+  const { response } = await client.request('get', path, { ...init });
+  return new Blob(['\ufeff', await response.blob()], { type: 'text/csv' });
 }
