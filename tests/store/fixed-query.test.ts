@@ -7,7 +7,7 @@ import type { TestReader } from './store-tables.ts';
 
 /** The same reader, over this folder's tables and over the hub's. */
 const asReader = (reader: TestReader): Reader => reader as unknown as Reader;
-const asTestReader = (reader: Reader): TestReader => reader as TestReader;
+const asTestReader = (reader: Reader): TestReader => reader;
 
 const named = fixedQuery({ name: '$name', limit: -1 }, (reader, { name, limit }) =>
   asTestReader(reader)
