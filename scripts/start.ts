@@ -4,6 +4,7 @@ import { cp, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'nod
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { type ControlAnswer, callControlSocket } from '#hub/cli/control-socket.ts';
+import { readDemoMarker } from '#hub/demo/marker.ts';
 import { boundLog } from './log-rotation.ts';
 
 const help = `Usage: ./scripts/start [options]
@@ -16,6 +17,10 @@ and one door bridge. Without GPIO hardware the bridge runs on simulated lines. C
   --https-port PORT   the same for the local network       (MAKRCAVE_HTTP_HTTPS_PORT, default 8443)
   --config FILE       the hub's configuration              (MAKRCAVE_CONFIG; see config/hub.example.yaml)
   --bridge-config FILE  the bridge's configuration         (default DIR/bridge.yaml, made from config/bridge.example.yaml)
+  --demo              fill an empty state with a makerspace of invented people and a year of taps, and start it
+  --demo-size SIZE    small (400 members, the default) or large (10,000 members, 1,000,000 events)
+  --demo-seed N       another number gives other people          (default 1)
+  --demo-restart      remove the demo that is there, or was interrupted, and make it again
   -h, --help          this text
 `;
 
@@ -28,6 +33,10 @@ const { values } = parseArgs({
     'https-port': { type: 'string' },
     config: { type: 'string' },
     'bridge-config': { type: 'string' },
+    demo: { type: 'boolean', default: false },
+    'demo-size': { type: 'string' },
+    'demo-seed': { type: 'string' },
+    'demo-restart': { type: 'boolean', default: false },
   },
 });
 if (values.help) {
@@ -169,14 +178,54 @@ const bridgesOf = (
 ): readonly { connected?: unknown; simulated?: unknown; release?: unknown }[] =>
   Array.isArray(answer.json.items) ? answer.json.items : [];
 
+/** Runs the demo's own process; it says by itself what went wrong. */
+async function makeDemo(): Promise<void> {
+  const args = [path.join(root, 'hub/demo/main.ts'), '--state', stateDir];
+  if (values['demo-size'] !== undefined) args.push('--size', values['demo-size']);
+  if (values['demo-seed'] !== undefined) args.push('--seed', values['demo-seed']);
+  if (values['demo-restart']) args.push('--restart');
+  const child = spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit' });
+  services.push({ name: 'demo', args, child, startedMs: Date.now() });
+  const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)));
+  services.pop();
+  if (code !== 0 && !stopping) await stop(code);
+}
+
+const again = './scripts/start --demo --demo-restart';
+
+/** Makes the demo where it is asked for and not there. Gives whether one is in the state directory. */
+async function settleDemo(): Promise<boolean> {
+  const found = await readDemoMarker(stateDir);
+  if (found?.state === 'filling' && !values['demo-restart'])
+    throw new Error(
+      `The demo in ${stateDir} was interrupted before it was complete. Make it again: ${again}`,
+    );
+  if (!values.demo) return found !== null;
+  if (found === null || values['demo-restart']) {
+    await makeDemo();
+    return !stopping;
+  }
+  const { size, seed } = found;
+  const isOther = (values['demo-size'] ?? size) !== size || Number(values['demo-seed'] ?? seed) !== seed;
+  if (isOther) throw new Error(`There is a ${size} demo of seed ${seed} already. For another one: ${again}`);
+  say(`The demo is there already (${size}, seed ${seed}). Its password is lost? ${again}`);
+  return true;
+}
+
+/** Without a configuration of its own, the bridge gets that of one door, or of the demo's six. */
+async function settleBridgeConfig(isDemo: boolean): Promise<string> {
+  if (values['bridge-config'] !== undefined) return path.resolve(values['bridge-config']);
+  const own = path.join(stateDir, isDemo ? 'demo-bridge.yaml' : 'bridge.yaml');
+  if (!existsSync(own))
+    await cp(path.join(root, 'config', isDemo ? 'demo-bridge.yaml' : 'bridge.example.yaml'), own);
+  return own;
+}
+
 async function main(): Promise<void> {
   await mkdir(path.join(stateDir, 'log'), { recursive: true, mode: 0o700 });
-  const bridgeConfig = path.resolve(values['bridge-config'] ?? path.join(stateDir, 'bridge.yaml'));
-  if (
-    values['bridge-config'] === undefined &&
-    (await stat(bridgeConfig).catch(() => undefined)) === undefined
-  )
-    await cp(path.join(root, 'config/bridge.example.yaml'), bridgeConfig);
+  const isDemo = await settleDemo();
+  if (stopping) return;
+  const bridgeConfig = await settleBridgeConfig(isDemo);
   await buildUi();
 
   const socketPath = path.join(stateDir, 'hub/hub.sock');

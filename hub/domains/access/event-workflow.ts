@@ -41,8 +41,8 @@ const detailsOf = (event: BridgeEvent): EventDetails => {
   };
 };
 
-/** Adds one slice; returns what was added and the last event up to which the store now holds everything. */
-async function takeSlice(
+/** Adds one slice, at most 500; returns what was added and the last event up to which the store now holds everything. */
+export async function takeSlice(
   tx: Transaction,
   deps: Pick<AccessDeps, 'newId' | 'webhooks' | 'loadMemberNames'>,
   bridgeId: string,

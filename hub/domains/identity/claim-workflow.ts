@@ -49,6 +49,8 @@ export type ClaimRefusal =
   | TooManyAttempts
   | HasherBusy;
 
+type ClaimDeps = Pick<IdentityDeps, 'store' | 'newId' | 'passwords' | 'onClaimed'>;
+
 export interface ClaimRequest {
   readonly code: string;
   readonly siteName: string;
@@ -71,7 +73,9 @@ const codeVoid = {
 /**
  * Before the hub listens: the built-in roles as this release has them, and a claim code when nobody owns the hub yet.
  */
-export async function startIdentity(deps: IdentityDeps): Promise<FreshClaimCode | null> {
+export async function startIdentity(
+  deps: Pick<IdentityDeps, 'store' | 'newId'>,
+): Promise<FreshClaimCode | null> {
   await deps.store.transact('identity.start', (tx) => seedBuiltInRoles(tx, deps));
   const made = await makeClaimCode(deps, null);
   return made.ok ? made.value : null;
@@ -120,7 +124,7 @@ export async function makeClaimCode(
  * Makes the site and its owner with the code shown on the box. All or nothing, once; whoever comes second is refused.
  */
 export async function claimSite(
-  deps: IdentityDeps,
+  deps: ClaimDeps,
   asked: ClaimRequest,
   place: SignInPlace,
 ): Promise<Result<OpenedSession, ClaimRefusal>> {
@@ -174,7 +178,7 @@ async function tryCode(tx: Transaction, key: AttemptKey, typed: string): Promise
 
 async function establish(
   tx: Transaction,
-  deps: IdentityDeps,
+  deps: ClaimDeps,
   asked: ClaimRequest & { readonly phc: string; readonly place: SignInPlace },
 ): Promise<OpenedSession> {
   const siteId = deps.newId();
