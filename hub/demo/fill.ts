@@ -1,24 +1,22 @@
 import { findDocument, findPolicyState, findSets } from '#hub/domains/access/policy-repository.ts';
-import type { Access } from '#hub/domains/access/workflow.ts';
-import { createAccess } from '#hub/domains/access/workflow.ts';
 import { claimSite, makeClaimCode, startIdentity } from '#hub/domains/identity/claim-workflow.ts';
 import { createPasswordHasher } from '#hub/domains/identity/password.ts';
 import { findSite } from '#hub/domains/identity/repository.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { loadSite } from '#hub/domains/identity/workflow.ts';
-import { findHighestNumber, findMemberNames } from '#hub/domains/members/repository.ts';
-import { loadAdmissionFacts, type MemberDeps, subjectExists } from '#hub/domains/members/workflow.ts';
+import { findHighestNumber } from '#hub/domains/members/repository.ts';
 import { assert, Fault } from '#hub/kernel/result.ts';
 import { zoneOffsets } from '#hub/kernel/zone.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { hubRelease } from '#hub/store/migrations.ts';
-import { type Biography, type DemoYear, inventBiography, type Step } from './biography.ts';
+import { type Biography, type DemoYear, inventBiography } from './biography.ts';
 import { Chance } from './chance.ts';
-import { DemoClock, type DemoStore, demoIds, openDemoStore } from './demo-store.ts';
+import { composeDemo, type DemoHub } from './demo-hub.ts';
+import { DemoClock, type DemoStore, openDemoStore } from './demo-store.ts';
 import { DemoJournal } from './journal.ts';
 import { People } from './people.ts';
 import { Roster } from './roster.ts';
 import { createSpace, demoSiteName, demoTimeZone, doors, must, type Space } from './space.ts';
+import { type PlannedStep, takeSteps } from './steps.ts';
 import { playYear } from './year.ts';
 
 export const demoUsername = 'demo';
@@ -41,50 +39,6 @@ export interface DemoOptions {
   readonly onBegin?: () => Promise<void>;
   /** How much of the whole is done, 0..1. */
   readonly onProgress?: (share: number) => void;
-}
-
-/** The domains of the hub over the demo's store: nobody listens, and no bridge is connected. */
-export interface DemoHub {
-  readonly store: DemoStore;
-  readonly clock: DemoClock;
-  readonly access: Access;
-  readonly members: MemberDeps;
-}
-
-function composeDemo(
-  store: DemoStore,
-  clock: DemoClock,
-  log: Logger,
-  onChanged: (ids: readonly string[]) => void,
-): DemoHub {
-  const newId = demoIds(clock);
-  const announceIn = async (): Promise<void> => undefined;
-  const access = createAccess({
-    store,
-    clock,
-    newId,
-    log,
-    announce: () => undefined,
-    announceIn,
-    webhooks: { wants: () => false, enqueue: async () => undefined },
-    link: { isConnected: () => false, send: () => false, disconnect: () => undefined },
-    after: () => () => undefined,
-    loadSite,
-    loadAdmissionFacts,
-    loadMemberNames: findMemberNames,
-    subjectExists,
-  });
-  const members: MemberDeps = {
-    store,
-    clock,
-    newId,
-    announceIn,
-    onAdmissionChanged: async (tx, memberIds) => {
-      onChanged(memberIds);
-      await access.onAdmissionChanged(tx, memberIds);
-    },
-  };
-  return { store, clock, access, members };
 }
 
 async function claim({ store, members, access }: DemoHub, password: string): Promise<void> {
@@ -130,12 +84,6 @@ async function meetBridge({ access, clock }: DemoHub, journal: DemoJournal): Pro
     clockTrust: 'ntp',
   });
   return set.bridgeId;
-}
-
-/** Who does what, in the order of time. */
-export interface PlannedStep {
-  readonly biography: Biography;
-  readonly step: Step;
 }
 
 function planSteps(biographies: readonly Biography[]): PlannedStep[] {
@@ -210,19 +158,4 @@ export async function fillDemo(options: DemoOptions): Promise<{ readonly events:
   } finally {
     await store.close();
   }
-}
-
-/** Takes steps in one transaction, at the moment of the last of them. */
-export async function takeSteps(
-  { store, clock }: DemoHub,
-  roster: Roster,
-  steps: readonly PlannedStep[],
-): Promise<void> {
-  const last = steps.at(-1);
-  if (last === undefined) return;
-  clock.advanceTo(last.step.atMs);
-  await store.together(async (tx) => {
-    for (const { biography, step } of steps) await roster.take(biography, step, tx);
-    await roster.refresh(tx);
-  });
 }

@@ -1,6 +1,7 @@
 import type { PolicyDocument, PolicyPortal } from '#hub/domains/access/policy-schema.ts';
 import { decideAccess } from '#hub/domains/access/rules.ts';
 import { plannedModeAt } from '#hub/domains/access/schedule-rules.ts';
+import type { DenyReason } from '#hub/domains/access/schema.ts';
 import { assert } from '#hub/kernel/result.ts';
 import { type ClockTrust, offsetMinutesAt } from '#hub/kernel/time.ts';
 import type { Chance } from './chance.ts';
@@ -42,6 +43,9 @@ export function busynessOf(date: string): number {
   const day = new Date(`${date}T12:00:00Z`);
   return (weekdayWeights[(day.getUTCDay() + 6) % 7] ?? 1) * (monthWeights[day.getUTCMonth()] ?? 1);
 }
+
+/** Reasons that people know of beforehand; a lapsed membership or a hold they often learn of at the door. */
+const foreseen: ReadonlySet<DenyReason> = new Set(['timeWindow', 'openingHours', 'holiday', 'noPermission']);
 
 const innerDoors: readonly { readonly key: DoorKey; readonly share: number }[] = [
   { key: 'workshop', share: 0.62 },
@@ -180,7 +184,8 @@ export class Doorkeeper {
     let atMs = come();
     // Most people know their hours, and which doors are theirs.
     for (let tries = 0; tries < 3 && !this.#opens('front', card, atMs); tries += 1) atMs = come();
-    if (!this.#opens('front', card, atMs) && chance.isIn(0.75)) return;
+    const { reason } = this.#decide('front', card, atMs).decision;
+    if (reason !== null && foreseen.has(reason) && chance.isIn(0.75)) return;
     if (!this.pass('front', card, atMs)) return;
     let insideMs = atMs;
     for (const { key, share } of innerDoors) {

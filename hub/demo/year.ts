@@ -10,10 +10,11 @@ import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { DemoYear } from './biography.ts';
 import type { Chance } from './chance.ts';
-import type { DemoHub, PlannedStep } from './fill.ts';
+import type { DemoHub } from './demo-hub.ts';
 import type { DemoJournal } from './journal.ts';
 import type { DemoMember, Roster } from './roster.ts';
 import { type DoorKey, must, type Space } from './space.ts';
+import type { PlannedStep } from './steps.ts';
 import { busynessOf, Doorkeeper, type Trouble } from './visits.ts';
 
 const dayMs = 86_400_000;
@@ -90,7 +91,7 @@ class Crowd {
     const facts = card === undefined ? undefined : roster.factsOf(card);
     if (facts === undefined) return 0;
     const { activity } = member.biography;
-    if (facts.memberStatus !== 'active') return activity * 0.04;
+    if (facts.memberStatus !== 'active') return activity * 0.12;
     if (!admittingMembershipStates.includes(facts.membershipState)) return activity * 0.12;
     return facts.onHold ? activity * 0.3 : activity;
   }
