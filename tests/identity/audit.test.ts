@@ -2,8 +2,10 @@ import Sqlite from 'better-sqlite3-multiple-ciphers';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalJson, type JsonValue } from '#hub/domains/identity/audit-chain.ts';
+import { streamAuditLines } from '#hub/domains/identity/audit-csv.ts';
 import { auditHealth } from '#hub/domains/identity/audit-health-workflow.ts';
 import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
+import { auditQuerySchema } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { openConnection } from '#hub/store/open.ts';
 import { addAccount, type Browser, claim, type IdentityHub, makeFolder, startHub, storeKey } from './hub.ts';
@@ -50,6 +52,17 @@ async function tampered<T>(statements: readonly string[], look: () => Promise<T>
 }
 
 describe('the audit log', () => {
+  it('is a file too, with every entry that fits and its payload as JSON', async () => {
+    const query = auditQuerySchema.parse({ action: 'account.create', sort: 'at' });
+    let text = '';
+    for await (const lines of streamAuditLines(hub.store, query)) text += Buffer.from(lines).toString();
+    const rows = text.trimEnd().split('\r\n');
+    const listed = (await logs('?action=account.create&sort=at&count=true')).body;
+    expect(rows).toHaveLength(listed.total);
+    expect(rows[0]).toContain(`${listed.items[0].seq},${listed.items[0].id},${listed.items[0].at},console,`);
+    expect(rows[0]).toContain('""username"":""one""');
+  });
+
   it('says who did what to whom, the newest first, page by page and by filter', async () => {
     const first = (await logs('?limit=3')).body;
     expect(first.items).toHaveLength(3);
