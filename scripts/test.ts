@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -135,9 +135,35 @@ async function findKernel(leftOutFile: string): Promise<string | null> {
   return null;
 }
 
+/** Debian's MQTT clients, installed once where this user may; else what they test is said at the end. */
+async function findMosquitto(leftOutFile: string): Promise<void> {
+  const isThere = (): boolean => spawnSync('mosquitto_pub', ['--help']).error === undefined;
+  const asRoot = process.getuid?.() === 0;
+  if (!isThere() && asRoot) {
+    process.stderr.write('Installing mosquitto-clients ...\n');
+    const bounded = {
+      timeout: 120_000,
+      stdio: 'ignore',
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    } as const;
+    const install = ['install', '-y', '--no-install-recommends', 'mosquitto-clients'];
+    if (spawnSync('apt-get', install, bounded).status !== 0) {
+      spawnSync('apt-get', ['update'], bounded);
+      spawnSync('apt-get', install, bounded);
+    }
+  }
+  if (isThere()) return;
+  const reason = asRoot ? 'apt-get could not install them' : 'run as root: apt-get install mosquitto-clients';
+  await appendFile(
+    leftOutFile,
+    `- the broker with Debian's mosquitto_pub and mosquitto_sub (tests/mqtt/mosquitto.test.ts): ${reason}\n`,
+  );
+}
+
 async function runTests(leftOutFile: string, folder: string): Promise<Count> {
   const reportFile = path.join(folder, 'report.json');
   const kernel = await findKernel(leftOutFile);
+  await findMosquitto(leftOutFile);
   const code = await run(
     [
       bin('node'),

@@ -124,4 +124,31 @@ describe("Debian's mosquitto_pub and mosquitto_sub, over TLS with user name and 
       .poll(() => watching.lines, patience)
       .toContainEqual(expect.stringMatching(/new\/clients sensor:boiler$/));
   });
+
+  it('cuts off a device that does not read, and keeps on serving the others', async () => {
+    await scene.close();
+    scene = await DeviceScene.open({ unsentBytes: 65_536 });
+    await scene.add('slow', [{ filter: 'load/#', action: 'subscribe' }]);
+    await scene.add('quick', [
+      { filter: 'load/#', action: 'publish' },
+      { filter: 'load/#', action: 'subscribe' },
+    ]);
+    const slow = scene.mosquitto('mosquitto_sub', 'slow', ['-d', '-t', 'load/#']);
+    await expect.poll(() => slow.lines, patience).toContainEqual(expect.stringContaining('Subscribed'));
+    slow.kill('SIGSTOP');
+    const quick = await scene.connected('quick');
+    let heard = 0;
+    quick.on('message', () => (heard += 1));
+    await quick.subscribeAsync('load/#');
+    let sent = 0;
+    await expect
+      .poll(async () => {
+        await quick.publishAsync('load/x', Buffer.alloc(100_000), { qos: 1 });
+        sent += 1;
+        return scene.broker.figures().cutOff;
+      }, patience)
+      .toBe(1);
+    await expect.poll(() => heard, patience).toBe(sent);
+    expect(scene.lines.map(({ msg }) => msg)).toContain('device cut off: it does not read what is sent');
+  });
 });

@@ -169,6 +169,29 @@ const screens: readonly Screen[] = [
     },
   },
   {
+    name: 'settings devices',
+    async open(page) {
+      await page.goto('/settings/devices');
+      await page.getByText('Never seen').waitFor();
+    },
+  },
+  {
+    name: 'settings device new',
+    async open(page) {
+      await openDialog(page, '/settings/devices', 'New device');
+      await page.getByRole('button', { name: 'Add a right' }).click();
+      await page.getByLabel('Topic of right 1').waitFor();
+    },
+  },
+  {
+    name: 'settings device token',
+    async open(page) {
+      await openDialog(page, '/settings/devices', 'New token for Kiln sensor');
+      await page.getByRole('button', { name: 'Make a new token' }).click();
+      await page.getByText('it is shown this once').waitFor();
+    },
+  },
+  {
     name: 'settings webhooks',
     async open(page) {
       await page.goto('/settings/webhooks');
@@ -244,6 +267,14 @@ describe('every screen', () => {
       target: { kind: 'site' },
       windows: [{ weekday: 5, startMinute: 1200, endMinute: 120 }],
       outsideOpeningHours: true,
+    });
+    await appliance.ask('POST', '/api/system/mqtt-devices', {
+      username: 'kiln',
+      name: 'Kiln sensor',
+      rights: [
+        { filter: 'tele/kiln/#', action: 'publish' },
+        { filter: 'cmnd/kiln/+', action: 'subscribe' },
+      ],
     });
     const { webhook } = await appliance.ask('POST', '/api/notifications/webhooks', {
       name: 'Chat of the team',

@@ -21,6 +21,7 @@ const tabLoads: Readonly<Record<TabPath, Load>> = {
   '/settings/tokens': () => import('../pages/settings/TokensPage.svelte'),
   '/settings/sessions': () => import('../pages/settings/SessionsPage.svelte'),
   '/settings/webhooks': () => import('../pages/settings/WebhooksPage.svelte'),
+  '/settings/devices': () => import('../pages/settings/DevicesPage.svelte'),
 };
 
 /** Pages of one thing, whose id is the last part of the path: `route.id`. */

@@ -49,6 +49,7 @@ export const sections = {
       { path: '/settings/tokens', title: 'Access tokens', permission: 'serviceAccount.read' },
       { path: '/settings/sessions', title: 'Sessions', permission: null },
       { path: '/settings/webhooks', title: 'Webhooks', permission: 'webhook.read' },
+      { path: '/settings/devices', title: 'Devices', permission: 'system.read' },
     ],
   },
 } as const satisfies Record<string, Section>;
