@@ -118,7 +118,7 @@ describe('enrolling', () => {
     const { bench } = await openWithBridge();
     const { parts } = bench.access;
     const member = await addPaidMember(bench);
-    const line = (card: string, memberId = member.id) => enrolCardSchema.parse({ memberId, card });
+    const line = (text: string, memberId = member.id) => enrolCardSchema.parse({ memberId, card: text });
     const nobody = '01890000-0000-7000-8000-00000000ffff';
     const lines = [line('1:1'), line('1:1'), line('1:2', nobody), line('no card'), line('1:3')];
     const outcomes = await enrolCardTexts(parts, staff, lines);

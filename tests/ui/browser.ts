@@ -19,6 +19,8 @@ export interface BuiltUi {
 /** Builds the UI as the product does, into a folder of its own. */
 export async function buildUi(): Promise<BuiltUi> {
   const directory = await mkdtemp(path.join(tmpdir(), 'mc-ui-'));
+  // The test runner names another environment, and a build in it is another build.
+  process.env.NODE_ENV = 'production';
   const built = await build({
     configFile: path.join(root, 'hub/ui/vite.config.ts'),
     logLevel: 'error',
