@@ -207,3 +207,15 @@ export async function runProperties(
   }
   return { requests, operations: operations.length, byStatus, problems };
 }
+
+/** Who is signed in no more: what they asked since has shown less than it seems. */
+export async function findSignedOut({ appliance, walkers }: PropertyScene): Promise<string[]> {
+  const asked = { method: 'GET', address: '/auth/session' };
+  const gone: string[] = [];
+  for (const name of ['owner', 'guest', 'things', 'events', 'program']) {
+    const walker = walkers[name];
+    if (walker === undefined || (await sendAs(walker, appliance.httpPort, asked)).status !== 200)
+      gone.push(name);
+  }
+  return gone;
+}

@@ -18,8 +18,21 @@ const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 /** More than any answer of the tests' hub. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
+const isCut = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && ['EPIPE', 'ECONNRESET'].includes(String(error.code));
+
+/** `sendOnce`; again where the hub refused a large body and closed while it was still being written. */
+export async function sendAs(...[walker, port, asked]: Parameters<typeof sendOnce>): Promise<ApiAnswer> {
+  for (let tries = 1; ; tries += 1)
+    try {
+      return await sendOnce(walker, port, asked);
+    } catch (error) {
+      if (!isCut(error) || (asked.body?.length ?? 0) < 65_536 || tries === 20) throw error;
+    }
+}
+
 /** One request as it is written, paths and headers untidied. A stream is left after its first event. */
-export function sendAs(
+function sendOnce(
   walker: Walker,
   port: number,
   asked: {

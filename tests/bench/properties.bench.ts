@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { preparePropertyScene, runProperties } from '#tests/_support/api-properties.ts';
+import { findSignedOut, preparePropertyScene, runProperties } from '#tests/_support/api-properties.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { type BenchRow, printReport, row, rowAtLeast } from './report.ts';
 
@@ -29,6 +29,8 @@ try {
     Object.entries(run.byStatus)
       .filter(([status]) => status.startsWith(start))
       .reduce((sum, [, times]) => sum + times, 0) / run.requests;
+  const signedOut = await findSignedOut(scene);
+  if (signedOut.length > 0) process.stderr.write(`signed out: ${signedOut.join(', ')}\n`);
   const rows: BenchRow[] = [
     rowAtLeast('requests', run.requests, '', count),
     row('operations', run.operations, ''),
@@ -36,6 +38,7 @@ try {
     row('answers 2xx', share('2') * 100, '%'),
     row('answers 4xx', share('4') * 100, '%'),
     row('answers 500', run.byStatus['500'] ?? 0, '', 0),
+    row('signed out on the way', signedOut.length, '', 0),
     row('answers that are not as they must be', run.problems.length, '', 0),
   ];
   printReport('properties', rows);
