@@ -1,19 +1,13 @@
 import { Readable } from 'node:stream';
-import { filterMatches } from '#hub/domains/devices/topic-rules.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store } from '#hub/store/store.ts';
+import { RetainedMessages } from './retained-messages.ts';
 import { isKept, type SessionDrops, type SessionLimits } from './session-limits.ts';
 import { SessionQueues } from './session-queues.ts';
 import { loadMqttState, type StoredState } from './session-repository.ts';
 import { SessionWrites } from './session-writes.ts';
-import {
-  type PendingWrite,
-  packetBytes,
-  queuedCopy,
-  type StoredPacket,
-  type Subscription,
-} from './stored-packet.ts';
+import { type PendingWrite, queuedCopy, type StoredPacket, type Subscription } from './stored-packet.ts';
 import { TopicTree } from './topic-tree.ts';
 
 interface Session {
@@ -61,7 +55,7 @@ export class SessionPersistence {
   readonly #options: PersistenceOptions;
   readonly #writes: SessionWrites;
   readonly #queues: SessionQueues;
-  readonly #retained = new Map<string, StoredPacket>();
+  readonly #retained: RetainedMessages;
   readonly #sessions = new Map<string, Session>();
   readonly #tree = new TopicTree<Subscriber>();
   readonly #incoming = new Map<string, Map<number, StoredPacket>>();
@@ -73,14 +67,14 @@ export class SessionPersistence {
   readonly #keptRetained = new WeakSet<Buffer>();
   /** Payloads of QoS 2 messages of which `keep` has put the publisher's half on the disk. */
   readonly #keptHalves = new WeakSet<Buffer>();
-  #retainedBytes = 0;
   #broker: { readonly id: string } | null = null;
 
   private constructor(options: PersistenceOptions, state: StoredState) {
     this.#options = options;
     this.#writes = new SessionWrites(options.store, options.log, rowsOf(state));
     this.#queues = new SessionQueues(options.limits, this.#drops, this.#writes);
-    for (const packet of state.retained) this.#setRetained(packet);
+    this.#retained = new RetainedMessages(options.limits, this.#drops);
+    for (const packet of state.retained) this.#retained.set(packet);
     for (const { clientId, subscriptions, seenAtMs } of state.sessions) {
       const session = this.#sessionOf(clientId);
       session.seenAtMs = seenAtMs;
@@ -106,8 +100,8 @@ export class SessionPersistence {
   }
   get figures(): PersistenceFigures {
     return {
-      retained: this.#retained.size,
-      retainedBytes: this.#retainedBytes,
+      retained: this.#retained.count,
+      retainedBytes: this.#retained.bytes,
       sessions: this.#sessions.size,
       queued: this.#queues.count,
       queuedBytes: this.#queues.bytes,
@@ -157,8 +151,7 @@ export class SessionPersistence {
       this.forget(clientId);
       this.#dropWill(clientId);
     }
-    for (const topic of [...this.#retained.keys()].filter((name) => filterMatches(ownTopics, name)))
-      this.#dropRetained(topic);
+    for (const write of this.#retained.removeMatching(ownTopics)) this.#writes.later(write);
     await this.#writes.flush();
   }
 
@@ -172,7 +165,7 @@ export class SessionPersistence {
     const writes: PendingWrite[] = [];
     if (packet.retain === true) {
       this.#keptRetained.add(payload);
-      const write = this.#setRetained({ ...packet });
+      const write = this.#retained.set({ ...packet });
       if (write !== null && (packet.qos ?? 0) === 0) this.#writes.later(write);
       else if (write !== null) writes.push(write);
     }
@@ -247,7 +240,7 @@ export class SessionPersistence {
   async storeRetained(packet: StoredPacket): Promise<void> {
     if (packet.topic === undefined || !isKept(packet.topic)) return;
     if (packet.payload instanceof Buffer && this.#keptRetained.has(packet.payload)) return;
-    const write = this.#setRetained({ ...packet });
+    const write = this.#retained.set({ ...packet });
     if (write !== null) this.#writes.later(write);
   }
 
@@ -256,10 +249,7 @@ export class SessionPersistence {
   }
 
   createRetainedStreamCombi(filters: readonly string[]): Readable {
-    const found = [...this.#retained].filter(([topic]) =>
-      filters.some((filter) => filterMatches(filter, topic)),
-    );
-    return Readable.from(found.map(([, packet]) => packet));
+    return Readable.from(this.#retained.match(filters));
   }
 
   async addSubscriptions(client: ClientLike, subscriptions: readonly Subscription[]): Promise<void> {
@@ -492,34 +482,6 @@ export class SessionPersistence {
   #dropWill(clientId: string): void {
     this.#wills.delete(clientId);
     this.#writes.later({ kind: 'will', clientId, packet: null });
-  }
-
-  /** The write that it needs; null when there is none, or when it does not fit. An empty payload takes it away. */
-  #setRetained(packet: StoredPacket): PendingWrite | null {
-    const { topic, payload } = packet;
-    if (topic === undefined) return null;
-    const known = this.#retained.get(topic);
-    if (payload === undefined || payload.length === 0) {
-      if (known === undefined) return null;
-      this.#retained.delete(topic);
-      this.#retainedBytes -= packetBytes(known);
-      return { kind: 'retained', topic, packet: null };
-    }
-    const grows = packetBytes(packet) - (known === undefined ? 0 : packetBytes(known));
-    const { retainedMessages, retainedBytes } = this.#options.limits;
-    const fits = known !== undefined || this.#retained.size < retainedMessages;
-    if (!fits || (grows > 0 && this.#retainedBytes + grows > retainedBytes)) {
-      this.#drops.retained += 1;
-      return null;
-    }
-    this.#retained.set(topic, packet);
-    this.#retainedBytes += grows;
-    return { kind: 'retained', topic, packet };
-  }
-
-  #dropRetained(topic: string): void {
-    const write = this.#setRetained({ topic });
-    if (write !== null) this.#writes.later(write);
   }
 }
 
