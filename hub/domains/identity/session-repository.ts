@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { SessionTable } from './repository.ts';
 import type { SessionKind } from './rules.ts';
@@ -45,14 +46,14 @@ export async function findSession(reader: Reader, id: string): Promise<Session |
   return row === undefined ? null : rowToSession(row);
 }
 
-export async function findSessionByToken(reader: Reader, tokenHash: string): Promise<Session | null> {
-  const row = await reader
-    .selectFrom('session')
-    .selectAll()
-    .where('token_hash', '=', tokenHash)
-    .executeTakeFirst();
-  return row === undefined ? null : rowToSession(row);
-}
+// Asked at every request of a page.
+const sessionByToken = rememberedQuery(
+  { tokenHash: '$tokenHash' },
+  (reader, { tokenHash }) => reader.selectFrom('session').selectAll().where('token_hash', '=', tokenHash),
+  ([row]) => (row === undefined ? null : rowToSession(row)),
+);
+export const findSessionByToken = (reader: Reader, tokenHash: string): Promise<Session | null> =>
+  sessionByToken(reader, { tokenHash });
 
 /** The last used first. */
 export async function listSessions(reader: Reader, accountId: string): Promise<readonly Session[]> {
