@@ -16,9 +16,9 @@ export interface PropertyRun {
   readonly problems: readonly string[];
 }
 
-/** May end a session of who asks: only the leaver does that, whose sessions nothing else needs. */
+/** May end a session of who asks (signing in replaces it): only the leaver does that, whose sessions nothing else needs. */
 const endsOwnSession = ({ method, path }: Operation): boolean =>
-  /^(DELETE \/auth\/session|POST \/auth\/(logout|sessions\/))/.test(`${method} ${path}`);
+  /^(DELETE \/auth\/session|POST \/auth\/(logout|session))/.test(`${method} ${path}`);
 
 /** Who has every right asks more often: the others mostly learn that they may not. */
 const walkersOf = (operation: Operation, names: readonly string[]): string[] =>
