@@ -329,5 +329,9 @@ describe('service accounts', () => {
       cursor = page.body.nextCursor === null ? '' : `&cursor=${page.body.nextCursor}`;
     } while (cursor !== '');
     expect(pages).toEqual([30, 30, 30, 10]);
+    const counted = await hub.call(admin, 'GET', `${base}?limit=1&count=true`);
+    expect(counted.body).toMatchObject({ items: [{}], total: maxServiceAccounts });
+    const refused = await hub.call(admin, 'GET', `${base}?cursor=${service.id}`);
+    expect([refused.status, refused.body.code]).toEqual([400, 'cursorInvalid']);
   });
 });

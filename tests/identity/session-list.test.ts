@@ -90,6 +90,11 @@ describe('everybody’s sessions', () => {
       `${all}?accountId=${id}&limit=4&cursor=${first.body.nextCursor}`,
     );
     expect([rest.body.items.length, rest.body.nextCursor]).toEqual([2, null]);
+    // A cursor counts for the list it came from: not with another filter, and not when somebody made it up.
+    for (const query of [`kind=api&cursor=${first.body.nextCursor}`, `cursor=${first.body.items[0].id}`]) {
+      const refused = await hub.call(admin, 'GET', `${all}?limit=4&${query}`);
+      expect([refused.status, refused.body.code]).toEqual([400, 'cursorInvalid']);
+    }
     const api = await hub.call(admin, 'GET', `${all}?accountId=${id}&kind=api`);
     expect(api.body.items).toHaveLength(3);
     const mine = await hub.call(admin, 'GET', all);

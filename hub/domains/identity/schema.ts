@@ -102,9 +102,6 @@ const timeSchema = z.iso.datetime();
 const versionSchema = z.number().int().min(1);
 export const idParamsSchema = z.strictObject({ id: idSchema });
 export const emptySchema = z.strictObject({});
-export const pageCursorSchema = idSchema
-  .optional()
-  .meta({ description: '`nextCursor` of the page before; left out for the first page' });
 export const nameSchema = z.string().trim().min(1).max(80);
 /** Stored as `normaliseUsername` makes it; compared in that form only. */
 const usernameSchema = z
@@ -238,7 +235,7 @@ export type SessionWire = z.output<typeof sessionSchema>;
 export const sessionPageSchema = pageOf(sessionSchema);
 export const sessionQuerySchema = z.strictObject({
   limit: pageShape.limit,
-  cursor: pageCursorSchema,
+  cursor: pageShape.cursor,
   accountId: idSchema.optional().meta({ description: 'Only sessions of this account' }),
   kind: sessionKindSchema.optional().meta({ description: 'Only sessions of this kind' }),
 });

@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { AccessTokenTable, ServiceAccountTable } from './repository.ts';
 import { parsePermissions, printPermissions } from './role-repository.ts';
@@ -83,15 +84,20 @@ export async function countServiceAccounts(reader: Reader): Promise<number> {
   return row.count;
 }
 
-/** In the order of creation; one more than `limit` when there is more. */
+export interface ServiceAccountPage {
+  readonly after: Place | null;
+  readonly limit: number;
+}
+/** Ids are made in the order of time. */
+const orderOfCreation: ListOrder = { columns: ['id'], isDescending: false };
+
+/** In the order of creation. */
 export async function listServiceAccounts(
   reader: Reader,
-  page: { readonly limit: number; readonly cursor: string | undefined },
+  { after, limit }: ServiceAccountPage,
 ): Promise<readonly ServiceAccount[]> {
-  let query = serviceAccounts(reader)
-    .orderBy('id')
-    .limit(page.limit + 1);
-  if (page.cursor !== undefined) query = query.where('id', '>', page.cursor);
+  let query = serviceAccounts(reader).orderBy(inOrder(orderOfCreation)).limit(limit);
+  if (after !== null) query = query.where(isAfter(orderOfCreation, after));
   return (await query.execute()).map(rowToServiceAccount);
 }
 

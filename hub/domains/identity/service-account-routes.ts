@@ -1,11 +1,13 @@
 import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { pageQuerySchema } from '#hub/kernel/wire.ts';
 import { createToken, type FreshToken, revokeToken, rotateToken } from './access-token-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
 import { emptySchema, idParamsSchema } from './schema.ts';
-import type { AccessToken } from './service-account-repository.ts';
+import { type AccessToken, countServiceAccounts } from './service-account-repository.ts';
 import {
   changeServiceAccount,
   createServiceAccount,
@@ -25,7 +27,6 @@ import {
   serviceAccountDraftSchema,
   serviceAccountPageSchema,
   serviceAccountPatchSchema,
-  serviceAccountQuerySchema,
   serviceAccountSchema,
 } from './token-schema.ts';
 
@@ -80,15 +81,19 @@ function reading(deps: Deps): readonly Endpoint[] {
       summary: 'Service accounts with their tokens, in the order of creation',
       tag,
       access: { permission: 'serviceAccount.read' },
-      query: serviceAccountQuerySchema,
+      query: pageQuerySchema,
       response: serviceAccountPageSchema,
-      refusals: {},
+      refusals: pageRefusals,
       async handle({ query }) {
-        const { limit, cursor } = query;
+        const asked = openPage(query, 1);
+        if (!asked.ok) return asked;
+        const { after, limit, cut, count } = asked.value;
         const nowMs = deps.clock.nowMs();
-        const views = await viewServiceAccounts(deps.store.read, { limit, cursor }, nowMs);
-        const items = views.slice(0, limit).map((view) => toWire(view, nowMs));
-        return ok({ body: { items, nextCursor: views.length > limit ? (items.at(-1)?.id ?? null) : null } });
+        const views = await viewServiceAccounts(deps.store.read, { after, limit }, nowMs);
+        const page = cut(views, (view) => [view.account.id]);
+        const items = page.rows.map((view) => toWire(view, nowMs));
+        const total = await count(deps.store, countServiceAccounts);
+        return ok({ body: { items, nextCursor: page.nextCursor, ...total } });
       },
     }),
     defineEndpoint({

@@ -17,6 +17,7 @@ import {
   listTokens,
   rowToServiceAccount,
   type ServiceAccount,
+  type ServiceAccountPage,
   serviceAccountColumns,
 } from './service-account-repository.ts';
 import { maxServiceAccounts, narrowPermissions } from './token-rules.ts';
@@ -110,10 +111,10 @@ async function viewOne(reader: Reader, account: ServiceAccount, nowMs: number): 
   return one;
 }
 
-/** In the order of creation; one more than asked for when there is more. */
+/** In the order of creation. */
 export async function viewServiceAccounts(
   reader: Reader,
-  page: { readonly limit: number; readonly cursor: string | undefined },
+  page: ServiceAccountPage,
   nowMs: number,
 ): Promise<readonly ServiceAccountView[]> {
   return view(reader, await listServiceAccounts(reader, page), nowMs);

@@ -1,4 +1,5 @@
 import type { Principal } from '#hub/http/endpoint.ts';
+import { type CursorInvalid, openPage, type PageQuery } from '#hub/http/page-cursor.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { type Account, findAccount } from './account-repository.ts';
@@ -36,15 +37,19 @@ export async function listOwnSessions(
 /** A page of everybody's sessions, the newest first; those that time has ended are left out of it. */
 export async function pageSessions(
   deps: Pick<IdentityDeps, 'store' | 'clock'>,
-  filter: SessionFilter,
-): Promise<{ readonly items: readonly SessionOfAccount[]; readonly nextCursor: string | null }> {
-  const found = await listAllSessions(deps.store.read, filter);
-  const page = found.slice(0, filter.limit);
+  query: PageQuery & SessionFilter,
+): Promise<
+  Result<{ readonly items: readonly SessionOfAccount[]; readonly nextCursor: string | null }, CursorInvalid>
+> {
+  const asked = openPage(query, 1);
+  if (!asked.ok) return asked;
+  const found = await listAllSessions(deps.store.read, query, asked.value);
+  const page = asked.value.cut(found, (session) => [session.id]);
   const nowMs = deps.clock.nowMs();
-  return {
-    items: page.filter((session) => isSessionAlive(session, nowMs)),
-    nextCursor: found.length > filter.limit ? (page.at(-1)?.id ?? null) : null,
-  };
+  return ok({
+    items: page.rows.filter((session) => isSessionAlive(session, nowMs)),
+    nextCursor: page.nextCursor,
+  });
 }
 
 /** Ends one of the own sessions: a lost phone, a shared computer. */

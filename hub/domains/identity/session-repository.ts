@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import { rememberedQuery } from '#hub/store/fixed-query.ts';
+import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { SessionTable } from './repository.ts';
 import type { SessionKind } from './rules.ts';
@@ -72,26 +73,27 @@ export interface SessionOfAccount extends Session {
 }
 
 export interface SessionFilter {
-  readonly limit: number;
-  /** The id of the last session of the page before. */
-  readonly cursor: string | undefined;
-  readonly accountId: string | undefined;
-  readonly kind: SessionKind | undefined;
+  readonly accountId?: string | undefined;
+  readonly kind?: SessionKind | undefined;
 }
 
-/** Of everybody, the newest first, alive or not; one more than `limit` when there is more. */
+/** Ids are made in the order of time. */
+const newestFirst: ListOrder = { columns: ['session.id'], isDescending: true };
+
+/** Of everybody, the newest first, alive or not. */
 export async function listAllSessions(
   reader: Reader,
   filter: SessionFilter,
+  { after, limit }: { readonly after: Place | null; readonly limit: number },
 ): Promise<readonly SessionOfAccount[]> {
   let query = reader
     .selectFrom('session')
     .innerJoin('account', 'account.id', 'session.account_id')
     .selectAll('session')
     .select(['account.username', 'account.display_name'])
-    .orderBy('session.id', 'desc')
-    .limit(filter.limit + 1);
-  if (filter.cursor !== undefined) query = query.where('session.id', '<', filter.cursor);
+    .orderBy(inOrder(newestFirst))
+    .limit(limit);
+  if (after !== null) query = query.where(isAfter(newestFirst, after));
   if (filter.accountId !== undefined) query = query.where('session.account_id', '=', filter.accountId);
   if (filter.kind !== undefined) query = query.where('session.kind', '=', filter.kind);
   const rows = await query.execute();

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { CallContext, Endpoint, Principal, Reply } from '#hub/http/endpoint.ts';
+import { pageRefusals } from '#hub/http/page-cursor.ts';
 import { assert, ok, refuse } from '#hub/kernel/result.ts';
 import type { IdentityDeps } from './deps.ts';
 import { changeOwnPassword } from './password-workflow.ts';
@@ -202,11 +203,11 @@ function allSessions(deps: Deps): readonly Endpoint[] {
       access: { permission: 'account.read' },
       query: sessionQuerySchema,
       response: sessionPageSchema,
-      refusals: {},
+      refusals: pageRefusals,
       async handle({ principal, query }) {
-        const { limit, cursor, accountId, kind } = query;
-        const page = await pageSessions(deps, { limit, cursor, accountId, kind });
-        const items = page.items.map((session) => ({
+        const page = await pageSessions(deps, query);
+        if (!page.ok) return page;
+        const items = page.value.items.map((session) => ({
           ...sessionToWire(session, principal),
           account: {
             id: session.accountId,
@@ -214,7 +215,7 @@ function allSessions(deps: Deps): readonly Endpoint[] {
             displayName: session.displayName,
           },
         }));
-        return ok({ body: { items, nextCursor: page.nextCursor } });
+        return ok({ body: { items, nextCursor: page.value.nextCursor } });
       },
     }),
     defineEndpoint({

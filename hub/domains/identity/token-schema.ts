@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, lineOf, pageOf, pageShape, textOf } from '#hub/kernel/wire.ts';
-import { pageCursorSchema, permissionSchema, permissions } from './schema.ts';
+import { entityShape, lineOf, pageOf, textOf } from '#hub/kernel/wire.ts';
+import { permissionSchema, permissions } from './schema.ts';
 
 const timeSchema = z.iso.datetime();
 const versionSchema = z.number().int().min(1);
@@ -60,10 +60,6 @@ export const serviceAccountSchema = z.strictObject({
 });
 export type ServiceAccountWire = z.output<typeof serviceAccountSchema>;
 export const serviceAccountPageSchema = pageOf(serviceAccountSchema);
-export const serviceAccountQuerySchema = z.strictObject({
-  limit: pageShape.limit,
-  cursor: pageCursorSchema,
-});
 export const serviceAccountDraftSchema = z.strictObject({
   name: lineOf(80),
   purpose: textOf(400).meta({ description: 'What it is for, so that somebody knows later' }),
