@@ -1,6 +1,5 @@
 import { fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import type { Appliance } from '#tests/_support/appliance.ts';
 import type { Load, LoadFigures, LoadRequest } from './api-load-process.ts';
 import { BenchChild } from './bench-child.ts';
 import { median } from './report.ts';
@@ -99,15 +98,3 @@ export function fsyncsPerSecond(directory: string, seconds: number): number {
   rmSync(file);
   return (count / elapsedMs) * 1000;
 }
-
-/** What a signed-in page of the hub sends along. */
-export const pageHeaders = (
-  appliance: Appliance,
-  session: { readonly cookie: string; readonly csrfToken: string },
-): Readonly<Record<string, string>> => ({
-  cookie: session.cookie,
-  'x-csrf-token': session.csrfToken,
-  origin: appliance.url,
-  host: `localhost:${appliance.httpPort}`,
-  'content-type': 'application/json',
-});

@@ -73,13 +73,11 @@ export function benchCard(number: number): CardRead {
 export async function openBenchSite(
   doors: readonly BenchDoor[],
   wanted: { readonly members: number; readonly cardsEach: number },
-  env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly appliance: Appliance; readonly password: string }> {
   const stateDir = await mkdtemp(path.join(tmpdir(), 'mc-'));
   const appliance = await Appliance.create({
     stateDir,
     bridgeConfig: writeBridgeConfig(stateDir, doors),
-    env,
   });
   try {
     await appliance.start('hub');

@@ -1,0 +1,54 @@
+import { type LoadTarget, measureInTurn } from './api-load.ts';
+import { BenchChild } from './bench-child.ts';
+import { type DemoSite, makeDemoSite, memberIdsOf, memberPagesOf } from './demo-site.ts';
+import { type BenchRow, printReport, row } from './report.ts';
+
+// Whether an answer takes longer where there are more members: hubs with 1,000, 10,000 and 100,000 asked in turn.
+
+const sizes = [1000, 10_000, 100_000];
+const limit = 1.5;
+const load = { connections: 16, seconds: 3, rounds: 5 };
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+const sites: DemoSite[] = [];
+const loader = new BenchChild('api-load-process.ts', {});
+const rows: BenchRow[] = [];
+try {
+  const byId: LoadTarget[] = [];
+  const page: LoadTarget[] = [];
+  for (const members of sizes) {
+    const site = await makeDemoSite({ members, events: 2000 });
+    sites.push(site);
+    const { appliance } = site;
+    await appliance.start('hub');
+    const common = {
+      pid: appliance.pid('hub'),
+      url: `http://127.0.0.1:${appliance.httpPort}`,
+      headers: await site.signIn(),
+    };
+    const gets = (addresses: readonly string[]) =>
+      addresses.map((address) => ({ method: 'GET' as const, path: address }));
+    const ids = await memberIdsOf(appliance, 500);
+    const title = `${members} members`;
+    byId.push({ ...common, name: title, requests: gets(ids.map((id) => `/api/members/${id}`)) });
+    page.push({ ...common, name: title, requests: gets(await memberPagesOf(appliance)) });
+    say(`${title} made`);
+  }
+  for (const [name, targets] of [
+    ['by id', byId],
+    ['page of 50', page],
+  ] as const) {
+    const measured = await measureInTurn(loader, targets, load);
+    const smallest = measured[0];
+    for (const [index, { p50Ms, p99Ms }] of measured.entries()) {
+      const title = `${name}, ${sizes[index]} members`;
+      rows.push(row(`${title}: p50`, p50Ms, 'ms'), row(`${title}: p99`, p99Ms, 'ms'));
+      if (smallest !== undefined && index > 0)
+        rows.push(row(`${title}: p99 against ${sizes[0]}`, p99Ms / smallest.p99Ms, 'x', limit));
+    }
+  }
+} finally {
+  await loader.stop();
+  for (const { appliance } of sites) await appliance.close();
+}
+printReport('api-growth', rows);
