@@ -257,7 +257,9 @@ async function main(): Promise<void> {
   say(`  State and logs    ${stateDir}`);
   if (simulated) {
     say('  Door              simulated: there is no GPIO hardware here');
-    say('  Try a tap         ./scripts/makrcave-hub tap --portal front --card 123:4567');
+    say(
+      `  Try a tap         ./scripts/makrcave-hub tap --portal front --card ${isDemo ? '1:1' : '123:4567'}`,
+    );
   } else if (bridges === undefined)
     say(`  Door              not connected; see ${path.join(stateDir, 'log/bridge.log')}`);
   say('Ctrl-C stops it.');
