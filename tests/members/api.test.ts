@@ -7,7 +7,7 @@ import { startServer } from '#hub/http/server.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import { isoAt, openBench, startMs } from './support.ts';
+import { addPlan, isoAt, openBench, startMs } from './support.ts';
 
 const log = createLog({ level: 'silent' });
 const dayMs = 86_400_000;
@@ -54,7 +54,7 @@ async function serve() {
     return { status: response.status, body: answer };
   };
   const csv = async (path: string) => {
-    const headers = { 'x-permissions': 'member.read', accept: 'text/csv' };
+    const headers = { 'x-permissions': 'member.read,plan.read', accept: 'text/csv' };
     return (await fetch(`http://127.0.0.1:${server.httpPort}${path}`, { headers })).text();
   };
   return { bench, call, csv };
@@ -288,6 +288,22 @@ describe('the members’ API', () => {
       body: { errors: [{ pointer: '/body/items' }] },
     });
     expect((await call('POST', '/api/members/bulk', { items: [] })).status).toBe(400);
+  });
+
+  it('gives all plans as CSV, more than one read gives, in the order of the list', async () => {
+    const { bench, csv } = await serve();
+    await addPlan(bench, { name: 'Night owl, "late"', description: '=1+1', active: false });
+    for (let made = 0; made < 250; made += 1) await addPlan(bench, { name: `Plan ${made}` });
+    for (const sort of ['name', '-updatedAt']) {
+      const lines = (await csv(`/api/members/plans?sort=${sort}`)).trimEnd().split('\r\n');
+      expect(lines[0]).toBe(
+        'id,name,description,priceMinor,currency,interval,graceDays,overdueDays,active,createdAt,updatedAt,version',
+      );
+      expect(new Set(lines).size).toBe(252);
+      const row = `,"Night owl, ""late""",'=1+1,2500,EUR,month,7,30,false,`;
+      expect(lines.findIndex((line) => line.includes(row))).toBe(sort === 'name' ? 1 : 251);
+    }
+    expect((await csv('/api/members/plans?active=false')).trimEnd().split('\r\n')).toHaveLength(2);
   });
 
   it('gives everybody who fits as CSV, in the order that was asked for', async () => {

@@ -6,7 +6,9 @@ import { openPage } from '#hub/http/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
+import { csvLines } from '#hub/platform/csv.ts';
 import { groupToWire, planToWire } from './member-view.ts';
+import { planCsvColumns, planToCsv, streamPlans } from './plan-csv.ts';
 import {
   countGroups,
   countPlans,
@@ -56,6 +58,13 @@ export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     access: toReadPlans,
     query: planListQuerySchema,
     response: pageOf(planSchema),
+    csv: {
+      fileName: 'plans',
+      columns: planCsvColumns,
+      async *lines({ query }) {
+        for await (const plans of streamPlans(deps.store, query)) yield csvLines(plans.map(planToCsv));
+      },
+    },
     refusals: pickStatuses('cursorInvalid'),
     async handle({ query }) {
       const { sort, active } = query;
