@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { wordAction, wordDoer } from '#hub/domains/access/activity-rules.ts';
 import { listActivities } from '#hub/domains/access/activity-workflow.ts';
 import { changeCredentialStatus, enrolCard } from '#hub/domains/access/credential-workflow.ts';
 import { emptyAuditPayload } from '#hub/domains/identity/audit-workflow.ts';
@@ -48,7 +49,7 @@ test('it tells what was done and what happened at doors, the newest first', asyn
   const { bench, member, hold, enrolled } = await livedMember();
   const { items, nextCursor } = accepted(await list(bench, member.id));
   expect(items.map(({ kind, summary, by }) => [kind, summary, by])).toEqual([
-    ['card', 'Card reported lost', 'Grace'],
+    ['card', 'Card reported lost: Blue fob', 'Grace'],
     ['hold', 'Hold released: paid in cash', 'Grace'],
     ['access', 'Front door: There is a hold on this member.', null],
     ['hold', 'Hold placed: unpaid', 'Grace'],
@@ -58,6 +59,30 @@ test('it tells what was done and what happened at doors, the newest first', asyn
   ]);
   expect(items.map(({ subjectId }) => subjectId).slice(0, 2)).toEqual([enrolled.id, hold.id]);
   expect(nextCursor).toBeNull();
+});
+
+test.each([
+  [
+    'member.change',
+    { email: { before: null, after: 'a@b.org' }, waiverDate: {} },
+    'Details changed: e-mail, date of the waiver',
+  ],
+  ['membership.advance', { event: 'periodEnded' }, 'Paid period over'],
+  ['membership.advance', null, 'Membership changed by its dates'],
+  ['membership.end', { reason: 'left' }, 'Membership ended: left'],
+  ['credential.suspend', { reason: 'asked for by phone' }, 'Card suspended: Blue fob; asked for by phone'],
+  ['credential.enrol', { label: 'Red fob' }, 'Card enrolled: Red fob'],
+  ['member.invented', {}, 'member.invented'],
+])('%s with %j reads as %s', (action, facts, sentence) => {
+  const cardName = action.startsWith('credential') ? 'Blue fob' : null;
+  expect(wordAction(action, facts, cardName)).toBe(sentence);
+});
+
+test('who did it is a name, or a word for what has none', () => {
+  expect(wordDoer({ kind: 'account', name: 'Grace' })).toBe('Grace');
+  expect(wordDoer({ kind: 'account', name: null })).toBeNull();
+  expect(wordDoer({ kind: 'system', name: null })).toBe('the hub itself');
+  expect(wordDoer({ kind: 'console', name: null })).toBe('the command line of the hub');
 });
 
 test('its pages leave nothing out and repeat nothing', async () => {

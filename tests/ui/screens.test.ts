@@ -96,7 +96,7 @@ const screens: readonly Screen[] = [
     async open(page) {
       await page.goto(`/members/${memberId}`);
       await page.getByRole('button', { name: 'Lost' }).waitFor();
-      await page.getByText('Talk to us first').waitFor();
+      await page.getByText('Hold placed: Talk to us first').waitFor();
     },
   },
   { name: 'member profile', open: (page) => openDialog(page, `/members/${memberId}`, /^Change$/) },

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Appliance } from '#tests/_support/appliance.ts';
@@ -138,6 +139,41 @@ describe('the work of staff, in a browser', () => {
     await section('Profile').getByText('Left-handed').waitFor();
   });
 
+  it('shows in the history of a member what happened, what happens now, and more on request', async () => {
+    const history = section('History');
+    await history.getByText(/^Details changed: phone/).waitFor();
+    await history.getByText('Membership resumed').waitFor();
+    await history.getByText('Suspended: House rules').waitFor();
+    await appliance.untilApplied();
+    const grants = history.getByText('Front door: The door was opened for this card.');
+    const before = await grants.count();
+    await appliance.tap('9:100');
+    await expect.poll(() => grants.count(), { timeout: 10_000 }).toBe(before + 1);
+    // Enough for a second page, each of them announced while the page is open.
+    for (let placed = 0; placed < 5; placed += 1) {
+      const holds = `/api/members/${memberId}/holds`;
+      const { id } = await appliance.ask('POST', holds, { reason: `Reminder ${placed}` });
+      await appliance.ask('POST', `${holds}/${String(id)}/release`, {});
+    }
+    await history.getByText('Hold placed: Reminder 4').waitFor();
+    await showMember();
+    await history.getByText('Hold placed: Reminder 4').waitFor();
+    expect(await history.getByRole('listitem').count()).toBe(20);
+    expect(await history.getByText(/^Added/).count()).toBe(0);
+    await history.getByRole('button', { name: 'Show more' }).click();
+    await history.getByText(/^Added/).waitFor();
+    expect(await history.getByRole('button', { name: 'Show more' }).count()).toBe(0);
+    const shown = await history.getByRole('listitem').count();
+    // What is new comes on top, and what was fetched stays.
+    await appliance.untilApplied();
+    await appliance.tap('200:1');
+    await appliance.tap('9:100');
+    await expect
+      .poll(() => history.getByRole('listitem').count(), { timeout: 10_000 })
+      .toBeGreaterThan(shown);
+    expect(await history.getByText(/^Added/).count()).toBe(1);
+  });
+
   it('adds a plan with a price and a group', async () => {
     await page.goto('/members/plans');
     await page.getByRole('button', { name: 'New plan' }).click();
@@ -149,6 +185,23 @@ describe('the work of staff, in a browser', () => {
     await dialog.getByLabel('Name').fill('Wood team');
     await dialog.getByRole('button', { name: 'Add the group' }).click();
     await section('Groups').getByText('Wood team').waitFor();
+  });
+
+  it.each([
+    ['/members', 'members', 'id,number,name,', /,Mia Maker,/],
+    ['/members/plans', 'plans', 'id,name,description,', /,Night owl,,1250,/],
+    ['/', 'access-events', '', /Mia Maker/],
+  ])('saves the list of %s as a file with its header and its rows', async (path, fileName, header, row) => {
+    await page.goto(path);
+    const button = page.getByRole('button', { name: 'Export CSV' });
+    const [download] = await Promise.all([page.waitForEvent('download'), button.click()]);
+    expect(download.suggestedFilename()).toBe(`${fileName}.csv`);
+    const text = await readFile(await download.path(), 'utf8');
+    // Spreadsheets tell UTF-8 by the mark at the start.
+    expect(text.startsWith(`\uFEFF${header}`)).toBe(true);
+    const [columns = '', ...rows] = text.trimEnd().split('\r\n');
+    expect(columns).toContain('id,');
+    expect(rows.some((line) => row.test(line))).toBe(true);
   });
 
   it('adds a rule for a group over midnight, removes it, and brings it back with Undo', async () => {

@@ -1,3 +1,5 @@
+import type { Actor } from '#hub/domains/identity/schema.ts';
+import type { TimeMembershipEvent } from '#hub/domains/members/membership-rules.ts';
 import type { ActivityKind } from './activity-schema.ts';
 
 /** The tables whose rows make up a member's timeline, as the audit log names them. */
@@ -42,11 +44,61 @@ const sentences: Readonly<Record<string, string>> = {
   'credential.retire': 'Card retired',
 };
 
-/** `Hold placed: talk to us first`. `facts` is the payload of the audit entry, null once that was emptied. */
-export function wordAction(action: string, facts: Readonly<Record<string, unknown>> | null): string {
-  const sentence = sentences[action] ?? action;
-  const detail = [facts?.['reason'], facts?.['note'], facts?.['label']].find(
+/** What time alone did to a membership. */
+const sentencesByTimeEvent: Readonly<Record<TimeMembershipEvent, string>> = {
+  periodStarted: 'Membership begun',
+  periodEnded: 'Paid period over',
+  graceEnded: 'Grace over',
+  overdueEnded: 'Membership lapsed',
+};
+
+const memberFields: Readonly<Record<string, string>> = {
+  name: 'name',
+  email: 'e-mail',
+  phone: 'phone',
+  locale: 'language',
+  dateOfBirth: 'date of birth',
+  guardian: 'guardian',
+  notes: 'notes',
+  waiverVersion: 'waiver',
+  waiverDate: 'date of the waiver',
+  extendedAccess: 'extended access',
+};
+
+type Facts = Readonly<Record<string, unknown>>;
+const isTimeEvent = (event: unknown): event is TimeMembershipEvent =>
+  typeof event === 'string' && Object.hasOwn(sentencesByTimeEvent, event);
+
+function sentenceOf(action: string, facts: Facts): string {
+  const { event } = facts;
+  if (action === 'membership.advance' && isTimeEvent(event)) return sentencesByTimeEvent[event];
+  return sentences[action] ?? action;
+}
+
+/**
+ * `Card suspended: Blue fob; asked for by phone`. `facts` is the payload of the audit entry, null once that was emptied;
+ * `cardName` what the card is called now, for an entry that does not say.
+ */
+export function wordAction(action: string, facts: Facts | null, cardName: string | null): string {
+  const known = facts ?? {};
+  const changed = action === 'member.change' ? Object.keys(known).map((field) => memberFields[field]) : [];
+  const details = [known['label'] ?? cardName, changed.join(', '), known['reason'], known['note']].filter(
     (text) => typeof text === 'string' && text !== '',
   );
-  return typeof detail === 'string' ? `${sentence}: ${detail}` : sentence;
+  const sentence = sentenceOf(action, known);
+  return details.length === 0 ? sentence : `${sentence}: ${details.join('; ')}`;
 }
+
+const doers: Readonly<Record<Actor['kind'], string | null>> = {
+  account: null,
+  service: null,
+  console: 'the command line of the hub',
+  bridge: 'a door controller',
+  system: 'the hub itself',
+};
+
+/** Who did it, in words; null when an account's name is no longer known. */
+export const wordDoer = (actor: {
+  readonly kind: Actor['kind'];
+  readonly name: string | null;
+}): string | null => actor.name ?? doers[actor.kind];

@@ -15,7 +15,12 @@ export const memberActivitySchema = z.strictObject({
     .string()
     .meta({ description: 'As in the audit log (`hold.place`), or the kind of event at a door (`denied`)' }),
   summary: z.string().meta({ description: 'In one sentence' }),
-  by: z.string().nullable().meta({ description: 'Who did it; null: the member, or no longer known' }),
+  by: z.string().nullable().meta({
+    description: 'Who did it, a name or `the hub itself`; null: the member at a door, or no longer known',
+  }),
+  observed: z
+    .boolean()
+    .meta({ description: 'At a door that only observes: nothing was moved. Elsewhere false' }),
   subjectId: idSchema.meta({ description: 'The membership, hold, card or access event; else the member' }),
 });
 export type MemberActivity = z.infer<typeof memberActivitySchema>;

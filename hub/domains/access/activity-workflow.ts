@@ -3,10 +3,10 @@ import type { Principal } from '#hub/http/endpoint.ts';
 import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Reader } from '#hub/store/store.ts';
-import { activityKindOf, wordAction } from './activity-rules.ts';
+import { activityKindOf, wordAction, wordDoer } from './activity-rules.ts';
 import type { MemberActivity } from './activity-schema.ts';
 import { type AccessDeps, isoTime } from './context.ts';
-import { findCredentialIdsOf } from './credential-repository.ts';
+import { findCredentialIdsOf, findCredentialsById } from './credential-repository.ts';
 import { findEvents } from './event-repository.ts';
 import type { AccessEvent } from './event-schema.ts';
 import { toWireEvents } from './event-workflow.ts';
@@ -45,14 +45,17 @@ export async function listActivities(
     ? await findEvents(read, { memberId }, { after, limit })
     : [];
   const worded = await toWireEvents(read, deps, events);
-  const merged = [...actions.flatMap(actionToWire), ...worded.map(eventToWire)].toSorted((one, other) =>
-    one.id < other.id ? 1 : -1,
+  const touched = actions.flatMap(({ target }) => (target.table === 'credential' ? [target.id] : []));
+  const cardsById = await findCredentialsById(read, touched);
+  const done = actions.flatMap((action) =>
+    actionToWire(action, cardsById.get(action.target.id)?.label ?? null),
   );
+  const merged = [...done, ...worded.map(eventToWire)].toSorted((one, other) => (one.id < other.id ? 1 : -1));
   const page = cut(merged, (last) => [last.id]);
   return ok({ items: [...page.rows], nextCursor: page.nextCursor });
 }
 
-function actionToWire(recorded: RecordedAction): MemberActivity[] {
+function actionToWire(recorded: RecordedAction, cardName: string | null): MemberActivity[] {
   const kind = activityKindOf(recorded.target.table);
   if (kind === null) return [];
   const { id, atMs, action, payload, actor, target } = recorded;
@@ -62,8 +65,9 @@ function actionToWire(recorded: RecordedAction): MemberActivity[] {
       at: isoTime(atMs),
       kind,
       action,
-      summary: wordAction(action, payload),
-      by: actor.name ?? (actor.kind === 'account' || actor.kind === 'service' ? null : actor.kind),
+      summary: wordAction(action, payload, cardName),
+      by: wordDoer(actor),
+      observed: false,
       subjectId: target.id,
     },
   ];
@@ -78,6 +82,7 @@ function eventToWire(event: AccessEvent): MemberActivity {
     action: event.kind,
     summary: `${door}${event.why.sentence}`,
     by: null,
+    observed: event.observed,
     subjectId: event.id,
   };
 }

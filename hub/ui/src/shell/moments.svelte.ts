@@ -24,6 +24,11 @@ export function clockTime(at: string | number): string {
   const moment = new Date(at);
   return isToday(moment) ? time.format(moment) : `${day.format(moment)}, ${time.format(moment)}`;
 }
+/** `12:03` today, else `4 Nov 2026, 12:03`: for what may be years ago. */
+export function datedClockTime(at: string | number): string {
+  const moment = new Date(at);
+  return isToday(moment) ? time.format(moment) : `${date.format(moment)}, ${time.format(moment)}`;
+}
 /** `12:03:41` today, else with the day. */
 export function exactClockTime(at: string | number): string {
   const moment = new Date(at);

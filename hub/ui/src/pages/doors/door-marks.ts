@@ -66,8 +66,10 @@ const markByKind: Readonly<Record<AccessEventKind, Mark>> = {
   clockChanged: { tone: 'quiet', icon: Info, word: 'Clock changed' },
 };
 
+export const isEventKind = (kind: string): kind is AccessEventKind => Object.hasOwn(markByKind, kind);
+
 /** How an event went. A door that only observes has let nobody in and kept nobody out. */
-export function eventMark(event: AccessEvent): Mark {
+export function eventMark(event: Pick<AccessEvent, 'kind' | 'observed'>): Mark {
   if (event.observed && event.kind === 'granted') return { tone: 'info', icon: Info, word: 'Would grant' };
   if (event.observed && event.kind === 'denied') return { tone: 'warn', icon: Info, word: 'Would deny' };
   return markByKind[event.kind];
