@@ -156,7 +156,7 @@ async function pairLocalBridge(access: Access, config: HubConfig, log: Logger): 
 export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
   const config = loadHubConfig({ file: env.MAKRCAVE_CONFIG, env });
   const paths = hubPaths(config);
-  const log = createLog({ level: listen === 'console' ? 'silent' : config.log.level });
+  const log = createLog({ level: listen === 'console' ? 'silent' : config.log.level, isBuffered: true });
   await makePrivateDirectory(paths.directory);
   const clock = createSystemClock({ markFile: paths.clock, trustSystem: config.clock.trustSystem });
   if (clock.markFault !== undefined) log.warn({ err: clock.markFault }, 'the clock starts without its mark');

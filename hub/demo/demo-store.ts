@@ -99,6 +99,15 @@ export async function openDemoStore(stateDir: string, clock: DemoClock, log: Log
   const keyPlace = path.join(paths.keys, 'store.key');
   const key = existsSync(paths.store) ? await readKey(keyPlace) : await readOrMakeKey(keyPlace);
   return new DemoStore(
-    await openStore({ path: paths.store, key, keyPlace, registry: hubTables, migrationsDir, clock, log }),
+    await openStore({
+      path: paths.store,
+      key,
+      keyPlace,
+      registry: hubTables,
+      migrationsDir,
+      clock,
+      log,
+      isBulkLoad: true,
+    }),
   );
 }

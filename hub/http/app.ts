@@ -1,6 +1,5 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { Router } from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
 import helmet from 'koa-helmet';
 import { assert, Fault } from '#hub/kernel/result.ts';
@@ -19,6 +18,7 @@ import type { AnyRequest, AnyResponse, RawEndpoint } from './raw-endpoint.ts';
 import { createBodyReader } from './request-body.ts';
 import { logRequest } from './request-log.ts';
 import { RequestMeter } from './request-meter.ts';
+import { RouteTable } from './route-table.ts';
 import { type ServingParts, serveEndpoint } from './serve-endpoint.ts';
 import type { StaticFiles } from './static-files.ts';
 
@@ -204,12 +204,10 @@ function bySpecificity(left: { readonly path: string }, right: { readonly path: 
   return rank(left.path) < rank(right.path) ? -1 : 1;
 }
 
-const routerPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
-
 type Limits = Omit<Parameters<typeof limitRate>[0], 'name' | 'ratePerMinute'>;
 
-function createRouter(core: Core, limits: Limits): Router {
-  const router = new Router();
+function createRoutes(core: Core, limits: Limits): RouteTable {
+  const routes = new RouteTable();
   const { endpoints, rawEndpoints = [] } = core.options;
   const mounted = [
     ...endpoints.map((endpoint) => ({ ...endpoint, serve: serveEndpoint(core, endpoint) })),
@@ -222,9 +220,9 @@ function createRouter(core: Core, limits: Limits): Router {
       core.exchangeOf(ctx).count = count;
       return limit(ctx, next);
     };
-    router.register(routerPath(path), [method.toLowerCase()], [countedLimit, serve]);
+    routes.add(method, path, [countedLimit, serve]);
   }
-  return router;
+  return routes;
 }
 
 /**
@@ -263,18 +261,14 @@ export function createApp(options: AppOptions): App {
     localFactor: options.localRateFactor ?? defaultLocalFactor,
     stateOf: exchangeOf,
   };
-  const router = createRouter(core, limits);
-  const methodsByPath = (path: string): readonly string[] => [
-    ...new Set(router.stack.filter((layer) => layer.match(path)).flatMap((layer) => layer.methods)),
-  ];
-
+  const routes = createRoutes(core, limits);
   const koa = new Koa();
   koa.on('error', (error: unknown) => log.debug({ err: error }, 'connection lost'));
   koa.use(edge(core));
   koa.use(securityHeaders());
-  koa.use(router.routes());
+  koa.use(routes.dispatch);
   koa.use(limitRate({ ...limits, name: 'unrouted', ratePerMinute: unroutedRatePerMinute }));
-  koa.use(serveUnrouted(core, methodsByPath));
+  koa.use(serveUnrouted(core, (path) => routes.methodsAt(path)));
   const handle = koa.callback();
   return {
     handlerFor: (transport) => (request, response) => {

@@ -10,7 +10,7 @@ import { errorToWire, wireToFault } from './store-faults.ts';
 import type { StoreFigures } from './store-figures.ts';
 import type { Statement } from './worker-protocol.ts';
 
-const cacheKib = 4096;
+const cacheKib = 12_288;
 /** The main loop stands still during a read here. */
 const longReadMs = 50;
 

@@ -22,6 +22,8 @@ export interface OpenStoreOptions extends StoreLocation {
   readonly readerIdleMs?: number | undefined;
   /** For tests of a full disk where none can be mounted. */
   readonly maxPageCount?: number | undefined;
+  /** A store that is filled at once, by a process that has memory to spare. */
+  readonly isBulkLoad?: boolean | undefined;
   /** Called when the store Worker dies. Unless told it throws where nobody catches: the process stops and is started again. */
   readonly onDeath?: ((fault: Fault) => void) | undefined;
 }
@@ -41,6 +43,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
       migrationsDir: options.migrationsDir,
       nowMs: clock.nowMs(),
       maxPageCount: options.maxPageCount,
+      isBulkLoad: options.isBulkLoad ?? false,
     },
     options.onDeath ?? stopProcess,
   );

@@ -54,6 +54,7 @@ export interface WriterWorkerData {
   readonly migrationsDir: string;
   readonly nowMs: number;
   readonly maxPageCount: number | undefined;
+  readonly isBulkLoad: boolean;
 }
 
 /** What the reader Worker is started with. */

@@ -9,6 +9,8 @@ import { serveConnection } from './worker-loop.ts';
 import type { TableShape, WorkerReady, WriterWorkerData } from './worker-protocol.ts';
 
 const cacheKib = 8192;
+/** For a bulk load: all that is written to at random places stays in memory, and goes to the file a few times only. */
+const bulk = { cacheKib: 262_144, checkpointPages: 32_768 };
 
 function tableShapes(connection: Connection): TableShape[] {
   return connection
@@ -38,8 +40,11 @@ function open(data: WriterWorkerData, lock: StoreLock): { connection: Connection
   const location = { path: data.path, key: data.key, keyPlace: data.keyPlace };
   const known = readMigrations(data.migrationsDir);
   proveKey(location, lock.isKnownKey(data.key));
-  const connection = openConnection(location, { mode: 'write', cacheKib, maxPageCount: data.maxPageCount });
+  const { maxPageCount, isBulkLoad } = data;
+  const wanted = isBulkLoad ? bulk.cacheKib : cacheKib;
+  const connection = openConnection(location, { mode: 'write', cacheKib: wanted, maxPageCount });
   try {
+    if (isBulkLoad) connection.pragma(`wal_autocheckpoint = ${bulk.checkpointPages}`);
     lock.noteKey(data.key);
     const migrated = applyMigrations(connection, known, data.nowMs);
     // Without statistics the query planner trusts the indexes, on every hub alike. Taken when a table held one row, they
