@@ -17,6 +17,8 @@ import type { Statement, StatementResult } from './worker-protocol.ts';
 /** What one open transaction offers to the seam. */
 export interface TransactionSession {
   run(statement: Statement): Promise<StatementResult>;
+  /** Runs it in its turn, without waiting: should it fail, so does the transaction. */
+  post(statement: Statement): void;
   readonly nowMs: number;
   readonly effects: (() => void)[];
   /** The tables that it wrote to. */
@@ -108,7 +110,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     assertKept(table, given, { ...kept, deleted_at_ms: null });
     const inserted = await this.#insertReturning(target, { ...given, ...kept });
     const columns = without(inserted, [...ownColumns, 'deleted_at_ms']);
-    await this.#recordChange(target, idOf(table, inserted), 'insert', columns, canonicalJson(columns));
+    this.#recordChange(target, idOf(table, inserted), 'insert', columns, canonicalJson(columns));
   }
 
   async append<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void> {
@@ -117,7 +119,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     const kept = { created_at_ms: this.nowMs };
     assertKept(table, given, kept);
     const inserted = await this.#insertReturning(target, { ...given, ...kept });
-    await this.#recordChange(target, idOf(table, inserted), 'insert', inserted, null);
+    this.#recordChange(target, idOf(table, inserted), 'insert', inserted, null);
   }
 
   async appendAll<T extends TableName>(table: T, rows: readonly Insertable<Database[T]>[]): Promise<void> {
@@ -146,7 +148,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
       const digest = digestOf(columns, target.registration.personalColumns);
       return { tbl: table, pk, op: 'insert', body: null, digest, at_ms: this.nowMs };
     });
-    await this.#session.run(insertStatement('change', ...changes));
+    this.#session.post(insertStatement('change', ...changes));
   }
 
   async write<T extends TableName>(
@@ -163,7 +165,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     const row = await this.#update(table, id, columns, expected);
     if (row === undefined) return await this.#whyNotWritten(table, id, expected);
     if (Object.keys(columns).length > 0)
-      await this.#recordChange(target, id, 'update', columns, canonicalJson(columns));
+      this.#recordChange(target, id, 'update', columns, canonicalJson(columns));
     assert(isRowOf(table, row), 'a row is an object');
     return ok(row);
   }
@@ -173,7 +175,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     const columns = { deleted_at_ms: this.nowMs };
     const row = await this.#update(table, id, columns, null);
     if (row === undefined) return refuse({ code: 'rowMissing' });
-    await this.#recordChange(target, id, 'delete', columns, canonicalJson(columns));
+    this.#recordChange(target, id, 'delete', columns, canonicalJson(columns));
     return ok(null);
   }
 
@@ -223,15 +225,15 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     return toColumns(rows[0]);
   }
 
-  async #recordChange(
+  #recordChange(
     table: Table,
     pk: string,
     op: ChangeTable['op'],
     columns: ColumnValues,
     body: string | null,
-  ): Promise<void> {
+  ): void {
     const digest = digestOf(columns, table.registration.personalColumns);
-    await this.#session.run(
+    this.#session.post(
       insertStatement('change', { tbl: table.name, pk, op, body, digest, at_ms: this.nowMs }),
     );
   }

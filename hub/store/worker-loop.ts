@@ -36,6 +36,8 @@ export function serveConnection(
         // SQLite has rolled back by itself after some errors, a full disk among them.
         return connection.inTransaction ? run({ sql: 'rollback', parameters: [] }) : nothing;
       case 'run':
+        // Its transaction could not begin, or SQLite has rolled it back.
+        assert(connection.inTransaction, 'a statement runs inside a transaction');
         return run(request.statement);
       case 'lines':
         return { ...nothing, rows: [rowsToLines(run(request.statement).rows, request.columns)] };

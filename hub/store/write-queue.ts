@@ -75,8 +75,8 @@ export class WriteQueue {
 
   async #run<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
     const { link, tables, clock } = this.#deps;
-    await link.request({ kind: 'begin' });
     const session = new Session(name, link, clock.nowMs());
+    session.begin();
     let value: T;
     try {
       value = await session.watch(async () => await work(new SeamTransaction(session, tables)));
@@ -153,6 +153,8 @@ class Session implements TransactionSession {
   #running = 0;
   #isDone = false;
   #broken: Fault | null = null;
+  /** Settles when everything that was posted is done. */
+  #posted: Promise<unknown> = Promise.resolve();
   #onIdle: (fault: Fault) => void = () => undefined;
 
   constructor(name: string, link: WorkerLink, nowMs: number) {
@@ -167,6 +169,30 @@ class Session implements TransactionSession {
 
   end(): void {
     this.#isDone = true;
+  }
+
+  /** What is asked next goes on its way at once: the Worker answers in order, and nothing outside a transaction. */
+  begin(): void {
+    this.#running += 1;
+    const begun = this.#link.request({ kind: 'begin' }).finally(() => {
+      this.#running -= 1;
+      this.#checkIdleSoon();
+    });
+    this.#post(begun);
+  }
+
+  post(statement: Statement): void {
+    this.#post(this.run(statement));
+  }
+
+  #post(done: Promise<unknown>): void {
+    const settled = done.catch((error: unknown) => {
+      this.#broken ??=
+        error instanceof Fault
+          ? error
+          : new Fault('storeFault', `the transaction ${this.name} failed`, { cause: error });
+    });
+    this.#posted = Promise.all([this.#posted, settled]);
   }
 
   async run(statement: Statement): Promise<StatementResult> {
@@ -202,6 +228,7 @@ class Session implements TransactionSession {
   async #finish<T>(work: () => Promise<T>): Promise<T> {
     try {
       const value = await work();
+      await this.#posted;
       if (this.#broken !== null) throw this.#broken;
       assert(this.#running === 0, `the transaction ${this.name} returned before its statements: await them`);
       return value;
