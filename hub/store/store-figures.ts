@@ -11,6 +11,8 @@ export class StoreFigures {
   /** From the asking for a report to its end, waiting included. */
   readonly reports = new Durations();
   waitingWrites = 0;
+  /** Each syncs the disk; transactions that waited for each other share one. */
+  commits = 0;
   waitingReports = 0;
   /** Refused because too many waited already. */
   refusedWrites = 0;

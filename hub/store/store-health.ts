@@ -126,6 +126,12 @@ const storeMetrics = (figures: StoreFigures, path: string): NonNullable<HealthPa
   },
   {
     kind: 'counter',
+    name: 'store_commits_total',
+    help: 'Commits, each of which syncs the disk; transactions that waited for each other share one',
+    read: () => [{ value: figures.commits }],
+  },
+  {
+    kind: 'counter',
     name: 'store_refused_total',
     help: 'What was refused because too many waited',
     read: () => [

@@ -7,7 +7,7 @@ import { ConstraintFault } from './store-faults.ts';
 import type { StoreFigures } from './store-figures.ts';
 import type { Tables } from './table-registry.ts';
 import type { WorkerLink } from './worker-link.ts';
-import type { Statement, StatementResult } from './worker-protocol.ts';
+import type { Statement, StatementResult, WorkerRequest } from './worker-protocol.ts';
 
 /** Work that one transaction may take before it is logged: all others wait for it. */
 const longWorkMs = 50;
@@ -24,11 +24,56 @@ export interface WriteQueueDeps {
   readonly onCommitted: (tables: ReadonlySet<string>) => void;
 }
 
-/** Runs transactions one after the other, in the order in which they were asked for. */
+/** A transaction whose work is done and whose commit is awaited. */
+interface Finished {
+  readonly session: Session;
+  readonly workMs: number;
+}
+
+/** Transactions that share one commit, and so one sync of the disk. */
+class Group {
+  readonly startedMs = performance.now();
+  readonly finished: Finished[] = [];
+  readonly #end = Promise.withResolvers<void>();
+
+  constructor() {
+    // Every caller awaits it for itself.
+    this.#end.promise.catch(() => undefined);
+  }
+
+  /** Resolves when the commit is on the disk; rejects when nothing of the group is kept. */
+  get committed(): Promise<void> {
+    return this.#end.promise;
+  }
+  resolve(): void {
+    this.#end.resolve();
+  }
+  reject(error: unknown): void {
+    this.#end.reject(error);
+  }
+}
+
+/** What a transaction came to, and when that holds. */
+interface Outcome<T> {
+  readonly value: T;
+  readonly settled: Promise<unknown>;
+}
+
+/** So many transactions share a commit at most, and those that began within so many ms of the first. */
+const maxGroup = 32;
+const maxGroupMs = 25;
+
+/**
+ * Runs transactions one after the other, in the order in which they were asked for. Those that wait for their turn join the
+ * transaction that is open, each behind a savepoint, and all are answered after the one commit.
+ */
 export class WriteQueue {
   readonly #deps: WriteQueueDeps;
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
+  /** Asked for and not begun. */
+  #queued = 0;
+  #group: Group | null = null;
 
   constructor(deps: WriteQueueDeps) {
     this.#deps = deps;
@@ -44,10 +89,16 @@ export class WriteQueue {
       throw new Fault('storeBusy', `${queueLimit} transactions wait already: ${name} was not run, try again`);
     }
     figures.waitingWrites += 1;
+    this.#queued += 1;
     const askedMs = performance.now();
     const turn = this.#last.then(async () => {
+      this.#queued -= 1;
       figures.writeWaits.observeMs(performance.now() - askedMs);
-      return await this.#run(name, work);
+      try {
+        return await this.#run(name, work);
+      } finally {
+        if (this.#isGroupDue()) await this.#commit();
+      }
     });
     // A failure is its caller's; the next one runs all the same.
     this.#last = turn.then(
@@ -55,7 +106,9 @@ export class WriteQueue {
       () => undefined,
     );
     try {
-      return await turn;
+      const { value, settled } = await turn;
+      await settled;
+      return value;
     } catch (error) {
       if (error instanceof Fault && error.code === 'diskFull') {
         figures.diskFullWrites += 1;
@@ -73,44 +126,94 @@ export class WriteQueue {
     await this.#last;
   }
 
-  async #run<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  async #run<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<Outcome<T>> {
     const { link, tables, clock } = this.#deps;
     const session = new Session(name, link, clock.nowMs());
-    session.begin();
+    const joined = this.#group;
+    const group = joined ?? new Group();
+    session.begin(joined === null ? { kind: 'begin' } : savepoint('savepoint turn'));
+    this.#group = group;
     let value: T;
     try {
       value = await session.watch(async () => await work(new SeamTransaction(session, tables)));
     } catch (error) {
-      await this.#rollBack(session);
+      await this.#undo(session, joined, error);
       throw error;
     }
     if (isRefused(value)) {
-      await this.#rollBack(session);
-      return value;
+      await this.#undo(session, joined, null);
+      // It may have been refused for what others of its group wrote.
+      return {
+        value,
+        settled: joined === null ? Promise.resolve() : joined.committed.catch(() => undefined),
+      };
     }
     const workMs = session.elapsedMs();
-    try {
-      await link.request({ kind: 'commit' });
-    } catch (error) {
-      await this.#rollBack(session);
-      throw error;
-    }
-    if (session.hasWritten) this.#deps.figures.isDiskFull = false;
-    this.#deps.onCommitted(session.written);
-    this.#report(session, workMs);
-    this.#announce(session);
-    return value;
+    if (joined !== null) await link.request(savepoint('release turn'));
+    group.finished.push({ session, workMs });
+    return { value, settled: group.committed };
   }
 
-  async #rollBack(session: Session): Promise<void> {
+  #isGroupDue(): boolean {
+    const group = this.#group;
+    if (group === null) return false;
+    return (
+      this.#queued === 0 ||
+      group.finished.length >= maxGroup ||
+      performance.now() - group.startedMs >= maxGroupMs
+    );
+  }
+
+  async #commit(): Promise<void> {
+    const group = this.#group;
+    this.#group = null;
+    if (group === null) return;
+    try {
+      await this.#deps.link.request({ kind: 'commit' });
+    } catch (error) {
+      await this.#rollBack(group.finished.map(({ session }) => session));
+      group.reject(error);
+      return;
+    }
+    this.#deps.figures.commits += 1;
+    for (const { session, workMs } of group.finished) {
+      if (session.hasWritten) this.#deps.figures.isDiskFull = false;
+      this.#deps.onCommitted(session.written);
+      this.#report(session, workMs);
+    }
+    for (const { session } of group.finished) this.#announce(session);
+    group.resolve();
+  }
+
+  /** Takes back what one transaction did: alone the whole, in a group what came behind its savepoint. */
+  async #undo(session: Session, joined: Group | null, cause: unknown): Promise<void> {
+    if (joined === null) {
+      this.#group = null;
+      await this.#rollBack([session]);
+      return;
+    }
     session.end();
+    this.#report(session, session.elapsedMs());
+    try {
+      await this.#deps.link.request(savepoint('rollback to turn'));
+      await this.#deps.link.request(savepoint('release turn'));
+    } catch (error) {
+      // SQLite itself has taken everything back, as it does on a full disk: nobody of the group has been answered yet.
+      this.#group = null;
+      await this.#rollBack(joined.finished.map((finished) => finished.session));
+      joined.reject(cause ?? error);
+    }
+  }
+
+  async #rollBack(sessions: readonly Session[]): Promise<void> {
+    for (const session of sessions) session.end();
     try {
       await this.#deps.link.request({ kind: 'rollback' });
     } catch (error) {
       // What made it roll back is thrown to the caller; a connection that cannot even do this says so here.
-      this.#deps.log.error({ err: error, transaction: session.name }, 'rollback failed');
+      this.#deps.log.error({ err: error, transaction: sessions[0]?.name }, 'rollback failed');
     }
-    this.#report(session, session.elapsedMs());
+    for (const session of sessions) this.#report(session, session.elapsedMs());
   }
 
   #report(session: Session, workMs: number): void {
@@ -139,6 +242,8 @@ export class WriteQueue {
     }
   }
 }
+
+const savepoint = (sql: string): WorkerRequest => ({ kind: 'run', statement: { sql, parameters: [] } });
 
 /** One open transaction: passes its statements on until it ends, and finds out when it waits for something else. */
 class Session implements TransactionSession {
@@ -172,9 +277,9 @@ class Session implements TransactionSession {
   }
 
   /** What is asked next goes on its way at once: the Worker answers in order, and nothing outside a transaction. */
-  begin(): void {
+  begin(request: WorkerRequest): void {
     this.#running += 1;
-    const begun = this.#link.request({ kind: 'begin' }).finally(() => {
+    const begun = this.#link.request(request).finally(() => {
       this.#running -= 1;
       this.#checkIdleSoon();
     });

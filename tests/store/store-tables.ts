@@ -60,6 +60,7 @@ export interface TestTransaction extends TestReader {
   afterCommit(effect: () => void): void;
 }
 export interface TestStore {
+  readonly figures: Store['figures'];
   readonly read: TestReader;
   transact<T>(name: string, work: (tx: TestTransaction) => Promise<T>): Promise<T>;
   report<T>(work: (reader: TestReader) => Promise<T>): Promise<T>;
