@@ -30,6 +30,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
+      // How long a build took is nothing that the person who starts the hub has to read.
+      checks: { bundlerTimings: false },
       input: [
         path.join(import.meta.dirname, 'index.html'),
         path.join(import.meta.dirname, 'docs/index.html'),
