@@ -49,7 +49,7 @@ import { newId } from './platform/new-id.ts';
 import { createSystemClock } from './platform/system-clock.ts';
 import { openTls } from './platform/tls.ts';
 import { tlsHealth } from './platform/tls-health.ts';
-import { pruneChanges } from './store/change-retention.ts';
+import { hubRetention, pruneAllChanges } from './store/change-retention.ts';
 import { hubRelease } from './store/migrations.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
@@ -58,8 +58,6 @@ import { hubTables } from './tables.ts';
 const root = path.resolve(import.meta.dirname, '..');
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
-/** While no centre takes the changes they are kept so long, as acknowledged ones would be. */
-const changeRetention = { keepRows: 500_000, keepMs: 35 * dayMs };
 
 export interface HubOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -326,11 +324,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     {
       name: 'changes',
       everyMs: 10 * minuteMs,
-      run: async () => {
-        let done = false;
-        while (!done)
-          done = (await store.transact('changes.prune', (tx) => pruneChanges(tx, changeRetention))).isDone;
-      },
+      run: () => pruneAllChanges(store, hubRetention),
     },
     { name: 'repetitions', everyMs: minuteMs, run: () => idempotency.prune() },
     { name: 'clock', everyMs: minuteMs, run: () => clock.saveMark() },

@@ -7,6 +7,7 @@ import { admittingMembershipStates } from '#hub/domains/members/schema.ts';
 import { assert } from '#hub/kernel/result.ts';
 import { localMomentAt, offsetMinutesAt, type ZoneOffsets } from '#hub/kernel/time.ts';
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import { hubRetention, pruneAllChanges } from '#hub/store/change-retention.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { DemoYear } from './biography.ts';
 import type { Chance } from './chance.ts';
@@ -256,8 +257,11 @@ export async function playYear(options: YearOptions): Promise<void> {
       unlocks: locked,
     });
     locked = lockdown?.door;
-    // Daily at a hub that runs; here it only has to keep the zone's offsets ahead.
-    if (index % 30 === 0) await hub.access.maintain();
+    // Daily and more often at a hub that runs.
+    if (index % 30 === 0) {
+      await hub.access.maintain();
+      await pruneAllChanges(hub.store, hubRetention);
+    }
     await hub.store.together((tx) => storeEvents(options, tx, events));
     options.onProgress((index + 1) / dates.length);
   }

@@ -1,10 +1,11 @@
 import { assert } from '#hub/kernel/result.ts';
 import { SeamTransaction } from './seam.ts';
-import type { Transaction } from './store.ts';
+import type { Store, Transaction } from './store.ts';
 
 const floorFact = 'change.floor';
-/** Rows removed at once: far below 50 ms of work. */
-const rowsAtOnce = 5000;
+/** Rows looked at and removed at once: some ms of work, so that writes in between do not wait long. */
+const rowsAtOnce = 1000;
+const dayMs = 86_400_000;
 
 /** How much of the `change` table is kept. */
 export interface ChangeRetention {
@@ -14,8 +15,20 @@ export interface ChangeRetention {
   readonly keepMs: number;
 }
 
+/** While no centre takes the changes they are kept so long, as acknowledged ones would be. */
+export const hubRetention: ChangeRetention = { keepRows: 500_000, keepMs: 35 * dayMs };
+
+/** Removes all that is not to be kept, in transactions of their own. */
+export async function pruneAllChanges(
+  store: Pick<Store, 'transact'>,
+  retention: ChangeRetention,
+): Promise<void> {
+  let isDone = false;
+  while (!isDone) ({ isDone } = await store.transact('changes.prune', (tx) => pruneChanges(tx, retention)));
+}
+
 /**
- * Keeps the `change` table bounded: removes its oldest rows that exceed either limit, at most 5000 a call, and notes
+ * Keeps the `change` table bounded: removes its oldest rows that exceed either limit, at most 1000 a call, and notes
  * the first number that is still there (`changeFloor`). `isDone` is false when more waits for a further call.
  */
 export async function pruneChanges(
@@ -29,18 +42,18 @@ export async function pruneChanges(
     .executeTakeFirstOrThrow();
   const floorBefore = await changeFloor(tx);
   if (bounds.first === null || bounds.last === null) return { removed: 0, floor: floorBefore, isDone: true };
+  const end = Math.min(bounds.last + 1, bounds.first + rowsAtOnce);
   // Rows go from the start only, so that what is kept has no hole, whatever the clock did.
   const young = await tx
     .selectFrom('change')
     .select('seq')
+    .where('seq', '<', end)
     .where('at_ms', '>=', tx.nowMs - keepMs)
     .orderBy('seq')
     .limit(1)
     .executeTakeFirst();
-  const firstYoung = young?.seq ?? bounds.last + 1;
-  const wanted = Math.max(bounds.first, bounds.last + 1 - keepRows, firstYoung);
-  const floor = Math.min(wanted, bounds.first + rowsAtOnce);
-  if (floor === bounds.first) return { removed: 0, floor: Math.max(floorBefore, floor), isDone: true };
+  const floor = Math.min(end, Math.max(bounds.last + 1 - keepRows, young?.seq ?? end));
+  if (floor <= bounds.first) return { removed: 0, floor: Math.max(floorBefore, bounds.first), isDone: true };
   const { changes } = await tx.runUnrecorded({
     sql: 'delete from change where seq < ?',
     parameters: [floor],
@@ -52,7 +65,7 @@ export async function pruneChanges(
       conflict.column('name').doUpdateSet({ value: String(floor), updated_at_ms: tx.nowMs }),
     )
     .execute();
-  return { removed: changes, floor, isDone: floor === wanted };
+  return { removed: changes, floor, isDone: floor < end || end > bounds.last };
 }
 
 /** Every change from this number on is still kept; 1 when none was ever removed. */

@@ -1,6 +1,8 @@
+import type { Appliance } from '#tests/_support/appliance.ts';
 import { type LoadTarget, measureInTurn } from './api-load.ts';
 import { BenchChild } from './bench-child.ts';
-import { type DemoSite, makeDemoSite, memberIdsOf, memberPagesOf } from './demo-site.ts';
+import { benchDoors, openBenchSite, signIn } from './bench-site.ts';
+import { memberIdsOf, memberPagesOf } from './demo-site.ts';
 import { type BenchRow, printReport, row } from './report.ts';
 
 // Whether an answer takes longer where there are more members: hubs with 1,000, 10,000 and 100,000 asked in turn.
@@ -10,21 +12,25 @@ const limit = 1.5;
 const load = { connections: 16, seconds: 3, rounds: 5 };
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-const sites: DemoSite[] = [];
+const appliances: Appliance[] = [];
 const loader = new BenchChild('api-load-process.ts', {});
 const rows: BenchRow[] = [];
 try {
   const byId: LoadTarget[] = [];
   const page: LoadTarget[] = [];
   for (const members of sizes) {
-    const site = await makeDemoSite({ members, events: 2000 });
-    sites.push(site);
-    const { appliance } = site;
+    const { appliance, password } = await openBenchSite(
+      benchDoors(),
+      { members, cardsEach: 1 },
+      { MAKRCAVE_HTTP_LOCAL_RATE_FACTOR: '100000' },
+    );
+    appliances.push(appliance);
     await appliance.start('hub');
+    const { cookie } = await signIn(appliance, password);
     const common = {
       pid: appliance.pid('hub'),
       url: `http://127.0.0.1:${appliance.httpPort}`,
-      headers: await site.signIn(),
+      headers: { cookie, host: `localhost:${appliance.httpPort}` },
     };
     const gets = (addresses: readonly string[]) =>
       addresses.map((address) => ({ method: 'GET' as const, path: address }));
@@ -49,6 +55,6 @@ try {
   }
 } finally {
   await loader.stop();
-  for (const { appliance } of sites) await appliance.close();
+  for (const appliance of appliances) await appliance.close();
 }
 printReport('api-growth', rows);

@@ -73,10 +73,12 @@ export function benchCard(number: number): CardRead {
 export async function openBenchSite(
   doors: readonly BenchDoor[],
   wanted: { readonly members: number; readonly cardsEach: number },
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly appliance: Appliance; readonly password: string }> {
   const stateDir = await mkdtemp(path.join(tmpdir(), 'mc-'));
   const appliance = await Appliance.create({
     stateDir,
+    env,
     bridgeConfig: writeBridgeConfig(stateDir, doors),
   });
   try {
