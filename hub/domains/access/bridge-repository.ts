@@ -1,6 +1,9 @@
+import type { Selectable } from 'kysely';
 import { z } from 'zod';
+import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { type RowStamp, stampOf } from './place-repository.ts';
+import type { BridgeStatusTable } from './repository.ts';
 
 export interface BridgeRow extends RowStamp {
   readonly name: string;
@@ -127,27 +130,27 @@ export interface BridgeStatus {
 }
 const withheldSchema = z.array(z.string());
 
-export async function findBridgeStatuses(reader: Reader): Promise<Map<string, BridgeStatus>> {
-  const rows = await reader.selectFrom('bridge_status').selectAll().execute();
-  return new Map(
-    rows.map((row) => [
-      row.bridge_id,
-      {
-        bridgeId: row.bridge_id,
-        lastSeenAtMs: row.last_seen_at_ms,
-        bootId: row.boot_id,
-        release: row.release,
-        simulated: row.simulated === 1,
-        applied:
-          row.applied_epoch === null || row.applied_revision === null || row.applied_hash === null
-            ? null
-            : { epoch: row.applied_epoch, revision: row.applied_revision, hash: row.applied_hash },
-        refused: row.refused,
-        withheldCredentialIds: withheldSchema.parse(JSON.parse(row.withheld)),
-      },
-    ]),
-  );
-}
+const statusOf = (row: Selectable<BridgeStatusTable>): BridgeStatus => ({
+  bridgeId: row.bridge_id,
+  lastSeenAtMs: row.last_seen_at_ms,
+  bootId: row.boot_id,
+  release: row.release,
+  simulated: row.simulated === 1,
+  applied:
+    row.applied_epoch === null || row.applied_revision === null || row.applied_hash === null
+      ? null
+      : { epoch: row.applied_epoch, revision: row.applied_revision, hash: row.applied_hash },
+  refused: row.refused,
+  withheldCredentialIds: withheldSchema.parse(JSON.parse(row.withheld)),
+});
+
+const allStatuses = rememberedQuery(
+  {},
+  (reader) => reader.selectFrom('bridge_status').selectAll(),
+  (rows): ReadonlyMap<string, BridgeStatus> => new Map(rows.map((row) => [row.bridge_id, statusOf(row)])),
+);
+export const findBridgeStatuses = (reader: Reader): Promise<ReadonlyMap<string, BridgeStatus>> =>
+  allStatuses(reader, {});
 
 const appliedColumns = (applied: AppliedPolicy | null) => ({
   applied_epoch: applied?.epoch ?? null,

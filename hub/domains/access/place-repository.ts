@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import { z } from 'zod';
+import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type {
   AccessRuleTable,
@@ -90,11 +91,17 @@ const toPortal = (row: Selectable<PortalTable>): PortalRow => ({
   readers: readersSchema.parse(JSON.parse(row.readers)),
 });
 
+const allPortals = rememberedQuery(
+  {},
+  (reader) =>
+    reader.selectFrom('portal').selectAll().where('deleted_at_ms', 'is', null).orderBy('name').orderBy('id'),
+  (rows) => rows.map(toPortal),
+);
+
 /** All portals, or one bridge's: there are tens. */
 export async function findPortals(reader: Reader, bridgeId?: string): Promise<PortalRow[]> {
-  let query = reader.selectFrom('portal').selectAll().where('deleted_at_ms', 'is', null);
-  if (bridgeId !== undefined) query = query.where('bridge_id', '=', bridgeId);
-  return (await query.orderBy('name').orderBy('id').execute()).map(toPortal);
+  const portals = await allPortals(reader, {});
+  return portals.filter((portal) => bridgeId === undefined || portal.bridgeId === bridgeId);
 }
 
 export async function findPortal(reader: Reader, id: string): Promise<PortalRow | null> {

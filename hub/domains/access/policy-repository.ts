@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import { z } from 'zod';
+import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { type PolicyDocument, policyDocumentSchema } from './policy-schema.ts';
 import type { PolicyRecordTable } from './repository.ts';
@@ -254,19 +255,25 @@ export interface StoredDocument {
   readonly revision: number;
 }
 
-export async function findDocument(reader: Reader, bridgeId: string): Promise<StoredDocument | null> {
-  const row = await reader
-    .selectFrom('policy_document')
-    .select(['body', 'hash', 'revision'])
-    .where('bridge_id', '=', bridgeId)
-    .executeTakeFirst();
-  if (row === undefined) return null;
-  return {
-    document: policyDocumentSchema.parse(JSON.parse(row.body)),
-    hash: row.hash,
-    revision: row.revision,
-  };
-}
+// Each "why" and each check asks for it, and it is long: taken apart once for each change.
+const documentOf = rememberedQuery(
+  { bridgeId: '$bridgeId' },
+  (reader, { bridgeId }) =>
+    reader
+      .selectFrom('policy_document')
+      .select(['body', 'hash', 'revision'])
+      .where('bridge_id', '=', bridgeId),
+  ([row]): StoredDocument | null =>
+    row === undefined
+      ? null
+      : {
+          document: policyDocumentSchema.parse(JSON.parse(row.body)),
+          hash: row.hash,
+          revision: row.revision,
+        },
+);
+export const findDocument = (reader: Reader, bridgeId: string): Promise<StoredDocument | null> =>
+  documentOf(reader, { bridgeId });
 
 /** The revision of each bridge's document: from there on it carries what staff see. */
 export async function findDocumentRevisions(reader: Reader): Promise<ReadonlyMap<string, number>> {

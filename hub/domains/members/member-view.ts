@@ -75,7 +75,7 @@ export async function membershipsToWire(
   reader: Reader,
   rows: readonly MembershipRow[],
 ): Promise<Membership[]> {
-  const names = await findPlanNames(reader, [...new Set(rows.map((row) => row.planId))]);
+  const names = await findPlanNames(reader);
   return rows.map((row) => membershipToWire(row, names.get(row.planId) ?? ''));
 }
 
@@ -107,8 +107,7 @@ export async function membersToListItems(
     rows.map((row) => row.id),
     nowMs,
   );
-  const planIds = [...factsByMember.values()].flatMap((facts) => facts.planId ?? []);
-  const planNames = await findPlanNames(reader, [...new Set(planIds)]);
+  const planNames = await findPlanNames(reader);
   return rows.map((row) => ({
     ...entityToWire(row),
     number: row.number,

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import { type Result, unreachable } from '#hub/kernel/result.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
+import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, RowMissing, StaleVersion, Transaction } from '#hub/store/store.ts';
 import type { NameSort, PlanInterval } from './plan-schema.ts';
@@ -93,15 +94,14 @@ export async function findPlan(reader: Reader, id: string): Promise<PlanRow | un
   return row === undefined ? undefined : rowToPlan(row);
 }
 
-/** Also of plans that were removed: what is over still had a name. */
-export async function findPlanNames(
-  reader: Reader,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
-  if (ids.length === 0) return new Map();
-  const rows = await reader.selectFrom('plan').select(['id', 'name']).where('id', 'in', ids).execute();
-  return new Map(rows.map((row) => [row.id, row.name]));
-}
+const planNames = rememberedQuery(
+  {},
+  (reader) => reader.selectFrom('plan').select(['id', 'name']),
+  (rows): ReadonlyMap<string, string> => new Map(rows.map((row) => [row.id, row.name])),
+);
+
+/** Names of all plans, by id; also of those that were removed: what is over still had a name. */
+export const findPlanNames = (reader: Reader): Promise<ReadonlyMap<string, string>> => planNames(reader, {});
 
 export async function findPlanIdByName(reader: Reader, name: string): Promise<string | undefined> {
   const row = await reader

@@ -1,7 +1,8 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Result } from '#hub/kernel/result.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
 import type { StateColumns } from '#hub/store/database.ts';
+import { fixedQuery } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, RowMissing, StaleVersion, TableRegistry, Transaction } from '#hub/store/store.ts';
 import type { CreationSort } from './member-schema.ts';
@@ -204,16 +205,19 @@ export async function findMemberNames(
   return new Map(rows.map(({ id, name }) => [id, name]));
 }
 
+const memberRowsByNumber = fixedQuery({ numbers: '$numbers' }, (reader, { numbers }) =>
+  reader
+    .selectFrom('member')
+    .selectAll()
+    .where('number', 'in', sql<number>`(select value from json_each(${numbers}))`)
+    .where('deleted_at_ms', 'is', null),
+);
+
 export async function findMembersByNumber(
   reader: Reader,
   numbers: readonly number[],
 ): Promise<ReadonlyMap<number, MemberRow>> {
-  const rows = await reader
-    .selectFrom('member')
-    .selectAll()
-    .where('number', 'in', numbers)
-    .where('deleted_at_ms', 'is', null)
-    .execute();
+  const rows = await memberRowsByNumber(reader, { numbers: JSON.stringify(numbers) });
   return new Map(rows.map((row) => [row.number, rowToMember(row)]));
 }
 
