@@ -31,9 +31,15 @@ const passwordCanary = 'quixotic walrus hums Olten';
 const tokens: string[] = [];
 const secrets = ['Zyxwalda', 'Quorrington', 'zyxwalda.canary', ...writings(known), ...writings(unknown)];
 
+/** The bytes from `start` on, two a character. Whole pairs in memory of their own: Node 24 writes beyond its own otherwise. */
+function inPairs(bytes: Buffer, start: number): string {
+  const end = start + Math.floor((bytes.length - start) / 2) * 2;
+  return Buffer.from(bytes.subarray(start, end)).toString('utf16le');
+}
+
 /** Which of the secrets stand in these bytes, in any case, in one or two bytes a character, or as base64. */
 function findSecrets(bytes: Buffer): string[] {
-  const views = [bytes.toString('latin1'), bytes.toString('utf16le'), bytes.subarray(1).toString('utf16le')];
+  const views = [bytes.toString('latin1'), inPairs(bytes, 0), inPairs(bytes, 1)];
   const lower = views.map((view) => view.toLowerCase());
   return [...secrets, ...tokens].filter((secret) => {
     const aligned = [0, 1, 2].map((skip) =>
