@@ -62,7 +62,7 @@ describe('devices in the browser', () => {
     await dialog.getByText('A topic right cannot be given').waitFor();
     await dialog.getByLabel('Topic of right 1').fill('tele/kiln/#');
     await dialog.getByRole('button', { name: 'Add the device' }).click();
-    const token = (await dialog.locator('output').textContent()) ?? '';
+    const token = await dialog.getByRole('textbox', { name: 'The token' }).inputValue();
     expect(token).toMatch(/^[\w-]{43}$/);
     await screenshot(page, 'device token shown desktop');
     await dialog.getByRole('button', { name: 'Done' }).click();
@@ -80,7 +80,7 @@ describe('devices in the browser', () => {
 
     await page.getByRole('button', { name: 'New token for Kiln sensor' }).click();
     await dialog.getByRole('button', { name: 'Make a new token' }).click();
-    const renewed = (await dialog.locator('output').textContent()) ?? '';
+    const renewed = await dialog.getByRole('textbox', { name: 'The token' }).inputValue();
     expect(renewed).not.toBe(token);
     await dialog.getByRole('button', { name: 'Done' }).click();
     await expect(connect(token)).rejects.toThrow();
