@@ -12,8 +12,9 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     exclude: leftOut,
     pool: 'forks',
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Tests wait for events; this only ends one that waits in vain, later than what it polls for says so itself.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // The machines that run this have two cores.
     maxWorkers: 2,
     passWithNoTests: false,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { Aedes, type AedesOptions, type Client } from 'aedes';
+import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import {
   filterMatches,
   maxTopicLevels,
@@ -140,6 +140,19 @@ const openPersistence = (
     },
   });
 
+type Published = (error?: Error) => void;
+
+/** Says when the broker begins to pass on what a client sent; aedes tells only when it is done. */
+class TellingAedes extends Aedes {
+  onBegin: (packet: PublishPacket, client: Client) => void = () => undefined;
+
+  override publish(packet: PublishPacket, sender: Client | Published | null, done?: Published): void {
+    if (typeof sender !== 'function' && sender !== null) this.onBegin(packet, sender);
+    // Its type leaves out the sender, which its own handlers hand over.
+    Reflect.apply(super.publish, this, [packet, sender, done]);
+  }
+}
+
 class DeviceBrokerState implements DeviceBroker {
   readonly #log: Logger;
   readonly #clock: DeviceBrokerDeps['clock'];
@@ -149,7 +162,7 @@ class DeviceBrokerState implements DeviceBroker {
   readonly #admitted = new Map<string, Set<Client>>();
   readonly #denials = new Map<string, Denial>();
   readonly #attempts: LoginAttempts;
-  readonly #aedes: Aedes;
+  readonly #aedes: TellingAedes;
   readonly #counts = { received: 0, sent: 0, denied: 0, cutOff: 0 };
   #handler: DeviceHandler | null = null;
   #maintenance: NodeJS.Timeout | null = null;
@@ -160,7 +173,7 @@ class DeviceBrokerState implements DeviceBroker {
     this.#limits = deps.limits ?? deviceLimits;
     this.#persistence = persistence;
     this.#attempts = new LoginAttempts(() => deps.clock.monotonicMs());
-    this.#aedes = new Aedes({
+    this.#aedes = new TellingAedes({
       persistence,
       maxTopicLevels,
       connectTimeout: 10_000,
@@ -170,6 +183,7 @@ class DeviceBrokerState implements DeviceBroker {
       maxInflightInbound: 100,
       ...this.#hooks(),
     });
+    this.#aedes.onBegin = (packet, client) => this.#of(client)?.line?.begun(packet);
   }
 
   async open(): Promise<void> {

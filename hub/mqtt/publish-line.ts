@@ -27,6 +27,7 @@ export class PublishLine {
   readonly #waiting: Turn[] = [];
   #current: Turn | null = null;
   #accepted = false;
+  #begun = false;
   #closed = false;
 
   constructor(deps: PublishLineDeps, client: { readonly id: string; readonly clean: boolean }) {
@@ -59,19 +60,32 @@ export class PublishLine {
     this.#begin(turn);
   }
 
+  /** The broker begins to pass a message on: it goes on with it whatever becomes of the connection. */
+  begun(packet: StoredPacket): void {
+    if (this.#isCurrent(packet)) this.#begun = true;
+  }
+
   /** The broker has passed a message on; only the one whose turn it is counts, and not the connection's will. */
   passed(packet: StoredPacket): void {
-    if (this.#current !== null && this.#current.packet.payload === packet.payload) this.#next();
+    if (this.#isCurrent(packet)) this.#next();
+  }
+
+  #isCurrent(packet: StoredPacket): boolean {
+    return this.#current !== null && this.#current.packet.payload === packet.payload;
   }
 
   #next(): void {
     this.#accepted = false;
+    this.#begun = false;
     this.#current = this.#waiting.shift() ?? null;
     const next = this.#current;
     if (next !== null) setImmediate(() => this.#begin(next));
   }
 
-  /** The connection is over. What was accepted is published all the same: its sender may have the acknowledgement. */
+  /**
+   * The connection is over. What was accepted is published all the same: its sender may have the acknowledgement. The
+   * broker gives it up when the acknowledgement had to wait for the socket; it knows within two turns of the event loop.
+   */
   close(): void {
     this.#closed = true;
     for (const { packet } of this.#waiting.splice(0)) this.#deps.persistence.drop(packet);
@@ -79,7 +93,7 @@ export class PublishLine {
     if (left === null || !this.#accepted || left.packet.qos !== 1) return;
     setImmediate(() =>
       setImmediate(() => {
-        if (this.#current === left) this.#deps.publish(left.packet);
+        if (this.#current === left && !this.#begun) this.#deps.publish(left.packet);
       }),
     );
   }

@@ -12,6 +12,7 @@ import { DirectReader } from '#hub/store/direct-reader.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { StoreFigures } from '#hub/store/store-figures.ts';
 import type { StrikeMove, Tap } from './doors-scene.ts';
+import { until } from './until.ts';
 
 /** Every entry of a bridge's journal, by the bridge's own reader; nothing is changed. */
 export async function readJournal(
@@ -53,6 +54,23 @@ export async function withStore<T>(stateDir: string, read: (reader: Reader) => P
 export const storedEvents = async (reader: Reader): Promise<readonly AccessEventRow[]> =>
   (await findEvents(reader, {}, { limit: 10_000_000 })).reverse();
 
+/** The highest sequence number of a bridge's journal that the hub holds. */
+const heldSeq = (stateDir: string): Promise<number> =>
+  withStore(stateDir, async (reader) => {
+    const cursors = await reader.selectFrom('bridge_cursor').select('acked_seq').execute();
+    return Math.max(0, ...cursors.map((cursor) => cursor.acked_seq));
+  });
+
+/** Waits until the hub has taken in so many entries more. */
+export async function untilTakenIn(stateDir: string, entries: number): Promise<void> {
+  const before = await heldSeq(stateDir);
+  await until(
+    `${entries} entries more in the hub`,
+    async () => (await heldSeq(stateDir)) >= before + entries,
+    drainLimitMs,
+  );
+}
+
 /** The longest pause of the bridge before it connects again, the time to serve, and the journal's transfer. */
 const drainLimitMs = 60_000;
 
@@ -61,11 +79,7 @@ export async function untilDrained(stateDir: string, moves: readonly StrikeMove[
   const deadlineMs = performance.now() + drainLimitMs;
   for (;;) {
     const { events } = await readJournal(stateDir);
-    const heldSeq = await withStore(stateDir, async (reader) => {
-      const cursors = await reader.selectFrom('bridge_cursor').select('acked_seq').execute();
-      return Math.max(0, ...cursors.map((cursor) => cursor.acked_seq));
-    });
-    if (areLocked(moves) && heldSeq >= (events.at(-1)?.seq ?? 0)) return;
+    if (areLocked(moves) && (await heldSeq(stateDir)) >= (events.at(-1)?.seq ?? 0)) return;
     // What does not arrive is counted as lost below.
     if (performance.now() > deadlineMs) return;
     await delay(100);

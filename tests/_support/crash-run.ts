@@ -11,6 +11,7 @@ import {
   type Life,
   releasesWithoutRecord,
   untilDrained,
+  untilTakenIn,
   withStore,
 } from './crash-account.ts';
 import {
@@ -58,15 +59,15 @@ export interface CrashReport {
 
 /**
  * Mean time between two kills, ms. The moments are memoryless, so some come while a process starts, or twice in a row;
- * now and then the processes get the time to find each other and to talk.
+ * now and then the processes get the time to find each other and to talk, as long as that takes on this machine.
  */
 const meanPauseMs = { hasty: 300, calm: 1500 } as const;
 const calmShare = 0.3;
+/** Entries that the hub takes in during a calm pause, at least. */
+const calmEntries = 4;
 
-function pauseMs(random: () => number): number {
-  const mean = random() < calmShare ? meanPauseMs.calm : meanPauseMs.hasty;
-  return Math.min(5 * mean, -Math.log(1 - random()) * mean);
-}
+const pauseMs = (mean: number, random: () => number): number =>
+  Math.min(5 * mean, -Math.log(1 - random()) * mean);
 
 const monotonicMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000;
 
@@ -146,7 +147,9 @@ async function crashIn(
     const visitors = new Visitors(appliance, cards, seededRandom(seed + 1));
     visitors.start();
     while (executioner.kills.bridge + executioner.kills.hub < kills) {
-      await delay(pauseMs(random));
+      const isCalm = random() < calmShare;
+      await delay(pauseMs(isCalm ? meanPauseMs.calm : meanPauseMs.hasty, random));
+      if (isCalm) await untilTakenIn(stateDir, calmEntries);
       const lot = random();
       const victims: Victim[] = lot < 0.45 ? ['bridge'] : lot < 0.8 ? ['hub'] : ['bridge', 'hub'];
       await Promise.all(victims.map((victim) => executioner.kill(victim)));

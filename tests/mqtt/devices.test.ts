@@ -97,6 +97,29 @@ describe('sessions', () => {
   });
 });
 
+describe('a sender that leaves at once', () => {
+  it('is heard once, not a second time because its connection ended', async () => {
+    scene = await DeviceScene.open();
+    await scene.add('sensor', [{ filter: 'tele/#', action: 'publish' }]);
+    await scene.add('panel', [{ filter: 'tele/#', action: 'subscribe' }]);
+    const panel = await scene.connected('panel');
+    await panel.subscribeAsync('tele/#', { qos: 1 });
+    const heard = hear(panel);
+    for (const word of ['one', 'two', 'end']) {
+      const sensor = await scene.connected('sensor');
+      const gone = closed(sensor);
+      // The message and DISCONNECT reach the hub together, however busy either side is.
+      sensor.stream.cork();
+      sensor.publish('tele/x', word, { qos: 1 });
+      sensor.stream.write(Buffer.from([0xe0, 0]));
+      sensor.stream.uncork();
+      await gone;
+    }
+    await expect.poll(() => heard, patience).toContain('tele/x end');
+    expect(heard).toEqual(['tele/x one', 'tele/x two', 'tele/x end']);
+  });
+});
+
 describe('rights', () => {
   it('counts a right that was taken away at once, for what is subscribed and for what waits', async () => {
     scene = await DeviceScene.open();

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { runCrashes } from '#tests/_support/crash-run.ts';
 
 it('loses, doubles and invents nothing over 50 kills of bridge and hub while people tap', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const report = await runCrashes({ kills: 50, seed: 20_26 });
   expect(report.surprises).toEqual([]);
