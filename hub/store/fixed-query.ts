@@ -1,10 +1,10 @@
-import type { CompiledQuery, OperationNode } from 'kysely';
+import { type CompiledQuery, type OperationNode, sql } from 'kysely';
 import { assert } from '#hub/kernel/result.ts';
 import type { ColumnValue } from './canonical-json.ts';
 import { areRows, isColumnValue } from './dialect.ts';
 import type { Reader } from './store.ts';
 
-/** What a query is run with, by name. A list is one JSON text that the statement takes apart with `json_each`. */
+/** What a query is run with, by name. A list is one JSON text: see `listed`. */
 type Values = Readonly<Record<string, string | number>>;
 
 /** A compiled statement; each parameter is a value by its name, or the same every time. */
@@ -89,6 +89,10 @@ function toTemplate(examples: Values, compiled: CompiledQuery): Template {
   assert(missing.size === 0, `a fixed query uses its values: ${[...missing].join(', ')} it does not`);
   return { sql: compiled.sql, parameters, tables: [...tablesOf(compiled.query)] };
 }
+
+/** The values of a list that came as one JSON text, for `in`: one statement for lists of every length. */
+export const listed = <T extends string | number = string>(json: string) =>
+  sql<T>`(select value from json_each(${json}))`;
 
 /** Every table that the query names, at whatever depth. */
 function tablesOf(node: OperationNode, found = new Set<string>()): Set<string> {

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { CredentialStatus } from '#hub/domains/members/schema.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
+import { fixedQuery } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { CredentialSort } from './credential-schema.ts';
@@ -29,15 +30,30 @@ export const toCredential = (row: Selectable<CredentialTable>): CredentialRow =>
   masked: row.masked,
 });
 
+const credentialById = fixedQuery({ id: '$id' }, (reader, { id }) =>
+  reader.selectFrom('credential').selectAll().where('id', '=', id).where('deleted_at_ms', 'is', null),
+);
 export async function findCredential(reader: Reader, id: string): Promise<CredentialRow | null> {
-  const row = await reader
-    .selectFrom('credential')
-    .selectAll()
-    .where('id', '=', id)
-    .where('deleted_at_ms', 'is', null)
-    .executeTakeFirst();
+  const [row] = await credentialById(reader, { id });
   return row ? toCredential(row) : null;
 }
+
+const credentialsOfMember = fixedQuery({ memberId: '$memberId', limit: -1 }, (reader, { memberId, limit }) =>
+  reader
+    .selectFrom('credential')
+    .selectAll()
+    .where('member_id', '=', memberId)
+    .where('deleted_at_ms', 'is', null)
+    .orderBy('id')
+    .limit(limit),
+);
+/** A member's cards, the oldest first. */
+export const findCredentialsOfMember = async (
+  reader: Reader,
+  memberId: string,
+  limit: number,
+): Promise<readonly CredentialRow[]> =>
+  (await credentialsOfMember(reader, { memberId, limit })).map(toCredential);
 
 export async function findCredentialsById(
   reader: Reader,

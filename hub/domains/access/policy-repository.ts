@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import { z } from 'zod';
-import { rememberedQuery } from '#hub/store/fixed-query.ts';
+import { assert } from '#hub/kernel/result.ts';
+import { fixedQuery, listed, rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { type PolicyDocument, policyDocumentSchema } from './policy-schema.ts';
 import type { PolicyRecordTable } from './repository.ts';
@@ -17,8 +18,15 @@ export interface PolicyState {
   readonly revision: number;
 }
 
-export const findPolicyState = async (reader: Reader): Promise<PolicyState> =>
-  await reader.selectFrom('policy_state').select(['epoch', 'revision']).executeTakeFirstOrThrow();
+const policyState = rememberedQuery(
+  {},
+  (reader) => reader.selectFrom('policy_state').select(['epoch', 'revision']),
+  ([row]): PolicyState => {
+    assert(row !== undefined, 'the first migration made the state of the policy');
+    return row;
+  },
+);
+export const findPolicyState = (reader: Reader): Promise<PolicyState> => policyState(reader, {});
 
 /** The next revision, for everything that this transaction changes. */
 export async function nextRevision(tx: Transaction): Promise<number> {
@@ -76,30 +84,36 @@ export interface PolicySet {
   readonly current: boolean;
 }
 
-export async function findSets(reader: Reader, bridgeId?: string): Promise<PolicySet[]> {
-  let query = reader
-    .selectFrom('policy_set')
-    .innerJoin('bridge_secret', 'bridge_secret.bridge_id', 'policy_set.bridge_id')
-    .select([
-      'policy_set.bridge_id',
-      'policy_set.key_id',
-      'policy_set.sum',
-      'policy_set.floor_revision',
-      'bridge_secret.digest_key_id',
-      'bridge_secret.digest_key',
-      'bridge_secret.next_key_id',
-      'bridge_secret.next_key',
-    ]);
-  if (bridgeId !== undefined) query = query.where('policy_set.bridge_id', '=', bridgeId);
-  const sets: PolicySet[] = [];
-  for (const row of await query.execute()) {
-    const current = row.key_id === row.digest_key_id;
-    const key = current ? row.digest_key : row.key_id === row.next_key_id ? row.next_key : null;
-    if (key === null) continue;
-    const { bridge_id, key_id, sum, floor_revision } = row;
-    sets.push({ bridgeId: bridge_id, keyId: key_id, key, sum, floorRevision: floor_revision, current });
-  }
-  return sets;
+const allSets = rememberedQuery(
+  {},
+  (reader) =>
+    reader
+      .selectFrom('policy_set')
+      .innerJoin('bridge_secret', 'bridge_secret.bridge_id', 'policy_set.bridge_id')
+      .select([
+        'policy_set.bridge_id',
+        'policy_set.key_id',
+        'policy_set.sum',
+        'policy_set.floor_revision',
+        'bridge_secret.digest_key_id',
+        'bridge_secret.digest_key',
+        'bridge_secret.next_key_id',
+        'bridge_secret.next_key',
+      ]),
+  (rows): readonly PolicySet[] =>
+    rows.flatMap(({ bridge_id, key_id, sum, floor_revision, ...secret }) => {
+      const current = key_id === secret.digest_key_id;
+      const key = current ? secret.digest_key : key_id === secret.next_key_id ? secret.next_key : null;
+      return key === null
+        ? []
+        : [{ bridgeId: bridge_id, keyId: key_id, key, sum, floorRevision: floor_revision, current }];
+    }),
+);
+
+/** All sets, or one bridge's: there are two for each bridge at most. */
+export async function findSets(reader: Reader, bridgeId?: string): Promise<readonly PolicySet[]> {
+  const sets = await allSets(reader, {});
+  return bridgeId === undefined ? sets : sets.filter((set) => set.bridgeId === bridgeId);
 }
 
 export async function insertSet(
@@ -127,6 +141,10 @@ export interface StoredRecord {
   readonly record: Uint8Array;
 }
 
+const recordsListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
+  reader.selectFrom('policy_record').selectAll().where('credential_id', 'in', listed(ids)),
+);
+
 /**
  * Every record of these credentials, in whichever set. Bridge and key are compared by the callers: with them in the
  * statement SQLite walks the whole set along the key instead of looking up some credentials.
@@ -134,9 +152,7 @@ export interface StoredRecord {
 async function findRecordsAnywhere(reader: Reader, credentialIds: readonly string[]) {
   const found: Selectable<PolicyRecordTable>[] = [];
   for (const batch of batchesOf(credentialIds))
-    found.push(
-      ...(await reader.selectFrom('policy_record').selectAll().where('credential_id', 'in', batch).execute()),
-    );
+    found.push(...(await recordsListed(reader, { ids: JSON.stringify(batch) })));
   return found;
 }
 

@@ -67,20 +67,23 @@ const groupsOfMember = fixedQuery({ id: '$id' }, (reader, { id }) =>
     .orderBy('member_group.name_key'),
 );
 
-/** Everything about one member, in four statements; undefined when there is none. The newest `maxHolds` holds. */
+/** Everything about one member, in four statements on their way together; undefined when there is none. The newest `maxHolds` holds. */
 export async function findMemberDetail(
   reader: Reader,
   id: string,
   maxHolds: number,
 ): Promise<MemberDetail | undefined> {
-  const [row] = await memberAndHold(reader, { id });
+  const [[row], membershipRows, holds, groups] = await Promise.all([
+    memberAndHold(reader, { id }),
+    membershipsWithPlans(reader, { id }),
+    newestHolds(reader, { id, limit: maxHolds }),
+    groupsOfMember(reader, { id }),
+  ]);
   if (row === undefined) return undefined;
-  const memberships = (await membershipsWithPlans(reader, { id })).map((membership) => ({
+  const memberships = membershipRows.map((membership) => ({
     ...rowToMembership(membership),
     planName: membership.plan_name,
   }));
-  const holds = await newestHolds(reader, { id, limit: maxHolds });
-  const groups = await groupsOfMember(reader, { id });
   const member = rowToMember(row);
   return {
     member,

@@ -1,6 +1,6 @@
-import { type Selectable, sql } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { Result } from '#hub/kernel/result.ts';
-import { fixedQuery } from '#hub/store/fixed-query.ts';
+import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter } from '#hub/store/list-order.ts';
 import type { Reader, RowMissing, StaleVersion, Transaction } from '#hub/store/store.ts';
 import { type MembershipFacts, nextTimeEvent } from './membership-rules.ts';
@@ -183,7 +183,6 @@ export interface AdmissionRow {
 }
 
 // Lists of ids are one JSON text, so that a list of any length is the same statement.
-const listed = (ids: string) => sql<string>`(select value from json_each(${ids}))`;
 
 const membersListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
   reader
@@ -226,16 +225,18 @@ const groupEntriesListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
     .orderBy('group_id'),
 );
 
-/** Four statements, however many members. Members that do not exist are left out. */
+/** Four statements on their way together, however many members. Members that do not exist are left out. */
 export async function listAdmissionRows(
   reader: Reader,
   memberIds: readonly string[],
 ): Promise<readonly AdmissionRow[]> {
   const ids = JSON.stringify(memberIds);
-  const members = await membersListed(reader, { ids });
-  const memberships = await membershipsListed(reader, { ids });
-  const holds = await activeHoldsListed(reader, { ids });
-  const entries = await groupEntriesListed(reader, { ids });
+  const [members, memberships, holds, entries] = await Promise.all([
+    membersListed(reader, { ids }),
+    membershipsListed(reader, { ids }),
+    activeHoldsListed(reader, { ids }),
+    groupEntriesListed(reader, { ids }),
+  ]);
   const membershipsByMember = Map.groupBy(memberships, (row) => row.member_id);
   const heldMembers = new Set(holds.map((row) => row.member_id));
   const entriesByMember = Map.groupBy(entries, (row) => row.member_id);

@@ -1,8 +1,8 @@
-import { type Selectable, sql } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { Result } from '#hub/kernel/result.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
 import type { StateColumns } from '#hub/store/database.ts';
-import { fixedQuery } from '#hub/store/fixed-query.ts';
+import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, RowMissing, StaleVersion, TableRegistry, Transaction } from '#hub/store/store.ts';
 import type { CreationSort } from './member-schema.ts';
@@ -195,13 +195,17 @@ export async function findMember(reader: Reader, id: string): Promise<MemberRow 
   return row === undefined ? undefined : rowToMember(row);
 }
 
+const namesListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
+  reader.selectFrom('member').select(['id', 'name']).where('id', 'in', listed(ids)),
+);
+
 /** Names of those of these members that exist, by id. */
 export async function findMemberNames(
   reader: Reader,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   if (ids.length === 0) return new Map();
-  const rows = await reader.selectFrom('member').select(['id', 'name']).where('id', 'in', ids).execute();
+  const rows = await namesListed(reader, { ids: JSON.stringify(ids) });
   return new Map(rows.map(({ id, name }) => [id, name]));
 }
 
@@ -209,7 +213,7 @@ const memberRowsByNumber = fixedQuery({ numbers: '$numbers' }, (reader, { number
   reader
     .selectFrom('member')
     .selectAll()
-    .where('number', 'in', sql<number>`(select value from json_each(${numbers}))`)
+    .where('number', 'in', listed<number>(numbers))
     .where('deleted_at_ms', 'is', null),
 );
 

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { unreachable } from '#hub/kernel/result.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
+import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { MemberSort } from './member-schema.ts';
@@ -70,7 +71,7 @@ export interface OrderedSearch {
 }
 
 const isWithin = (column: string, numbers: readonly number[]): RawBuilder<boolean> =>
-  sql<boolean>`${sql.ref(column)} in (select value from json_each(${JSON.stringify(numbers)}))`;
+  sql<boolean>`${sql.ref(column)} in ${listed(JSON.stringify(numbers))}`;
 
 const memberColumns = {
   number: ['number'],
@@ -161,11 +162,29 @@ export function searchStatement(
   return query.orderBy('hit.word').orderBy('hit.member_number').limit(page.limit);
 }
 
+// One condition alone is every list without a search, and most searches.
+const firstOfOne = fixedQuery({ from: '$from', to: '$to', limit: -1 }, (reader, { from, to, limit }) =>
+  searchStatement(reader, { from, to }, [], { after: null, limit }),
+);
+const nextOfOne = fixedQuery(
+  { from: '$from', to: '$to', word: '$word', memberNumber: -2, limit: -1 },
+  (reader, { from, to, word, memberNumber, limit }) =>
+    searchStatement(reader, { from, to }, [], { after: { word, memberNumber }, limit }),
+);
+
 export async function searchWords(
   reader: Reader,
-  ...search: Parameters<typeof searchStatement> extends [Reader, ...infer Rest] ? Rest : never
+  driver: SearchTerm,
+  others: readonly SearchTerm[],
+  { after, limit }: { readonly after: WordPosition | null; readonly limit: number },
 ): Promise<readonly WordPosition[]> {
-  const rows = await searchStatement(reader, ...search).execute();
+  const { from, to } = driver;
+  const rows =
+    others.length > 0
+      ? await searchStatement(reader, driver, others, { after, limit }).execute()
+      : after === null
+        ? await firstOfOne(reader, { from, to, limit })
+        : await nextOfOne(reader, { from, to, ...after, limit });
   return rows.map((row) => ({ word: row.word, memberNumber: row.member_number }));
 }
 
