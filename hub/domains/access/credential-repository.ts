@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { CredentialStatus } from '#hub/domains/members/schema.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
-import { fixedQuery } from '#hub/store/fixed-query.ts';
+import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { CredentialSort } from './credential-schema.ts';
@@ -123,17 +123,18 @@ export async function findCredentials(
   return (await query.orderBy(inOrder(order)).limit(limit).execute()).map(toCredential);
 }
 
+const idsOfMembers = fixedQuery({ memberIds: '$memberIds' }, (reader, { memberIds }) =>
+  reader
+    .selectFrom('credential')
+    .select('id')
+    .where('member_id', 'in', listed(memberIds))
+    .where('deleted_at_ms', 'is', null),
+);
 /** Ids of the credentials of these members. */
 export async function findCredentialIdsOf(reader: Reader, memberIds: readonly string[]): Promise<string[]> {
   const ids: string[] = [];
   for (const batch of batchesOf(memberIds)) {
-    const rows = await reader
-      .selectFrom('credential')
-      .select('id')
-      .where('member_id', 'in', batch)
-      .where('deleted_at_ms', 'is', null)
-      .execute();
-    for (const row of rows) ids.push(row.id);
+    for (const row of await idsOfMembers(reader, { memberIds: JSON.stringify(batch) })) ids.push(row.id);
   }
   return ids;
 }

@@ -1,6 +1,7 @@
 import type { ExpressionBuilder } from 'kysely';
 import { z } from 'zod';
 import type { AppendColumns, Database, StateColumns } from '#hub/store/database.ts';
+import { fixedQuery } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { AuditLink, AuditPayload } from './audit-chain.ts';
@@ -34,24 +35,22 @@ export interface AuditRow extends Omit<AuditLink, 'actorKind'> {
 }
 
 /** The newest entry, to which the next one is chained. */
+const newestEntry = fixedQuery({}, (reader) =>
+  reader.selectFrom('audit_entry').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1),
+);
 export async function findAuditHead(
   reader: Reader,
 ): Promise<{ readonly seq: number; readonly hash: string } | null> {
-  const row = await reader
-    .selectFrom('audit_entry')
-    .select(['seq', 'hash'])
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+  const [row] = await newestEntry(reader, {});
   return row ?? null;
 }
 
 export async function appendAudit(
   tx: Transaction,
   link: Omit<AuditRow, 'payload'>,
-  payload: AuditPayload,
+  { salt, actorName, body }: AuditPayload,
 ): Promise<void> {
-  await tx.append('audit_entry', {
+  const entry = {
     id: link.id,
     seq: link.seq,
     at_ms: link.atMs,
@@ -63,13 +62,10 @@ export async function appendAudit(
     payload_digest: link.payloadDigest,
     prev_hash: link.prevHash,
     hash: link.hash,
-  });
-  await tx.insert('audit_payload', {
-    id: link.id,
-    salt: payload.salt,
-    actor_name: payload.actorName,
-    body: payload.body,
-  });
+  };
+  const payload = { id: link.id, salt, actor_name: actorName, body };
+  // On their way together, in this order.
+  await Promise.all([tx.append('audit_entry', entry), tx.insert('audit_payload', payload)]);
 }
 
 export interface AuditFilter {

@@ -225,19 +225,19 @@ export async function findMembersByNumber(
   return new Map(rows.map((row) => [row.number, rowToMember(row)]));
 }
 
+const idByNumber = fixedQuery({ number: -1 }, (reader, { number }) =>
+  reader.selectFrom('member').select('id').where('number', '=', number),
+);
 /** Taken by anybody, also by a member who was removed. */
 export async function isNumberTaken(reader: Reader, number: number): Promise<boolean> {
-  const row = await reader.selectFrom('member').select('id').where('number', '=', number).executeTakeFirst();
-  return row !== undefined;
+  return (await idByNumber(reader, { number })).length > 0;
 }
 
+const highestNumber = fixedQuery({}, (reader) =>
+  reader.selectFrom('member').select('number').orderBy('number', 'desc').limit(1),
+);
 export async function findHighestNumber(reader: Reader): Promise<number | null> {
-  const row = await reader
-    .selectFrom('member')
-    .select('number')
-    .orderBy('number', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+  const [row] = await highestNumber(reader, {});
   return row?.number ?? null;
 }
 

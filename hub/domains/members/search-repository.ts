@@ -188,17 +188,17 @@ export async function searchWords(
   return rows.map((row) => ({ word: row.word, memberNumber: row.member_number }));
 }
 
+const wordsOfMember = fixedQuery({ memberNumber: -1 }, (reader, { memberNumber }) =>
+  reader.selectFrom('member_word').select('word').where('member_number', '=', memberNumber),
+);
+
 /** Makes the member's rows of the word index these, touching only what differs. */
 export async function replaceMemberWords(
   tx: Transaction,
   memberNumber: number,
   words: ReadonlySet<string>,
 ): Promise<void> {
-  const rows = await tx
-    .selectFrom('member_word')
-    .select('word')
-    .where('member_number', '=', memberNumber)
-    .execute();
+  const rows = await wordsOfMember(tx, { memberNumber });
   const stored = new Set(rows.map((row) => row.word));
   const surplus = [...stored].filter((word) => !words.has(word));
   const missing = [...words].filter((word) => !stored.has(word));
