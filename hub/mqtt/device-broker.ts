@@ -147,9 +147,9 @@ class TellingAedes extends Aedes {
   onBegin: (packet: PublishPacket, client: Client) => void = () => undefined;
 
   override publish(packet: PublishPacket, sender: Client | Published | null, done?: Published): void {
-    if (typeof sender !== 'function' && sender !== null) this.onBegin(packet, sender);
-    // Its type leaves out the sender, which its own handlers hand over.
-    Reflect.apply(super.publish, this, [packet, sender, done]);
+    if (typeof sender === 'function') return super.publish(packet, sender);
+    if (sender !== null) this.onBegin(packet, sender);
+    super.publish(packet, sender, done ?? (() => undefined));
   }
 }
 

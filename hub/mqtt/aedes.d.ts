@@ -1,0 +1,8 @@
+import type { Client, PublishPacket } from 'aedes';
+
+declare module 'aedes' {
+  interface Aedes {
+    /** What aedes' own handlers call: with the client that sent the packet. Its types leave that out. */
+    publish(packet: PublishPacket, sender: Client | null, done: (error?: Error) => void): void;
+  }
+}
