@@ -22,16 +22,15 @@ export type Ready = Extract<WorkerReady, { kind: 'ready' }>;
 export class WorkerLink {
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
+  /** Asked for since the last message. */
+  #unsent: WorkerRequest[] = [];
   #dead: Fault | null = null;
   #closing = false;
 
   private constructor(worker: Worker, onDeath: (fault: Fault) => void) {
     this.#worker = worker;
-    worker.on('message', (reply: WorkerReply) => {
-      const waiting = this.#waiting.shift();
-      assert(waiting !== undefined, 'a store Worker answers what was asked');
-      if (reply.kind === 'done') waiting.resolve(reply.result);
-      else waiting.reject(wireToFault(reply.error));
+    worker.on('message', (replies: readonly WorkerReply[]) => {
+      for (const reply of replies) this.#settle(reply);
     });
     const die = (cause: unknown): void => {
       if (this.#dead !== null) return;
@@ -64,13 +63,31 @@ export class WorkerLink {
     return { link: new WorkerLink(worker, onDeath), ready };
   }
 
-  /** Rejects with a Fault: of the statement, or because the Worker is gone. */
+  /**
+   * Rejects with a Fault: of the statement, or because the Worker is gone. To wake a thread costs more than most
+   * statements: what is asked for before anything has to be waited for goes out as one message, and is answered by one.
+   */
   async request(request: WorkerRequest): Promise<StatementResult> {
     if (this.#dead !== null) throw this.#dead;
     return await new Promise<StatementResult>((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(request);
+      this.#unsent.push(request);
+      // Runs when all that the last answer set off has run.
+      if (this.#unsent.length === 1) process.nextTick(() => this.#send());
     });
+  }
+
+  #send(): void {
+    const requests = this.#unsent;
+    this.#unsent = [];
+    if (this.#dead === null) this.#worker.postMessage(requests);
+  }
+
+  #settle(reply: WorkerReply): void {
+    const waiting = this.#waiting.shift();
+    assert(waiting !== undefined, 'a store Worker answers what was asked');
+    if (reply.kind === 'done') waiting.resolve(reply.result);
+    else waiting.reject(wireToFault(reply.error));
   }
 
   /** Closes the connection in the Worker and waits for its end. */

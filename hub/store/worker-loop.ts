@@ -9,7 +9,8 @@ import type { Statement, StatementResult, WorkerReply, WorkerRequest } from './w
 const nothing: StatementResult = { rows: [], changes: 0, lastInsertRowid: 0 };
 
 /**
- * Answers requests on `port` with `connection` until `close`, in the order in which they come. `begin` is the
+ * Answers requests on `port` with `connection` until `close`, in the order in which they come, those of one message with
+ * one message. `begin` is the
  * statement that opens a transaction; `close` runs before the port is closed.
  */
 export function serveConnection(
@@ -60,15 +61,16 @@ export function serveConnection(
     }
   };
 
-  port.on('message', (request: WorkerRequest) => {
-    let reply: WorkerReply;
+  const reply = (request: WorkerRequest): WorkerReply => {
     try {
-      reply = { kind: 'done', result: answer(request) };
+      return { kind: 'done', result: answer(request) };
     } catch (error) {
-      reply = { kind: 'failed', error: errorToWire(error) };
+      return { kind: 'failed', error: errorToWire(error) };
     }
-    port.postMessage(reply);
-    if (request.kind === 'close') port.close();
+  };
+  port.on('message', (requests: readonly WorkerRequest[]) => {
+    port.postMessage(requests.map(reply));
+    if (requests.some(({ kind }) => kind === 'close')) port.close();
   });
 }
 

@@ -6,7 +6,7 @@ import type { WireError } from './store-faults.ts';
 /** SQL with a value for each `?`. */
 export type Statement = { readonly sql: string; readonly parameters: readonly ColumnValue[] };
 
-/** What the main thread asks of a store Worker. Answered in order, one reply each. */
+/** What the main thread asks of a store Worker, several in one message. Answered in order, one reply each. */
 export type WorkerRequest =
   | { readonly kind: 'begin' | 'commit' | 'rollback' | 'close' }
   | { readonly kind: 'run'; readonly statement: Statement }

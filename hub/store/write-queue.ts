@@ -256,6 +256,8 @@ class Session implements TransactionSession {
   readonly #link: WorkerLink;
   readonly #startedMs = performance.now();
   #running = 0;
+  /** Of these, the ones that the work has to await itself. */
+  #owned = 0;
   #isDone = false;
   #broken: Fault | null = null;
   /** Settles when everything that was posted is done. */
@@ -287,7 +289,16 @@ class Session implements TransactionSession {
   }
 
   post(statement: Statement): void {
-    this.#post(this.run(statement));
+    this.#post(this.#run(statement));
+  }
+
+  async run(statement: Statement): Promise<StatementResult> {
+    this.#owned += 1;
+    try {
+      return await this.#run(statement);
+    } finally {
+      this.#owned -= 1;
+    }
   }
 
   #post(done: Promise<unknown>): void {
@@ -300,7 +311,7 @@ class Session implements TransactionSession {
     this.#posted = Promise.all([this.#posted, settled]);
   }
 
-  async run(statement: Statement): Promise<StatementResult> {
+  async #run(statement: Statement): Promise<StatementResult> {
     if (this.#broken !== null) throw this.#broken;
     assert(!this.#isDone, `the transaction ${this.name} is over: await each of its statements inside`);
     this.#running += 1;
@@ -333,9 +344,9 @@ class Session implements TransactionSession {
   async #finish<T>(work: () => Promise<T>): Promise<T> {
     try {
       const value = await work();
+      assert(this.#owned === 0, `the transaction ${this.name} returned before its statements: await them`);
       await this.#posted;
       if (this.#broken !== null) throw this.#broken;
-      assert(this.#running === 0, `the transaction ${this.name} returned before its statements: await them`);
       return value;
     } finally {
       this.#isDone = true;
