@@ -74,7 +74,18 @@ export interface ReaderRead {
 
 export interface ReaderFault {
   readonly readerKey: string;
-  readonly kind: 'parity' | 'truncated' | 'noise' | 'lostBits' | 'unknownLength';
+  readonly kind:
+    | 'parity'
+    | 'truncated'
+    | 'noise'
+    | 'lostBits'
+    | 'unknownLength'
+    /** A frame on a serial line whose check sum is wrong. */
+    | 'checksum'
+    /** A phone or another device that makes up a new number each time. */
+    | 'randomUid'
+    /** Well received, but no card has this number: all zeros, out of range, or only a part of it. */
+    | 'notACard';
   readonly bits: number;
 }
 

@@ -1,0 +1,29 @@
+/** So many cards that lie there at the same time are told apart; more than one is rare. */
+const maxCards = 8;
+
+export interface CardPresence {
+  /** Notes that the card is there. True when it just came: nothing was seen of it for longer than `awayMs`. */
+  arrives(card: string, nowMs: number): boolean;
+}
+
+/**
+ * Readers that repeat a card's number while it lies there: one read for each time that it is brought. Several cards are
+ * kept apart, so that two of them lying there do not take turns in arriving.
+ */
+export function cardPresence(awayMs: number): CardPresence {
+  /** In the order in which they were seen, the last one last. */
+  const seenAtMs = new Map<string, number>();
+  return {
+    arrives(card, nowMs) {
+      const before = seenAtMs.get(card);
+      seenAtMs.delete(card);
+      seenAtMs.set(card, nowMs);
+      if (seenAtMs.size > maxCards)
+        for (const oldest of seenAtMs.keys()) {
+          seenAtMs.delete(oldest);
+          break;
+        }
+      return before === undefined || nowMs - before > awayMs;
+    },
+  };
+}
