@@ -35,7 +35,8 @@ const watchMs = 2000;
 const maxWaitingBytes = 8192;
 
 const messages: Readonly<Record<SerialProblem, (port: string) => string>> = {
-  notThere: (port) => `${port} is not there: is the adapter plugged in? It is tried again by itself.`,
+  notThere: (port) =>
+    `${port} is not there, or has gone away: is the adapter plugged in? It is tried again by itself.`,
   noPermission: (port) =>
     `There is no permission to open ${port}: add the user of this service to the group dialout (sudo usermod -aG dialout USER) and start it again.`,
   busy: (port) =>

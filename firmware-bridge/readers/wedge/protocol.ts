@@ -96,7 +96,7 @@ const fault = (kind: ReaderFault['kind'], bytes: number): UartOutcome => ({
 
 export function wedgeParser(format: WedgeFormat): UartParser {
   let line = '';
-  /** Why the line under way will not be read; its length is still counted, up to the bound. */
+  /** Why the line under way will not be read; its length is still counted. */
   let spoiled: 'noise' | 'unknownLength' | null = null;
   let count = 0;
   let lastByteMs = 0;
@@ -125,7 +125,6 @@ export function wedgeParser(format: WedgeFormat): UartParser {
     if (byte === carriageReturn || byte === lineFeed) return end();
     if (byte === startOfText) return drop();
     if (byte === endOfText) return null;
-    if (count > maxLineBytes) return null;
     count += 1;
     if (count > maxLineBytes) {
       spoiled = 'unknownLength';
