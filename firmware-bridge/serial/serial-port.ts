@@ -49,94 +49,103 @@ const messages: Readonly<Record<SerialProblem, (port: string) => string>> = {
  * Keeps a serial port open for ever: opens it, and whenever it cannot be opened or has gone away tries again, after 1 s at
  * first and every 5 s at last. Main thread only, as `openSerialDevice`.
  */
-export function openSerialLine(setup: SerialLineSetup): OpenedSerialLine {
-  const { port, clock } = setup;
-  let stopped = false;
-  let device: SerialDevice | null = null;
-  let opening: Promise<void> = Promise.resolve();
-  let cancelTimer: () => void = () => undefined;
-  let attempts = 0;
-  let told: SerialProblem | null = null;
-  let dropped = 0;
+export const openSerialLine = (setup: SerialLineSetup): OpenedSerialLine => new KeptPort(setup);
 
-  const closed = (code: SerialProblem): void => {
-    device = null;
-    cancelTimer();
-    attempts += 1;
-    cancelTimer = clock.later(Math.min(attempts * retryStepMs, maxRetryMs), tryOpen);
-    if (told === code) return;
-    told = code;
-    setup.onClosed({ code, message: messages[code](port) });
-  };
+class KeptPort implements OpenedSerialLine {
+  readonly #setup: SerialLineSetup;
+  #stopped = false;
+  #device: SerialDevice | null = null;
+  #opening: Promise<void> = Promise.resolve();
+  #cancelTimer: () => void = () => undefined;
+  #attempts = 0;
+  /** What was reported last; null since the port was open. */
+  #told: SerialProblem | null = null;
+  #dropped = 0;
+
+  constructor(setup: SerialLineSetup) {
+    this.#setup = setup;
+    this.#tryOpen();
+  }
+
+  droppedBytes(): number {
+    return this.#dropped;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTimer();
+    const last = this.#device;
+    this.#device = null;
+    await last?.close();
+    await this.#opening;
+  }
+
+  #tryOpen(): void {
+    this.#opening = this.#open().catch((error: unknown) => {
+      if (!this.#stopped) this.#closed(error instanceof Fault ? problemOf(error) : 'broken');
+    });
+  }
+
+  async #open(): Promise<void> {
+    const { port, baudRate } = this.#setup;
+    let mine: SerialDevice | null = null;
+    let gone = false;
+    const isMine = (): boolean => mine !== null && this.#device === mine;
+    const opened = await openSerialDevice(port, baudRate, {
+      onBytes: (bytes) => {
+        if (isMine()) this.#setup.onBytes(bytes);
+      },
+      onGone: () => {
+        gone = true;
+        if (isMine()) this.#closed('notThere');
+      },
+    });
+    mine = opened;
+    if (this.#stopped) await opened.close();
+    else if (gone) this.#closed('notThere');
+    else this.#opened(opened);
+  }
+
+  #opened(device: SerialDevice): void {
+    this.#device = device;
+    this.#attempts = 0;
+    this.#told = null;
+    this.#watch(device);
+    const line = queuedLine(device, (bytes) => {
+      this.#dropped += bytes;
+    });
+    this.#setup.onOpen(line);
+  }
+
+  #closed(code: SerialProblem): void {
+    this.#device = null;
+    this.#cancelTimer();
+    this.#attempts += 1;
+    const delayMs = Math.min(this.#attempts * retryStepMs, maxRetryMs);
+    this.#cancelTimer = this.#setup.clock.later(delayMs, () => this.#tryOpen());
+    if (this.#told === code) return;
+    this.#told = code;
+    this.#setup.onClosed({ code, message: messages[code](this.#setup.port) });
+  }
 
   /**
    * A port that was hung up while nobody waited for its bytes reads as empty without end, and the package reads on for
    * ever: then the missing path is what tells.
    */
-  const watch = (opened: SerialDevice): void => {
-    cancelTimer = clock.later(watchMs, () => {
-      access(port).then(
-        () => device === opened && watch(opened),
+  #watch(device: SerialDevice): void {
+    this.#cancelTimer = this.#setup.clock.later(watchMs, () => {
+      access(this.#setup.port).then(
         () => {
-          if (device !== opened) return;
-          void opened.close();
-          closed('notThere');
+          if (this.#device === device) this.#watch(device);
+        },
+        () => {
+          if (this.#device !== device) return;
+          void device.close();
+          this.#closed('notThere');
         },
       );
     });
-  };
-
-  const open = async (): Promise<void> => {
-    let mine: SerialDevice | null = null;
-    let gone = false;
-    const isMine = (): boolean => mine !== null && device === mine;
-    const opened = await openSerialDevice(port, setup.baudRate, {
-      onBytes: (bytes) => {
-        if (isMine()) setup.onBytes(bytes);
-      },
-      onGone: () => {
-        gone = true;
-        if (isMine()) closed('notThere');
-      },
-    });
-    mine = opened;
-    if (stopped) {
-      await opened.close();
-      return;
-    }
-    if (gone) {
-      closed('notThere');
-      return;
-    }
-    device = opened;
-    attempts = 0;
-    told = null;
-    watch(opened);
-    setup.onOpen(
-      queuedLine(opened, (bytes) => {
-        dropped += bytes;
-      }),
-    );
-  };
-
-  const tryOpen = (): void => {
-    opening = open().catch((error: unknown) => {
-      if (!stopped) closed(error instanceof Fault ? problemOf(error) : 'broken');
-    });
-  };
-
-  tryOpen();
-  return {
-    droppedBytes: () => dropped,
-    async stop() {
-      stopped = true;
-      cancelTimer();
-      const last = device;
-      device = null;
-      await last?.close();
-      await opening;
-    },
-  };
+  }
 }
 
 const isProblem = (code: string): code is SerialProblem => Object.hasOwn(messages, code);
