@@ -82,7 +82,9 @@ class KeptPort implements OpenedSerialLine {
 
   #tryOpen(): void {
     this.#opening = this.#open().catch((error: unknown) => {
-      if (!this.#stopped) this.#closed(error instanceof Fault ? problemOf(error) : 'broken');
+      // Anything else is a bug, of whoever was called by `onOpen` too.
+      if (!(error instanceof Fault)) throw error;
+      if (!this.#stopped) this.#closed(problemOf(error));
     });
   }
 
