@@ -1,0 +1,25 @@
+/** Time that passes when told to; what is due at one moment happens in the order of asking. */
+export class VirtualClock {
+  #nowMs = 0;
+  #due: { atMs: number; action: () => void }[] = [];
+
+  readonly now = (): number => this.#nowMs;
+
+  readonly later = (delayMs: number, action: () => void): void => {
+    const atMs = this.#nowMs + Math.max(0, delayMs);
+    const index = this.#due.findIndex((one) => one.atMs > atMs);
+    this.#due.splice(index < 0 ? this.#due.length : index, 0, { atMs, action });
+  };
+
+  advance(ms: number): void {
+    const untilMs = this.#nowMs + ms;
+    for (;;) {
+      const next = this.#due[0];
+      if (next === undefined || next.atMs > untilMs) break;
+      this.#due.shift();
+      this.#nowMs = next.atMs;
+      next.action();
+    }
+    this.#nowMs = untilMs;
+  }
+}
