@@ -36,6 +36,9 @@ export const kindCodes: readonly AccessEventKind[] = [
   'readFault',
   'journalGap',
   'clockChanged',
+  'readerOffline',
+  'readerOnline',
+  'readerPaired',
 ];
 export const reasonCodes: readonly DenyReason[] = [
   'unknownCredential',

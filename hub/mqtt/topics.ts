@@ -5,8 +5,12 @@ import {
   cardReadSchema,
   checkResultSchema,
   denyReasonSchema,
+  pairingSecondsSchema,
   portalModeSchema,
   portalStateSchema,
+  readerChannelSchema,
+  readerKindSchema,
+  readerLinkSchema,
 } from '#hub/domains/access/schema.ts';
 import { findingSchema } from '#hub/kernel/finding.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
@@ -196,6 +200,27 @@ export const commandSchema = z.discriminatedUnion('kind', [
     read: cardReadSchema,
     expiresAtMs: utcMs,
   }),
+  /** The reader may be given a key of its own: one that is on the key that everybody knows gets a new one. */
+  z.strictObject({
+    kind: z.literal('pairReader'),
+    commandId: z.string().max(64),
+    readerKey: keySchema,
+    seconds: pairingSecondsSchema,
+    expiresAtMs: utcMs,
+  }),
+  z.strictObject({
+    kind: z.literal('cancelPairing'),
+    commandId: z.string().max(64),
+    readerKey: keySchema,
+    expiresAtMs: utcMs,
+  }),
+  /** Lamp and buzzer of the reader, as after a grant; the door stays as it is. */
+  z.strictObject({
+    kind: z.literal('testReader'),
+    commandId: z.string().max(64),
+    readerKey: keySchema,
+    expiresAtMs: utcMs,
+  }),
   /** After a restore: these credentials may open again. */
   z.strictObject({
     kind: z.literal('approve'),
@@ -215,6 +240,8 @@ export const commandRefusals = [
   'forgotten',
   'notSimulated',
   'journalFault',
+  'notPairable',
+  'readerOffline',
 ] as const;
 /** `done` means verified: the output was driven, the reading was seen, the approval is on the disk. */
 export const replySchema = z.strictObject({
@@ -226,6 +253,38 @@ export const replySchema = z.strictObject({
     z.strictObject({ kind: z.literal('refused'), code: z.enum(commandRefusals) }),
   ]),
 });
+
+const count = z.number().int().min(0);
+
+/** A reader as it is now. Counters since the start of the bridge. */
+export const readerStateSchema = z.strictObject({
+  key: keySchema,
+  kind: readerKindSchema,
+  link: readerLinkSchema,
+  /** Why it is not online and what to do, for people; null when it is. */
+  problem: z.string().max(500).nullable(),
+  /** Null: this kind of reader has no secure channel. */
+  channel: readerChannelSchema.nullable(),
+  /** Until when it may be given a key of its own; null when it may not. */
+  pairingUntilMs: utcMs.nullable(),
+  /** Levels that the reader itself reports; null where it does not. */
+  tamper: z.boolean().nullable(),
+  powerFault: z.boolean().nullable(),
+  /** Maker, model, firmware and serial number, as far as it says so. */
+  identity: z.string().max(200).nullable(),
+  lastReadMs: utcMs.nullable(),
+  /** Bits of the last card. */
+  lastBits: z.number().int().min(1).max(512).nullable(),
+  /** When keys were pressed last; null where there are none. */
+  lastKeysMs: utcMs.nullable(),
+  goodFrames: count,
+  faultyFrames: count,
+  /** Of these, the ones whose check did not fit: parity, check sum. */
+  parityFaults: count,
+  lostBits: count,
+  timeouts: count,
+});
+export type ReaderState = z.infer<typeof readerStateSchema>;
 
 /** What is now; sent whole at every change (at most 10/s) and every 10 s. */
 export const bridgeStateSchema = z.strictObject({
@@ -253,17 +312,7 @@ export const bridgeStateSchema = z.strictObject({
       }),
     )
     .max(64),
-  readers: z
-    .array(
-      z.strictObject({
-        key: keySchema,
-        lastReadMs: utcMs.nullable(),
-        goodFrames: z.number().int(),
-        faultyFrames: z.number().int(),
-        lostBits: z.number().int(),
-      }),
-    )
-    .max(128),
+  readers: z.array(readerStateSchema).max(128),
   findings: z.array(findingSchema).max(50),
 });
 export type BridgeState = z.infer<typeof bridgeStateSchema>;

@@ -43,6 +43,9 @@ const sentenceByKind: Readonly<Record<AccessEventKind, string>> = {
   readFault: 'A card could not be read cleanly.',
   journalGap: 'Events could not be written down for a while.',
   clockChanged: "The door controller's clock changed.",
+  readerOffline: 'A reader cannot be reached: cards at it open nothing.',
+  readerOnline: 'A reader can be reached again.',
+  readerPaired: 'A reader has a key of its own now.',
 };
 const nextStepByKind: Partial<Record<AccessEventKind, string>> = {
   forcedOpen: 'Look who is there, and whether the lock and the door contact are sound.',
@@ -50,6 +53,7 @@ const nextStepByKind: Partial<Record<AccessEventKind, string>> = {
   tamper: 'Look at the reader and its wiring.',
   readFault: "Have the card presented again; when it stays, check the reader's D0, D1 and ground.",
   journalGap: "Free space on the bridge's disk.",
+  readerOffline: 'Settings, Readers says why and what to do.',
 };
 
 /** What a person reads about an event: the reason's words for a refusal, else what happened. */

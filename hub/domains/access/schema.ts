@@ -212,9 +212,26 @@ export const accessEventKinds = [
   'readFault',
   'journalGap',
   'clockChanged',
+  'readerOffline',
+  'readerOnline',
+  'readerPaired',
 ] as const;
 export const accessEventKindSchema = z.enum(accessEventKinds);
 export type AccessEventKind = z.infer<typeof accessEventKindSchema>;
 
 export const checkResultSchema = z.strictObject({ check: accessCheckSchema, passed: z.boolean() });
 export type CheckResult = z.infer<typeof checkResultSchema>;
+
+/** Kinds of readers; each is a folder in the bridge. */
+export const readerKinds = ['wiegand', 'osdp', 'rdm6300', 'pn532', 'wedge'] as const;
+export const readerKindSchema = z.enum(readerKinds);
+export type ReaderKind = z.infer<typeof readerKindSchema>;
+
+/** Whether a reader can be reached. One that only speaks when a card comes is online while its line is open. */
+export const readerLinkSchema = z.enum(['offline', 'connecting', 'online']);
+
+/** How a reader on a bus speaks: in the open, with the key that everybody knows, or with its own. */
+export const readerChannelSchema = z.enum(['none', 'installKey', 'ownKey']);
+
+/** How long a reader may be given a key of its own, seconds. */
+export const pairingSecondsSchema = z.number().int().min(10).max(900);
