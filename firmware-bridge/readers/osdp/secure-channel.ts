@@ -1,0 +1,144 @@
+import { createCipheriv, createDecipheriv, timingSafeEqual } from 'node:crypto';
+import { encodeFrame, type Frame, type FrameParts, macBytes } from './frame.ts';
+
+/** The secure channel of OSDP 2.2, annex D: AES-128, a MAC chain over both directions, encrypted data. */
+
+export const keyBytes = 16;
+const blockBytes = 16;
+
+/** SCBK-D, with which readers come from the factory. Everybody knows it. */
+export const installKey: Uint8Array = Uint8Array.from({ length: keyBytes }, (_, index) => 0x30 + index);
+
+export const securityTypes = {
+  challenge: 0x11,
+  challengeReply: 0x12,
+  crypt: 0x13,
+  cryptReply: 0x14,
+  commandMac: 0x15,
+  replyMac: 0x16,
+  commandData: 0x17,
+  replyData: 0x18,
+} as const;
+
+export interface SessionKeys {
+  readonly enc: Uint8Array;
+  readonly mac1: Uint8Array;
+  readonly mac2: Uint8Array;
+}
+
+function encryptBlock(key: Uint8Array, block: Uint8Array): Uint8Array {
+  const cipher = createCipheriv('aes-128-ecb', key, null).setAutoPadding(false);
+  return Buffer.concat([cipher.update(block), cipher.final()]);
+}
+
+function encryptChain(key: Uint8Array, iv: Uint8Array, blocks: Uint8Array): Uint8Array {
+  const cipher = createCipheriv('aes-128-cbc', key, iv).setAutoPadding(false);
+  return Buffer.concat([cipher.update(blocks), cipher.final()]);
+}
+
+const joined = (...parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
+
+export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && timingSafeEqual(a, b);
+
+/** `key` has 16 bytes, `panelRandom` (RND.A) 8, of which 6 go into the keys. */
+export function deriveSessionKeys(key: Uint8Array, panelRandom: Uint8Array): SessionKeys {
+  const derive = (first: number, second: number): Uint8Array => {
+    const block = new Uint8Array(blockBytes);
+    block.set([first, second]);
+    block.set(panelRandom.subarray(0, 6), 2);
+    return encryptBlock(key, block);
+  };
+  return { enc: derive(0x01, 0x82), mac1: derive(0x01, 0x01), mac2: derive(0x01, 0x02) };
+}
+
+/** With which the peripheral proves that it has the key. */
+export const peripheralCryptogram = (keys: SessionKeys, a: Uint8Array, b: Uint8Array): Uint8Array =>
+  encryptBlock(keys.enc, joined(a, b));
+
+/** With which we prove it. */
+export const panelCryptogram = (keys: SessionKeys, a: Uint8Array, b: Uint8Array): Uint8Array =>
+  encryptBlock(keys.enc, joined(b, a));
+
+/** RMAC_I: the MAC before the first one. */
+export const initialReplyMac = (keys: SessionKeys, cryptogram: Uint8Array): Uint8Array =>
+  encryptBlock(keys.mac2, encryptBlock(keys.mac1, cryptogram));
+
+/** `80 00 ..` up to the next whole block. */
+function padded(bytes: Uint8Array): Uint8Array {
+  const result = new Uint8Array((Math.floor(bytes.length / blockBytes) + 1) * blockBytes);
+  result.set(bytes);
+  result[bytes.length] = 0x80;
+  return result;
+}
+
+/** All 16 bytes of the MAC: the last block under MAC2, those before it under MAC1. Padded only if unaligned. */
+export function macOf(keys: SessionKeys, iv: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const blocks = bytes.length % blockBytes === 0 && bytes.length > 0 ? bytes : padded(bytes);
+  const last = blocks.subarray(blocks.length - blockBytes);
+  const before = blocks.subarray(0, blocks.length - blockBytes);
+  const chained = before.length === 0 ? iv : encryptChain(keys.mac1, iv, before).subarray(-blockBytes);
+  return encryptChain(keys.mac2, chained, last);
+}
+
+const inverse = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => byte ^ 0xff);
+
+/** Data is always padded; the IV is the inverse of the other side's last MAC. */
+export const encryptData = (keys: SessionKeys, otherMac: Uint8Array, data: Uint8Array): Uint8Array =>
+  encryptChain(keys.enc, inverse(otherMac), padded(data));
+
+/** The data without its padding; null when it is not whole blocks or the padding is not there. */
+export function decryptData(keys: SessionKeys, otherMac: Uint8Array, data: Uint8Array): Uint8Array | null {
+  if (data.length === 0 || data.length % blockBytes !== 0) return null;
+  const decipher = createDecipheriv('aes-128-cbc', keys.enc, inverse(otherMac)).setAutoPadding(false);
+  const plain = Buffer.concat([decipher.update(data), decipher.final()]);
+  let end = plain.length - 1;
+  while (end > plain.length - blockBytes && plain[end] === 0) end -= 1;
+  return plain[end] === 0x80 ? new Uint8Array(plain.subarray(0, end)) : null;
+}
+
+export interface SecureSession {
+  /** The bytes of a command. The same command again is a new one; a retry is the bytes of the first. */
+  wrap(parts: FrameParts): Uint8Array;
+  /** The data of a reply to the last wrapped command; null when it is not one. A reply is opened once. */
+  unwrap(frame: Frame): Uint8Array | null;
+}
+
+/** A session after RMAC_I. The chain moves on only with a reply that is right. */
+export function secureSession(keys: SessionKeys, replyMac: Uint8Array): SecureSession {
+  let lastReplyMac = replyMac;
+  let commandMac: Uint8Array | null = null;
+
+  return {
+    wrap(parts) {
+      const hasData = parts.data.length > 0;
+      const secured: FrameParts = {
+        ...parts,
+        security: {
+          type: hasData ? securityTypes.commandData : securityTypes.commandMac,
+          data: new Uint8Array(),
+        },
+        data: hasData ? encryptData(keys, lastReplyMac, parts.data) : parts.data,
+      };
+      return encodeFrame(secured, (covered) => {
+        commandMac = macOf(keys, lastReplyMac, covered);
+        return commandMac;
+      });
+    },
+    unwrap(frame) {
+      if (commandMac === null || frame.mac === null) return null;
+      const type = frame.security?.type;
+      if (type !== securityTypes.replyMac && type !== securityTypes.replyData) return null;
+      const mac = macOf(keys, commandMac, frame.covered);
+      if (!sameBytes(mac.subarray(0, macBytes), frame.mac)) return null;
+      const isEncrypted = type === securityTypes.replyData;
+      // Block 16 is for replies without data (the spec page, "Session SCBs"): nothing is said in the open.
+      if (!isEncrypted && frame.data.length > 0) return null;
+      const data = isEncrypted ? decryptData(keys, commandMac, frame.data) : frame.data;
+      if (data === null) return null;
+      lastReplyMac = mac;
+      commandMac = null;
+      return data;
+    },
+  };
+}
