@@ -192,15 +192,15 @@ export function frameDecoder(crc: boolean): FrameDecoder {
     const isRight = checkHolds(bytes, crc);
     const frame = isRight ? readFrame(bytes) : null;
     reportStray(outcomes);
-    if (frame === null)
-      outcomes.push({ kind: 'fault', fault: isRight ? 'length' : 'crc', bytes: length });
+    if (frame === null) outcomes.push({ kind: 'fault', fault: isRight ? 'length' : 'crc', bytes: length });
     else outcomes.push({ kind: 'frame', frame });
     drop(isRight ? length : 1);
     return true;
   };
 
+  /** Takes whole frames off the start of `held`; more than its bytes there cannot be. */
   const scan = (outcomes: DecoderOutcome[]): void => {
-    while (count > 0 && step(outcomes)) continue;
+    for (let steps = count; steps > 0 && step(outcomes); steps -= 1) if (count === 0) return;
   };
 
   return {
@@ -219,7 +219,7 @@ export function frameDecoder(crc: boolean): FrameDecoder {
     },
     flush() {
       const outcomes: DecoderOutcome[] = [];
-      while (count > 0) {
+      for (let left = count; left > 0; left = count) {
         stray += 1;
         drop(1);
         scan(outcomes);

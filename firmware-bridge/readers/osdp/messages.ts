@@ -231,7 +231,8 @@ export const replyIds = {
   busy: 0x79,
 } as const;
 
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+const hex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 const levels = (data: Uint8Array): boolean[] => Array.from(data, (byte) => byte !== 0);
 
 function identityText(data: Uint8Array): string {
@@ -298,7 +299,9 @@ function knownReply(id: number, data: Uint8Array): Reply | null {
     case replyIds.capabilities:
       return data.length % 3 === 0 ? { kind: 'capabilities', capabilities: capabilitiesOf(data) } : null;
     case replyIds.localStatus:
-      return data.length === 2 ? { kind: 'localStatus', tamper: first !== 0, powerFault: second !== 0 } : null;
+      return data.length === 2
+        ? { kind: 'localStatus', tamper: first !== 0, powerFault: second !== 0 }
+        : null;
     case replyIds.inputStatus:
       return { kind: 'inputStatus', active: levels(data) };
     case replyIds.outputStatus:

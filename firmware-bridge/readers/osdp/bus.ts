@@ -1,0 +1,363 @@
+import type { BuzzerPattern, LedPattern } from '#bridge/portal.ts';
+import type {
+  SerialClock,
+  SerialDriver,
+  SerialHooks,
+  SerialLine,
+  SerialReaderState,
+} from '#bridge/serial/line.ts';
+import { unreachable } from '#hub/kernel/result.ts';
+import { type DecoderOutcome, type FrameDecoder, frameDecoder, mark, maxFrameBytes } from './frame.ts';
+import { Peripheral, type PeripheralEvent } from './peripheral.ts';
+import { nextTurn } from './turns.ts';
+
+/** A peripheral begins to answer within 200 ms (OSDP 2.2, 5.7). */
+const replyMs = 200;
+/** USB adapters hand bytes over in lumps, mostly 16 ms apart. */
+const lumpMs = 20;
+/** The answers of a handshake and cards are shorter; for longer ones the wait is extended as they come. */
+const usualReplyBytes = 64;
+/** A line that never rests must not stop the bus: after so long we talk into it. */
+const mostDrainMs = 1000;
+const bitsPerByte = 10;
+
+export interface OsdpReaderOptions {
+  readonly readerKey: string;
+  /** 0 to 126, each once on a bus. */
+  readonly address: number;
+  readonly secureChannel: 'required' | 'off';
+  /** 16 bytes; null = not paired yet. */
+  readonly key: Uint8Array | null;
+  /** What `onKeyPending` gave, when `onKeySet` did not follow before the last stop. */
+  readonly pendingKey?: Uint8Array | null;
+  readonly ledNumber?: number;
+}
+
+export interface OsdpHooks extends SerialHooks {
+  /** 16 random bytes. */
+  newKey(readerKey: string): Uint8Array;
+  /**
+   * The reader is about to get this key: store it beside the old one, then call `stored` (at once or later). KEYSET is
+   * not sent before. Asked again in the next session until it is stored.
+   */
+  onKeyPending(readerKey: string, key: Uint8Array, stored: () => void): void;
+  /** The reader proved in a handshake that it has this key: it replaces the old one. */
+  onKeySet(readerKey: string, key: Uint8Array): void;
+  /** The reader answers at another address or speed, as `comset` asked. */
+  onCommunication(readerKey: string, address: number, baudRate: number): void;
+}
+
+export interface OsdpBusOptions {
+  readonly readers: readonly OsdpReaderOptions[];
+  readonly baudRate: number;
+  /** False: the one-byte checksum. Default true. */
+  readonly crc?: boolean;
+  /** One reader is polled at most so often. Default 50. */
+  readonly pollMs?: number;
+  readonly clock: SerialClock;
+  readonly hooks: OsdpHooks;
+  /** For RND.A: bytes that nobody can foresee. */
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/**
+ * The one owner of an RS-485 bus: asks one peripheral at a time and listens to nobody else meanwhile. What comes outside
+ * a wait for a reply, from another address or with another sequence number is never an answer.
+ */
+export class OsdpBus implements SerialDriver {
+  readonly #peripherals: readonly Peripheral[];
+  readonly #hooks: OsdpHooks;
+  readonly #clock: SerialClock;
+  readonly #decoder: FrameDecoder;
+  readonly #reported = new Map<string, string>();
+  #line: SerialLine | null = null;
+  #baudRate: number;
+  /** Whose reply is awaited. */
+  #asked: Peripheral | null = null;
+  #replyByMs = 0;
+  #replyAtLatestMs = 0;
+  #lastServed: Peripheral | null = null;
+  readonly #servedSinceProbe = new Set<Peripheral>();
+  /** Nothing is sent before. */
+  #quietFromMs = 0;
+  /** Since when bytes come that nobody asked for; null = none since the last command. */
+  #strayFromMs: number | null = null;
+  #cancel: (() => void) | null = null;
+
+  constructor(options: OsdpBusOptions) {
+    const { hooks, baudRate, random, crc = true, pollMs = 50 } = options;
+    this.#hooks = hooks;
+    this.#clock = options.clock;
+    this.#baudRate = baudRate;
+    this.#decoder = frameDecoder(crc);
+    this.#peripherals = options.readers.map(({ pendingKey = null, ledNumber = 0, ...reader }) => {
+      const { readerKey } = reader;
+      return new Peripheral(
+        { ...reader, pendingKey, ledNumber, baudRate, crc, pollMs },
+        {
+          random,
+          newKey: () => hooks.newKey(readerKey),
+          emit: (event) => {
+            this.#deliver(readerKey, event);
+          },
+        },
+      );
+    });
+    for (const peripheral of this.#peripherals)
+      this.#reported.set(peripheral.readerKey, stateKey(peripheral.report()));
+  }
+
+  onOpen(line: SerialLine): void {
+    const now = this.#clock.now();
+    this.#line = line;
+    this.#asked = null;
+    this.#quietFromMs = now;
+    this.#strayFromMs = null;
+    line.setBaudRate(this.#baudRate);
+    for (const peripheral of this.#peripherals) {
+      peripheral.begin(now);
+      this.#announce(peripheral);
+    }
+    this.#pump();
+  }
+
+  onClosed(): void {
+    this.stop();
+    this.#line = null;
+    this.#asked = null;
+    for (const peripheral of this.#peripherals) {
+      peripheral.close();
+      this.#announce(peripheral);
+    }
+  }
+
+  report(): readonly SerialReaderState[] {
+    return this.#peripherals.map((peripheral) => peripheral.report());
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+
+  onBytes(bytes: Uint8Array): void {
+    const now = this.#clock.now();
+    const asked = this.#asked;
+    if (asked === null) this.#drain(now);
+    else if (!this.#takeOutcomes(asked, this.#decoder.push(bytes), now)) this.#extendWait(asked, now);
+  }
+
+  /** For so long a reader on the install key may be given a key of its own. False: no such reader. */
+  beginInstall(readerKey: string, forMs: number): boolean {
+    return this.#with(readerKey, (peripheral, now) => {
+      peripheral.beginInstall(now + forMs, now);
+      return true;
+    });
+  }
+
+  cancelInstall(readerKey: string): boolean {
+    return this.#with(readerKey, (peripheral, now) => {
+      peripheral.cancelInstall(now);
+      return true;
+    });
+  }
+
+  /** The key that the reader is known to have; null forgets it. */
+  setKey(readerKey: string, key: Uint8Array | null): boolean {
+    return this.#with(readerKey, (peripheral, now) => {
+      if (peripheral.keys.set(key)) peripheral.begin(now);
+      return true;
+    });
+  }
+
+  /** Gives a reader that has a key of its own another one, as soon as it is online. */
+  changeKey(readerKey: string): boolean {
+    return this.#with(readerKey, (peripheral) => {
+      peripheral.keys.requestChange();
+      return true;
+    });
+  }
+
+  signal(
+    readerKey: string,
+    signal: { readonly led: LedPattern } | { readonly buzzer: BuzzerPattern },
+  ): boolean {
+    return this.#with(readerKey, (peripheral, now) => {
+      if ('led' in signal) peripheral.signalLed(signal.led);
+      else peripheral.signalBuzzer(signal.buzzer, now);
+      return true;
+    });
+  }
+
+  /** `code` 1 off, 2 on, 5 on for `timer` x 100 ms. False while the reader is not online: it is not kept for later. */
+  output(readerKey: string, output: number, code: number, timer: number): boolean {
+    return this.#with(readerKey, (peripheral) => peripheral.output(output, code, timer));
+  }
+
+  /** False while the reader is not online, or when another reader has the address. `onCommunication` says when it is done. */
+  comset(readerKey: string, address: number, baudRate: number): boolean {
+    const isTaken = this.#peripherals.some(
+      (other) => other.readerKey !== readerKey && other.address === address,
+    );
+    return !isTaken && this.#with(readerKey, (peripheral) => peripheral.move(address, baudRate));
+  }
+
+  /** Levels that the reader reports of its own inputs and outputs; null: no such reader. */
+  lines(readerKey: string): ReturnType<Peripheral['lines']> | null {
+    return this.#peripherals.find((each) => each.readerKey === readerKey)?.lines() ?? null;
+  }
+
+  #with(readerKey: string, run: (peripheral: Peripheral, nowMs: number) => boolean): boolean {
+    const peripheral = this.#peripherals.find((each) => each.readerKey === readerKey);
+    if (peripheral === undefined) return false;
+    const result = run(peripheral, this.#clock.now());
+    this.#announce(peripheral);
+    this.#pump();
+    return result;
+  }
+
+  #wireMs(bytes: number): number {
+    return (bytes * bitsPerByte * 1000) / this.#baudRate;
+  }
+
+  /** Two characters of silence let the other drivers leave the bus (OSDP 2.2, 5.6); timers are no finer than 1 ms. */
+  #gapMs(): number {
+    return Math.max(1, this.#wireMs(2));
+  }
+
+  #drain(now: number): void {
+    this.#strayFromMs ??= now;
+    const until = Math.min(now + lumpMs, this.#strayFromMs + mostDrainMs);
+    this.#quietFromMs = Math.max(this.#quietFromMs, until);
+  }
+
+  /** True when the wait for a reply is over. */
+  #takeOutcomes(asked: Peripheral, outcomes: readonly DecoderOutcome[], now: number): boolean {
+    for (const [index, outcome] of outcomes.entries()) {
+      if (outcome.kind === 'fault') asked.noteNoise(outcome.bytes, outcome.fault !== 'noise');
+      else if (asked.receive(outcome.frame, now)) {
+        const isAll = index === outcomes.length - 1 && this.#decoder.pending() === null;
+        this.#endWait(asked, now + (isAll ? this.#gapMs() : lumpMs));
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #extendWait(asked: Peripheral, now: number): void {
+    const pending = this.#decoder.pending();
+    if (pending === null || !pending.isReply || pending.address !== asked.address) return;
+    const until = now + this.#wireMs(pending.missing) + lumpMs;
+    this.#replyByMs = Math.min(this.#replyAtLatestMs, Math.max(this.#replyByMs, until));
+  }
+
+  #endWait(asked: Peripheral, quietFromMs: number): void {
+    this.#asked = null;
+    this.#decoder.reset();
+    this.#quietFromMs = quietFromMs;
+    this.#announce(asked);
+    this.#pump();
+  }
+
+  #onDeadline(asked: Peripheral, now: number): void {
+    // A right answer may hide behind what looked like the start of a long frame.
+    if (this.#takeOutcomes(asked, this.#decoder.flush(), now)) return;
+    if (asked.isWaiting) asked.timeout(now);
+    this.#endWait(asked, now + lumpMs);
+  }
+
+  #arm(atMs: number): void {
+    this.#cancel?.();
+    const delay = Math.max(1, Math.ceil(atMs - this.#clock.now()));
+    this.#cancel = this.#clock.later(delay, () => {
+      this.#cancel = null;
+      this.#pump();
+    });
+  }
+
+  /** Does what is due now and sets the timer for the next. Called after everything that happens. */
+  #pump(): void {
+    const line = this.#line;
+    if (line === null) return;
+    const now = this.#clock.now();
+    if (this.#asked !== null) {
+      if (now >= this.#replyByMs) this.#onDeadline(this.#asked, now);
+      else this.#arm(this.#replyByMs);
+      return;
+    }
+    if (now < this.#quietFromMs) {
+      this.#arm(this.#quietFromMs);
+      return;
+    }
+    const turn = nextTurn(this.#peripherals, this.#lastServed, this.#servedSinceProbe, now);
+    if (turn === null) return;
+    if (turn.dueAtMs > now) this.#arm(turn.dueAtMs);
+    else this.#serve(line, turn.peripheral, now);
+  }
+
+  #serve(line: SerialLine, peripheral: Peripheral, now: number): void {
+    if (peripheral.isSilent) this.#servedSinceProbe.clear();
+    else this.#servedSinceProbe.add(peripheral);
+    this.#lastServed = peripheral;
+    const bytes = peripheral.send(now);
+    this.#announce(peripheral);
+    if (bytes === null) {
+      // It has just given up: whoever is next.
+      this.#arm(now);
+      return;
+    }
+    if (peripheral.baudRate !== this.#baudRate) {
+      this.#baudRate = peripheral.baudRate;
+      line.setBaudRate(this.#baudRate);
+    }
+    this.#asked = peripheral;
+    this.#strayFromMs = null;
+    this.#decoder.reset();
+    const sentMs = this.#wireMs(bytes.length + 1);
+    this.#replyByMs = now + sentMs + replyMs + this.#wireMs(usualReplyBytes);
+    this.#replyAtLatestMs = now + sentMs + replyMs + this.#wireMs(maxFrameBytes);
+    line.write(Uint8Array.of(mark, ...bytes));
+    this.#arm(this.#replyByMs);
+  }
+
+  #announce(peripheral: Peripheral): void {
+    const key = stateKey(peripheral.report());
+    if (this.#reported.get(peripheral.readerKey) === key) return;
+    this.#reported.set(peripheral.readerKey, key);
+    this.#hooks.onChange(peripheral.readerKey);
+  }
+
+  #deliver(readerKey: string, event: PeripheralEvent): void {
+    switch (event.kind) {
+      case 'read':
+        this.#hooks.onRead({ readerKey, read: event.read });
+        return;
+      case 'keys':
+        this.#hooks.onKeys({ readerKey, keys: event.keys });
+        return;
+      case 'fault':
+        this.#hooks.onFault({ readerKey, kind: event.fault, bits: event.bits });
+        return;
+      case 'keyPending':
+        this.#hooks.onKeyPending(readerKey, event.key, () => {
+          this.#with(readerKey, (peripheral) => {
+            peripheral.keys.stored(event.key);
+            return true;
+          });
+        });
+        return;
+      case 'keySet':
+        this.#hooks.onKeySet(readerKey, event.key);
+        return;
+      case 'communication':
+        this.#hooks.onCommunication(readerKey, event.address, event.baudRate);
+        return;
+      default:
+        unreachable(event);
+    }
+  }
+}
+
+/** What is worth an `onChange`: everything but the counters. */
+const stateKey = (state: SerialReaderState): string =>
+  [state.link, state.channel, state.tamper, state.powerFault, state.identity, state.problem].join('|');

@@ -1,0 +1,528 @@
+import type { BuzzerPattern, LedPattern } from '#bridge/portal.ts';
+import type { ReaderFault } from '#bridge/ports.ts';
+import type { SerialReaderState } from '#bridge/serial/line.ts';
+import type { CardRead } from '#hub/domains/access/schema.ts';
+import { unreachable } from '#hub/kernel/result.ts';
+import { readCard } from './card-data.ts';
+import { Exchange } from './exchange.ts';
+import type { Frame } from './frame.ts';
+import { Handshake } from './handshake.ts';
+import { type Command, nakCodes, type Reply } from './messages.ts';
+import { Outbox } from './outbox.ts';
+import { Patience } from './patience.ts';
+import type { OsdpProblem } from './problems.ts';
+import { type KeyCandidate, ReaderKeys } from './reader-keys.ts';
+import { ReaderStatus } from './reader-status.ts';
+import { Whereabouts } from './whereabouts.ts';
+
+/** Peripheral and panel forget the session after so long without a good message (OSDP 2.2, 5.8). */
+const offlineAfterMs = 8000;
+export interface PeripheralOptions {
+  readonly readerKey: string;
+  readonly address: number;
+  readonly baudRate: number;
+  readonly crc: boolean;
+  readonly secureChannel: 'required' | 'off';
+  readonly key: Uint8Array | null;
+  /** A key that may have reached the reader: `onKeyPending` without `onKeySet`. */
+  readonly pendingKey: Uint8Array | null;
+  readonly ledNumber: number;
+  readonly pollMs: number;
+}
+
+export type PeripheralEvent =
+  | { readonly kind: 'read'; readonly read: CardRead }
+  | { readonly kind: 'keys'; readonly keys: string }
+  | { readonly kind: 'fault'; readonly fault: ReaderFault['kind']; readonly bits: number }
+  | { readonly kind: 'keyPending'; readonly key: Uint8Array }
+  | { readonly kind: 'keySet'; readonly key: Uint8Array }
+  | { readonly kind: 'communication'; readonly address: number; readonly baudRate: number };
+
+export interface PeripheralDeps {
+  readonly random: (bytes: number) => Uint8Array;
+  readonly newKey: () => Uint8Array;
+  readonly emit: (event: PeripheralEvent) => void;
+}
+
+/** `waiting`: nothing is under way until `probeAtMs`. `pairing`: in a session on the install key, for KEYSET only. */
+type Phase = 'waiting' | 'identity' | 'capabilities' | 'challenge' | 'crypt' | 'pairing' | 'online';
+
+/**
+ * One peripheral as the panel sees it. Pure but for its own state: given the reply or the time-out of the last command it
+ * says what to send next; time comes as an argument.
+ *
+ * Invariant: with `secureChannel: required` the phase is `online` only after a handshake under a key of the reader's own,
+ * and what is not sealed by that session is never a card, a key or a status.
+ */
+export class Peripheral {
+  readonly readerKey: string;
+  readonly keys: ReaderKeys;
+  readonly #options: PeripheralOptions;
+  readonly #deps: PeripheralDeps;
+  readonly #exchange: Exchange;
+  readonly #handshake: Handshake;
+  readonly #outbox: Outbox;
+  readonly #patience = new Patience();
+  readonly #place: Whereabouts;
+  #phase: Phase = 'waiting';
+  #problem: OsdpProblem | null = 'lineClosed';
+  /** It answered the last time that it was asked. */
+  #answers = false;
+  /** Under which key the session is; null without one. */
+  #source: KeyCandidate['source'] | null = null;
+  #lastGoodMs = 0;
+  #pollAtMs = 0;
+  #wasPoll = false;
+  /** The caller was asked in this session to store the new key. */
+  #hasAskedToStore = false;
+  readonly #status = new ReaderStatus();
+  #identity: string | null = null;
+  #goodFrames = 0;
+  #faultyFrames = 0;
+  #timeouts = 0;
+
+  constructor(options: PeripheralOptions, deps: PeripheralDeps) {
+    this.readerKey = options.readerKey;
+    this.#options = options;
+    this.#deps = deps;
+    this.#place = new Whereabouts({ address: options.address, baudRate: options.baudRate });
+    this.#exchange = new Exchange(options.address, options.crc);
+    this.keys = new ReaderKeys(options.key, options.pendingKey);
+    this.#handshake = new Handshake(this.keys, deps.random);
+    this.#outbox = new Outbox(options.ledNumber);
+  }
+
+  get address(): number {
+    return this.#place.at.address;
+  }
+  get baudRate(): number {
+    return this.#place.at.baudRate;
+  }
+  /** Asking it will most likely cost a whole time-out. */
+  get isSilent(): boolean {
+    return !this.#answers || this.#patience.isTried;
+  }
+  get isWaiting(): boolean {
+    return this.#exchange.inFlight() !== null;
+  }
+  get isOnline(): boolean {
+    return this.#phase === 'online';
+  }
+
+  /** Levels of its inputs and outputs, as far as its capabilities say that there are any. */
+  lines(): { readonly inputs: readonly boolean[]; readonly outputs: readonly boolean[] } {
+    return { inputs: this.#status.inputs, outputs: this.#status.outputs };
+  }
+
+  report(): SerialReaderState {
+    const inSession = this.#source === 'install' ? 'installKey' : 'ownKey';
+    return {
+      readerKey: this.readerKey,
+      link: this.isOnline ? 'online' : this.#answers ? 'connecting' : 'offline',
+      channel: this.#source === null ? 'none' : inSession,
+      tamper: this.#status.tamper,
+      powerFault: this.#status.powerFault,
+      identity: this.#identity,
+      goodFrames: this.#goodFrames,
+      faultyFrames: this.#faultyFrames,
+      timeouts: this.#timeouts,
+      problem: this.isOnline ? null : this.#problem,
+    };
+  }
+
+  /** From scratch, at once: the line is open, or a key has come. */
+  begin(nowMs: number): void {
+    this.#patience.forgive(nowMs);
+    this.#handshake.firstKey();
+    this.#end();
+    if (this.#problem === 'lineClosed') this.#problem = 'noAnswer';
+  }
+
+  /** The line is gone. */
+  close(): void {
+    this.#end();
+    this.#answers = false;
+    this.#problem = 'lineClosed';
+  }
+
+  /** Pairing was started. A reader that is online needs none. */
+  beginInstall(untilMs: number, nowMs: number): void {
+    this.keys.openInstall(untilMs);
+    if (!this.isOnline) this.begin(nowMs);
+  }
+  cancelInstall(nowMs: number): void {
+    this.keys.closeInstall();
+    if (this.#source === 'install') this.begin(nowMs);
+  }
+
+  signalLed(pattern: LedPattern): void {
+    this.#outbox.led(pattern, this.isOnline);
+  }
+  signalBuzzer(pattern: BuzzerPattern, nowMs: number): void {
+    this.#outbox.buzzer(pattern, this.isOnline, nowMs);
+  }
+  /** False while it is not online: an output is switched now or not at all. */
+  output(output: number, code: number, timer: number): boolean {
+    return this.isOnline && this.#outbox.output({ kind: 'output', output, code, timer });
+  }
+  /** False while it is not online. */
+  move(address: number, baudRate: number): boolean {
+    if (!this.isOnline) return false;
+    this.#place.want({ address, baudRate });
+    return true;
+  }
+
+  /** When it wants the line. */
+  dueAtMs(): number {
+    if (this.#exchange.inFlight() !== null) return this.#patience.retryAtMs;
+    switch (this.#phase) {
+      case 'waiting':
+        return this.#patience.probeAtMs;
+      case 'pairing':
+        return this.keys.keyToSend() === null ? this.#pollAtMs : Number.NEGATIVE_INFINITY;
+      case 'online':
+        return this.#hasChange()
+          ? Number.NEGATIVE_INFINITY
+          : Math.min(this.#pollAtMs, this.#outbox.dueAtMs());
+      case 'identity':
+      case 'capabilities':
+      case 'challenge':
+      case 'crypt':
+        return Number.NEGATIVE_INFINITY;
+      default:
+        return unreachable(this.#phase);
+    }
+  }
+
+  /** The bytes that are to go out now; null when it has just lost its session and waits. */
+  send(nowMs: number): Uint8Array | null {
+    if (this.#phase !== 'waiting' && nowMs - this.#lastGoodMs >= offlineAfterMs) {
+      this.#answers = false;
+      return this.#fail('noAnswer', nowMs);
+    }
+    if (this.#phase === 'pairing' && !this.keys.isInstalling(nowMs)) return this.#fail('notPaired', nowMs);
+    const again = this.#exchange.inFlight();
+    if (again !== null) return again;
+    const command = this.#next(nowMs);
+    this.#wasPoll = command.kind === 'poll';
+    if (this.#wasPoll) this.#pollAtMs = nowMs + this.#options.pollMs;
+    return this.#exchange.begin(command);
+  }
+
+  /** Whether the frame ended the wait for a reply. */
+  receive(frame: Frame, nowMs: number): boolean {
+    const opened = this.#exchange.open(frame);
+    switch (opened.kind) {
+      case 'other':
+        return false;
+      case 'stale':
+        this.#faultyFrames += 1;
+        return false;
+      case 'busy':
+        this.#patience.busy(nowMs);
+        return true;
+      case 'again':
+        this.#faultyFrames += 1;
+        this.#retry('sessionLost', nowMs);
+        return true;
+      case 'broken':
+        this.#faultyFrames += 1;
+        this.#fail(opened.by, nowMs);
+        return true;
+      case 'reply':
+        this.#onReply(opened.command, opened.reply, opened.isSecured, nowMs);
+        return true;
+      default:
+        return unreachable(opened);
+    }
+  }
+
+  timeout(nowMs: number): void {
+    this.#timeouts += 1;
+    if (this.#answers) this.#retry('noAnswer', nowMs);
+    else this.#fail('noAnswer', nowMs);
+  }
+
+  /** Bytes came that were no frame. `isFrame`: they looked like one, of so many bytes. */
+  noteNoise(bytes: number, isFrame: boolean): void {
+    this.#faultyFrames += 1;
+    if (isFrame) this.#deps.emit({ kind: 'fault', fault: 'noise', bits: bytes * 8 });
+  }
+
+  #retry(problem: OsdpProblem, nowMs: number): void {
+    this.#patience.unanswered(nowMs);
+    // An online reader has its eight seconds; whoever only begins has a few tries.
+    if (this.isOnline || !this.#patience.isSpent) return;
+    this.#answers = problem !== 'noAnswer';
+    this.#fail(problem, nowMs);
+  }
+
+  #end(): void {
+    this.#exchange.restart(this.address);
+    this.#outbox.dropPassing();
+    this.#place.forgetWish();
+    this.#status.forget();
+    this.#phase = 'waiting';
+    this.#source = null;
+    this.#hasAskedToStore = false;
+  }
+
+  /** Ends whatever there was; the next handshake comes by itself. */
+  #fail(problem: OsdpProblem, nowMs: number): null {
+    this.#patience.failed(nowMs);
+    this.#handshake.firstKey();
+    this.#problem = problem;
+    this.#end();
+    return null;
+  }
+
+  #connect(): Command {
+    if (!this.#answers) this.#place.lookElsewhere();
+    this.#exchange.restart(this.address);
+    this.#phase = 'identity';
+    return { kind: 'identity' };
+  }
+
+  #next(nowMs: number): Command {
+    switch (this.#phase) {
+      case 'waiting':
+        this.#lastGoodMs = nowMs;
+        return this.#connect();
+      case 'identity':
+        return this.#connect();
+      case 'capabilities':
+        return { kind: 'capabilities' };
+      case 'challenge':
+        return this.#handshake.challenge();
+      case 'crypt':
+        return this.#handshake.crypt();
+      case 'pairing':
+        return this.#keySet() ?? { kind: 'poll' };
+      case 'online':
+        return this.#nextOnline(nowMs);
+      default:
+        return unreachable(this.#phase);
+    }
+  }
+
+  /** After every other command comes a poll, so that nothing keeps a card waiting for long. */
+  #nextOnline(nowMs: number): Command {
+    if (!this.#wasPoll) return { kind: 'poll' };
+    if (this.#source === 'own' && this.keys.wantsChange('own')) {
+      const keySet = this.#keySet();
+      if (keySet !== null) return keySet;
+    }
+    return this.#place.start() ?? this.#outbox.next(nowMs) ?? this.#status.next(nowMs) ?? { kind: 'poll' };
+  }
+
+  #hasChange(): boolean {
+    const hasKey = this.#source === 'own' && this.keys.wantsChange('own');
+    return this.#place.isMoveWanted || (hasKey && (!this.#hasAskedToStore || this.keys.keyToSend() !== null));
+  }
+
+  /** KEYSET as soon as the caller has the new key on disk. */
+  #keySet(): Command | null {
+    const key = this.keys.prepare(this.#deps.newKey);
+    if (this.keys.keyToSend() === null && !this.#hasAskedToStore) {
+      this.#hasAskedToStore = true;
+      this.#deps.emit({ kind: 'keyPending', key });
+    }
+    const stored = this.keys.keyToSend();
+    return stored === null ? null : { kind: 'keySet', key: stored };
+  }
+
+  #onReply(command: Command, reply: Reply, isSecured: boolean, nowMs: number): void {
+    this.#goodFrames += 1;
+    if (!this.#answers) this.#problem = 'connecting';
+    this.#answers = true;
+    this.#patience.answered(nowMs);
+    // In a session only what is sealed keeps it alive.
+    if (isSecured || this.#source === null) this.#lastGoodMs = nowMs;
+    if (reply.kind === 'nak') {
+      this.#onNak(command, reply.code, isSecured, nowMs);
+      return;
+    }
+    this.#takeReply(command.kind, reply, nowMs);
+  }
+
+  #takeReply(asked: Command['kind'], reply: Reply, nowMs: number): void {
+    if (asked === 'identity') this.#onIdentity(reply, nowMs);
+    else if (asked === 'capabilities') this.#onCapabilities(reply, nowMs);
+    else if (asked === 'challenge') this.#onChallengeReply(reply, nowMs);
+    else if (asked === 'crypt') this.#onCryptReply(reply, nowMs);
+    else if (asked === 'keySet') this.#onKeySetReply(reply, nowMs);
+    else if (asked === 'communication') this.#onCommunication(reply, nowMs);
+    else if (this.isOnline) this.#onData(reply, nowMs);
+  }
+
+  #onIdentity(reply: Reply, nowMs: number): void {
+    if (reply.kind !== 'identity') {
+      this.#fail('malformedReply', nowMs);
+      return;
+    }
+    this.#identity = reply.text;
+    this.#phase = 'capabilities';
+  }
+
+  #onCapabilities(reply: Reply, nowMs: number): void {
+    // Some say nothing of themselves outside the secure channel.
+    this.#status.setCapabilities(reply.kind === 'capabilities' ? reply.capabilities : []);
+
+    if (this.#options.secureChannel === 'off') {
+      this.#goOnline(nowMs);
+      return;
+    }
+    if (this.#handshake.selectKey(nowMs)) this.#phase = 'challenge';
+    else this.#fail('notPaired', nowMs);
+  }
+
+  #onChallengeReply(reply: Reply, nowMs: number): void {
+    if (reply.kind !== 'challengeReply') {
+      this.#fail('malformedReply', nowMs);
+      return;
+    }
+    const problem = this.#handshake.onChallengeReply(reply);
+    if (problem === null) this.#phase = 'crypt';
+    else this.#tryNextKey(problem, nowMs);
+  }
+
+  #onCryptReply(reply: Reply, nowMs: number): void {
+    const session = reply.kind === 'cryptReply' ? this.#handshake.onCryptReply(reply) : null;
+    if (session === null) {
+      this.#tryNextKey(reply.kind === 'cryptReply' ? 'wrongKey' : 'malformedReply', nowMs);
+      return;
+    }
+    this.#exchange.secure(session.session);
+    this.#source = session.source;
+    if (session.source === 'install') {
+      this.#phase = 'pairing';
+      this.#problem = 'notPaired';
+      this.#pollAtMs = nowMs;
+      return;
+    }
+    const key = this.keys.proved(session.source);
+    if (session.source === 'pending') this.#source = 'own';
+    this.#goOnline(nowMs);
+    if (key !== null) this.#deps.emit({ kind: 'keySet', key });
+  }
+
+  /** Another key may be the reader's; a session begins with its first command, so from there. */
+  #tryNextKey(problem: OsdpProblem, nowMs: number): void {
+    if (!this.#handshake.nextKey(problem, nowMs)) {
+      this.#fail(this.#handshake.problem(), nowMs);
+      return;
+    }
+    this.#end();
+    this.#patience.restart(nowMs);
+  }
+
+  #onKeySetReply(reply: Reply, nowMs: number): void {
+    if (reply.kind !== 'ack') {
+      this.#fail('malformedReply', nowMs);
+      return;
+    }
+    // An answer in the open proves nothing: the handshake with the new key does.
+    this.keys.answered();
+    this.begin(nowMs);
+  }
+
+  #onCommunication(reply: Reply, nowMs: number): void {
+    if (reply.kind !== 'communication') {
+      this.#fail('malformedReply', nowMs);
+      return;
+    }
+    this.#place.answered(reply);
+    this.begin(nowMs);
+  }
+
+  #goOnline(nowMs: number): void {
+    this.#phase = 'online';
+    this.#problem = null;
+    this.#patience.online(nowMs);
+    this.#lastGoodMs = nowMs;
+    this.#handshake.firstKey();
+    this.#outbox.resendAll(nowMs);
+    this.#status.begin(nowMs);
+    this.#pollAtMs = nowMs;
+    this.#wasPoll = false;
+    const moved = this.#place.found();
+    if (moved !== null) this.#deps.emit({ kind: 'communication', ...moved });
+  }
+
+  #onData(reply: Reply, nowMs: number): void {
+    switch (reply.kind) {
+      case 'card':
+        this.#deps.emit(readCard(reply));
+        return;
+      case 'keys':
+        if (reply.keys !== '') this.#deps.emit({ kind: 'keys', keys: reply.keys });
+        return;
+      case 'localStatus':
+      case 'inputStatus':
+      case 'outputStatus':
+        this.#status.take(reply);
+        return;
+      case 'malformed':
+        this.#faultyFrames += 1;
+        this.#deps.emit({ kind: 'fault', fault: 'truncated', bits: 0 });
+        return;
+      case 'busy':
+        // Sealed, so the chain has moved on: the poll that comes next asks again.
+        this.#pollAtMs = nowMs + this.#options.pollMs;
+        return;
+      case 'ack':
+      case 'nak':
+      case 'identity':
+      case 'capabilities':
+      case 'readerStatus':
+      case 'communication':
+      case 'challengeReply':
+      case 'cryptReply':
+      case 'unknown':
+        return;
+      default:
+        unreachable(reply);
+    }
+  }
+
+  #onNak(command: Command, code: number, isSecured: boolean, nowMs: number): void {
+    if (command.kind === 'challenge' || command.kind === 'crypt') {
+      const refused = command.kind === 'crypt' ? 'wrongKey' : 'secureChannelRefused';
+      const isUnsupported = code === nakCodes.secureChannelUnsupported || code === nakCodes.unknownCommand;
+      this.#tryNextKey(isUnsupported ? 'secureChannelUnsupported' : refused, nowMs);
+      return;
+    }
+    if (command.kind === 'capabilities' && code !== nakCodes.sequence) {
+      this.#onCapabilities({ kind: 'nak', code }, nowMs);
+      return;
+    }
+    const isLost =
+      code === nakCodes.sequence ||
+      code === nakCodes.secureChannelCondition ||
+      code === nakCodes.secureChannelUnsupported;
+    // A poll cannot be unknown. If somebody at the cable says so, the answer that he held back must not be worth a card.
+    const isPoll = command.kind === 'poll' && (!isSecured || code === nakCodes.unknownCommand);
+    if (isLost || isPoll || !this.#isSessionPhase()) {
+      this.#fail(this.#isSessionPhase() ? 'sessionLost' : 'malformedReply', nowMs);
+      return;
+    }
+    this.#onRefused(command, code, nowMs);
+  }
+
+  #isSessionPhase(): boolean {
+    return this.isOnline || this.#phase === 'pairing';
+  }
+
+  /** The session goes on without what the reader cannot do. */
+  #onRefused(command: Command, code: number, nowMs: number): void {
+    if (command.kind === 'keySet') {
+      this.keys.answered();
+      if (this.#phase === 'pairing') this.#fail('keyRefused', nowMs);
+      return;
+    }
+    if (command.kind === 'communication') this.#place.refused();
+    if (code !== nakCodes.unknownCommand) return;
+    this.#outbox.markUnsupported(command.kind);
+    this.#status.markUnsupported(command.kind);
+  }
+}
