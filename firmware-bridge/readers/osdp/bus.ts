@@ -20,6 +20,8 @@ const usualReplyBytes = 64;
 /** A line that never rests must not stop the bus: after so long we talk into it. */
 const mostDrainMs = 1000;
 const bitsPerByte = 10;
+/** Whoever is at the cable while pairing is open learns the new key: never for long. */
+const mostInstallMs = 15 * 60_000;
 
 export interface OsdpReaderOptions {
   readonly readerKey: string;
@@ -83,6 +85,8 @@ export class OsdpBus implements SerialDriver {
   /** Since when bytes come that nobody asked for; null = none since the last command. */
   #strayFromMs: number | null = null;
   #cancel: (() => void) | null = null;
+  /** Hooks are being called and may call back: what they ask for is seen to afterwards. */
+  #isDelivering = false;
 
   constructor(options: OsdpBusOptions) {
     const { hooks, baudRate, random, crc = true, pollMs = 50 } = options;
@@ -123,7 +127,6 @@ export class OsdpBus implements SerialDriver {
 
   onClosed(): void {
     this.stop();
-    this.#line = null;
     this.#asked = null;
     for (const peripheral of this.#peripherals) {
       peripheral.close();
@@ -138,6 +141,7 @@ export class OsdpBus implements SerialDriver {
   stop(): void {
     this.#cancel?.();
     this.#cancel = null;
+    this.#line = null;
   }
 
   onBytes(bytes: Uint8Array): void {
@@ -150,7 +154,7 @@ export class OsdpBus implements SerialDriver {
   /** For so long a reader on the install key may be given a key of its own. False: no such reader. */
   beginInstall(readerKey: string, forMs: number): boolean {
     return this.#with(readerKey, (peripheral, now) => {
-      peripheral.beginInstall(now + forMs, now);
+      peripheral.beginInstall(now + Math.min(forMs, mostInstallMs), now);
       return true;
     });
   }
@@ -231,11 +235,23 @@ export class OsdpBus implements SerialDriver {
     this.#quietFromMs = Math.max(this.#quietFromMs, until);
   }
 
+  #delivering<T>(run: () => T): T {
+    this.#isDelivering = true;
+    try {
+      return run();
+    } finally {
+      this.#isDelivering = false;
+    }
+  }
+
   /** True when the wait for a reply is over. */
   #takeOutcomes(asked: Peripheral, outcomes: readonly DecoderOutcome[], now: number): boolean {
     for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.kind === 'fault') asked.noteNoise(outcome.bytes, outcome.fault !== 'noise');
-      else if (asked.receive(outcome.frame, now)) {
+      if (outcome.kind === 'fault')
+        this.#delivering(() => {
+          asked.noteNoise(outcome.bytes, outcome.fault !== 'noise');
+        });
+      else if (this.#delivering(() => asked.receive(outcome.frame, now))) {
         const isAll = index === outcomes.length - 1 && this.#decoder.pending() === null;
         this.#endWait(asked, now + (isAll ? this.#gapMs() : lumpMs));
         return true;
@@ -263,6 +279,8 @@ export class OsdpBus implements SerialDriver {
     // A right answer may hide behind what looked like the start of a long frame.
     if (this.#takeOutcomes(asked, this.#decoder.flush(), now)) return;
     if (asked.isWaiting) asked.timeout(now);
+    // It cost the others as much as a probe.
+    this.#servedSinceProbe.clear();
     this.#endWait(asked, now + lumpMs);
   }
 
@@ -278,7 +296,7 @@ export class OsdpBus implements SerialDriver {
   /** Does what is due now and sets the timer for the next. Called after everything that happens. */
   #pump(): void {
     const line = this.#line;
-    if (line === null) return;
+    if (line === null || this.#isDelivering) return;
     const now = this.#clock.now();
     if (this.#asked !== null) {
       if (now >= this.#replyByMs) this.#onDeadline(this.#asked, now);
@@ -299,7 +317,7 @@ export class OsdpBus implements SerialDriver {
     if (peripheral.isSilent) this.#servedSinceProbe.clear();
     else this.#servedSinceProbe.add(peripheral);
     this.#lastServed = peripheral;
-    const bytes = peripheral.send(now);
+    const bytes = this.#delivering(() => peripheral.send(now));
     this.#announce(peripheral);
     if (bytes === null) {
       // It has just given up: whoever is next.

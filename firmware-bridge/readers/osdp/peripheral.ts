@@ -174,7 +174,8 @@ export class Peripheral {
 
   /** When it wants the line. */
   dueAtMs(): number {
-    if (this.#exchange.inFlight() !== null) return this.#patience.retryAtMs;
+    if (this.#exchange.inFlight() !== null)
+      return Math.min(this.#patience.retryAtMs, this.#lastGoodMs + offlineAfterMs);
     switch (this.#phase) {
       case 'waiting':
         return this.#patience.probeAtMs;
@@ -365,6 +366,10 @@ export class Peripheral {
   }
 
   #onCapabilities(reply: Reply, nowMs: number): void {
+    if (reply.kind !== 'capabilities' && reply.kind !== 'nak') {
+      this.#fail('malformedReply', nowMs);
+      return;
+    }
     // Some say nothing of themselves outside the secure channel.
     this.#status.setCapabilities(reply.kind === 'capabilities' ? reply.capabilities : []);
 
