@@ -24,6 +24,9 @@ import type { LinkData, ToDoor } from './link-messages.ts';
 import { PolicyAge } from './policy.ts';
 import { openPolicyStore, type PolicyStore, type StoredPolicy } from './policy-store.ts';
 import type { GpioPort } from './ports.ts';
+import { isSerial } from './readers/registry.ts';
+import { ReaderKeyFile } from './serial/reader-key-file.ts';
+import { type SerialReaders, startSerial } from './serial/serial-host.ts';
 
 export interface BridgeOptions {
   readonly configFile: string;
@@ -68,7 +71,8 @@ function simulatedTap(config: BridgeConfig, simulationDir: string) {
     const reader = config.portals
       .flatMap((portal) => portal.readers)
       .find((candidate) => candidate.key === readerKey);
-    if (reader === undefined) return;
+    if (reader === undefined || isSerial(reader.wiring))
+      throw new Fault('notSimulated', `the reader ${readerKey} hangs on a real serial line`);
     const { d0, d1 } = reader.wiring;
     await sendToPanel(simulationDir, { tap: { bits: hexToBits(read.hex, read.bits).join(''), d0, d1 } });
   };
@@ -170,6 +174,43 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   }
 }
 
+/** The process of the readers on serial lines; null where there are none. */
+async function startSerialReaders(parts: {
+  readonly config: BridgeConfig;
+  readonly log: Logger;
+  readonly directory: string;
+  readonly key: Buffer;
+  readonly thread: DoorThread;
+}): Promise<SerialReaders | null> {
+  const { config, log, directory, key, thread } = parts;
+  const readers = config.portals
+    .flatMap((portal) => portal.readers)
+    .flatMap(({ key: readerKey, wiring }) => (isSerial(wiring) ? [{ key: readerKey, wiring }] : []));
+  if (readers.length === 0) return null;
+  return startSerial({
+    readers,
+    keys: await ReaderKeyFile.open(directory, key, (fault) =>
+      log.error({ err: fault }, 'the keys of the readers are not usable'),
+    ),
+    later,
+    log,
+    onRead: (readerKey, read) => thread.takeSerialRead(readerKey, read),
+    onKeys: (readerKey) => thread.noteKeys(readerKey),
+    onFault: (fault) => thread.takeSerialFault(fault),
+    onStates: (states) => thread.takeSerialStates(states),
+    onPaired: (readerKey) => thread.noteReaderPaired(readerKey),
+    onKeyFault(readerKey, error) {
+      log.error({ err: error, readerKey }, 'the new key of a reader could not be written down');
+      thread.find({
+        id: `reader.key.${readerKey}`,
+        severity: 'error',
+        evidence: `The new key of the reader "${readerKey}" could not be written down, so it was not given.`,
+        fix: "Free space on the bridge's disk, then pair the reader again.",
+      });
+    },
+  });
+}
+
 interface DoorParts {
   readonly options: BridgeOptions;
   readonly config: BridgeConfig;
@@ -214,6 +255,7 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
     const reading = { offsetMs: clock.nowMs() - Date.now(), trust: clock.trust() };
     link?.tell({ kind: 'state', state: thread.report(bootId), clock: reading });
   });
+  let serial: SerialReaders | null = null;
   const thread = new DoorThread({
     config,
     clock,
@@ -229,7 +271,13 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
     },
     tap: gpio.kind === 'fake' ? simulatedTap(config, simulationDir) : null,
     recentCommandIds: journal.recovery.recentCommandIds,
+    serial: {
+      signal: (readerKey, signal) => serial?.signal(readerKey, signal),
+      pair: (readerKey, forMs) => serial?.pair(readerKey, forMs),
+      cancelPairing: (readerKey) => serial?.cancelPairing(readerKey),
+    },
   });
+  serial = await startSerialReaders({ config, log, directory, key, thread });
   thread.append({ kind: 'boot', note: bootNote(journal, release) });
   if (policy !== null) thread.swapPolicy(policy, false);
   thread.start();
@@ -343,6 +391,7 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
       thread.stop();
       stateNews.stop();
       journalNews.stop();
+      await serial?.stop();
       await link.stop();
       await gpio.close();
       await journal.close();

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { logLevels } from '#hub/platform/log.ts';
 import { gpioConfigSchema } from './gpio/port.ts';
-import { readerConfigSchema } from './readers/registry.ts';
+import { isSerial, readerConfigSchema, type SerialReaderConfig } from './readers/registry.ts';
 
 const key = z
   .string()
@@ -110,12 +110,10 @@ function lineUses(config: Fields): LineUse[] {
     add('tamper');
     for (const [place, reader] of portal.readers.entries()) {
       const at = [...path, 'readers', place];
-      for (const name of ['d0', 'd1'] as const)
-        uses.push({
-          line: reader.wiring[name],
-          use: `${name} of "${reader.key}"`,
-          path: [...at, 'wiring', name],
-        });
+      const { wiring } = reader;
+      if (!isSerial(wiring))
+        for (const name of ['d0', 'd1'] as const)
+          uses.push({ line: wiring[name], use: `${name} of "${reader.key}"`, path: [...at, 'wiring', name] });
       for (const name of ['led', 'buzzer'] as const) {
         const wire = reader[name];
         if (wire !== undefined)
@@ -135,6 +133,31 @@ function checkLines(config: Fields, complain: Complaint): void {
     if (other === undefined) first.set(offset, use);
     else complain(path, `line ${String(offset)} is ${other} already; ${use} needs one of its own`);
   }
+}
+
+/** A serial port has one reader, or OSDP readers of one speed with an address each. */
+function checkPorts(config: Fields, complain: Complaint): void {
+  const first = new Map<string, { readonly key: string; readonly wiring: SerialReaderConfig }>();
+  const addresses = new Map<string, string>();
+  for (const [index, portal] of config.portals.entries())
+    for (const [place, { key: readerKey, wiring }] of portal.readers.entries()) {
+      if (!isSerial(wiring)) continue;
+      const at = ['portals', index, 'readers', place, 'wiring'];
+      const other = first.get(wiring.port);
+      if (other === undefined) first.set(wiring.port, { key: readerKey, wiring });
+      else if (other.wiring.kind !== 'osdp' || wiring.kind !== 'osdp')
+        complain(
+          [...at, 'port'],
+          `${wiring.port} is the port of "${other.key}" already; only OSDP readers share one`,
+        );
+      else if (other.wiring.baudRate !== wiring.baudRate || other.wiring.crc !== wiring.crc)
+        complain([...at, 'baudRate'], `must be as of "${other.key}" on the same bus, and crc too`);
+      if (wiring.kind !== 'osdp') continue;
+      const address = `${wiring.port} ${String(wiring.address)}`;
+      const owner = addresses.get(address);
+      if (owner === undefined) addresses.set(address, readerKey);
+      else complain([...at, 'address'], `is the address of "${owner}" on the same bus; give each its own`);
+    }
 }
 
 function checkKeys(config: Fields, complain: Complaint): void {
@@ -162,6 +185,7 @@ export const bridgeConfigSchema = fields.superRefine((config, context) => {
   };
   checkLines(config, complain);
   checkKeys(config, complain);
+  checkPorts(config, complain);
   if (config.hub.url !== undefined && config.hub.caFile === undefined)
     complain(['hub', 'caFile'], 'is needed with hub.url: the file that `makrcave-hub pair` gave you');
 });

@@ -15,12 +15,19 @@ const maxUnknownCards = 8;
 const unknownCardMs = 120_000;
 const maxRemembered = 256;
 
+/** What can be asked of readers. */
+export interface ReaderOrders {
+  has(readerKey: string): boolean;
+  pair(readerKey: string, forMs: number): CommandOutcome;
+  cancelPairing(readerKey: string): CommandOutcome;
+  test(readerKey: string): CommandOutcome;
+}
+
 export interface CommandDeps {
   readonly clock: Clock;
   readonly later: Later;
   readonly doors: ReadonlyMap<string, Door>;
-  /** Keys of all readers. */
-  readonly readers: ReadonlySet<string>;
+  readonly readers: ReaderOrders;
   readonly append: (entry: DoorEntry) => number | null;
   readonly isWritable: () => boolean;
   readonly reply: (commandId: string, outcome: CommandOutcome) => void;
@@ -82,6 +89,12 @@ export class DoorCommands {
         return this.#cancelEnrolment(command.readerKey);
       case 'tap':
         return this.#tap(command);
+      case 'pairReader':
+        return this.#deps.readers.pair(command.readerKey, command.seconds * 1000);
+      case 'cancelPairing':
+        return this.#deps.readers.cancelPairing(command.readerKey);
+      case 'testReader':
+        return this.#deps.readers.test(command.readerKey);
       default:
         return unreachable(command);
     }
@@ -172,4 +185,4 @@ export class DoorCommands {
 }
 
 type RefusalCode = Extract<CommandOutcome, { kind: 'refused' }>['code'];
-const refused = (code: RefusalCode): CommandOutcome => ({ kind: 'refused', code });
+export const refused = (code: RefusalCode): CommandOutcome => ({ kind: 'refused', code });

@@ -1,4 +1,5 @@
 import { type AccessDecision, decideAccess } from '#hub/domains/access/rules.ts';
+import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { assert } from '#hub/kernel/result.ts';
 import type { BridgeState } from '#hub/mqtt/topics.ts';
@@ -10,9 +11,12 @@ import type { Later } from './feedback.ts';
 import type { Journal } from './journal.ts';
 import type { CommandOutcome, DoorCommand } from './link-messages.ts';
 import { type Lookup, type Policy, PolicyAge, PolicyView } from './policy.ts';
-import type { GpioEdge, GpioPort, ReaderDriver, ReaderHooks, ReaderRead } from './ports.ts';
+import type { GpioEdge, GpioPort, ReaderDriver, ReaderFault, ReaderHooks, ReaderRead } from './ports.ts';
 import { ReaderBook } from './reader-book.ts';
+import { createReaderOrders } from './reader-orders.ts';
 import { createReader } from './readers/registry.ts';
+import type { SerialReaderState } from './serial/line.ts';
+import type { SerialReaders } from './serial/serial-host.ts';
 
 export interface DoorThreadDeps {
   readonly config: BridgeConfig;
@@ -27,6 +31,8 @@ export interface DoorThreadDeps {
   readonly onFault: (where: string, error: unknown) => void;
   readonly tap: ((readerKey: string, read: ReaderRead['read']) => Promise<void>) | null;
   readonly recentCommandIds: readonly string[];
+  /** Readers on serial lines, in a process of their own. */
+  readonly serial: Pick<SerialReaders, 'signal' | 'pair' | 'cancelPairing'>;
 }
 
 /** A card that stays at the reader is read again and again: for so long after a grant that is one tap. */
@@ -80,15 +86,13 @@ export class DoorThread {
           gpio,
           append,
           onChange: deps.onChange,
+          signalReader: (readerKey, signal) => deps.serial.signal(readerKey, signal),
           onOutputFault: (portalKey, error) => this.#noteOutputFault(portalKey, error),
         }),
     );
     this.doors = new Map(doors.map((door) => [door.key, door]));
     const readers = config.portals.flatMap((portal) => portal.readers);
-    this.#book = new ReaderBook(
-      readers.map((reader) => reader.key),
-      { clock, later, append },
-    );
+    this.#book = new ReaderBook(readers, { clock, later, append, onChange: deps.onChange });
     const hooks: ReaderHooks = {
       onRead: (read) => this.#onRead(read),
       onFault: (fault) => {
@@ -103,7 +107,9 @@ export class DoorThread {
           fix: message,
         }),
     };
-    this.#drivers = readers.map((reader) => createReader(reader.key, reader.wiring, hooks));
+    this.#drivers = readers
+      .map((reader) => createReader(reader.key, reader.wiring, hooks))
+      .filter((driver) => driver !== null);
     for (const portal of config.portals)
       for (const reader of portal.readers) {
         const door = this.doors.get(portal.key);
@@ -114,7 +120,12 @@ export class DoorThread {
       clock,
       later,
       doors: this.doors,
-      readers: new Set(readers.map((reader) => reader.key)),
+      readers: createReaderOrders({
+        readers,
+        doorByReader: this.#doorByReader,
+        book: this.#book,
+        serial: deps.serial,
+      }),
       append,
       isWritable: () => deps.journal.writable,
       reply: deps.reply,
@@ -177,12 +188,12 @@ export class DoorThread {
     if (lost > 0) this.#readInputs();
   }
 
-  #onRead({ readerKey, read }: ReaderRead): void {
-    this.#book.noteRead(readerKey);
+  #onRead({ readerKey, read }: Pick<ReaderRead, 'readerKey' | 'read'>): void {
+    this.#book.noteRead(readerKey, read.bits);
     const door = this.#doorByReader.get(readerKey);
     if (door === undefined) return;
     if (this.commands.takeForEnrolment(readerKey, read)) {
-      door.acknowledge();
+      door.acknowledge(readerKey);
       return;
     }
     const found = this.#view?.lookUp(read) ?? null;
@@ -200,6 +211,34 @@ export class DoorThread {
     door.step({ kind: 'denied' });
     if (seq !== null && found !== null && found.credential === undefined)
       this.commands.keepUnknown(seq, read);
+  }
+
+  /** A card at a reader on a serial line. */
+  takeSerialRead(readerKey: string, read: CardRead): void {
+    this.#onRead({ readerKey, read });
+    this.#deps.onChange();
+  }
+
+  takeSerialFault(fault: ReaderFault): void {
+    this.#book.noteFault(fault);
+    this.#deps.onChange();
+  }
+
+  noteKeys(readerKey: string): void {
+    this.#book.noteKeys(readerKey);
+  }
+
+  /** How the readers on serial lines are now; a reader that cannot be reached says nothing of its switch. */
+  takeSerialStates(states: readonly SerialReaderState[]): void {
+    this.#book.noteStates(states);
+    for (const { readerKey, tamper, link } of states)
+      if (link === 'online' && tamper !== null)
+        this.#doorByReader.get(readerKey)?.noteTamper(readerKey, tamper);
+  }
+
+  noteReaderPaired(readerKey: string): void {
+    this.#book.notePaired(readerKey);
+    this.unfind(`reader.key.${readerKey}`);
   }
 
   #isRepeat(readerKey: string, digest: string, door: Door): boolean {
@@ -357,7 +396,10 @@ export class DoorThread {
       },
       portals: [...this.doors.values()].map((door) => door.report()),
       readers: this.#book.report(),
-      findings: [...this.#standingFindings(), ...this.#findings.values()].slice(0, 50),
+      findings: [...this.#standingFindings(), ...this.#book.findings(), ...this.#findings.values()].slice(
+        0,
+        50,
+      ),
     };
   }
 

@@ -23,6 +23,8 @@ import {
   stepPortal,
 } from './portal.ts';
 import type { GpioPort } from './ports.ts';
+import { isSerial } from './readers/registry.ts';
+import type { ReaderSignal } from './serial/serial-messages.ts';
 
 /** What a door reports; time and clock trust are added where it is written down. */
 export type DoorEntry = Omit<JournalEntry, 'wallMs' | 'clockTrust' | 'monotonicMs'>;
@@ -34,6 +36,8 @@ export interface DoorDeps {
   /** The number in the journal, or null when there was no room. */
   readonly append: (entry: DoorEntry) => number | null;
   readonly onChange: () => void;
+  /** Lamps and buzzers that readers on serial lines have themselves. */
+  readonly signalReader: (readerKey: string, signal: ReaderSignal) => void;
   /** An output could not be driven. */
   readonly onOutputFault: (portalKey: string, error: unknown) => void;
 }
@@ -42,13 +46,22 @@ export interface DoorDeps {
 export const lockedLevel = (failMode: 'secure' | 'safe'): 0 | 1 => (failMode === 'secure' ? 0 : 1);
 const releasedLevel = (failMode: 'secure' | 'safe'): 0 | 1 => (failMode === 'secure' ? 1 : 0);
 
+/** How a reader shows and sounds what the door does. */
+interface ReaderLights {
+  readonly key: string;
+  readonly led: SignalPlayer | null;
+  readonly buzzer: SignalPlayer | null;
+  /** It has lamp and buzzer of its own, which are told over its serial line. */
+  readonly hasOwn: boolean;
+}
+type DoorSignal = ['led', keyof typeof ledSignals] | ['buzzer', keyof typeof buzzerSignals];
+
 /** One door: its state machine, wired to its lines, its lamp, its buzzer and the journal. */
 export class Door {
   readonly key: string;
   readonly #wiring: PortalConfig;
   readonly #deps: DoorDeps;
-  readonly #leds: readonly SignalPlayer[];
-  readonly #buzzers: readonly SignalPlayer[];
+  readonly #readers: readonly ReaderLights[];
   #portal: Portal;
   #settings: PortalSettings = defaultPortalSettings;
   #policyPortal: PolicyPortal | null = null;
@@ -57,18 +70,22 @@ export class Door {
   #passageSeq: number | null = null;
   #alarmSeq: number | null = null;
   #tamperSeq: number | null = null;
+  /** The keys of the readers that say that they are opened, and the wired switch as the empty key. */
+  readonly #tampered = new Set<string>();
 
   constructor(wiring: PortalConfig, deps: DoorDeps) {
     this.key = wiring.key;
     this.#wiring = wiring;
     this.#deps = deps;
     this.#portal = newPortal(deps.clock.monotonicMs());
-    const players = (lines: readonly (number | undefined)[]): SignalPlayer[] =>
-      lines
-        .filter((line) => line !== undefined)
-        .map((line) => new SignalPlayer((level) => this.#drive(line, level), deps.later));
-    this.#leds = players(wiring.readers.map((reader) => reader.led?.line));
-    this.#buzzers = players(wiring.readers.map((reader) => reader.buzzer?.line));
+    const player = (wire: { readonly line: number } | undefined): SignalPlayer | null =>
+      wire === undefined ? null : new SignalPlayer((level) => this.#drive(wire.line, level), deps.later);
+    this.#readers = wiring.readers.map((reader) => ({
+      key: reader.key,
+      led: player(reader.led),
+      buzzer: player(reader.buzzer),
+      hasOwn: isSerial(reader.wiring),
+    }));
   }
 
   get mode(): PortalMode {
@@ -93,7 +110,7 @@ export class Door {
     const { contact, rex, tamper } = this.#wiring;
     const { gpio } = this.#deps;
     if (contact !== undefined) this.#onContactLevel(gpio.read(contact.line));
-    if (tamper !== undefined) this.step({ kind: 'tamper', active: gpio.read(tamper.line) === 1 });
+    if (tamper !== undefined) this.noteTamper('', gpio.read(tamper.line) === 1);
     if (rex !== undefined) this.step({ kind: 'rex', active: gpio.read(rex.line) === 1 });
   }
 
@@ -102,9 +119,16 @@ export class Door {
     const { contact, rex, tamper } = this.#wiring;
     if (line === contact?.line) this.#onContactLevel(level);
     else if (line === rex?.line) this.step({ kind: 'rex', active: level === 1 });
-    else if (line === tamper?.line) this.step({ kind: 'tamper', active: level === 1 });
+    else if (line === tamper?.line) this.noteTamper('', level === 1);
     else return false;
     return true;
+  }
+
+  /** One of several switches: the door is tampered with while any of them says so. */
+  noteTamper(source: string, active: boolean): void {
+    if (active) this.#tampered.add(source);
+    else this.#tampered.delete(source);
+    this.step({ kind: 'tamper', active: this.#tampered.size > 0 });
   }
 
   #onContactLevel(level: 0 | 1): void {
@@ -152,10 +176,11 @@ export class Door {
     this.step({ kind: 'remoteGrant', durationMs });
   }
 
-  /** Lamp and buzzer as after a grant, and nothing else: a card was read for enrolment. */
-  acknowledge(): void {
-    this.#signal('led', 'granted');
-    this.#signal('buzzer', 'granted');
+  /** Lamp and buzzer as after a grant, and nothing else: a card was read for enrolment, or the reader is tried. */
+  acknowledge(readerKey: string): void {
+    const readers = this.#readers.filter((reader) => reader.key === readerKey);
+    this.#signal(readers, 'led', 'granted');
+    this.#signal(readers, 'buzzer', 'granted');
   }
 
   step(input: PortalInput): void {
@@ -190,10 +215,10 @@ export class Door {
         if (!this.#settings.observe) this.#driveStrike(effect.released);
         return;
       case 'led':
-        this.#signal('led', effect.pattern);
+        this.#signal(this.#readers, 'led', effect.pattern);
         return;
       case 'buzzer':
-        this.#signal('buzzer', effect.pattern);
+        this.#signal(this.#readers, 'buzzer', effect.pattern);
         return;
       case 'event':
         this.#report(effect);
@@ -203,12 +228,13 @@ export class Door {
     }
   }
 
-  #signal(
-    ...[kind, pattern]: ['led', keyof typeof ledSignals] | ['buzzer', keyof typeof buzzerSignals]
-  ): void {
+  #signal(readers: readonly ReaderLights[], ...[kind, pattern]: DoorSignal): void {
     if (this.#settings.observe) return;
-    if (kind === 'led') for (const player of this.#leds) player.play(ledSignals[pattern]);
-    else for (const player of this.#buzzers) player.play(buzzerSignals[pattern]);
+    for (const { key, led, buzzer, hasOwn } of readers) {
+      if (kind === 'led') led?.play(ledSignals[pattern]);
+      else buzzer?.play(buzzerSignals[pattern]);
+      if (hasOwn) this.#deps.signalReader(key, kind === 'led' ? { led: pattern } : { buzzer: pattern });
+    }
   }
 
   #report(effect: PortalEffect & { kind: 'event' }): void {
@@ -250,7 +276,13 @@ export class Door {
   }
 
   #rest(): void {
-    for (const player of [...this.#leds, ...this.#buzzers]) player.stop();
+    for (const { key, led, buzzer, hasOwn } of this.#readers) {
+      led?.stop();
+      buzzer?.stop();
+      if (!hasOwn) continue;
+      this.#deps.signalReader(key, { led: 'idle' });
+      this.#deps.signalReader(key, { buzzer: 'silent' });
+    }
     this.#driveStrike(false);
   }
 

@@ -1,88 +1,231 @@
-import type { BridgeState } from '#hub/mqtt/topics.ts';
+import type { ReaderKind } from '#hub/domains/access/schema.ts';
+import type { Finding } from '#hub/kernel/finding.ts';
+import type { ReaderState } from '#hub/mqtt/topics.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { DoorEntry } from './door.ts';
 import type { Later } from './feedback.ts';
 import type { ReaderFault } from './ports.ts';
+import type { SerialReaderState } from './serial/line.ts';
 
-interface ReaderCounts {
+interface ReaderNotes {
+  readonly kind: ReaderKind;
   lastReadMs: number | null;
+  lastBits: number | null;
+  lastKeysMs: number | null;
   goodFrames: number;
   faultyFrames: number;
+  parityFaults: number;
   lostBits: number;
   /** Faults since the last journal entry about them. */
   unreported: number;
   reporting: (() => void) | null;
+  /** What its driver says of a reader on a serial line; null for one on GPIO lines, or before it has said anything. */
+  serial: SerialReaderState | null;
+  /** Monotonic ms since when it cannot be reached; null: it can. */
+  goneMs: number | null;
+  /** That it cannot be reached is in the journal. */
+  isReportedGone: boolean;
+  /** UTC ms. */
+  pairingUntilMs: number | null;
+  endPairing: (() => void) | null;
 }
 
 /** A noisy line must not fill the journal: after a first entry, its faults are counted for so long. */
 const reportMs = 60_000;
+/** A start, or a plug that is put in again, needs so long before anybody is told. */
+const goneForMs = 3000;
 
 interface ReaderBookDeps {
   readonly clock: Clock;
   readonly later: Later;
   readonly append: (entry: DoorEntry) => number | null;
+  /** Something that a screen shows has changed. */
+  readonly onChange: () => void;
 }
 
-/** What the readers have delivered, counted. */
+/** What the readers have delivered, counted, and how they are. */
 export class ReaderBook {
-  readonly #counts: ReadonlyMap<string, ReaderCounts>;
+  readonly #notes: ReadonlyMap<string, ReaderNotes>;
   readonly #deps: ReaderBookDeps;
+  readonly #cancels = new Set<() => void>();
 
-  constructor(keys: readonly string[], deps: ReaderBookDeps) {
+  constructor(
+    readers: readonly { readonly key: string; readonly wiring: { readonly kind: ReaderKind } }[],
+    deps: ReaderBookDeps,
+  ) {
     this.#deps = deps;
-    this.#counts = new Map(
-      keys.map((key) => [
+    this.#notes = new Map(
+      readers.map(({ key, wiring }) => [
         key,
-        { lastReadMs: null, goodFrames: 0, faultyFrames: 0, lostBits: 0, unreported: 0, reporting: null },
+        {
+          kind: wiring.kind,
+          lastReadMs: null,
+          lastBits: null,
+          lastKeysMs: null,
+          goodFrames: 0,
+          faultyFrames: 0,
+          parityFaults: 0,
+          lostBits: 0,
+          unreported: 0,
+          reporting: null,
+          serial: null,
+          goneMs: wiring.kind === 'wiegand' ? null : deps.clock.monotonicMs(),
+          isReportedGone: false,
+          pairingUntilMs: null,
+          endPairing: null,
+        },
       ]),
     );
   }
 
-  noteRead(readerKey: string): void {
-    const counts = this.#counts.get(readerKey);
-    if (counts === undefined) return;
-    counts.goodFrames += 1;
-    counts.lastReadMs = Math.round(this.#deps.clock.nowMs());
+  noteRead(readerKey: string, bits: number): void {
+    const notes = this.#notes.get(readerKey);
+    if (notes === undefined) return;
+    notes.goodFrames += 1;
+    notes.lastBits = bits;
+    notes.lastReadMs = this.#nowMs();
+  }
+
+  noteKeys(readerKey: string): void {
+    const notes = this.#notes.get(readerKey);
+    if (notes === undefined) return;
+    notes.lastKeysMs = this.#nowMs();
+    this.#deps.onChange();
   }
 
   noteFault(fault: ReaderFault): void {
-    const counts = this.#counts.get(fault.readerKey);
-    if (counts === undefined) return;
-    counts.faultyFrames += 1;
-    if (fault.kind === 'lostBits') counts.lostBits += 1;
-    if (counts.reporting !== null) {
-      counts.unreported += 1;
+    const notes = this.#notes.get(fault.readerKey);
+    if (notes === undefined) return;
+    notes.faultyFrames += 1;
+    if (fault.kind === 'lostBits') notes.lostBits += 1;
+    if (fault.kind === 'parity' || fault.kind === 'checksum') notes.parityFaults += 1;
+    if (notes.reporting !== null) {
+      notes.unreported += 1;
       return;
     }
-    this.#append(fault.readerKey, 1, `${fault.kind}, ${String(fault.bits)} bits`);
-    this.#count(fault.readerKey, counts);
+    this.#appendFaults(fault.readerKey, 1, `${fault.kind}, ${String(fault.bits)} bits`);
+    this.#countFaults(fault.readerKey, notes);
   }
 
-  #count(readerKey: string, counts: ReaderCounts): void {
-    counts.reporting = this.#deps.later(reportMs, () => {
-      counts.reporting = null;
-      if (counts.unreported === 0) return;
-      this.#append(readerKey, counts.unreported, 'faulty frames of a minute');
-      counts.unreported = 0;
-      this.#count(readerKey, counts);
+  #countFaults(readerKey: string, notes: ReaderNotes): void {
+    notes.reporting = this.#deps.later(reportMs, () => {
+      notes.reporting = null;
+      if (notes.unreported === 0) return;
+      this.#appendFaults(readerKey, notes.unreported, 'faulty frames of a minute');
+      notes.unreported = 0;
+      this.#countFaults(readerKey, notes);
     });
   }
 
-  #append(readerKey: string, count: number, note: string): void {
+  #appendFaults(readerKey: string, count: number, note: string): void {
     this.#deps.append({ kind: 'readFault', readerKey, count, note });
   }
 
-  report(): BridgeState['readers'] {
-    return [...this.#counts].map(([key, { lastReadMs, goodFrames, faultyFrames, lostBits }]) => ({
+  /** What the drivers on serial lines say of their readers. */
+  noteStates(states: readonly SerialReaderState[]): void {
+    for (const state of states) {
+      const notes = this.#notes.get(state.readerKey);
+      if (notes === undefined) continue;
+      notes.serial = state;
+      if (state.link === 'online') this.#noteBack(state.readerKey, notes);
+      else if (notes.goneMs === null) notes.goneMs = this.#deps.clock.monotonicMs();
+      if (notes.goneMs !== null && !notes.isReportedGone) this.#reportSoon(state.readerKey, notes);
+    }
+    this.#deps.onChange();
+  }
+
+  #noteBack(readerKey: string, notes: ReaderNotes): void {
+    notes.goneMs = null;
+    if (!notes.isReportedGone) return;
+    notes.isReportedGone = false;
+    this.#deps.append({ kind: 'readerOnline', readerKey });
+  }
+
+  #reportSoon(readerKey: string, notes: ReaderNotes): void {
+    const { clock, later, append, onChange } = this.#deps;
+    const goneMs = notes.goneMs ?? clock.monotonicMs();
+    const cancel = later(Math.max(0, goneMs + goneForMs - clock.monotonicMs()), () => {
+      this.#cancels.delete(cancel);
+      if (notes.goneMs !== goneMs || notes.isReportedGone) return;
+      notes.isReportedGone = true;
+      append({ kind: 'readerOffline', readerKey, note: (notes.serial?.problem ?? '').slice(0, 300) });
+      onChange();
+    });
+    this.#cancels.add(cancel);
+  }
+
+  isOnline(readerKey: string): boolean {
+    const notes = this.#notes.get(readerKey);
+    return notes !== undefined && (notes.kind === 'wiegand' || notes.serial?.link === 'online');
+  }
+
+  notePairing(readerKey: string, forMs: number): void {
+    const notes = this.#notes.get(readerKey);
+    if (notes === undefined) return;
+    notes.endPairing?.();
+    notes.pairingUntilMs = this.#nowMs() + forMs;
+    notes.endPairing = this.#deps.later(forMs, () => this.endPairing(readerKey));
+    this.#deps.onChange();
+  }
+
+  endPairing(readerKey: string): void {
+    const notes = this.#notes.get(readerKey);
+    if (notes === undefined) return;
+    notes.endPairing?.();
+    notes.endPairing = null;
+    notes.pairingUntilMs = null;
+    this.#deps.onChange();
+  }
+
+  /** It has a key of its own now. */
+  notePaired(readerKey: string): void {
+    this.#deps.append({ kind: 'readerPaired', readerKey });
+    this.endPairing(readerKey);
+  }
+
+  findings(): Finding[] {
+    return [...this.#notes]
+      .filter(([, notes]) => notes.isReportedGone)
+      .map(([key, { serial }]) => ({
+        id: `reader.offline.${key}`,
+        severity: 'error',
+        evidence: `The reader "${key}" cannot be used: cards at it open nothing.`,
+        fix: serial?.problem ?? 'Look at its wiring and at the log of the door controller.',
+      }));
+  }
+
+  report(): ReaderState[] {
+    return [...this.#notes].map(([key, notes]) => ({
       key,
-      lastReadMs,
-      goodFrames,
-      faultyFrames,
-      lostBits,
+      kind: notes.kind,
+      link: notes.kind === 'wiegand' ? 'online' : (notes.serial?.link ?? 'connecting'),
+      problem: notes.serial?.problem ?? null,
+      channel: notes.serial?.channel ?? null,
+      pairingUntilMs: notes.pairingUntilMs,
+      tamper: notes.serial?.tamper ?? null,
+      powerFault: notes.serial?.powerFault ?? null,
+      identity: notes.serial?.identity?.slice(0, 200) ?? null,
+      lastReadMs: notes.lastReadMs,
+      lastBits: notes.lastBits,
+      lastKeysMs: notes.lastKeysMs,
+      // A driver on a serial line counts every frame, here are the cards.
+      goodFrames: notes.serial?.goodFrames ?? notes.goodFrames,
+      faultyFrames: notes.serial?.faultyFrames ?? notes.faultyFrames,
+      parityFaults: notes.parityFaults,
+      lostBits: notes.lostBits,
+      timeouts: notes.serial?.timeouts ?? 0,
     }));
   }
 
+  #nowMs(): number {
+    return Math.round(this.#deps.clock.nowMs());
+  }
+
   stop(): void {
-    for (const counts of this.#counts.values()) counts.reporting?.();
+    for (const notes of this.#notes.values()) {
+      notes.reporting?.();
+      notes.endPairing?.();
+    }
+    for (const cancel of this.#cancels) cancel();
   }
 }

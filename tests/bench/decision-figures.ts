@@ -67,6 +67,7 @@ export async function measureDecisions(
     },
     tap: null,
     recentCommandIds: [],
+    serial: { signal: () => undefined, pair: () => undefined, cancelPairing: () => undefined },
   });
   const cards = Array.from({ length: credentials }, (_, number) => ({ number }));
   thread.swapPolicy(makePolicy(cards, { settings: { relock: 'onOpen' } }), false);

@@ -44,6 +44,8 @@ interface Rig {
   readonly replies: { commandId: string; outcome: CommandOutcome }[];
   readonly taps: CardRead[];
   readonly age: PolicyAge;
+  /** What readers on serial lines were told. */
+  readonly serialOrders: Record<string, unknown>[];
 }
 
 let folder = '';
@@ -78,6 +80,7 @@ async function newRig(
   });
   const replies: Rig['replies'] = [];
   const taps: CardRead[] = [];
+  const serialOrders: Rig['serialOrders'] = [];
   const age = new PolicyAge(time, null);
   age.confirm();
   const thread = new DoorThread({
@@ -98,8 +101,13 @@ async function newRig(
             return Promise.resolve();
           },
     recentCommandIds: journal.recovery.recentCommandIds,
+    serial: {
+      signal: (readerKey, signal) => serialOrders.push({ readerKey, ...signal }),
+      pair: (readerKey, forMs) => serialOrders.push({ readerKey, forMs }),
+      cancelPairing: (readerKey) => serialOrders.push({ readerKey, cancel: true }),
+    },
   });
-  const rig = { time, gpio, thread, journal, replies, taps, age };
+  const rig = { time, gpio, thread, journal, replies, taps, age, serialOrders };
   rigs.push(rig);
   return rig;
 }

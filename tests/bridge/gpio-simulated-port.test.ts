@@ -5,7 +5,7 @@ import { sendToPanel } from '#bridge/gpio/panel-client.ts';
 import { decodeOutputRecord, outputRecordBytes, simPaths } from '#bridge/gpio/sim-state.ts';
 import { encodeLineEvent } from '#bridge/gpio/uapi.ts';
 import type { GpioLines, GpioPort, ReaderFault, ReaderHooks, ReaderRead } from '#bridge/ports.ts';
-import { createReader, readerConfigSchema, readerDataLines } from '#bridge/readers/registry.ts';
+import { wiegandConfigSchema, wiegandDataLines, wiegandDriver } from '#bridge/readers/wiegand/driver.ts';
 import { hexToBits } from '#hub/domains/access/card-rules.ts';
 import {
   contactLine,
@@ -17,12 +17,12 @@ import {
   SimulatorProcess,
 } from './simulation.ts';
 
-const reader = readerConfigSchema.parse({ kind: 'wiegand', d0: 5, d1: 6 });
+const reader = wiegandConfigSchema.parse({ kind: 'wiegand', d0: 5, d1: 6 });
 const contact = 7;
 const strike = 20;
 const lock = 21;
 const lines: GpioLines = {
-  data: readerDataLines(reader),
+  data: wiegandDataLines(reader),
   inputs: [contactLine(contact)],
   outputs: [outputLine(strike, 0), outputLine(lock, 1)],
 };
@@ -58,7 +58,7 @@ async function start() {
     onFault: (fault) => faults.push(fault),
     onFinding: () => undefined,
   };
-  const driver = createReader('front', reader, hooks);
+  const driver = wiegandDriver('front', reader, hooks);
   const { onEdges, onSettled } = port;
   port.onEdges = (edges, lost) => {
     driver.onEdges(edges, lost);

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { pn532ConfigSchema, pn532Driver, pn532Problems } from '#bridge/readers/pn532/driver.ts';
+import { pn532ConfigSchema } from '#bridge/readers/pn532/config.ts';
+import { pn532Driver, pn532Problems } from '#bridge/readers/pn532/driver.ts';
 import {
   ackFrame,
   commandFrame,

@@ -4,16 +4,16 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { openGpioPort } from '#bridge/gpio/port.ts';
 import type { GpioEdge, GpioLines, ReaderFault, ReaderRead } from '#bridge/ports.ts';
-import { createReader, readerConfigSchema, readerDataLines } from '#bridge/readers/registry.ts';
+import { wiegandConfigSchema, wiegandDataLines, wiegandDriver } from '#bridge/readers/wiegand/driver.ts';
 import { simChipLabel, simPull, simValue } from '#tests/system/uml.ts';
 
-const front = readerConfigSchema.parse({ kind: 'wiegand', d0: 4, d1: 5 });
-const back = readerConfigSchema.parse({ kind: 'wiegand', d0: 6, d1: 7 });
+const front = wiegandConfigSchema.parse({ kind: 'wiegand', d0: 4, d1: 5 });
+const back = wiegandConfigSchema.parse({ kind: 'wiegand', d0: 6, d1: 7 });
 const contact = 8;
 const strike = 9;
 const magnet = 10;
 const lines: GpioLines = {
-  data: [...readerDataLines(front), ...readerDataLines(back)],
+  data: [...wiegandDataLines(front), ...wiegandDataLines(back)],
   inputs: [{ offset: contact, activeLow: true, bias: 'pullUp', edges: 'both', debounceMicros: 0 }],
   outputs: [
     { offset: strike, activeLow: false, safeLevel: 0 },
@@ -59,7 +59,7 @@ await test('outputs are safe from the request on, cards of two readers are read 
     onFault: (fault: ReaderFault) => faults.push(fault),
     onFinding: () => undefined,
   };
-  const drivers = [createReader('front', front, hooks), createReader('back', back, hooks)];
+  const drivers = [wiegandDriver('front', front, hooks), wiegandDriver('back', back, hooks)];
   port.onEdges = (batch, lost) => {
     for (const driver of drivers) driver.onEdges(batch, lost);
     edges.push(...batch);

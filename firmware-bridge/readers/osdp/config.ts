@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { serialPortSchema } from '#bridge/serial/port-schema.ts';
 
 /** Speeds that OSDP 2.2 (5.2) names. */
 export const osdpBaudRates = [9600, 19_200, 38_400, 57_600, 115_200, 230_400] as const;
@@ -8,7 +9,7 @@ export const lastAddress = 126;
 export const osdpConfigSchema = z.strictObject({
   kind: z.literal('osdp'),
   /** The serial device, by a name that stays: `/dev/serial/by-id/...`. */
-  port: z.string().min(1).max(200),
+  port: serialPortSchema,
   baudRate: z.literal(osdpBaudRates).default(9600),
   /** 127 is everybody. */
   address: z.number().int().min(0).max(lastAddress),

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { ReaderFault } from '#bridge/ports.ts';
 import { cardPresence } from '#bridge/serial/card-presence.ts';
 import type {
@@ -9,7 +8,7 @@ import type {
   SerialLine,
   SerialReaderState,
 } from '#bridge/serial/line.ts';
-import { serialPortSchema } from '#bridge/serial/port-schema.ts';
+import type { Pn532Config } from './config.ts';
 import { ackFrame, commandFrame, type Pn532Frame, pn532FrameParser, wakeUp } from './frame.ts';
 import {
   getFirmwareVersion,
@@ -22,17 +21,6 @@ import {
 } from './protocol.ts';
 
 export const pn532BaudRate = 115_200;
-
-/** One PN532 in the bridge's configuration, alone on its port. */
-export const pn532ConfigSchema = z.strictObject({
-  kind: z.literal('pn532'),
-  port: serialPortSchema,
-  /** Pause between two looks for a card. */
-  pollMs: z.number().int().min(50).max(250).default(100),
-  /** Nothing must be seen of a card for so long before it counts as brought again. Some cards answer every second look. */
-  awayMs: z.number().int().min(750).max(10_000).default(1000),
-});
-export type Pn532Config = z.infer<typeof pn532ConfigSchema>;
 
 /** Why the reader is not online: words for people by the word in `SerialReaderState.problem`. */
 export const pn532Problems = {

@@ -1,0 +1,41 @@
+import type { Door } from './door.ts';
+import { type ReaderOrders, refused } from './door-commands.ts';
+import type { ReaderBook } from './reader-book.ts';
+import type { ReaderConfig } from './readers/registry.ts';
+import type { SerialReaders } from './serial/serial-host.ts';
+
+export interface ReaderOrderDeps {
+  readonly readers: readonly { readonly key: string; readonly wiring: ReaderConfig }[];
+  readonly doorByReader: ReadonlyMap<string, Door>;
+  readonly book: ReaderBook;
+  readonly serial: Pick<SerialReaders, 'pair' | 'cancelPairing'>;
+}
+
+/** What staff may ask of a reader: a key of its own, and a sign that it is there. */
+export function createReaderOrders({ readers, doorByReader, book, serial }: ReaderOrderDeps): ReaderOrders {
+  const wiringByKey = new Map(readers.map(({ key, wiring }) => [key, wiring]));
+  return {
+    has: (readerKey) => wiringByKey.has(readerKey),
+    pair(readerKey, forMs) {
+      const wiring = wiringByKey.get(readerKey);
+      if (wiring === undefined) return refused('unknownReader');
+      if (wiring.kind !== 'osdp' || wiring.secureChannel === 'off') return refused('notPairable');
+      serial.pair(readerKey, forMs);
+      book.notePairing(readerKey, forMs);
+      return { kind: 'done' };
+    },
+    cancelPairing(readerKey) {
+      if (!wiringByKey.has(readerKey)) return refused('unknownReader');
+      serial.cancelPairing(readerKey);
+      book.endPairing(readerKey);
+      return { kind: 'done' };
+    },
+    test(readerKey) {
+      const door = doorByReader.get(readerKey);
+      if (door === undefined) return refused('unknownReader');
+      if (!book.isOnline(readerKey)) return refused('readerOffline');
+      door.acknowledge(readerKey);
+      return { kind: 'done' };
+    },
+  };
+}

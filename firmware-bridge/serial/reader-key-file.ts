@@ -1,0 +1,91 @@
+import { hkdfSync } from 'node:crypto';
+import { readFile, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { Fault } from '#hub/kernel/result.ts';
+import { writeFileDurably } from '#hub/platform/durable-file.ts';
+import { seal, unseal } from '#hub/platform/sealed-file.ts';
+import type { ReaderKeyPair } from './serial-messages.ts';
+
+const purpose = 'makrcave reader keys';
+const keyText = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/)
+  .nullable();
+const contentSchema = z.record(z.string(), z.strictObject({ own: keyText, pending: keyText }));
+type Content = z.infer<typeof contentSchema>;
+
+const noKeys: ReaderKeyPair = { own: null, pending: null };
+const toBytes = (hex: string | null): Uint8Array | null => (hex === null ? null : Buffer.from(hex, 'hex'));
+const toHex = (key: Uint8Array | null): string | null =>
+  key === null ? null : Buffer.from(key).toString('hex');
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT';
+
+/** The keys of readers on buses, sealed under the bridge's key. Writes go one after the other. */
+export class ReaderKeyFile {
+  readonly #file: string;
+  readonly #key: Buffer;
+  #content: Content;
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(file: string, key: Buffer, content: Content) {
+    this.#file = file;
+    this.#key = key;
+    this.#content = content;
+  }
+
+  /**
+   * @throws {Fault} `readerKeysUnreadable`: a damaged file is set aside, and its readers have to be paired again; the
+   * doors go on without them.
+   */
+  static async open(
+    stateDirectory: string,
+    bridgeKey: Uint8Array,
+    onFault: (fault: Fault) => void,
+  ): Promise<ReaderKeyFile> {
+    const file = path.join(stateDirectory, 'reader-keys.bin');
+    const key = Buffer.from(hkdfSync('sha256', bridgeKey, Buffer.alloc(0), purpose, 32));
+    try {
+      const sealed = await readFile(file);
+      const content = contentSchema.parse(JSON.parse(unseal(key, sealed, purpose).toString('utf8')));
+      return new ReaderKeyFile(file, key, content);
+    } catch (cause) {
+      if (!isMissing(cause)) {
+        await rename(file, `${file}.unreadable`).catch(() => undefined);
+        const message = `${file} cannot be used and was set aside: its readers have to be paired again`;
+        onFault(new Fault('readerKeysUnreadable', message, { cause }));
+      }
+      return new ReaderKeyFile(file, key, {});
+    }
+  }
+
+  find(readerKey: string): ReaderKeyPair {
+    const found = this.#content[readerKey];
+    return found === undefined ? noKeys : { own: toBytes(found.own), pending: toBytes(found.pending) };
+  }
+
+  /** The reader is about to get this key. When it resolves, both keys are on the medium. Throws `diskFull`, `fileNotWritten`. */
+  savePending(readerKey: string, key: Uint8Array): Promise<void> {
+    return this.#change(readerKey, (pair) => ({ ...pair, pending: toHex(key) }));
+  }
+
+  /** The reader has shown that it has this key; the one before is forgotten. */
+  saveOwn(readerKey: string, key: Uint8Array): Promise<void> {
+    return this.#change(readerKey, () => ({ own: toHex(key), pending: null }));
+  }
+
+  async #change(readerKey: string, change: (pair: Content[string]) => Content[string]): Promise<void> {
+    const turn = this.#last.then(async () => {
+      const content = {
+        ...this.#content,
+        [readerKey]: change(this.#content[readerKey] ?? { own: null, pending: null }),
+      };
+      await writeFileDurably(this.#file, seal(this.#key, [Buffer.from(JSON.stringify(content))], purpose));
+      this.#content = content;
+    });
+    this.#last = turn.catch(() => undefined);
+    await turn;
+  }
+}
