@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { decideNak } from '#bridge/readers/osdp/nak-rules.ts';
 import {
   busRig,
   bytesOf,
@@ -318,6 +319,32 @@ describe('what is lost or late', () => {
     expect(bus.report()[0]!.faultyFrames).toBeGreaterThan(0);
   });
 
+  test('an answer behind what looked like the start of a long frame is taken when the wait ends', () => {
+    const { reader, clock, reads, bus } = onlineRig();
+    reader.pending.push(w26Card);
+    reader.onReply = (reply, { id }) =>
+      id === 0x60 && reply.length > 20 ? Uint8Array.from([...bytesOf('53 80 00 05 04'), ...reply]) : reply;
+    clock.advance(2000);
+    expect(reads).toHaveLength(1);
+    expect(bus.report()).toMatchObject([{ timeouts: 0 }]);
+  });
+
+  test('bytes that nobody asked for keep us quiet until they have been over for 20 ms', () => {
+    const { clock, bus, sent } = onlineRig();
+    // In the pause between two polls.
+    while (sent.at(-1)!.atMs + 45 > clock.now()) clock.advance(1);
+    const before = sent.length;
+    for (let byte = 0; byte < 10; byte += 1) {
+      bus.onBytes(bytesOf('00'));
+      clock.advance(15);
+    }
+    expect(sent.length).toBe(before);
+    const overMs = clock.now() - 15;
+    clock.advance(50);
+    expect(sent[before]!.atMs - overMs).toBeGreaterThanOrEqual(20);
+    expect(sent[before]!.atMs - overMs).toBeLessThan(22);
+  });
+
   test('a line that babbles without end does not stop the bus', () => {
     const { reader, clock, bus } = onlineRig();
     reader.isMute = true;
@@ -347,6 +374,28 @@ describe('what is lost or late', () => {
 });
 
 describe('NAK', () => {
+  test.each([
+    ['challenge', 5, false, { kind: 'nextKey', problem: 'secureChannelUnsupported' }],
+    ['challenge', 6, false, { kind: 'nextKey', problem: 'secureChannelRefused' }],
+    ['crypt', 6, false, { kind: 'nextKey', problem: 'wrongKey' }],
+    ['capabilities', 3, false, { kind: 'noCapabilities' }],
+    ['capabilities', 4, false, { kind: 'restart', problem: 'malformedReply' }],
+    ['identity', 3, false, { kind: 'restart', problem: 'malformedReply' }],
+    ['poll', 4, true, { kind: 'restart', problem: 'sessionLost' }],
+    ['poll', 3, true, { kind: 'restart', problem: 'sessionLost' }],
+    ['poll', 9, true, { kind: 'refused', forGood: false }],
+    ['poll', 9, false, { kind: 'restart', problem: 'sessionLost' }],
+    ['led', 3, true, { kind: 'refused', forGood: true }],
+    ['led', 9, true, { kind: 'refused', forGood: false }],
+    ['led', 6, true, { kind: 'restart', problem: 'sessionLost' }],
+  ] as const)(
+    'to %s with code %i, sealed %s, is decided by the table',
+    (command, code, isSecured, decision) => {
+      const isInSession = command === 'poll' || command === 'led';
+      expect(decideNak({ command, code, isSecured, isInSession })).toEqual(decision);
+    },
+  );
+
   test.each([
     [4, 'sequence'],
     [6, 'secure channel condition'],

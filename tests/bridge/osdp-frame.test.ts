@@ -203,6 +203,13 @@ describe('the decoder', () => {
     );
   });
 
+  test('a frame that begins inside what looked like a shorter one is found at once', () => {
+    const frame = encodeFrame({ ...idRequest, data: Uint8Array.of(0) });
+    const outcomes = frameDecoder(true).push(Uint8Array.from([...bytesOf('53 00 0c 00 04'), ...frame]));
+    expect(outcomes[0]).toEqual({ kind: 'fault', fault: 'crc', bytes: 12 });
+    expect(framesOf(outcomes).map(partsOf)).toEqual([{ ...idRequest, data: Uint8Array.of(0) }]);
+  });
+
   test('a frame after any garbage is found once the line is quiet', () => {
     const frame = encodeFrame({ ...idRequest, address: 9, data: bytesOf('0102030405') });
     fc.assert(

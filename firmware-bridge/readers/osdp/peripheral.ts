@@ -7,7 +7,8 @@ import { readCard } from './card-data.ts';
 import { Exchange } from './exchange.ts';
 import type { Frame } from './frame.ts';
 import { Handshake } from './handshake.ts';
-import { type Command, nakCodes, type Reply } from './messages.ts';
+import type { Command, Reply } from './messages.ts';
+import { decideNak } from './nak-rules.ts';
 import { Outbox } from './outbox.ts';
 import { Patience } from './patience.ts';
 import type { OsdpProblem } from './problems.ts';
@@ -370,7 +371,6 @@ export class Peripheral {
       this.#fail('malformedReply', nowMs);
       return;
     }
-    // Some say nothing of themselves outside the secure channel.
     this.#status.setCapabilities(reply.kind === 'capabilities' ? reply.capabilities : []);
 
     if (this.#options.secureChannel === 'off') {
@@ -491,42 +491,34 @@ export class Peripheral {
   }
 
   #onNak(command: Command, code: number, isSecured: boolean, nowMs: number): void {
-    if (command.kind === 'challenge' || command.kind === 'crypt') {
-      const refused = command.kind === 'crypt' ? 'wrongKey' : 'secureChannelRefused';
-      const isUnsupported = code === nakCodes.secureChannelUnsupported || code === nakCodes.unknownCommand;
-      this.#tryNextKey(isUnsupported ? 'secureChannelUnsupported' : refused, nowMs);
-      return;
+    const isInSession = this.isOnline || this.#phase === 'pairing';
+    const decision = decideNak({ command: command.kind, code, isSecured, isInSession });
+    switch (decision.kind) {
+      case 'nextKey':
+        this.#tryNextKey(decision.problem, nowMs);
+        return;
+      case 'noCapabilities':
+        this.#onCapabilities({ kind: 'nak', code }, nowMs);
+        return;
+      case 'restart':
+        this.#fail(decision.problem, nowMs);
+        return;
+      case 'refused':
+        this.#onRefused(command, decision.forGood, nowMs);
+        return;
+      default:
+        unreachable(decision);
     }
-    if (command.kind === 'capabilities' && code !== nakCodes.sequence) {
-      this.#onCapabilities({ kind: 'nak', code }, nowMs);
-      return;
-    }
-    const isLost =
-      code === nakCodes.sequence ||
-      code === nakCodes.secureChannelCondition ||
-      code === nakCodes.secureChannelUnsupported;
-    // A poll cannot be unknown. If somebody at the cable says so, the answer that he held back must not be worth a card.
-    const isPoll = command.kind === 'poll' && (!isSecured || code === nakCodes.unknownCommand);
-    if (isLost || isPoll || !this.#isSessionPhase()) {
-      this.#fail(this.#isSessionPhase() ? 'sessionLost' : 'malformedReply', nowMs);
-      return;
-    }
-    this.#onRefused(command, code, nowMs);
   }
 
-  #isSessionPhase(): boolean {
-    return this.isOnline || this.#phase === 'pairing';
-  }
-
-  /** The session goes on without what the reader cannot do. */
-  #onRefused(command: Command, code: number, nowMs: number): void {
+  #onRefused(command: Command, forGood: boolean, nowMs: number): void {
     if (command.kind === 'keySet') {
       this.keys.answered();
       if (this.#phase === 'pairing') this.#fail('keyRefused', nowMs);
       return;
     }
     if (command.kind === 'communication') this.#place.refused();
-    if (code !== nakCodes.unknownCommand) return;
+    if (!forGood) return;
     this.#outbox.markUnsupported(command.kind);
     this.#status.markUnsupported(command.kind);
   }
