@@ -102,6 +102,9 @@ describe('turns', () => {
     rig.clock.advance(60_000);
     expect(links(rig)).toEqual(['online', ...Array.from({ length: 9 }, () => 'offline')]);
     expect(longestGap(rig.readers[0]!, fromMs)).toBeLessThan(50 + 350);
+    const polls = rig.readers[0]!.seen.filter((each) => each.atMs > fromMs && each.id === 0x60);
+    const gaps = polls.slice(1).map((each, index) => each.atMs - polls[index]!.atMs);
+    expect(Math.max(...gaps)).toBeLessThan(50 + 400);
   });
 
   test('an offline reader is asked again after one second, then less often, up to every five', () => {

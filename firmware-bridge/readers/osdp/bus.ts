@@ -315,9 +315,10 @@ export class OsdpBus implements SerialDriver {
 
   #serve(line: SerialLine, peripheral: Peripheral, now: number): void {
     if (peripheral.isSilent) this.#servedSinceProbe.clear();
-    else this.#servedSinceProbe.add(peripheral);
     this.#lastServed = peripheral;
     const bytes = this.#delivering(() => peripheral.send(now));
+    // Whoever was told or asked something else has not had its turn to speak yet.
+    if (!peripheral.isSilent && peripheral.maySpeak) this.#servedSinceProbe.add(peripheral);
     this.#announce(peripheral);
     if (bytes === null) {
       // It has just given up: whoever is next.

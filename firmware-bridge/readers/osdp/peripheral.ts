@@ -103,6 +103,10 @@ export class Peripheral {
   get isSilent(): boolean {
     return !this.#answers || this.#patience.isTried;
   }
+  /** The last command lets it say what it has: a card, for one. */
+  get maySpeak(): boolean {
+    return this.#wasPoll || !this.isOnline;
+  }
   get isWaiting(): boolean {
     return this.#exchange.inFlight() !== null;
   }
