@@ -107,6 +107,7 @@ module.exports = {
     },
     driver('koffi', 'koffi', '^(firmware-bridge/gpio|hub/platform)/'),
     driver('jose', 'jose', '^hub/domains/identity/'),
+    driver('serialport', '(serialport|@serialport)', '^firmware-bridge/serial/'),
     driver('onoff', 'onoff', '^firmware-bridge/gpio/'),
   ],
   options: {

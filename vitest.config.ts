@@ -2,9 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { defineConfig } from 'vitest/config';
 
 // What needs something that the test command builds or installs; where it cannot, it says so at its end.
+const isMissing = (command: string): boolean => spawnSync(command, ['-h']).error !== undefined;
 const leftOut = [
   ...(process.env.MAKRCAVE_UML_KERNEL === undefined ? ['tests/system/*-kernel.test.ts'] : []),
-  ...(spawnSync('mosquitto_pub', ['--help']).error === undefined ? [] : ['tests/mqtt/mosquitto.test.ts']),
+  ...(isMissing('mosquitto_pub') ? ['tests/mqtt/mosquitto.test.ts'] : []),
+  ...(isMissing('socat')
+    ? ['tests/**/*serial*.test.ts', 'tests/bridge/osdp-peripheral-process.test.ts']
+    : []),
 ];
 
 export default defineConfig({

@@ -135,35 +135,51 @@ async function findKernel(leftOutFile: string): Promise<string | null> {
   return null;
 }
 
-/** Debian's MQTT clients, installed once where this user may; else what they test is said at the end. */
-async function findMosquitto(leftOutFile: string): Promise<void> {
-  const isThere = (): boolean => spawnSync('mosquitto_pub', ['--help']).error === undefined;
+/** Debian's programs that tests run against; `command` shows whether a package is there. */
+const debianTools = [
+  {
+    command: 'mosquitto_pub',
+    debianPackage: 'mosquitto-clients',
+    tested: "the broker with Debian's mosquitto_pub and mosquitto_sub (tests/mqtt/mosquitto.test.ts)",
+  },
+  {
+    command: 'socat',
+    debianPackage: 'socat',
+    tested: 'serial readers on real pseudo terminals (*serial*.test.ts, osdp-peripheral-process.test.ts)',
+  },
+] as const;
+
+/** Installed once where this user may; else what they test is said at the end. */
+async function findTools(leftOutFile: string): Promise<void> {
+  const isThere = (command: string): boolean => spawnSync(command, ['-h']).error === undefined;
+  const isMissing = ({ command }: (typeof debianTools)[number]): boolean => !isThere(command);
   const asRoot = process.getuid?.() === 0;
-  if (!isThere() && asRoot) {
-    process.stderr.write('Installing mosquitto-clients ...\n');
+  const wantedPackages = debianTools.filter(isMissing).map(({ debianPackage }) => debianPackage);
+  if (wantedPackages.length > 0 && asRoot) {
+    process.stderr.write(`Installing ${wantedPackages.join(', ')} ...\n`);
     const bounded = {
       timeout: 120_000,
       stdio: 'ignore',
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     } as const;
-    const install = ['install', '-y', '--no-install-recommends', 'mosquitto-clients'];
+    const install = ['install', '-y', '--no-install-recommends', ...wantedPackages];
     if (spawnSync('apt-get', install, bounded).status !== 0) {
       spawnSync('apt-get', ['update'], bounded);
       spawnSync('apt-get', install, bounded);
     }
   }
-  if (isThere()) return;
-  const reason = asRoot ? 'apt-get could not install them' : 'run as root: apt-get install mosquitto-clients';
-  await appendFile(
-    leftOutFile,
-    `- the broker with Debian's mosquitto_pub and mosquitto_sub (tests/mqtt/mosquitto.test.ts): ${reason}\n`,
-  );
+  for (const { debianPackage, tested } of debianTools.filter(isMissing)) {
+    const reason = asRoot
+      ? `apt-get could not install ${debianPackage}`
+      : `run as root: apt-get install ${debianPackage}`;
+    await appendFile(leftOutFile, `- ${tested}: ${reason}\n`);
+  }
 }
 
 async function runTests(leftOutFile: string, folder: string): Promise<Count> {
   const reportFile = path.join(folder, 'report.json');
   const kernel = await findKernel(leftOutFile);
-  await findMosquitto(leftOutFile);
+  await findTools(leftOutFile);
   const code = await run(
     [
       bin('node'),

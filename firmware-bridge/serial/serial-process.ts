@@ -87,7 +87,8 @@ class SerialLines {
   }
 
   #tellSoon(): void {
-    this.#stateTimer ??= setTimeout(() => {
+    if (this.#stateTimer !== null) return;
+    this.#stateTimer = setTimeout(() => {
       this.#stateTimer = null;
       this.#tellStates();
     }, stateEveryMs);
@@ -110,6 +111,9 @@ class SerialLines {
         return;
       case 'pair':
         bus?.beginInstall(readerKey, message.forMs);
+        // One that is there with a key of its own gets another.
+        if (bus?.report().some((state) => state.readerKey === readerKey && state.channel === 'ownKey'))
+          bus.changeKey(readerKey);
         return;
       case 'cancelPairing':
         bus?.cancelInstall(readerKey);
