@@ -14,6 +14,7 @@ import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { logs } from './logs.ts';
 import { migrate } from './migrate.ts';
+import { pair } from './pair.ts';
 import { status } from './status.ts';
 import { tap } from './tap.ts';
 import { verify } from './verify.ts';
@@ -29,6 +30,7 @@ const commands: Readonly<Record<string, Command>> = {
   logs,
   config,
   tap,
+  pair,
   explain,
   verify,
   'claim-code': claimCode,

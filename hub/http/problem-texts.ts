@@ -302,6 +302,16 @@ const doorTexts = {
     nextStep: 'Look at its findings on the Doors page.',
   },
   notSimulated: { title: 'This door has real lines', nextStep: 'Present a card at its reader.' },
+  readerNotFound: { title: 'There is no such reader', nextStep: 'Load the list of readers again.' },
+  readerOffline: {
+    title: 'The reader cannot be reached',
+    nextStep: 'Settings, Readers says why. Check its power and its cable, then try again.',
+  },
+  notPairable: {
+    title: 'This reader cannot be given a key of its own',
+    nextStep:
+      'Only OSDP readers with the secure channel switched on can: look at its kind, and at secureChannel in the bridge.yaml of its controller.',
+  },
   readerMissing: { title: 'This door has no reader', nextStep: 'Choose a door with a reader.' },
   policyMissing: {
     title: 'The door has no rules yet',

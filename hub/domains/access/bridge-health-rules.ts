@@ -1,5 +1,6 @@
 import type { Finding } from '#hub/kernel/finding.ts';
 import type { Bridge } from './event-schema.ts';
+import { type ReaderFacts, readerFindings } from './reader-health-rules.ts';
 
 const minuteMs = 60_000;
 /** A restart of a door controller takes less. */
@@ -11,18 +12,6 @@ const firstContactMs = 60 * minuteMs;
 const pendingAfterMs = 5 * minuteMs;
 /** Events that a connected controller has and the hub does not: it catches up at some thousand a second. */
 const backlogEvents = 5000;
-/** A long cable or a hand that draws the card away spoils a read now and then. */
-const noisyFrames = 20;
-const noisyShare = 0.1;
-
-/** What a reader counted since its controller was started. */
-export interface ReaderFacts {
-  readonly key: string;
-  readonly goodFrames: number;
-  readonly faultyFrames: number;
-  readonly lostBits: number;
-}
-
 export interface BridgeFacts {
   readonly bridge: Pick<
     Bridge,
@@ -100,25 +89,12 @@ function journalFindings({ bridge }: BridgeFacts): readonly Finding[] {
   ];
 }
 
-const readerFindings = ({ bridge, readers }: BridgeFacts): readonly Finding[] =>
-  readers
-    .filter(
-      ({ goodFrames, faultyFrames }) =>
-        faultyFrames >= noisyFrames && faultyFrames >= (goodFrames + faultyFrames) * noisyShare,
-    )
-    .map(({ key, goodFrames, faultyFrames, lostBits }) => ({
-      id: `reader.noisy:${bridge.id}:${key}`.slice(0, 100),
-      severity: 'warning',
-      evidence: `The reader "${key}" of "${bridge.name}" read ${faultyFrames} of ${goodFrames + faultyFrames} cards wrong since its controller was started (${lostBits} bits lost).`,
-      fix: "Check the reader's cable: D0 and D1 not swapped, ground connected, no mains cable beside it, level shifter in place.",
-    }));
-
 /** What is wrong with one door controller, and what it found itself. */
 export const bridgeFindings = (facts: BridgeFacts, nowMs: number): readonly Finding[] => [
   ...connectionFindings(facts, nowMs),
   ...policyFindings(facts, nowMs),
   ...journalFindings(facts),
-  ...readerFindings(facts),
+  ...facts.readers.flatMap((reader) => readerFindings(reader, facts.bridge)),
   ...facts.bridge.findings.map((finding) => ({
     ...finding,
     id: `bridge.${finding.id}:${facts.bridge.id}`.slice(0, 100),

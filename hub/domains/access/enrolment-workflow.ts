@@ -9,9 +9,9 @@ import { type AlreadyEnrolled, type EnrolRefusal, enrolCard, replaceCard } from 
 import { findEvent, findUnknownCardEvents } from './event-repository.ts';
 import type { AccessParts } from './parts.ts';
 import { findPortals } from './place-repository.ts';
-import { readerId } from './place-view.ts';
 import type { FieldRefusal } from './place-workflow.ts';
 import { findRecordByDigest, findSets } from './policy-repository.ts';
+import { findReader } from './reader-view.ts';
 import type { CardRead } from './schema.ts';
 
 const enrolmentMs = 60_000;
@@ -105,7 +105,7 @@ export function createEnrolments(parts: AccessParts): Enrolments {
 
   return {
     async begin(actor, body) {
-      const place = await findReader(parts, body.readerId);
+      const place = await findReader(parts.store.read, body.readerId);
       if (place === null)
         return refuse({
           code: 'readerUnknown',
@@ -126,7 +126,8 @@ export function createEnrolments(parts: AccessParts): Enrolments {
       }
       const id = parts.newId();
       const run: Running = {
-        ...place,
+        bridgeId: place.bridgeId,
+        readerKey: place.readerKey,
         actor,
         enrolment: {
           id,
@@ -176,17 +177,6 @@ export function createEnrolments(parts: AccessParts): Enrolments {
       return run.enrolment;
     },
   };
-}
-
-/** The bridge and the reader's key that a reader's id stands for. */
-export async function findReader(
-  parts: AccessParts,
-  id: string,
-): Promise<{ bridgeId: string; readerKey: string } | null> {
-  for (const portal of await findPortals(parts.store.read))
-    for (const readerKey of portal.readers)
-      if (readerId(portal.bridgeId, readerKey) === id) return { bridgeId: portal.bridgeId, readerKey };
-  return null;
 }
 
 /** Unknown cards that were tapped just now and can be enrolled without another tap. */

@@ -2,7 +2,9 @@ import type { z } from 'zod';
 import type { FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
 import type { BridgeState } from '#hub/mqtt/topics.ts';
 import { type AccessDeps, isoTime } from './context.ts';
+import { createReaderAnnouncer, readerToLive } from './live-readers.ts';
 import type { portalLiveSchema } from './place-schema.ts';
+import type { ReaderLive } from './reader-schema.ts';
 
 type Hello = FromBridgePayload<'hello'>;
 type PortalState = BridgeState['portals'][number];
@@ -21,6 +23,7 @@ export interface LiveBridges {
   /** Null while the bridge is not connected or has not said hello. */
   get(bridgeId: string): LiveBridge | null;
   portal(bridgeId: string, key: string): PortalLive | null;
+  reader(bridgeId: string, key: string): ReaderLive | null;
   hello(bridgeId: string, hello: Hello): void;
   /** False for a state that comes before the hello: it is dropped. */
   state(bridgeId: string, state: BridgeState): boolean;
@@ -35,7 +38,7 @@ const toLive = (portal: PortalState): PortalLive => ({
   since: isoTime(portal.sinceMs),
 });
 
-/** What is now, in memory only; changes of doors are announced, gathered so that pages are not flooded. */
+/** What is now, in memory only; changes of doors and readers are announced, gathered so that pages are not flooded. */
 export function createLiveBridges(
   deps: Pick<AccessDeps, 'announce' | 'after'> & {
     portalId(bridgeId: string, key: string): string | null;
@@ -44,6 +47,26 @@ export function createLiveBridges(
   const bridges = new Map<string, LiveBridge>();
   const announced = new Map<string, string>();
   const waiting = new Set<string>();
+
+  /** Where each reader of a bridge is, as it said when it connected. */
+  const readerPlaces = (bridgeId: string) =>
+    (bridges.get(bridgeId)?.hello.portals ?? []).flatMap((portal) => {
+      const portalId = deps.portalId(bridgeId, portal.key);
+      return portalId === null ? [] : portal.readers.map((key) => ({ bridgeId, portalId, key }));
+    });
+  function findReader(bridgeId: string, key: string): ReaderLive | null {
+    const reader = bridges.get(bridgeId)?.state?.readers.find((candidate) => candidate.key === key);
+    return reader === undefined ? null : readerToLive(reader);
+  }
+  const readers = createReaderAnnouncer({
+    announce: deps.announce,
+    after: deps.after,
+    find: (bridgeId) =>
+      readerPlaces(bridgeId).flatMap((place) => {
+        const live = findReader(bridgeId, place.key);
+        return live === null ? [] : [{ ...place, live }];
+      }),
+  });
 
   function announceChanges(bridgeId: string): void {
     waiting.delete(bridgeId);
@@ -57,6 +80,7 @@ export function createLiveBridges(
       announced.set(`${bridgeId}/${portal.key}`, text);
       deps.announce({ topic: 'portal.state', data });
     }
+    readers.announce(bridgeId);
   }
 
   return {
@@ -65,6 +89,7 @@ export function createLiveBridges(
       const portal = bridges.get(bridgeId)?.state?.portals.find((candidate) => candidate.key === key);
       return portal === undefined ? null : toLive(portal);
     },
+    reader: findReader,
     hello(bridgeId, hello) {
       bridges.set(bridgeId, { hello, state: null });
     },
@@ -79,7 +104,9 @@ export function createLiveBridges(
     },
     drop(bridgeId) {
       const live = bridges.get(bridgeId);
+      const places = readerPlaces(bridgeId);
       bridges.delete(bridgeId);
+      readers.drop(bridgeId, places);
       for (const { key } of live?.hello.portals ?? []) {
         announced.delete(`${bridgeId}/${key}`);
         const id = deps.portalId(bridgeId, key);

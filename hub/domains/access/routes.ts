@@ -4,6 +4,7 @@ import { credentialEndpoints } from './credential-routes.ts';
 import { doorEndpoints } from './door-routes.ts';
 import { eventEndpoints } from './event-routes.ts';
 import { placeEndpoints } from './place-routes.ts';
+import { readerEndpoints } from './reader-routes.ts';
 import type { Access } from './workflow.ts';
 
 /** Everything under /api/access-control that is about doors. */
@@ -11,6 +12,7 @@ export const accessEndpoints = ({ parts, enrolments }: Access): readonly Endpoin
   ...placeEndpoints(parts),
   ...credentialEndpoints(parts, enrolments),
   ...doorEndpoints(parts),
+  ...readerEndpoints(parts),
   ...eventEndpoints(parts),
   ...bridgeEndpoints(parts),
 ];

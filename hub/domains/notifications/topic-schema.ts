@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { enrolmentSchema } from '#hub/domains/access/credential-schema.ts';
 import { accessEventSchema } from '#hub/domains/access/event-schema.ts';
 import { portalLiveSchema } from '#hub/domains/access/place-schema.ts';
+import { readerStateEventSchema } from '#hub/domains/access/reader-schema.ts';
 import type { Permission } from '#hub/domains/identity/schema.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 
@@ -47,6 +48,13 @@ export const eventTopics = {
       connected: z.boolean(),
       live: portalLiveSchema.nullable(),
     }),
+    lasting: false,
+  },
+  'reader.state': {
+    permission: 'portal.read',
+    description:
+      'A reader shows another state: reachable, paired, tampered with; at most four times a second, and once where only its counters went on',
+    data: readerStateEventSchema,
     lasting: false,
   },
   'portal.changed': {

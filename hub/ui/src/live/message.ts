@@ -11,6 +11,7 @@ export type LiveMessage = Announced | { readonly topic: 'reset' | 'signedOut'; r
 /** The browser hands out named events only to those who listen for the name; a topic left out does not compile. */
 const listened: Readonly<Record<LiveMessage['topic'], true>> = {
   'portal.state': true,
+  'reader.state': true,
   'access.event': true,
   'access.backlog': true,
   'enrolment.changed': true,

@@ -50,6 +50,7 @@ export const sections = {
       { path: '/settings/sessions', title: 'Sessions', permission: null },
       { path: '/settings/webhooks', title: 'Webhooks', permission: 'webhook.read' },
       { path: '/settings/devices', title: 'Devices', permission: 'system.read' },
+      { path: '/settings/readers', title: 'Readers', permission: 'portal.read' },
     ],
   },
 } as const satisfies Record<string, Section>;

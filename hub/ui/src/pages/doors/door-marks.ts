@@ -4,6 +4,7 @@ import CircleSlash from '@lucide/svelte/icons/circle-slash';
 import CircleX from '@lucide/svelte/icons/circle-x';
 import DoorOpen from '@lucide/svelte/icons/door-open';
 import Info from '@lucide/svelte/icons/info';
+import KeyRound from '@lucide/svelte/icons/key-round';
 import Lock from '@lucide/svelte/icons/lock';
 import LockOpen from '@lucide/svelte/icons/lock-open';
 import LogOut from '@lucide/svelte/icons/log-out';
@@ -63,6 +64,9 @@ const markByKind: Readonly<Record<AccessEventKind, Mark>> = {
   boot: { tone: 'quiet', icon: Info, word: 'Controller started' },
   readFault: { tone: 'warn', icon: TriangleAlert, word: 'Misread' },
   journalGap: { tone: 'bad', icon: TriangleAlert, word: 'Events missing' },
+  readerOffline: { tone: 'bad', icon: Unplug, word: 'Reader offline' },
+  readerOnline: { tone: 'quiet', icon: CircleCheck, word: 'Reader is back' },
+  readerPaired: { tone: 'info', icon: KeyRound, word: 'Reader paired' },
   clockChanged: { tone: 'quiet', icon: Info, word: 'Clock changed' },
 };
 
@@ -73,4 +77,16 @@ export function eventMark(event: Pick<AccessEvent, 'kind' | 'observed'>): Mark {
   if (event.observed && event.kind === 'granted') return { tone: 'info', icon: Info, word: 'Would grant' };
   if (event.observed && event.kind === 'denied') return { tone: 'warn', icon: Info, word: 'Would deny' };
   return markByKind[event.kind];
+}
+
+const readerKinds: readonly AccessEventKind[] = ['readerOffline', 'readerOnline', 'readerPaired'];
+
+/** Whether it is about a reader rather than about somebody at it. */
+export const isOfReader = ({ kind, reader }: Pick<AccessEvent, 'kind' | 'reader'>): boolean =>
+  reader !== null && readerKinds.includes(kind);
+
+/** What happened where nobody is named: at doors with several readers also which of them. */
+export function eventSentence(event: Pick<AccessEvent, 'kind' | 'reader' | 'mode' | 'why'>): string {
+  if (event.kind === 'modeChanged' && event.mode !== null) return modeWords[event.mode];
+  return isOfReader(event) ? `${event.reader}: ${event.why.sentence}` : event.why.sentence;
 }

@@ -1,0 +1,103 @@
+import type { ReaderState } from '#hub/mqtt/topics.ts';
+import { type AccessDeps, isoTimeOrNull } from './context.ts';
+import { readerId } from './place-view.ts';
+import type { ReaderLive } from './reader-schema.ts';
+
+/** What only counts on is announced at most so often for each bridge: a reader on a bus counts ten frames a second. */
+const countersEveryMs = 1_000;
+
+export const readerToLive = (reader: ReaderState): ReaderLive => ({
+  kind: reader.kind,
+  link: reader.link,
+  problem: reader.problem,
+  channel: reader.channel,
+  pairingUntil: isoTimeOrNull(reader.pairingUntilMs),
+  tamper: reader.tamper,
+  powerFault: reader.powerFault,
+  identity: reader.identity,
+  lastReadAt: isoTimeOrNull(reader.lastReadMs),
+  lastBits: reader.lastBits,
+  lastKeysAt: isoTimeOrNull(reader.lastKeysMs),
+  goodFrames: reader.goodFrames,
+  faultyFrames: reader.faultyFrames,
+  parityFaults: reader.parityFaults,
+  lostBits: reader.lostBits,
+  timeouts: reader.timeouts,
+});
+
+/** What somebody who looks at the reader waits for: everything but counters and the last card. */
+const pressingPart = ({ kind, link, problem, channel, pairingUntil, ...rest }: ReaderLive): string =>
+  JSON.stringify([kind, link, problem, channel, pairingUntil, rest.tamper, rest.powerFault, rest.identity]);
+
+interface ReaderPlace {
+  readonly bridgeId: string;
+  readonly portalId: string;
+  readonly key: string;
+}
+
+interface Said {
+  readonly pressing: string;
+  readonly whole: string;
+}
+
+export interface ReaderAnnouncer {
+  /** Says what is new of a bridge's readers; what only counts on may have to wait, and is then asked for again. */
+  announce(bridgeId: string): void;
+  /** The bridge is gone, and its readers with it. */
+  drop(bridgeId: string, readers: readonly ReaderPlace[]): void;
+}
+
+/** Tells pages of readers that changed. `find` gives a bridge's readers as they are now, none when it is not there. */
+export function createReaderAnnouncer(
+  deps: Pick<AccessDeps, 'announce' | 'after'> & {
+    find(bridgeId: string): readonly (ReaderPlace & { readonly live: ReaderLive })[];
+  },
+): ReaderAnnouncer {
+  const announced = new Map<string, Said>();
+  /** Bridges whose counters were announced just now. */
+  const resting = new Set<string>();
+
+  function say(place: ReaderPlace, live: ReaderLive | null): void {
+    const { bridgeId, portalId, key } = place;
+    deps.announce({
+      topic: 'reader.state',
+      data: { readerId: readerId(bridgeId, key), key, bridgeId, portalId, connected: live !== null, live },
+    });
+  }
+
+  function rest(bridgeId: string): void {
+    resting.add(bridgeId);
+    deps.after(countersEveryMs, () => {
+      resting.delete(bridgeId);
+      announce(bridgeId);
+    });
+  }
+
+  function announce(bridgeId: string): void {
+    const isResting = resting.has(bridgeId);
+    let counted = false;
+    for (const { live, ...place } of deps.find(bridgeId)) {
+      const id = readerId(bridgeId, place.key);
+      const said = announced.get(id);
+      const now = { pressing: pressingPart(live), whole: JSON.stringify(live) };
+      if (said?.whole === now.whole) continue;
+      if (said?.pressing === now.pressing) {
+        if (isResting) continue;
+        counted = true;
+      }
+      announced.set(id, now);
+      say(place, live);
+    }
+    if (counted) rest(bridgeId);
+  }
+
+  return {
+    announce,
+    drop(bridgeId, readers) {
+      for (const place of readers) {
+        announced.delete(readerId(bridgeId, place.key));
+        say(place, null);
+      }
+    },
+  };
+}

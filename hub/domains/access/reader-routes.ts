@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { actorOf } from '#hub/domains/identity/workflow.ts';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { ok } from '#hub/kernel/result.ts';
+import { pageOf } from '#hub/kernel/wire.ts';
+import type { AccessParts } from './parts.ts';
+import { pairReaderSchema, readerAnswerSchema, readerIdSchema, readerSchema } from './reader-schema.ts';
+import { listReaders } from './reader-view.ts';
+import { cancelPairing, pairReader, testReader } from './reader-workflow.ts';
+
+const base = '/api/access-control/readers';
+const tag = 'readers';
+const params = z.strictObject({ id: readerIdSchema });
+const orderRefusals = {
+  readerNotFound: 404,
+  notConnected: 503,
+  noAnswer: 503,
+  notPairable: 409,
+  readerOffline: 409,
+  bridgeRefused: 409,
+} as const;
+
+export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
+  defineEndpoint({
+    method: 'GET',
+    path: base,
+    summary: 'Readers of all doors: reachable or not and why, secure channel, what they counted',
+    tag,
+    access: { permission: 'portal.read' },
+    response: pageOf(readerSchema),
+    refusals: {},
+    handle: async () => ok({ body: { items: await listReaders(parts), nextCursor: null } }),
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/pair`,
+    summary: 'Let a reader get a key of its own, for some time',
+    description:
+      'Within that time the controller gives a reader that is in install mode a random key. While that happens, and only then, somebody at the cable could overhear the key. `reader.state` says how it goes.',
+    tag,
+    access: { permission: 'portal.manage' },
+    params,
+    body: pairReaderSchema,
+    response: readerAnswerSchema,
+    refusals: orderRefusals,
+    async handle(call) {
+      const paired = await pairReader(parts, actorOf(call.principal), call.params.id, call.body.seconds);
+      return paired.ok ? ok({ body: paired.value }) : paired;
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/cancel-pairing`,
+    summary: 'Let a reader get no key any more',
+    tag,
+    access: { permission: 'portal.manage' },
+    params,
+    response: readerAnswerSchema,
+    refusals: orderRefusals,
+    async handle(call) {
+      const cancelled = await cancelPairing(parts, actorOf(call.principal), call.params.id);
+      return cancelled.ok ? ok({ body: cancelled.value }) : cancelled;
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/test`,
+    summary: "Try a reader's lamp and buzzer; the door stays as it is",
+    tag,
+    access: { permission: 'portal.manage' },
+    params,
+    response: readerAnswerSchema,
+    ratePerMinute: 60,
+    refusals: orderRefusals,
+    async handle(call) {
+      const tested = await testReader(parts, actorOf(call.principal), call.params.id);
+      return tested.ok ? ok({ body: tested.value }) : tested;
+    },
+  }),
+];

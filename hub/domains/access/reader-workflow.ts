@@ -1,0 +1,85 @@
+import type { z } from 'zod';
+import type { Actor } from '#hub/domains/identity/schema.ts';
+import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import type { CommandBody } from './commands.ts';
+import { type BridgeRefusal, refuseOutcome } from './enrolment-workflow.ts';
+import type { AccessParts } from './parts.ts';
+import type { readerAnswerSchema } from './reader-schema.ts';
+import { findReader } from './reader-view.ts';
+
+export type ReaderRefusal =
+  | Refusal<'readerNotFound'>
+  | Refusal<'notPairable'>
+  | Refusal<'readerOffline'>
+  | BridgeRefusal;
+type Answer = Promise<Result<z.input<typeof readerAnswerSchema>, ReaderRefusal>>;
+
+interface ReaderOrder {
+  readonly action: string;
+  readonly facts: { readonly seconds?: number };
+  readonly command: (readerKey: string) => CommandBody;
+  /** What happens now, once the bridge has taken it up. */
+  readonly sentence: (readerKey: string) => string;
+}
+
+/** Has a reader do something. It is in the audit log before it is sent. */
+async function orderReader(parts: AccessParts, actor: Actor, id: string, order: ReaderOrder): Answer {
+  const commandId = parts.newId();
+  const ordered = await parts.store.transact(order.action, async (tx) => {
+    const place = await findReader(tx, id);
+    if (place === null) return refuse({ code: 'readerNotFound' });
+    if (!parts.link.isConnected(place.bridgeId)) return refuse({ code: 'notConnected' });
+    await recordAudit(tx, {
+      actor,
+      action: order.action,
+      target: { table: 'portal', id: place.portal.id },
+      payload: { commandId, readerKey: place.readerKey, ...order.facts },
+    });
+    return ok(place);
+  });
+  if (!ordered.ok) return ordered;
+  const { bridgeId, readerKey } = ordered.value;
+  const outcome = await parts.commands.send(bridgeId, order.command(readerKey), {
+    commandId,
+    timeoutMs: 2_000,
+  });
+  if (outcome.kind === 'done') return ok({ commandId, sentence: order.sentence(readerKey) });
+  if (outcome.kind === 'refused' && (outcome.code === 'notPairable' || outcome.code === 'readerOffline'))
+    return refuse({ code: outcome.code });
+  return refuse(refuseOutcome(outcome));
+}
+
+const minutesInWords = (seconds: number): string => {
+  if (seconds % 60 !== 0) return `${seconds} seconds`;
+  return seconds === 60 ? 'one minute' : `${seconds / 60} minutes`;
+};
+
+/** For some time the reader may be given a key of its own. Replaces a pairing of it that is under way. */
+export const pairReader = (parts: AccessParts, actor: Actor, id: string, seconds: number): Answer =>
+  orderReader(parts, actor, id, {
+    action: 'reader.pair',
+    facts: { seconds },
+    command: (readerKey) => ({ kind: 'pairReader', readerKey, seconds }),
+    sentence: (readerKey) =>
+      `For ${minutesInWords(seconds)} ${readerKey} may get a key of its own: put the reader into install mode.`,
+  });
+
+/** The reader gets no new key any more; one that it has got stays. */
+export const cancelPairing = (parts: AccessParts, actor: Actor, id: string): Answer =>
+  orderReader(parts, actor, id, {
+    action: 'reader.cancelPairing',
+    facts: {},
+    command: (readerKey) => ({ kind: 'cancelPairing', readerKey }),
+    sentence: (readerKey) => `${readerKey} gets no new key any more; a key that it has got stays.`,
+  });
+
+/** Lamp and buzzer as after a grant; the door stays as it is. */
+export const testReader = (parts: AccessParts, actor: Actor, id: string): Answer =>
+  orderReader(parts, actor, id, {
+    action: 'reader.test',
+    facts: {},
+    command: (readerKey) => ({ kind: 'testReader', readerKey }),
+    sentence: (readerKey) =>
+      `${readerKey} shows its lamp and sounds its buzzer as after a grant; the door stays as it is.`,
+  });
