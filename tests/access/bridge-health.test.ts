@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createBridge } from '#hub/domains/access/bridge-workflow.ts';
+import { wiegandState } from '#tests/_support/reader-states.ts';
 import { openBench, openWithBridge, staff } from './support.ts';
 
 const minuteMs = 60_000;
@@ -76,7 +77,7 @@ describe('door controllers', () => {
 
   test('what a controller finds itself, its backlog and a noisy reader are found here too', async () => {
     const { bench, bridge } = await openWithBridge();
-    const reader = { key: 'front-in', lastReadMs: null, goodFrames: 60, faultyFrames: 20, lostBits: 7 };
+    const reader = wiegandState('front-in', { goodFrames: 60, faultyFrames: 20, lostBits: 7 });
     await bridge.state({
       journal: { lastSeq: 6000, syncedSeq: 6000, ackedSeq: 1000, writable: false },
       readers: [

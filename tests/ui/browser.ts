@@ -142,8 +142,11 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-/** Sets the stage; what was started before something failed is ended again. */
-export async function setStage(): Promise<Stage> {
+/**
+ * Sets the stage; what was started before something failed is ended again.
+ * @param options.bridge false: a test acts the bridge itself
+ */
+export async function setStage(options: { bridge?: boolean } = {}): Promise<Stage> {
   const closers: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const closeOne of closers.toReversed()) await closeOne();
@@ -156,9 +159,11 @@ export async function setStage(): Promise<Stage> {
     });
     closers.push(() => appliance.close());
     await appliance.start('hub');
-    await appliance.start('simulator');
-    await appliance.start('bridge');
-    await appliance.untilApplied();
+    if (options.bridge !== false) {
+      await appliance.start('simulator');
+      await appliance.start('bridge');
+      await appliance.untilApplied();
+    }
     const browser = await launchBrowser();
     closers.push(() => browser.close());
     return { ui, appliance, browser, close };
