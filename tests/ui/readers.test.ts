@@ -88,8 +88,8 @@ describe('the readers in the browser', () => {
     await card('inside')
       .getByText(/\d\d:\d\d:\d\d, 26 bits/)
       .waitFor();
-    await card('gate').getByText('Housing open').waitFor();
-    await card('gate').getByText('Supply not sound').waitFor();
+    await card('gate').getByText('Housing open', { exact: true }).waitFor();
+    await card('gate').getByText('Supply not sound', { exact: true }).waitFor();
     await card('bench').getByText('both switches are set to HSU').waitFor();
     await card('bench').getByText('cannot be paired').waitFor();
     expect(await page.getByRole('button', { name: 'Pair bench' }).isDisabled()).toBe(true);
@@ -97,7 +97,7 @@ describe('the readers in the browser', () => {
     await card('bench').getByText('Online').waitFor();
     bridge.change('gate', { tamper: false, goodFrames: 50_000 });
     await card('gate').getByText('50,000 good').waitFor();
-    await card('gate').getByText('Housing open').waitFor({ state: 'detached' });
+    await card('gate').getByText('Housing open', { exact: true }).waitFor({ state: 'detached' });
   });
 
   it('one is paired: the steps in words, then live until it has its key', async () => {
@@ -113,7 +113,7 @@ describe('the readers in the browser', () => {
     };
     await page.getByRole('button', { name: 'Pair outside' }).click();
     await dialog.getByText('Reset the reader to its install key').waitFor();
-    await dialog.getByText('2 min').click();
+    await dialog.getByLabel('2 min').check();
     await dialog.getByRole('button', { name: 'Start pairing' }).click();
     await dialog.getByText('Waiting for the reader').waitFor();
     await dialog.getByText(/^(2:00|1:5\d) left$/).waitFor();
@@ -147,7 +147,7 @@ describe('the readers in the browser', () => {
     await page.getByRole('button', { name: 'Test lamp and buzzer of inside' }).click();
     await page.getByText('inside shows its lamp').waitFor();
     expect(await untilOrdered('testReader')).toMatchObject({ readerKey: 'inside' });
-    await page.getByRole('button', { name: 'Click the lock of Yard for 1 s' }).click();
+    await page.getByRole('button', { name: 'Click the lock for 1 s: Yard' }).click();
     await page.getByText('Yard is unlocked for 1 s.').waitFor();
     expect(await untilOrdered('unlock')).toMatchObject({ portalKey: 'yard', seconds: 1 });
     bridge.answer = () => ({ kind: 'refused', code: 'readerOffline' });
@@ -203,9 +203,7 @@ describe('the readers in the browser', () => {
   it('without a connection to the controller nothing is pretended', async () => {
     await bridge.close();
     await card('outside').getByText('Controller not connected').waitFor();
-    expect(await page.getByRole('button', { name: 'Click the lock of Yard for 1 s' }).isDisabled()).toBe(
-      true,
-    );
+    expect(await page.getByRole('button', { name: 'Click the lock for 1 s: Yard' }).isDisabled()).toBe(true);
     await screenshot(page, 'readers away desktop');
     expect(complaints).toEqual([]);
   });
