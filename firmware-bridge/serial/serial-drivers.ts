@@ -19,18 +19,11 @@ export interface DrivenPort {
   /** The driver again, where it is a bus; null for a reader alone on its port. */
   readonly bus: OsdpBus | null;
   readonly readerKeys: readonly string[];
+  /** What a driver's words for problems mean, as sentences with the next step. */
+  readonly problemTexts: Readonly<Record<string, string>>;
 }
 
 export type DriverHooks = SerialHooks & Pick<OsdpHooks, 'onKeyPending' | 'onKeySet'>;
-
-const problemTexts: Readonly<Record<string, string>> = {
-  ...osdpProblems,
-  ...pn532Problems,
-  ...listeningProblems,
-};
-
-/** The sentence for a driver's word; the word itself where there is none. */
-export const problemText = (problem: string): string => problemTexts[problem] ?? problem;
 
 interface OsdpSetup extends SerialReaderSetup {
   readonly wiring: OsdpConfig;
@@ -67,23 +60,22 @@ function drivenBus(
     },
     random: (bytes) => randomBytes(bytes),
   });
-  return { port, baudRate, driver: bus, bus, readerKeys: setups.map(({ readerKey }) => readerKey) };
+  const readerKeys = setups.map(({ readerKey }) => readerKey);
+  return { port, baudRate, driver: bus, bus, readerKeys, problemTexts: osdpProblems };
 }
 
 function drivenReader(setup: SerialReaderSetup, hooks: DriverHooks, clock: SerialClock): DrivenPort {
   const { readerKey, wiring } = setup;
-  const alone = { port: wiring.port, bus: null, readerKeys: [readerKey] };
+  const alone = { port: wiring.port, bus: null, readerKeys: [readerKey], problemTexts: listeningProblems };
   switch (wiring.kind) {
     case 'rdm6300':
       return { ...alone, baudRate: rdm6300BaudRate, driver: rdm6300Driver(readerKey, wiring, hooks, clock) };
-    case 'pn532':
-      return { ...alone, baudRate: pn532BaudRate, driver: pn532Driver(readerKey, wiring, hooks, clock) };
+    case 'pn532': {
+      const driver = pn532Driver(readerKey, wiring, hooks, clock);
+      return { ...alone, baudRate: pn532BaudRate, driver, problemTexts: pn532Problems };
+    }
     case 'wedge':
-      return {
-        ...alone,
-        baudRate: wiring.baudRate,
-        driver: wedgeDriver(readerKey, wiring, hooks, clock),
-      };
+      return { ...alone, baudRate: wiring.baudRate, driver: wedgeDriver(readerKey, wiring, hooks, clock) };
     case 'osdp':
       throw new Error('assertion failed: an OSDP reader hangs on a bus');
     default:

@@ -1,7 +1,7 @@
 import type { Later } from '#bridge/feedback.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import type { SerialReaderState } from './line.ts';
-import { type DrivenPort, drivenPorts, problemText } from './serial-drivers.ts';
+import { type DrivenPort, drivenPorts } from './serial-drivers.ts';
 import type { FromSerial, SerialReaderSetup, ToSerial } from './serial-messages.ts';
 import { openSerialLine } from './serial-port.ts';
 
@@ -77,12 +77,12 @@ class SerialLines {
   }
 
   #states(): SerialReaderState[] {
-    return this.#ports.flatMap(({ port, driver }) => {
+    return this.#ports.flatMap(({ port, driver, problemTexts }) => {
       const closed = this.#problems.get(port) ?? null;
-      return driver.report().map((state) => ({
-        ...state,
-        problem: state.problem === null ? null : (closed ?? problemText(state.problem)),
-      }));
+      return driver.report().map((state) => {
+        const { problem } = state;
+        return { ...state, problem: problem === null ? null : (closed ?? problemTexts[problem] ?? problem) };
+      });
     });
   }
 
