@@ -158,6 +158,27 @@ describe('doors whose readers hang on serial lines', () => {
     expect(simulatedLevel(appliance, strike.back)).toBe(0);
   });
 
+  it('learns by one more tap how another reader sees a fob, and opens for it there too', async () => {
+    const { items } = await appliance.ask('GET', '/api/access-control/credentials');
+    const [first] = items as { id: string; memberId: string }[];
+    const { id: readerId } = await reader('back-reader');
+    // A serial number of 56 bits: nothing of the fob's other numbers follows from it.
+    const serial = '00000100101000011011001011000011110101001110010111110110';
+    const begun = await appliance.ask('POST', '/api/access-control/enrolments', {
+      memberId: first?.memberId,
+      readerId,
+      addsToCredentialId: first?.id,
+    });
+    await bus.order({ card: { address: 1, bits: serial, format: 0 } });
+    await until('the reading', async () => {
+      const { state } = await appliance.ask('GET', `/api/access-control/enrolments/${begun.id as string}`);
+      return state === 'enrolled';
+    });
+    await appliance.untilApplied();
+    await bus.order({ card: { address: 1, bits: serial, format: 0 } });
+    await untilLevel(appliance, strike.back, 1);
+  });
+
   it('reports a reader that lost its power within ten seconds, with the fix, and that it is back', async () => {
     await bus.order({ power: { address: 1, to: 'off' } });
     await untilReader('back-reader', { link: 'offline' });

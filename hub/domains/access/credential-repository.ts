@@ -188,6 +188,15 @@ export async function saveReading(
     .execute();
 }
 
+export async function countReadings(reader: Reader, credentialId: string): Promise<number> {
+  const row = await reader
+    .selectFrom('credential_reading')
+    .select(({ fn }) => fn.countAll<number>().as('rows'))
+    .where('credential_id', '=', credentialId)
+    .executeTakeFirstOrThrow();
+  return row.rows;
+}
+
 /** Every reading of these credentials. */
 export async function findReadings(
   reader: Reader,

@@ -88,13 +88,20 @@ export const enrolmentSchema = z.strictObject({
   message: z.string().nullable(),
 });
 export type Enrolment = z.infer<typeof enrolmentSchema>;
-export const enrolmentCreateSchema = z.strictObject({
-  readerId: z.string().min(3).max(100),
-  memberId: idSchema,
-  label: labelSchema.default('Card'),
-  /** The card that the tapped one takes the place of; it is then lost. */
-  replacesCredentialId: idSchema.optional(),
-});
+export const enrolmentCreateSchema = z
+  .strictObject({
+    readerId: z.string().min(3).max(100),
+    memberId: idSchema,
+    label: labelSchema.default('Card'),
+    /** The card that the tapped one takes the place of; it is then lost. */
+    replacesCredentialId: idSchema.optional(),
+    /** The card that is tapped, as another kind of reader sees it: it opens at both from then on. */
+    addsToCredentialId: idSchema.optional(),
+  })
+  .refine((body) => body.replacesCredentialId === undefined || body.addsToCredentialId === undefined, {
+    error: 'The tapped card either replaces one or is the same one: give only one of the two.',
+    path: ['addsToCredentialId'],
+  });
 
 export const unknownCardSchema = z.strictObject({
   eventId: idSchema,

@@ -89,7 +89,7 @@ async function showCredential(parts: AccessParts, tx: Reader, id: string): Promi
 }
 
 /** What every change of credentials ends with: audit, the doors' records, live pages. */
-async function followCredentialChange(
+export async function followCredentialChange(
   parts: AccessParts,
   tx: Transaction,
   actor: Actor,
@@ -121,7 +121,7 @@ export interface NewCredential {
   readonly validUntilMs?: number | null;
 }
 
-async function whoseCard(
+export async function whoseCard(
   parts: AccessParts,
   tx: Transaction,
   credential: CredentialRow,
@@ -136,6 +136,13 @@ async function whoseCard(
     title: `This card belongs to ${memberName ?? 'somebody'} already (${credential.label}, ${credential.status})`,
     nextStep: "Use another card, or retire that one on its member's page first.",
   };
+}
+
+/** A reading of a card, and those that follow from it; what a reader delivered stands above what was computed. */
+export async function keepReadings(tx: Transaction, credentialId: string, read: CardRead): Promise<void> {
+  await saveReading(tx, credentialId, read, true);
+  for (const derived of derivedReadings(read))
+    if ((await findReadingOwner(tx, derived)) === null) await saveReading(tx, credentialId, derived, false);
 }
 
 /**
@@ -177,9 +184,7 @@ export async function enrolInside(
     valid_until_ms: validUntilMs,
     masked: maskedCardText(read),
   });
-  await saveReading(tx, id, read, true);
-  for (const derived of derivedReadings(read))
-    if ((await findReadingOwner(tx, derived)) === null) await saveReading(tx, id, derived, false);
+  await keepReadings(tx, id, read);
   await followCredentialChange(parts, tx, actor, {
     action: 'credential.enrol',
     id,

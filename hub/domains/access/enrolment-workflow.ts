@@ -12,6 +12,7 @@ import { findPortals } from './place-repository.ts';
 import type { FieldRefusal } from './place-workflow.ts';
 import { findRecordByDigest, findSets } from './policy-repository.ts';
 import { findReader } from './reader-view.ts';
+import { type AddReadingRefusal, addReading } from './reading-workflow.ts';
 import type { CardRead } from './schema.ts';
 
 const enrolmentMs = 60_000;
@@ -43,7 +44,9 @@ export interface Enrolments {
   cancel(id: string): Promise<Enrolment | null>;
 }
 
-const sentenceOf = (refusal: EnrolRefusal | TransitionRefusal | Refusal<'credentialNotFound'>): string => {
+const sentenceOf = (
+  refusal: EnrolRefusal | TransitionRefusal | AddReadingRefusal | Refusal<'credentialNotFound'>,
+): string => {
   const told: { readonly title?: string } = 'title' in refusal ? { title: refusal.title } : {};
   return told.title ?? `The card was not enrolled (${refusal.code}).`;
 };
@@ -76,7 +79,13 @@ export function createEnrolments(parts: AccessParts): Enrolments {
     read: CardRead,
     body: z.output<typeof enrolmentCreateSchema>,
   ): Promise<void> {
-    const { memberId, label, replacesCredentialId } = body;
+    const { memberId, label, replacesCredentialId, addsToCredentialId } = body;
+    if (addsToCredentialId !== undefined) {
+      const added = await addReading(parts, actor, addsToCredentialId, read);
+      if (added.ok) update(run, { state: 'enrolled', credentialId: added.value });
+      else update(run, { state: 'refused', message: sentenceOf(added.refusal) });
+      return;
+    }
     if (replacesCredentialId === undefined) {
       const enrolled = await enrolCard(parts, actor, read, { memberId, label });
       if (enrolled.ok) update(run, { state: 'enrolled', credentialId: enrolled.value.id });
