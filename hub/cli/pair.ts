@@ -39,6 +39,12 @@ const channelWords: Readonly<Record<string, string>> = {
   ownKey: 'with a key of its own',
 };
 
+function progressLine({ link, channel, problem }: Json): string {
+  const isUnreached = link !== 'online' && channel === 'none';
+  const how = isUnreached ? 'no key yet' : (channelWords[textOf(channel)] ?? 'no secure channel');
+  return `  ${textOf(link)}, ${how}${textOf(problem) === '' ? '' : `: ${textOf(problem)}`}`;
+}
+
 interface Ended {
   readonly paired: boolean;
   readonly why: string;
@@ -61,8 +67,8 @@ function pairingOf(reader: Json, say: (line: string) => void): (event: StreamedE
         paired: false,
         why: 'The connection to the door controller was lost. Run this again when it is back.',
       };
-    const { link, channel, pairingUntil, problem } = data.live;
-    const progress = `  ${textOf(link)}, ${channelWords[textOf(channel)] ?? 'no secure channel'}${textOf(problem) === '' ? '' : `: ${textOf(problem)}`}`;
+    const { channel, pairingUntil } = data.live;
+    const progress = progressLine(data.live);
     if (progress !== told) say(progress);
     told = progress;
     const wasOpen = isOpen;

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
@@ -45,10 +44,10 @@ export class ActedBridge {
       password: token,
       reconnectPeriod: 0,
     });
-    await once(client, 'connect');
+    await new Promise<void>((resolve) => client.once('connect', () => resolve()));
     const bridge = new ActedBridge(client, bridgeId, portals);
     await client.subscribeAsync(bridgeTopic(bridgeId, 'command'));
-    const welcomed = once(client, 'message');
+    const welcomed = new Promise<void>((resolve) => client.once('message', () => resolve()));
     await client.subscribeAsync(bridgeTopic(bridgeId, 'welcome'));
     bridge.#sayHello();
     await welcomed;

@@ -55,7 +55,7 @@ it('says what to do, follows the reader and ends well when it has its key', asyn
   expect(stderr).toBe('');
   expect(stdout).toContain('For one minute outside may get a key of its own');
   expect(stdout).toMatch(/^ {2}1\. Reset the reader/m);
-  expect(stdout).toMatch(/^ {2}connecting, in the open$/m);
+  expect(stdout).toMatch(/^ {2}connecting, no key yet$/m);
   expect(stdout.trimEnd()).toMatch(/outside has a key of its own now\.$/);
   expect(code).toBe(0);
   expect(bridge.commands).toMatchObject([{ kind: 'pairReader', readerKey: 'outside', seconds: 60 }]);

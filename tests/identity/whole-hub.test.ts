@@ -69,6 +69,7 @@ beforeAll(async () => {
     `${accessControl}/service-accounts/${service.id}/tokens`,
     { name: 'Victim token' },
   );
+  const bridgeId = await firstId(`${accessControl}/bridges`);
   objects = {
     '/api/members/': { id: member.id, memberId: member.id },
     '/api/members/plans/': { planId: await firstId('/api/members/plans') },
@@ -82,7 +83,8 @@ beforeAll(async () => {
     [`${accessControl}/service-accounts/`]: { id: service.id, tokenId: given.accessToken.id },
     [`${accessControl}/audit-logs/`]: { id: await firstId(`${accessControl}/audit-logs`) },
     [`${accessControl}/rules/`]: { id: await firstId(`${accessControl}/rules`) },
-    [`${accessControl}/bridges/`]: { id: await firstId(`${accessControl}/bridges`) },
+    [`${accessControl}/bridges/`]: { id: bridgeId },
+    [`${accessControl}/readers/`]: { id: `${bridgeId}:outside` },
   };
   walkers = [
     ...(await signInEveryRole(baseUrl, callConsole, builtInRoles)),

@@ -184,6 +184,7 @@ describe('the readers in the browser', () => {
       await card('outside', other).getByText('Connecting').waitFor();
       await other.getByText('OSDP (RS-485)').last().click();
       await other.getByText('120 ohm between A and B').waitFor();
+      await other.evaluate('scrollTo(0, 0)');
       const judge = async (shown: string): Promise<void> => {
         await screenshot(other, `${shown} ${name}`);
         expect(await findViolations(other)).toEqual([]);

@@ -31,8 +31,12 @@ const markByChannel: Readonly<Record<NonNullable<ReaderLive['channel']>, Mark>> 
   ownKey: { tone: 'good', icon: KeyRound, word: 'Own key' },
 };
 
-export const channelMark = (channel: ReaderLive['channel']): Mark =>
-  channel === null ? { tone: 'quiet', icon: Minus, word: 'None' } : markByChannel[channel];
+/** How it speaks. One that is not reached has not said anything yet that somebody could overhear. */
+export function channelMark({ channel, link }: Pick<ReaderLive, 'channel' | 'link'>): Mark {
+  if (channel === null) return { tone: 'quiet', icon: Minus, word: 'None' };
+  if (channel === 'none' && link !== 'online') return { tone: 'quiet', icon: Hourglass, word: 'Not yet' };
+  return markByChannel[channel];
+}
 
 /** What the reader itself raises an alarm about. */
 export const alarmMarks = ({ tamper, powerFault }: ReaderLive): readonly Mark[] => [
@@ -54,7 +58,15 @@ interface Fact {
 }
 
 const alarmWord = (level: boolean | null, words: readonly [yes: string, no: string]): string =>
-  level === null ? 'Not reported by this reader' : words[level ? 0 : 1];
+  level === null ? 'Not reported' : words[level ? 0 : 1];
+
+function alarmFacts({ tamper, powerFault }: ReaderLive): readonly Fact[] {
+  if (tamper === null && powerFault === null) return [{ title: 'Housing, supply', value: 'Not reported' }];
+  return [
+    { title: 'Housing', value: alarmWord(tamper, ['Open, or off the wall', 'Shut']) },
+    { title: 'Supply', value: alarmWord(powerFault, ['Not sound', 'Sound']) },
+  ];
+}
 
 /** Last card and keys, counters since the controller's start, and what the reader says of itself. Never a number. */
 export function readerFacts(live: ReaderLive): readonly Fact[] {
@@ -70,10 +82,10 @@ export function readerFacts(live: ReaderLive): readonly Fact[] {
       title: live.kind === 'wiegand' ? 'Frames' : 'Messages',
       value: `${number(goodFrames)} good, ${number(faultyFrames)} faulty${faultyFrames === 0 ? '' : ` (${number(parityFaults)} ${wrong})`}`,
     },
-    ...(live.kind === 'wiegand' ? [{ title: 'Lost bits', value: number(lostBits) }] : []),
-    { title: 'Time-outs', value: number(timeouts) },
-    { title: 'Housing', value: alarmWord(live.tamper, ['Open, or off the wall', 'Shut']) },
-    { title: 'Supply', value: alarmWord(live.powerFault, ['Not sound', 'Sound']) },
+    live.kind === 'wiegand'
+      ? { title: 'Lost bits', value: number(lostBits) }
+      : { title: 'Time-outs', value: number(timeouts) },
+    ...alarmFacts(live),
     ...(live.identity === null ? [] : [{ title: 'Device', value: live.identity }]),
   ];
 }
