@@ -1,7 +1,6 @@
 import type { ReaderState } from '#hub/mqtt/topics.ts';
 import { type AccessDeps, isoTimeOrNull } from './context.ts';
-import { readerId } from './place-view.ts';
-import type { ReaderLive } from './reader-schema.ts';
+import { type ReaderLive, readerId } from './reader-schema.ts';
 
 /** What only counts on is announced at most so often for each bridge: a reader on a bus counts ten frames a second. */
 const countersEveryMs = 1_000;

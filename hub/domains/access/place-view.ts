@@ -14,6 +14,7 @@ import {
 } from './place-repository.ts';
 import type { Area, Holiday, OpeningHours, Portal, Rule } from './place-schema.ts';
 import { findDocumentRevisions, findPolicyState } from './policy-repository.ts';
+import { readerId } from './reader-schema.ts';
 import type { PortalOverride } from './schema.ts';
 
 export const stampToWire = (row: RowStamp) => ({
@@ -57,8 +58,6 @@ export const holidayToWire = (row: HolidayRow): Holiday => ({
 /** The override that holds now: a door held open until a time that has come is not held open. */
 export const overrideAt = (portal: Pick<PortalRow, 'override'>, atMs: number): PortalOverride | null =>
   portal.override?.kind === 'holdOpen' && portal.override.untilMs <= atMs ? null : portal.override;
-
-export const readerId = (bridgeId: string, key: string): string => `${bridgeId}:${key}`;
 
 type PortalFacts = (portal: PortalRow) => Portal;
 

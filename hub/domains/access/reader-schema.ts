@@ -14,6 +14,8 @@ export const readerIdSchema = z
     examples: [`${exampleBridgeId}:outside`],
   });
 
+export const readerId = (bridgeId: string, key: string): string => `${bridgeId}:${key}`;
+
 const count = z.number().int().min(0);
 
 /** What a reader is and does now, as its bridge last said. Counters since the start of the bridge. */

@@ -2,8 +2,7 @@ import type { Reader as StoreReader } from '#hub/store/store.ts';
 import { findBridges } from './bridge-repository.ts';
 import type { AccessParts } from './parts.ts';
 import { findPortals, type PortalRow } from './place-repository.ts';
-import { readerId } from './place-view.ts';
-import type { Reader } from './reader-schema.ts';
+import { type Reader, readerId } from './reader-schema.ts';
 
 export interface ReaderPlace {
   readonly bridgeId: string;
