@@ -48,25 +48,8 @@ export function createLiveBridges(
   const announced = new Map<string, string>();
   const waiting = new Set<string>();
 
-  /** Where each reader of a bridge is, as it said when it connected. */
-  const readerPlaces = (bridgeId: string) =>
-    (bridges.get(bridgeId)?.hello.portals ?? []).flatMap((portal) => {
-      const portalId = deps.portalId(bridgeId, portal.key);
-      return portalId === null ? [] : portal.readers.map((key) => ({ bridgeId, portalId, key }));
-    });
-  function findReader(bridgeId: string, key: string): ReaderLive | null {
-    const reader = bridges.get(bridgeId)?.state?.readers.find((candidate) => candidate.key === key);
-    return reader === undefined ? null : readerToLive(reader);
-  }
-  const readers = createReaderAnnouncer({
-    announce: deps.announce,
-    after: deps.after,
-    find: (bridgeId) =>
-      readerPlaces(bridgeId).flatMap((place) => {
-        const live = findReader(bridgeId, place.key);
-        return live === null ? [] : [{ ...place, live }];
-      }),
-  });
+  const bridgeOf = (bridgeId: string): LiveBridge | null => bridges.get(bridgeId) ?? null;
+  const readers = createReaderAnnouncer({ ...deps, bridgeOf });
 
   function announceChanges(bridgeId: string): void {
     waiting.delete(bridgeId);
@@ -84,12 +67,15 @@ export function createLiveBridges(
   }
 
   return {
-    get: (bridgeId) => bridges.get(bridgeId) ?? null,
+    get: bridgeOf,
     portal(bridgeId, key) {
       const portal = bridges.get(bridgeId)?.state?.portals.find((candidate) => candidate.key === key);
       return portal === undefined ? null : toLive(portal);
     },
-    reader: findReader,
+    reader(bridgeId, key) {
+      const reader = bridges.get(bridgeId)?.state?.readers.find((candidate) => candidate.key === key);
+      return reader === undefined ? null : readerToLive(reader);
+    },
     hello(bridgeId, hello) {
       bridges.set(bridgeId, { hello, state: null });
     },
@@ -104,9 +90,8 @@ export function createLiveBridges(
     },
     drop(bridgeId) {
       const live = bridges.get(bridgeId);
-      const places = readerPlaces(bridgeId);
+      readers.drop(bridgeId);
       bridges.delete(bridgeId);
-      readers.drop(bridgeId, places);
       for (const { key } of live?.hello.portals ?? []) {
         announced.delete(`${bridgeId}/${key}`);
         const id = deps.portalId(bridgeId, key);

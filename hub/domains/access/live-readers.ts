@@ -42,19 +42,34 @@ interface Said {
 export interface ReaderAnnouncer {
   /** Says what is new of a bridge's readers; what only counts on may have to wait, and is then asked for again. */
   announce(bridgeId: string): void;
-  /** The bridge is gone, and its readers with it. */
-  drop(bridgeId: string, readers: readonly ReaderPlace[]): void;
+  /** The bridge goes, and its readers with it. To be called while it is still there. */
+  drop(bridgeId: string): void;
 }
 
-/** Tells pages of readers that changed. `find` gives a bridge's readers as they are now, none when it is not there. */
+/** What of a connected bridge is needed here. */
+interface BridgeOfReaders {
+  readonly hello: {
+    readonly portals: readonly { readonly key: string; readonly readers: readonly string[] }[];
+  };
+  readonly state: { readonly readers: readonly ReaderState[] } | null;
+}
+
+/** Tells pages of readers that changed. */
 export function createReaderAnnouncer(
   deps: Pick<AccessDeps, 'announce' | 'after'> & {
-    find(bridgeId: string): readonly (ReaderPlace & { readonly live: ReaderLive })[];
+    portalId(bridgeId: string, key: string): string | null;
+    bridgeOf(bridgeId: string): BridgeOfReaders | null;
   },
 ): ReaderAnnouncer {
   const announced = new Map<string, Said>();
   /** Bridges whose counters were announced just now. */
   const resting = new Set<string>();
+
+  const findPlaces = (bridgeId: string): readonly ReaderPlace[] =>
+    (deps.bridgeOf(bridgeId)?.hello.portals ?? []).flatMap((portal) => {
+      const portalId = deps.portalId(bridgeId, portal.key);
+      return portalId === null ? [] : portal.readers.map((key) => ({ bridgeId, portalId, key }));
+    });
 
   function say(place: ReaderPlace, live: ReaderLive | null): void {
     const { bridgeId, portalId, key } = place;
@@ -75,7 +90,13 @@ export function createReaderAnnouncer(
   function announce(bridgeId: string): void {
     const isResting = resting.has(bridgeId);
     let counted = false;
-    for (const { live, ...place } of deps.find(bridgeId)) {
+    const states = new Map(
+      (deps.bridgeOf(bridgeId)?.state?.readers ?? []).map((state) => [state.key, state]),
+    );
+    for (const place of findPlaces(bridgeId)) {
+      const state = states.get(place.key);
+      if (state === undefined) continue;
+      const live = readerToLive(state);
       const id = readerId(bridgeId, place.key);
       const said = announced.get(id);
       const now = { pressing: pressingPart(live), whole: JSON.stringify(live) };
@@ -92,8 +113,8 @@ export function createReaderAnnouncer(
 
   return {
     announce,
-    drop(bridgeId, readers) {
-      for (const place of readers) {
+    drop(bridgeId) {
+      for (const place of findPlaces(bridgeId)) {
         announced.delete(readerId(bridgeId, place.key));
         say(place, null);
       }
