@@ -23,7 +23,6 @@ import {
   stepPortal,
 } from './portal.ts';
 import type { GpioPort } from './ports.ts';
-import { isSerial } from './readers/registry.ts';
 import type { ReaderSignal } from './serial/serial-messages.ts';
 
 /** What a door reports; time and clock trust are added where it is written down. */
@@ -84,7 +83,7 @@ export class Door {
       key: reader.key,
       led: player(reader.led),
       buzzer: player(reader.buzzer),
-      hasOwn: isSerial(reader.wiring),
+      hasOwn: reader.wiring.kind === 'osdp',
     }));
   }
 
@@ -176,11 +175,15 @@ export class Door {
     this.step({ kind: 'remoteGrant', durationMs });
   }
 
-  /** Lamp and buzzer as after a grant, and nothing else: a card was read for enrolment, or the reader is tried. */
-  acknowledge(readerKey: string): void {
+  /**
+   * Lamp and buzzer as after a grant, and nothing else: a card was read for enrolment, or the reader is tried. False: it
+   * has neither.
+   */
+  acknowledge(readerKey: string): boolean {
     const readers = this.#readers.filter((reader) => reader.key === readerKey);
     this.#signal(readers, 'led', 'granted');
     this.#signal(readers, 'buzzer', 'granted');
+    return readers.some(({ led, buzzer, hasOwn }) => led !== null || buzzer !== null || hasOwn);
   }
 
   step(input: PortalInput): void {

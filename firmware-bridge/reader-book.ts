@@ -21,10 +21,12 @@ interface ReaderNotes {
   reporting: (() => void) | null;
   /** What its driver says of a reader on a serial line; null for one on GPIO lines, or before it has said anything. */
   serial: SerialReaderState | null;
-  /** Monotonic ms since when it cannot be reached; null: it can. */
-  goneMs: number | null;
+  /** It cannot be reached. */
+  isGone: boolean;
   /** That it cannot be reached is in the journal. */
   isReportedGone: boolean;
+  /** Cancels the report that it cannot be reached; null: none is due. */
+  reportingGone: (() => void) | null;
   /** UTC ms. */
   pairingUntilMs: number | null;
   endPairing: (() => void) | null;
@@ -32,8 +34,9 @@ interface ReaderNotes {
 
 /** A noisy line must not fill the journal: after a first entry, its faults are counted for so long. */
 const reportMs = 60_000;
-/** A start, or a plug that is put in again, needs so long before anybody is told. */
+/** A plug that is put in again, and the start of the serial process, need so long before anybody is told. */
 const goneForMs = 3000;
+const startMs = 8000;
 
 interface ReaderBookDeps {
   readonly clock: Clock;
@@ -47,7 +50,6 @@ interface ReaderBookDeps {
 export class ReaderBook {
   readonly #notes: ReadonlyMap<string, ReaderNotes>;
   readonly #deps: ReaderBookDeps;
-  readonly #cancels = new Set<() => void>();
 
   constructor(
     readers: readonly { readonly key: string; readonly wiring: { readonly kind: ReaderKind } }[],
@@ -69,13 +71,16 @@ export class ReaderBook {
           unreported: 0,
           reporting: null,
           serial: null,
-          goneMs: wiring.kind === 'wiegand' ? null : deps.clock.monotonicMs(),
+          isGone: wiring.kind !== 'wiegand',
           isReportedGone: false,
+          reportingGone: null,
           pairingUntilMs: null,
           endPairing: null,
         },
       ]),
     );
+    // Also when nothing is ever heard of it.
+    for (const [key, notes] of this.#notes) if (notes.isGone) this.#reportIn(startMs, key, notes);
   }
 
   noteRead(readerKey: string, bits: number): void {
@@ -128,30 +133,34 @@ export class ReaderBook {
       if (notes === undefined) continue;
       notes.serial = state;
       if (state.link === 'online') this.#noteBack(state.readerKey, notes);
-      else if (notes.goneMs === null) notes.goneMs = this.#deps.clock.monotonicMs();
-      if (notes.goneMs !== null && !notes.isReportedGone) this.#reportSoon(state.readerKey, notes);
+      else this.#noteGone(state.readerKey, notes);
     }
     this.#deps.onChange();
   }
 
   #noteBack(readerKey: string, notes: ReaderNotes): void {
-    notes.goneMs = null;
+    notes.isGone = false;
+    notes.reportingGone?.();
+    notes.reportingGone = null;
     if (!notes.isReportedGone) return;
     notes.isReportedGone = false;
     this.#deps.append({ kind: 'readerOnline', readerKey });
   }
 
-  #reportSoon(readerKey: string, notes: ReaderNotes): void {
-    const { clock, later, append, onChange } = this.#deps;
-    const goneMs = notes.goneMs ?? clock.monotonicMs();
-    const cancel = later(Math.max(0, goneMs + goneForMs - clock.monotonicMs()), () => {
-      this.#cancels.delete(cancel);
-      if (notes.goneMs !== goneMs || notes.isReportedGone) return;
+  #noteGone(readerKey: string, notes: ReaderNotes): void {
+    if (notes.isGone) return;
+    notes.isGone = true;
+    this.#reportIn(goneForMs, readerKey, notes);
+  }
+
+  #reportIn(delayMs: number, readerKey: string, notes: ReaderNotes): void {
+    notes.reportingGone = this.#deps.later(delayMs, () => {
+      notes.reportingGone = null;
       notes.isReportedGone = true;
-      append({ kind: 'readerOffline', readerKey, note: (notes.serial?.problem ?? '').slice(0, 300) });
-      onChange();
+      const note = (notes.serial?.problem ?? '').slice(0, 300);
+      this.#deps.append({ kind: 'readerOffline', readerKey, note });
+      this.#deps.onChange();
     });
-    this.#cancels.add(cancel);
   }
 
   isOnline(readerKey: string): boolean {
@@ -225,7 +234,7 @@ export class ReaderBook {
     for (const notes of this.#notes.values()) {
       notes.reporting?.();
       notes.endPairing?.();
+      notes.reportingGone?.();
     }
-    for (const cancel of this.#cancels) cancel();
   }
 }

@@ -34,8 +34,7 @@ export function createReaderOrders({ readers, doorByReader, book, serial }: Read
       const door = doorByReader.get(readerKey);
       if (door === undefined) return refused('unknownReader');
       if (!book.isOnline(readerKey)) return refused('readerOffline');
-      door.acknowledge(readerKey);
-      return { kind: 'done' };
+      return door.acknowledge(readerKey) ? { kind: 'done' } : refused('noLamp');
     },
   };
 }

@@ -307,6 +307,10 @@ const doorTexts = {
     title: 'The reader cannot be reached',
     nextStep: 'Settings, Readers says why. Check its power and its cable, then try again.',
   },
+  noLamp: {
+    title: 'This reader has neither a lamp nor a buzzer that is wired',
+    nextStep: "Tap a card to try it. A lamp and a buzzer are led and buzzer in its controller's bridge.yaml.",
+  },
   notPairable: {
     title: 'This reader cannot be given a key of its own',
     nextStep:

@@ -242,6 +242,7 @@ export const commandRefusals = [
   'journalFault',
   'notPairable',
   'readerOffline',
+  'noLamp',
 ] as const;
 /** `done` means verified: the output was driven, the reading was seen, the approval is on the disk. */
 export const replySchema = z.strictObject({

@@ -18,6 +18,7 @@ const orderRefusals = {
   noAnswer: 503,
   notPairable: 409,
   readerOffline: 409,
+  noLamp: 409,
   bridgeRefused: 409,
 } as const;
 

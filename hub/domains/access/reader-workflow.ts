@@ -10,6 +10,7 @@ import { findReader } from './reader-view.ts';
 
 export type ReaderRefusal =
   | Refusal<'readerNotFound'>
+  | Refusal<'noLamp'>
   | Refusal<'notPairable'>
   | Refusal<'readerOffline'>
   | BridgeRefusal;
@@ -22,6 +23,10 @@ interface ReaderOrder {
   /** What happens now, once the bridge has taken it up. */
   readonly sentence: (readerKey: string) => string;
 }
+
+const toldAsTheyAre = ['notPairable', 'readerOffline', 'noLamp'] as const;
+const isToldAsItIs = (code: string): code is (typeof toldAsTheyAre)[number] =>
+  toldAsTheyAre.some((told) => told === code);
 
 /** Has a reader do something. It is in the audit log before it is sent. */
 async function orderReader(parts: AccessParts, actor: Actor, id: string, order: ReaderOrder): Answer {
@@ -45,8 +50,7 @@ async function orderReader(parts: AccessParts, actor: Actor, id: string, order: 
     timeoutMs: 2_000,
   });
   if (outcome.kind === 'done') return ok({ commandId, sentence: order.sentence(readerKey) });
-  if (outcome.kind === 'refused' && (outcome.code === 'notPairable' || outcome.code === 'readerOffline'))
-    return refuse({ code: outcome.code });
+  if (outcome.kind === 'refused' && isToldAsItIs(outcome.code)) return refuse({ code: outcome.code });
   return refuse(refuseOutcome(outcome));
 }
 
