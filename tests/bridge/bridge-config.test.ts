@@ -127,6 +127,29 @@ portals:
       expect(text).toContain(path);
   });
 
+  it('lets OSDP readers of one speed share a port, and nobody else', () => {
+    const readers = (...wirings: readonly string[]): string =>
+      `portals:
+  - key: front
+    name: Front
+    readers:
+${wirings.map((wiring, index) => `      - { key: r${index}, wiring: { ${wiring} } }`).join('\n')}
+    strike: { line: 6, failMode: secure }
+`;
+    const osdp = 'kind: osdp, port: /dev/ttyAMA0';
+    expect(problemsOf(readers(`${osdp}, address: 0`, `${osdp}, address: 1`))).toEqual([]);
+    expect(problemsOf(readers(`${osdp}, address: 0`, `${osdp}, address: 0`)).join()).toMatch(
+      /^bridge\.yaml:6:\d+: .*address.* is the address of "r0" on the same bus/,
+    );
+    expect(
+      problemsOf(readers(`${osdp}, address: 0`, `${osdp}, address: 1, baudRate: 38400`)).join(),
+    ).toContain('must be as of "r0" on the same bus');
+    const module = 'kind: rdm6300, port: /dev/ttyAMA0';
+    for (const other of [module, 'kind: wedge, reads: em10, port: /dev/ttyAMA0', `${osdp}, address: 0`])
+      expect(problemsOf(readers(module, other)).join()).toContain('/dev/ttyAMA0 is the port of "r0" already');
+    expect(problemsOf(readers('kind: pn532, port: /dev/ttyUSB0')).join()).toContain('/dev/serial/by-id/');
+  });
+
   it('needs the authority of a hub elsewhere', () => {
     const text =
       'hub: { url: "mqtts://hub.local:8883" }\nportals: [{ key: a, name: A, strike: { line: 1, failMode: secure } }]\n';
