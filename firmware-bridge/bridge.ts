@@ -25,8 +25,7 @@ import { PolicyAge } from './policy.ts';
 import { openPolicyStore, type PolicyStore, type StoredPolicy } from './policy-store.ts';
 import type { GpioPort } from './ports.ts';
 import { isSerial } from './readers/registry.ts';
-import { ReaderKeyFile } from './serial/reader-key-file.ts';
-import { type SerialReaders, startSerial } from './serial/serial-host.ts';
+import type { SerialReaders } from './serial/serial-host.ts';
 
 export interface BridgeOptions {
   readonly configFile: string;
@@ -187,6 +186,9 @@ async function startSerialReaders(parts: {
     .flatMap((portal) => portal.readers)
     .flatMap(({ key: readerKey, wiring }) => (isSerial(wiring) ? [{ key: readerKey, wiring }] : []));
   if (readers.length === 0) return null;
+  // Most controllers have none, and a box with 1 GiB counts.
+  const { ReaderKeyFile } = await import('./serial/reader-key-file.ts');
+  const { startSerial } = await import('./serial/serial-host.ts');
   return startSerial({
     readers,
     keys: await ReaderKeyFile.open(directory, key, (fault) =>
