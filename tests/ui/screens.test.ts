@@ -109,6 +109,10 @@ const screens: readonly Screen[] = [
       await page.getByText('Tap the card now').waitFor();
     },
   },
+  {
+    name: 'member card at another reader',
+    open: (page) => openDialog(page, `/members/${memberId}`, 'Not known at a door?'),
+  },
   { name: 'member membership', open: (page) => openDialog(page, `/members/${memberId}`, 'New membership') },
   { name: 'member suspend', open: (page) => openDialog(page, `/members/${memberId}`, 'Suspend') },
   {

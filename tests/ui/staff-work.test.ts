@@ -63,6 +63,23 @@ describe('the work of staff, in a browser', () => {
     await dialog.getByRole('button', { name: 'Cancel' }).click();
   });
 
+  it('has a door that does not know a card learn it by one more tap', async () => {
+    const count = (): Promise<number> => section('Cards').getByRole('listitem').count();
+    const before = await count();
+    await section('Cards').getByRole('button', { name: 'Not known at a door?' }).first().click();
+    await dialog.getByText('tap it once at that door').waitFor();
+    await dialog.getByRole('button', { name: 'Wait for the card' }).click();
+    await dialog.getByText('Tap the card now').waitFor();
+    await appliance.ask('POST', '/api/access-control/simulated-taps', {
+      portalKey: 'front',
+      card: 'w34:7:7',
+    });
+    await page.getByText('is known at this kind of reader too.').waitFor();
+    const { items } = await appliance.ask('GET', '/api/access-control/credentials?search=w34:7:7');
+    expect(items).toMatchObject([{ memberId }]);
+    expect(await count()).toBe(before);
+  });
+
   it('replaces a card by one whose number is typed, and says what is wrong with a number', async () => {
     await section('Cards').getByRole('button', { name: 'Replace' }).first().click();
     await dialog.getByRole('radio', { name: 'Type its number' }).check();
