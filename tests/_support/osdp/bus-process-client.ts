@@ -48,14 +48,15 @@ export class BusProcess {
     });
   }
 
-  /** Returns when it is carried out; throws when it is refused. */
-  async order(order: BusOrder): Promise<void> {
+  /** Returns when it was carried out, `process.hrtime` ns; throws when it is refused. */
+  async order(order: BusOrder): Promise<bigint> {
     const number = ++this.#orders;
     this.#child.stdin.write(`${JSON.stringify(order)}\n`);
     const answer = await until('the bus process follows', () =>
       this.lines.find((line) => line.done === number || line.refused === number),
     );
     if ('refused' in answer) throw new Error(String(answer.why));
+    return BigInt(String(answer.atNs));
   }
 
   /** Its exit code. */

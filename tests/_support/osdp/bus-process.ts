@@ -1,6 +1,7 @@
 /**
  * OSDP peripherals behind a real pty, as a process: `node bus-process.ts '{"link":"/tmp/x/osdp","peripherals":[{}]}'`.
  * Orders come as JSON lines on stdin, reports go as JSON lines to stdout; it ends when stdin ends.
+ * An order's answer says when it was carried out (`atNs`, CLOCK_MONOTONIC).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -107,7 +108,7 @@ async function main(given: BusConfig): Promise<void> {
     done++;
     try {
       follow(bus, JSON.parse(line));
-      print({ done });
+      print({ done, atNs: String(process.hrtime.bigint()) });
     } catch (error) {
       print({ refused: done, why: String(error) });
     }

@@ -13,9 +13,13 @@ export interface SessionKeys {
 
 const blockLength = 16;
 
+/** Making a cipher costs more than a block; without padding one serves for any number of blocks. */
+const ciphers = new WeakMap<Uint8Array, ReturnType<typeof createCipheriv>>();
+
 function aesBlock(key: Uint8Array, block: Uint8Array): Uint8Array {
-  const cipher = createCipheriv('aes-128-ecb', key, null).setAutoPadding(false);
-  return Uint8Array.from(Buffer.concat([cipher.update(block), cipher.final()]));
+  const cipher = ciphers.get(key) ?? createCipheriv('aes-128-ecb', key, null).setAutoPadding(false);
+  ciphers.set(key, cipher);
+  return Uint8Array.from(cipher.update(block));
 }
 
 export function sessionKeys(baseKey: Uint8Array, randomA: Uint8Array): SessionKeys {

@@ -5,10 +5,15 @@ export class VirtualClock {
 
   readonly now = (): number => this.#nowMs;
 
-  readonly later = (delayMs: number, action: () => void): void => {
+  /** Gives what takes the action back. */
+  readonly later = (delayMs: number, action: () => void): (() => void) => {
     const atMs = this.#nowMs + Math.max(0, delayMs);
     const index = this.#due.findIndex((one) => one.atMs > atMs);
-    this.#due.splice(index < 0 ? this.#due.length : index, 0, { atMs, action });
+    const due = { atMs, action };
+    this.#due.splice(index < 0 ? this.#due.length : index, 0, due);
+    return () => {
+      this.#due = this.#due.filter((one) => one !== due);
+    };
   };
 
   advance(ms: number): void {
