@@ -361,6 +361,8 @@ describe('what is lost or late', () => {
 
   test('a line that goes away takes its readers offline and leaves no timer', () => {
     const { clock, bus, link, problem, line } = onlineRig();
+    // Until no reply is on the line.
+    while (clock.timers > 1) clock.advance(1);
     bus.onClosed();
     expect([link(), problem(), clock.timers]).toEqual(['offline', 'lineClosed', 0]);
     bus.onOpen(line);

@@ -75,6 +75,33 @@ describe('turns', () => {
     expect(Math.max(...rig.readers.map((reader) => longestGap(reader, fromMs)))).toBeLessThan(8 * 60);
   });
 
+  test('on a full bus a card waits for one turn of all others, whatever is shown and asked besides', () => {
+    const rig = manyRig(8);
+    const waits: number[] = [];
+    for (let card = 0; card < 200; card += 1) {
+      const reader = rig.readers[(card * 5) % 8]!;
+      const readerKey = `r${reader.address}`;
+      rig.clock.advance(500 + ((card * 37) % 331));
+      reader.pending.push(w26Card);
+      const presentedMs = rig.clock.now();
+      rig.clock.advance(900);
+      expect(rig.reads.map((read) => read.readerKey)).toEqual([readerKey]);
+      waits.push(rig.reads[0]!.atMs - presentedMs);
+      rig.reads.length = 0;
+      rig.bus.signal(readerKey, { led: 'granted' });
+      rig.bus.signal(readerKey, { buzzer: 'granted' });
+    }
+    rig.clock.advance(2000);
+    // Of a poll of 15 bytes, 3 ms of thinking, an answer of 14 bytes and the silence after it; the card's has 30 bytes.
+    const turnMs = 7 * 37 + ((15 + 30) * 10_000) / 9600 + 3;
+    expect(Math.max(...waits)).toBeLessThan(1.3 * (turnMs + 37));
+    expect(waits.toSorted((a, b) => a - b)[100]).toBeLessThan((1.3 * turnMs) / 2 + 50);
+    for (const reader of rig.readers) {
+      expect(commandsOf(reader, 0x69)).toHaveLength(25);
+      expect(commandsOf(reader, 0x6a)).toHaveLength(25);
+    }
+  });
+
   test('a second reader that dies makes no card of the first wait longer than one time-out', () => {
     const rig = manyRig(2);
     const [alive, dead] = rig.readers as [ScriptedReader, ScriptedReader];

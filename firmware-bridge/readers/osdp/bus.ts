@@ -9,7 +9,7 @@ import type {
 import { unreachable } from '#hub/kernel/result.ts';
 import { type DecoderOutcome, type FrameDecoder, frameDecoder, mark, maxFrameBytes } from './frame.ts';
 import { Peripheral, type PeripheralEvent } from './peripheral.ts';
-import { nextTurn } from './turns.ts';
+import { nextTurn, type Turn } from './turns.ts';
 
 /** A peripheral begins to answer within 200 ms (OSDP 2.2, 5.7). */
 const replyMs = 200;
@@ -79,7 +79,9 @@ export class OsdpBus implements SerialDriver {
   #replyByMs = 0;
   #replyAtLatestMs = 0;
   #lastServed: Peripheral | null = null;
+  #lastOrdered: Peripheral | null = null;
   readonly #servedSinceProbe = new Set<Peripheral>();
+  readonly #servedSinceOrder = new Set<Peripheral>();
   /** Nothing is sent before. */
   #quietFromMs = 0;
   /** Since when bytes come that nobody asked for; null = none since the last command. */
@@ -307,18 +309,30 @@ export class OsdpBus implements SerialDriver {
       this.#arm(this.#quietFromMs);
       return;
     }
-    const turn = nextTurn(this.#peripherals, this.#lastServed, this.#servedSinceProbe, now);
+    const taken = {
+      lastServed: this.#lastServed,
+      lastOrdered: this.#lastOrdered,
+      servedSinceProbe: this.#servedSinceProbe,
+      servedSinceOrder: this.#servedSinceOrder,
+    };
+    const turn = nextTurn(this.#peripherals, taken, now);
     if (turn === null) return;
     if (turn.dueAtMs > now) this.#arm(turn.dueAtMs);
-    else this.#serve(line, turn.peripheral, now);
+    else this.#serve(line, turn, now);
   }
 
-  #serve(line: SerialLine, peripheral: Peripheral, now: number): void {
+  #serve(line: SerialLine, { peripheral, isOrder }: Turn<Peripheral>, now: number): void {
     if (peripheral.isSilent) this.#servedSinceProbe.clear();
-    this.#lastServed = peripheral;
-    const bytes = this.#delivering(() => peripheral.send(now));
+    if (isOrder) {
+      this.#servedSinceOrder.clear();
+      this.#lastOrdered = peripheral;
+    } else this.#lastServed = peripheral;
+    const bytes = this.#delivering(() => peripheral.send(now, isOrder));
     // Whoever was told or asked something else has not had its turn to speak yet.
-    if (!peripheral.isSilent && peripheral.maySpeak) this.#servedSinceProbe.add(peripheral);
+    if (!peripheral.isSilent && peripheral.maySpeak) {
+      this.#servedSinceProbe.add(peripheral);
+      this.#servedSinceOrder.add(peripheral);
+    }
     this.#announce(peripheral);
     if (bytes === null) {
       // It has just given up: whoever is next.

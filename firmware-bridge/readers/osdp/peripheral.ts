@@ -177,7 +177,7 @@ export class Peripheral {
     return true;
   }
 
-  /** When it wants the line. */
+  /** When it wants the line: to speak, to be connected, or for what was not answered. */
   dueAtMs(): number {
     if (this.#exchange.inFlight() !== null)
       return Math.min(this.#patience.retryAtMs, this.#lastGoodMs + offlineAfterMs);
@@ -187,9 +187,8 @@ export class Peripheral {
       case 'pairing':
         return this.keys.keyToSend() === null ? this.#pollAtMs : Number.NEGATIVE_INFINITY;
       case 'online':
-        return this.#hasChange()
-          ? Number.NEGATIVE_INFINITY
-          : Math.min(this.#pollAtMs, this.#outbox.dueAtMs());
+        // What waits to be sent waits for its turn to speak.
+        return this.#wasPoll ? this.#pollAtMs : Math.min(this.#pollAtMs, this.#tellAtMs());
       case 'identity':
       case 'capabilities':
       case 'challenge':
@@ -200,8 +199,14 @@ export class Peripheral {
     }
   }
 
-  /** The bytes that are to go out now; null when it has just lost its session and waits. */
-  send(nowMs: number): Uint8Array | null {
+  /** When there is something to tell it or to ask it besides; never before it had its turn to speak since the last. */
+  orderDueAtMs(): number {
+    if (!this.isOnline || !this.#wasPoll || this.isWaiting) return Number.POSITIVE_INFINITY;
+    return Math.min(this.#tellAtMs(), this.#status.dueAtMs());
+  }
+
+  /** The bytes that are to go out now, of an order if it is due; null when it has just lost its session and waits. */
+  send(nowMs: number, isOrder: boolean): Uint8Array | null {
     if (this.#phase !== 'waiting' && nowMs - this.#lastGoodMs >= offlineAfterMs) {
       this.#answers = false;
       return this.#fail('noAnswer', nowMs);
@@ -209,7 +214,7 @@ export class Peripheral {
     if (this.#phase === 'pairing' && !this.keys.isInstalling(nowMs)) return this.#fail('notPaired', nowMs);
     const again = this.#exchange.inFlight();
     if (again !== null) return again;
-    const command = this.#next(nowMs);
+    const command = this.#next(nowMs, isOrder);
     this.#wasPoll = command.kind === 'poll';
     if (this.#wasPoll) this.#pollAtMs = nowMs + this.#options.pollMs;
     return this.#exchange.begin(command);
@@ -289,7 +294,7 @@ export class Peripheral {
     return { kind: 'identity' };
   }
 
-  #next(nowMs: number): Command {
+  #next(nowMs: number, isOrder: boolean): Command {
     switch (this.#phase) {
       case 'waiting':
         this.#lastGoodMs = nowMs;
@@ -305,20 +310,22 @@ export class Peripheral {
       case 'pairing':
         return this.#keySet() ?? { kind: 'poll' };
       case 'online':
-        return this.#nextOnline(nowMs);
+        return isOrder ? this.#nextOrder(nowMs) : { kind: 'poll' };
       default:
         return unreachable(this.#phase);
     }
   }
 
-  /** After every other command comes a poll, so that nothing keeps a card waiting for long. */
-  #nextOnline(nowMs: number): Command {
-    if (!this.#wasPoll) return { kind: 'poll' };
+  #nextOrder(nowMs: number): Command {
     if (this.#source === 'own' && this.keys.wantsChange('own')) {
       const keySet = this.#keySet();
       if (keySet !== null) return keySet;
     }
     return this.#place.start() ?? this.#outbox.next(nowMs) ?? this.#status.next(nowMs) ?? { kind: 'poll' };
+  }
+
+  #tellAtMs(): number {
+    return this.#hasChange() ? Number.NEGATIVE_INFINITY : this.#outbox.dueAtMs();
   }
 
   #hasChange(): boolean {

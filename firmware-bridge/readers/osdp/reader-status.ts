@@ -9,6 +9,8 @@ export class ReaderStatus {
   readonly #unsupported = new Set<Command['kind']>();
   #capabilities: readonly Capability[] = [];
   #nextMs = 0;
+  /** Of what is in `#due`. */
+  #dueSinceMs = 0;
   /** Null while it does not say. */
   tamper: boolean | null = null;
   powerFault: boolean | null = null;
@@ -37,9 +39,15 @@ export class ReaderStatus {
     this.#unsupported.add(kind);
   }
 
+  /** When there is something to ask. */
+  dueAtMs(): number {
+    return this.#due.size > 0 ? this.#dueSinceMs : this.#nextMs;
+  }
+
   /** What is to be asked now, or null. Inputs and outputs only of a reader that says that it has some. */
   next(nowMs: number): Command | null {
     if (nowMs >= this.#nextMs) {
+      this.#dueSinceMs = this.#nextMs;
       this.#nextMs = nowMs + statusEveryMs;
       this.#due.add('localStatus');
       if (this.#has(capabilityCodes.inputs)) this.#due.add('inputStatus');
