@@ -6,7 +6,7 @@
 export const som = 0x53;
 export const broadcast = 0x7f;
 const replyBit = 0x80;
-const mark = 0xff;
+export const mark = 0xff;
 /** SOM, address, length, control, id and a checksum: nothing shorter is a frame. */
 export const shortestFrame = 7;
 /** The largest message that the standard lets a link carry. */

@@ -9,6 +9,8 @@ import { VirtualClock } from './virtual-clock.ts';
 /** A reply is handed over whole, at its end, as a USB adapter does. */
 const wholeReply = 2000;
 
+type OnWire = (bytes: Uint8Array, nth: number, atMs: number) => readonly Uint8Array[];
+
 export interface VirtualBusSetup {
   readonly readers: number;
   readonly baudRate: number;
@@ -16,8 +18,8 @@ export interface VirtualBusSetup {
   readonly secure: boolean;
   readonly seed: number;
   /** What arrives of the nth command, or of the nth reply; in pieces, one after the other. */
-  readonly onCommand?: (bytes: Uint8Array, nth: number) => readonly Uint8Array[];
-  readonly onReply?: (bytes: Uint8Array, nth: number) => readonly Uint8Array[];
+  readonly onCommand?: OnWire;
+  readonly onReply?: OnWire;
 }
 
 const whole = (bytes: Uint8Array): readonly Uint8Array[] => [bytes];
@@ -58,7 +60,7 @@ export class VirtualBus {
       chunkBytes: wholeReply,
       deliver: (bytes) => {
         this.replies += 1;
-        for (const piece of onReply(bytes, this.replies - 1)) this.bus.onBytes(piece);
+        for (const piece of onReply(bytes, this.replies - 1, this.clock.now())) this.bus.onBytes(piece);
       },
     });
     this.bus = new OsdpBus({
@@ -87,7 +89,7 @@ export class VirtualBus {
     this.bus.onOpen({
       write: (bytes) => {
         this.commands += 1;
-        for (const piece of onCommand(bytes, this.commands - 1)) line.write(piece);
+        for (const piece of onCommand(bytes, this.commands - 1, this.clock.now())) line.write(piece);
       },
       setBaudRate: () => undefined,
     });
