@@ -95,7 +95,7 @@ describe('doors whose readers hang on serial lines', () => {
       string,
       unknown
     >[];
-  const tapAt = (address: number, card: string): Promise<void> =>
+  const tapAt = (address: number, card: string): Promise<unknown> =>
     bus.order({ card: { address, bits: cardBits(card), format: 1 } });
   const findings = async (): Promise<readonly { id: string }[]> =>
     (await appliance.ask('GET', '/health/detailed')).findings as { id: string }[];
