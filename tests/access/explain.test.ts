@@ -160,7 +160,7 @@ test('every endpoint names a permission, every list answers by its own schema', 
     if (!['opening-hours', 'holidays'].some((empty) => endpoint.path.endsWith(empty)))
       expect([endpoint.path, body.items.length]).toEqual([endpoint.path, 1]);
   }
-  expect(lists).toBe(10);
+  expect(lists).toBe(11);
   const paths = endpoints.map((endpoint) => `${endpoint.method} ${endpoint.path}`);
   expect(new Set(paths).size).toBe(paths.length);
 });

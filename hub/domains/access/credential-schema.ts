@@ -101,6 +101,15 @@ export const enrolmentCreateSchema = z
   .refine((body) => body.replacesCredentialId === undefined || body.addsToCredentialId === undefined, {
     error: 'The tapped card either replaces one or is the same one: give only one of the two.',
     path: ['addsToCredentialId'],
+  })
+  .meta({
+    examples: [
+      {
+        readerId: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a6001:outside',
+        memberId: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a1001',
+        label: 'Blue fob',
+      },
+    ],
   });
 
 export const unknownCardSchema = z.strictObject({
