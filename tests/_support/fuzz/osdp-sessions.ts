@@ -5,7 +5,7 @@ import { VirtualBus, type VirtualBusSetup } from '#tests/_support/osdp/virtual-b
 
 /*
  * Sessions of the panel's bus with a simulated reader in which one card is presented, each with one thing done to one frame
- * of it. Whatever it is, no other card is read, and soon after it the reader is online.
+ * of it. Whatever it is, no other card is read, none twice, and soon after it the reader is online.
  */
 
 type Direction = 'command' | 'reply';
@@ -19,6 +19,8 @@ export interface Damage {
   readonly apply: (frame: Bytes) => readonly Bytes[];
   /** It may not be found by any check. */
   readonly isByChance?: true;
+  /** Frames that were really sent: in a plain session nothing tells a card's from a second card. */
+  readonly isReplay?: true;
 }
 
 export interface RecordedFrame {
@@ -124,12 +126,13 @@ function* replaysOf(
   recording: readonly RecordedFrame[],
   from: string,
 ): Generator<Damage> {
+  const at = { direction, nth, isReplay: true } as const;
   for (const other of recording) {
     const what = `${from} ${other.direction} ${other.nth}`;
     const { bytes } = other;
-    yield { direction, nth, what: `instead ${what}`, apply: () => [bytes] };
-    yield { direction, nth, what: `behind ${what}`, apply: (frame) => [bytes, frame] };
-    yield { direction, nth, what: `before ${what}`, apply: (frame) => [frame, bytes] };
+    yield { ...at, what: `instead ${what}`, apply: () => [bytes] };
+    yield { ...at, what: `behind ${what}`, apply: (frame) => [bytes, frame] };
+    yield { ...at, what: `before ${what}`, apply: (frame) => [frame, bytes] };
   }
 }
 
@@ -181,12 +184,13 @@ export function playDamaged(kind: Kind, damage: Damage): SessionOutcome {
   const where = `${kind.name}, ${damage.direction} ${damage.nth}, ${damage.what}`;
   const wrong = line.reads.find(({ hex, bits }) => hex !== card.hex || bits !== card.bits);
   const stays = wasBack && line.isOnline;
-  const problem =
-    wrong === undefined
-      ? stays
-        ? null
-        : `${where}: not online within ${withinMs} ms`
-      : `${where}: card ${wrong.hex} was read`;
+  const mayRepeat = !kind.secure && damage.isReplay === true;
+  const problems = [
+    ...(wrong === undefined ? [] : [`card ${wrong.hex} was read`]),
+    ...(line.reads.length <= 1 || mayRepeat ? [] : ['the card was read twice']),
+    ...(stays ? [] : [`not online within ${withinMs} ms`]),
+  ];
+  const problem = problems.length === 0 ? null : `${where}: ${problems.join(', ')}`;
   return { problem, backMs, cardRead: line.reads.length > 0 };
 }
 
