@@ -8,6 +8,8 @@ import { cardNumber } from '#tests/bridge/policy-fixtures.ts';
 export interface MemoryAnswer {
   readonly frames: number;
   readonly cards: number;
+  /** What is in use after a collection, bytes. */
+  readonly heapBytes: number;
 }
 
 const readers = 8;
@@ -31,12 +33,19 @@ function playStep(): void {
   line.forget();
 }
 
+function answer(): void {
+  global.gc?.();
+  const { heapUsed } = process.memoryUsage();
+  const done: MemoryAnswer = { frames: line.commands + line.replies, cards, heapBytes: heapUsed };
+  process.send?.(done);
+}
+
 function play(frames: number): void {
   const until = line.commands + line.replies + frames;
   const slice = (): void => {
     for (let steps = 0; steps < 200 && line.commands + line.replies < until; steps += 1) playStep();
     if (line.commands + line.replies < until) setImmediate(slice);
-    else process.send?.({ frames: line.commands + line.replies, cards } satisfies MemoryAnswer);
+    else answer();
   };
   slice();
 }
