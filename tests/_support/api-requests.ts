@@ -87,7 +87,9 @@ function pathOf(operation: Operation, context: SchemaContext): Arbitrary<{ path:
         arbitraryOf(schema, poolOfPathParameter(operation.path, name), context),
       ),
     )
-    .map((values) => ({ values: values.map((value) => encode(String(value))), stray: false }));
+    .map((values) => values.map((value) => encode(String(value))))
+    // With nothing in its place it is another address.
+    .map((texts) => ({ values: texts, stray: texts.includes('') }));
   const wrong = fc
     .tuple(...parameters.map(() => fc.constantFrom(...hostileTexts.slice(1, -1), 'not-an-id', '0')))
     .map((values) => ({ values: values.map(encode), stray: true }));

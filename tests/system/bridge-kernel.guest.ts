@@ -185,12 +185,15 @@ await test('a bridge that stands still loses no bit of the cards that come meanw
     bridge.kill('SIGCONT');
     const decisions = await decisionsAfter(before, 2);
     const seen = decisions.map(({ kind, reason }) => [kind, reason]);
-    if (!isDeepStrictEqual(seen, expected) && attempt < maxAttempts) {
+    // The faults of a minute are told at its end: they may be those of tries that came before.
+    const faults = ofKind(await eventsAfter(before), 'readFault');
+    const isClean = isDeepStrictEqual(seen, expected) && faults.length === 0;
+    if (!isClean && attempt < maxAttempts) {
       await clearWreck();
       continue;
     }
     assert.deepEqual(seen, expected);
-    assert.deepEqual(ofKind(await eventsAfter(before), 'readFault'), []);
+    assert.deepEqual(faults, []);
     assert.ok(stoodMs > 600);
     console.log(`stood still for ${Math.round(stoodMs)} ms, attempt ${attempt}`);
     break;
