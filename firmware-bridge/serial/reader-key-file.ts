@@ -37,8 +37,8 @@ export class ReaderKeyFile {
   }
 
   /**
-   * @throws {Fault} `readerKeysUnreadable`: a damaged file is set aside, and its readers have to be paired again; the
-   * doors go on without them.
+   * Never fails: a file that cannot be used is set aside and told as the Fault `readerKeysUnreadable`. Its readers have to
+   * be paired again; all other doors go on.
    */
   static async open(
     stateDirectory: string,
