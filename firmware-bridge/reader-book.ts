@@ -34,8 +34,11 @@ interface ReaderNotes {
 
 /** A noisy line must not fill the journal: after a first entry, its faults are counted for so long. */
 const reportMs = 60_000;
-/** A plug that is put in again, and the start of the serial process, need so long before anybody is told. */
-const goneForMs = 3000;
+/**
+ * A plug that is put in again, and the start of the serial process, need so long before anybody is told. A reader on a bus
+ * has been silent for 8 s by then: together it is less than ten.
+ */
+const goneForMs = 1500;
 const startMs = 8000;
 
 interface ReaderBookDeps {
