@@ -279,6 +279,7 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
       cancelPairing: (readerKey) => serial?.cancelPairing(readerKey),
     },
   });
+  // Before the doors show what they are: a lamp that hangs on a serial line is told too.
   serial = await startSerialReaders({ config, log, directory, key, thread });
   thread.append({ kind: 'boot', note: bootNote(journal, release) });
   if (policy !== null) thread.swapPolicy(policy, false);

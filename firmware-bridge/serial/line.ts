@@ -49,7 +49,7 @@ export interface SerialHooks {
 }
 
 /**
- * What speaks on one serial line, with all readers that hang on it. Runs in the serial Worker, never on the door thread;
+ * What speaks on one serial line, with all readers that hang on it. Runs in the serial process, never in the bridge's;
  * pure but for the line and the clock that it is given, so that tests drive it with virtual time.
  */
 export interface SerialDriver {
