@@ -3,11 +3,9 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { isDeepStrictEqual } from 'node:util';
 import { hexToBits } from '#hub/domains/access/card-rules.ts';
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import { readJournalFiles } from '#tests/_support/journal-files.ts';
@@ -22,12 +20,6 @@ const contact = 27;
 /** H10301: facility 123, number 4567, which is enrolled; and facility 1, number 1, which nobody has. */
 const member = hexToBits('2f623ae', 26).join('');
 const stranger = hexToBits('2020002', 26).join('');
-/**
- * A guest that its busy machine lets stand still for 30 ms, or two edges within a tick of it, break a frame that was played
- * well. Played anew it is whole; a bridge that loses bits by itself loses them every time.
- */
-const maxAttempts = 8;
-const decisionMs = 4000;
 
 let bridge: ChildProcess | null = null;
 process.once('exit', () => bridge?.kill('SIGKILL'));
@@ -60,14 +52,11 @@ async function stopBridge(): Promise<void> {
 }
 
 function playBits(bits: string): void {
-  // Before everything else in this guest, the bridge too.
-  setPriority(-20);
   for (const bit of bits) {
     const offset = bit === '1' ? dataLines.d1 : dataLines.d0;
     simPull(offset, 'pull-down');
     simPull(offset, 'pull-up');
   }
-  setPriority(0);
 }
 
 const silence = (): void => {
@@ -86,45 +75,20 @@ const ofKind = (events: readonly BridgeEvent[], ...kinds: BridgeEvent['kind'][])
 
 const isLocked = (): Promise<true> => until('the strike to lock', () => simValue(strike) === 0);
 
-/**
- * After a frame that fell apart: opens and shuts the door, which the bridge notes after whatever the pieces were, so that
- * nothing of them is left for the next frame.
- */
-async function clearWreck(): Promise<void> {
-  silence();
-  const before = await lastSeq();
-  simPull(contact, 'pull-up');
-  await until(
-    'the door to be seen open',
-    async () => ofKind(await eventsAfter(before), 'forcedOpen', 'entered').length > 0,
-  );
-  simPull(contact, 'pull-down');
-  const isShut = async () => ofKind(await eventsAfter(before), 'restored').length > 0;
-  await until('the door to be seen shut', async () => (await isShut()) || simValue(strike) === 0);
-  await isLocked();
-}
-
-/** The first decisions behind `seq`, as many as are wanted or as there are in time. */
+/** The first decisions behind `seq`. */
 async function decisionsAfter(seq: number, count: number): Promise<readonly BridgeEvent[]> {
-  let found: readonly BridgeEvent[] = [];
-  const isEnough = async (): Promise<boolean> => {
-    found = ofKind(await eventsAfter(seq), 'granted', 'denied');
-    return found.length >= count;
-  };
-  await until('decisions', isEnough, decisionMs).catch(() => undefined);
-  return found;
+  return until('decisions', async () => {
+    const found = ofKind(await eventsAfter(seq), 'granted', 'denied');
+    return found.length >= count && found;
+  });
 }
 
-/** Plays a card until the bridge has read it. */
-async function tap(bits: string, expected: 'granted' | 'denied'): Promise<BridgeEvent> {
-  for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
-    const before = await lastSeq();
-    playBits(bits);
-    const [decision] = await decisionsAfter(before, 1);
-    if (decision?.kind === expected) return decision;
-    await clearWreck();
-  }
-  throw new Error(`${maxAttempts} times the bridge has not ${expected} it`);
+async function tap(bits: string): Promise<BridgeEvent> {
+  const before = await lastSeq();
+  playBits(bits);
+  const [decision] = await decisionsAfter(before, 1);
+  assert.ok(decision);
+  return decision;
 }
 
 await test('from its start on every lock is locked, whatever the lines were', async () => {
@@ -141,14 +105,14 @@ await test('from its start on every lock is locked, whatever the lines were', as
 });
 
 await test('a member’s card opens the strike for its access time, and the grant is written down', async () => {
-  const event = await tap(member, 'granted');
+  const event = await tap(member);
   assert.equal(event.kind, 'granted');
   assert.equal(event.portalKey, 'front');
   await until('the strike to open', () => simValue(strike) === 1);
   const openedMs = performance.now();
   await isLocked();
-  // Two seconds are set. Half of it is left for this observer to be late.
-  assert.ok(performance.now() - openedMs > 1000);
+  // Two seconds are set; the strike opened up to a poll before it was seen to.
+  assert.ok(performance.now() - openedMs > 1900);
   const seq = event.seq;
   const followed = await until('"not entered"', async () => ofKind(await eventsAfter(seq), 'notEntered')[0]);
   assert.equal(followed.followsSeq, seq);
@@ -158,7 +122,7 @@ await test('a member’s card opens the strike for its access time, and the gran
 await test('an unknown card is denied and moves nothing', async () => {
   const levels = new Set<number>();
   const watch = setInterval(() => levels.add(simValue(strike)), 2);
-  const event = await tap(stranger, 'denied');
+  const event = await tap(stranger);
   clearInterval(watch);
   levels.add(simValue(strike));
   assert.equal(event.kind, 'denied');
@@ -168,43 +132,33 @@ await test('an unknown card is denied and moves nothing', async () => {
 
 await test('a bridge that stands still loses no bit of the cards that come meanwhile', async () => {
   assert.ok(bridge);
-  const expected = [
-    ['granted', undefined],
-    ['denied', 'unknownCredential'],
-  ];
-  for (let attempt = 1; ; attempt += 1) {
-    const before = await lastSeq();
-    playBits(member.slice(0, 10));
-    bridge.kill('SIGSTOP');
-    const stoppedMs = performance.now();
-    playBits(member.slice(10));
-    silence();
-    playBits(stranger);
-    silence();
-    const stoodMs = performance.now() - stoppedMs;
-    bridge.kill('SIGCONT');
-    const decisions = await decisionsAfter(before, 2);
-    const seen = decisions.map(({ kind, reason }) => [kind, reason]);
-    // The faults of a minute are told at its end: they may be those of tries that came before.
-    const faults = ofKind(await eventsAfter(before), 'readFault');
-    const isClean = isDeepStrictEqual(seen, expected) && faults.length === 0;
-    if (!isClean && attempt < maxAttempts) {
-      await clearWreck();
-      continue;
-    }
-    assert.deepEqual(seen, expected);
-    assert.deepEqual(faults, []);
-    assert.ok(stoodMs > 600);
-    console.log(`stood still for ${Math.round(stoodMs)} ms, attempt ${attempt}`);
-    break;
-  }
+  const before = await lastSeq();
+  playBits(member.slice(0, 10));
+  bridge.kill('SIGSTOP');
+  const stoppedMs = performance.now();
+  playBits(member.slice(10));
+  silence();
+  playBits(stranger);
+  silence();
+  const stoodMs = performance.now() - stoppedMs;
+  bridge.kill('SIGCONT');
+  const decisions = await decisionsAfter(before, 2);
+  assert.deepEqual(
+    decisions.map(({ kind, reason }) => [kind, reason]),
+    [
+      ['granted', undefined],
+      ['denied', 'unknownCredential'],
+    ],
+  );
+  assert.deepEqual(ofKind(await eventsAfter(before), 'readFault'), []);
+  assert.ok(stoodMs > 500);
   await isLocked();
 });
 
 await test('SIGTERM locks a door that stands open to a grant, and the journal has it all', async () => {
   // What the line falls back to when nobody drives it is not what is asked here.
   simPull(strike, 'pull-down');
-  const event = await tap(member, 'granted');
+  const event = await tap(member);
   assert.equal(event.kind, 'granted');
   await until('the strike to open', () => simValue(strike) === 1);
   await stopBridge();

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { setPriority, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const checkout = realpathSync(join(import.meta.dirname, '..', '..'));
@@ -49,7 +49,8 @@ const exitLine = /\numl-exit: ([^\n]*)\n/;
 
 /**
  * Boots the test kernel on the host's file system (read-only, /tmp and /run in memory), runs one program in it and powers
- * off. Never throws for what happens inside: a panic, a time-out or a failed boot is `exitCode: null` with the reason in `output`.
+ * off. The guest has a time of its own, which stands still while it computes and skips what it would only wait for.
+ * Never throws for what happens inside: a panic, a time-out or a failed boot is `exitCode: null` with the reason in `output`.
  */
 export async function runInUml(options: UmlScenario): Promise<UmlOutcome> {
   const shareDir = realpathSync(mkdtempSync(join(tmpdir(), 'hub-uml-')));
@@ -94,15 +95,6 @@ function readOutcome(console: string): UmlOutcome {
     : { exitCode: null, output: `${output}\n${code}` };
 }
 
-/** Played bits are real time: a guest that stands still for 30 ms, because its machine is busy, cuts a frame. */
-function preferred(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) setPriority(pid, -20);
-  } catch {
-    // Not root: it has to go without.
-  }
-}
-
 async function boot(kernelPath: string, shareDir: string, timeoutMs: number): Promise<string> {
   const guest = spawn(
     kernelPath,
@@ -124,11 +116,12 @@ async function boot(kernelPath: string, shareDir: string, timeoutMs: number): Pr
       // Its default is a pty per line, which this kernel has no driver for: 128 lines of complaint.
       'ssl=null',
       'quiet',
+      // Bits are played in the guest's time: however busy its machine is, no frame is torn apart.
+      'time-travel=inf-cpu',
     ],
     // A group of its own, so that the kernel's helper processes (one per guest address space) go with it.
     { detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
   );
-  preferred(guest.pid);
   const chunks: Buffer[] = [];
   let size = 0;
   let stoppedBecause = '';
@@ -186,7 +179,7 @@ export function simChipPath(): string {
 }
 
 // gpio-sim raises its interrupts from the next timer tick, one pending bit a line: two edges of a line within a tick are one
-// event, and two lines' edges lose their order. Real time, not the test's: the kernel in question has no other clock.
+// event, and two lines' edges lose their order.
 const edgeSpacingMs = 5;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
