@@ -35,6 +35,7 @@ class Group {
   readonly startedMs = performance.now();
   readonly finished: Finished[] = [];
   readonly #end = Promise.withResolvers<void>();
+  #released: Promise<unknown> = Promise.resolve();
 
   constructor() {
     // Every caller awaits it for itself.
@@ -44,6 +45,15 @@ class Group {
   /** Resolves when the commit is on the disk; rejects when nothing of the group is kept. */
   get committed(): Promise<void> {
     return this.#end.promise;
+  }
+  /** Settles when all the savepoints of its transactions are released; to be awaited before the commit. */
+  get released(): Promise<unknown> {
+    return this.#released;
+  }
+  /** The next transaction does not wait for it: the store does one after the other. */
+  releaseWith(release: Promise<unknown>): void {
+    this.#released = Promise.all([this.#released, release]);
+    this.#released.catch(() => undefined);
   }
   resolve(): void {
     this.#end.resolve();
@@ -149,7 +159,7 @@ export class WriteQueue {
       };
     }
     const workMs = session.elapsedMs();
-    if (joined !== null) await link.request(savepoint('release turn'));
+    if (joined !== null) group.releaseWith(link.request(savepoint('release turn')));
     group.finished.push({ session, workMs });
     return { value, settled: group.committed };
   }
@@ -169,6 +179,7 @@ export class WriteQueue {
     this.#group = null;
     if (group === null) return;
     try {
+      await group.released;
       await this.#deps.link.request({ kind: 'commit' });
     } catch (error) {
       await this.#rollBack(group.finished.map(({ session }) => session));

@@ -1,14 +1,14 @@
 import type { Reader } from '#hub/store/store.ts';
 import { findMemberDetail } from './member-detail-repository.ts';
 import type { Hold, Member, MemberListItem, Membership } from './member-schema.ts';
-import type { MembershipRow } from './membership-repository.ts';
+import { listStandings, type MembershipRow } from './membership-repository.ts';
 import { admissionPeriod, allowedMembershipEvents } from './membership-rules.ts';
 import { findPlanNames, type GroupRow, type PlanRow } from './plan-repository.ts';
 import type { Group, Plan } from './plan-schema.ts';
 import type { EntityFields, HoldRow, MemberRow } from './repository.ts';
 import { admitsNow } from './rules.ts';
 import type { AdmissionFacts } from './schema.ts';
-import { admissionFactsOf, loadAdmissionFacts } from './workflow.ts';
+import { admissionFactsOf } from './workflow.ts';
 
 /** How many memberships and holds stand in the answer about one member; their own lists have all. */
 const shownWithMember = 20;
@@ -79,20 +79,16 @@ export async function membershipsToWire(
   return rows.map((row) => membershipToWire(row, names.get(row.planId) ?? ''));
 }
 
-const standing = (
-  facts: AdmissionFacts | undefined,
-  planNames: ReadonlyMap<string, string>,
-  nowMs: number,
-) => {
-  const planId = facts?.planId ?? null;
+const standing = (facts: AdmissionFacts, planNames: ReadonlyMap<string, string>, nowMs: number) => {
+  const { planId } = facts;
   return {
     planId,
     planName: planId === null ? null : (planNames.get(planId) ?? null),
-    membershipState: facts?.membershipState ?? ('none' as const),
-    onHold: facts?.onHold ?? false,
-    waiverMissing: facts?.waiverMissing ?? true,
-    admitsNow: facts !== undefined && admitsNow(facts, nowMs),
-    admitsUntil: msToIsoOrNull(facts?.membershipUntilMs ?? null),
+    membershipState: facts.membershipState,
+    onHold: facts.onHold,
+    waiverMissing: facts.waiverMissing,
+    admitsNow: admitsNow(facts, nowMs),
+    admitsUntil: msToIsoOrNull(facts.membershipUntilMs),
   };
 };
 
@@ -102,19 +98,31 @@ export async function membersToListItems(
   rows: readonly MemberRow[],
   nowMs: number,
 ): Promise<MemberListItem[]> {
-  const factsByMember = await loadAdmissionFacts(
+  const standingOf = await listStandings(
     reader,
     rows.map((row) => row.id),
-    nowMs,
   );
   const planNames = await findPlanNames(reader);
+  const factsOf = (row: MemberRow): AdmissionFacts =>
+    admissionFactsOf(
+      {
+        ...standingOf(row.id),
+        memberId: row.id,
+        status: row.status,
+        waiverMissing: row.waiverDate === null,
+        extendedAccess: row.extendedAccess,
+        // No group is shown in a list.
+        groupIds: [],
+      },
+      nowMs,
+    );
   return rows.map((row) => ({
     ...entityToWire(row),
     number: row.number,
     name: row.name,
     email: row.email,
     status: row.status,
-    ...standing(factsByMember.get(row.id), planNames, nowMs),
+    ...standing(factsOf(row), planNames, nowMs),
   }));
 }
 

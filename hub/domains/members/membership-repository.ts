@@ -168,8 +168,14 @@ export const updateMembership = (
     { expectedVersion: change.expectedVersion },
   );
 
+/** What is written about a member in other tables than its own and counts at a door. */
+export interface Standing {
+  readonly onHold: boolean;
+  readonly memberships: readonly (MembershipFacts & { readonly planId: string })[];
+}
+
 /** What `AdmissionFacts` are made of, for one member. */
-export interface AdmissionRow {
+export interface AdmissionRow extends Standing {
   readonly memberId: string;
   readonly number: number;
   readonly name: string;
@@ -177,8 +183,6 @@ export interface AdmissionRow {
   readonly status: MemberStatus;
   readonly waiverMissing: boolean;
   readonly extendedAccess: boolean;
-  readonly onHold: boolean;
-  readonly memberships: readonly (MembershipFacts & { readonly planId: string })[];
   readonly groupIds: readonly string[];
 }
 
@@ -225,22 +229,41 @@ const groupEntriesListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
     .orderBy('group_id'),
 );
 
+/** How each of these members stands. Two statements on their way together, however many members. */
+export async function listStandings(
+  reader: Reader,
+  memberIds: readonly string[],
+): Promise<(memberId: string) => Standing> {
+  const ids = JSON.stringify(memberIds);
+  const [memberships, holds] = await Promise.all([
+    membershipsListed(reader, { ids }),
+    activeHoldsListed(reader, { ids }),
+  ]);
+  const membershipsByMember = Map.groupBy(memberships, (row) => row.member_id);
+  const heldMembers = new Set(holds.map((row) => row.member_id));
+  return (memberId) => ({
+    onHold: heldMembers.has(memberId),
+    memberships: (membershipsByMember.get(memberId) ?? []).map((membership) => ({
+      ...rowToFacts(membership),
+      planId: membership.plan_id,
+    })),
+  });
+}
+
 /** Four statements on their way together, however many members. Members that do not exist are left out. */
 export async function listAdmissionRows(
   reader: Reader,
   memberIds: readonly string[],
 ): Promise<readonly AdmissionRow[]> {
   const ids = JSON.stringify(memberIds);
-  const [members, memberships, holds, entries] = await Promise.all([
+  const [members, standingOf, entries] = await Promise.all([
     membersListed(reader, { ids }),
-    membershipsListed(reader, { ids }),
-    activeHoldsListed(reader, { ids }),
+    listStandings(reader, memberIds),
     groupEntriesListed(reader, { ids }),
   ]);
-  const membershipsByMember = Map.groupBy(memberships, (row) => row.member_id);
-  const heldMembers = new Set(holds.map((row) => row.member_id));
   const entriesByMember = Map.groupBy(entries, (row) => row.member_id);
   return members.map((row) => ({
+    ...standingOf(row.id),
     memberId: row.id,
     number: row.number,
     name: row.name,
@@ -248,11 +271,6 @@ export async function listAdmissionRows(
     status: row.status,
     waiverMissing: row.waiver_date === null,
     extendedAccess: row.extended_access === 1,
-    onHold: heldMembers.has(row.id),
-    memberships: (membershipsByMember.get(row.id) ?? []).map((membership) => ({
-      ...rowToFacts(membership),
-      planId: membership.plan_id,
-    })),
     groupIds: (entriesByMember.get(row.id) ?? []).map((entry) => entry.group_id),
   }));
 }

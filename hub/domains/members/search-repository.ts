@@ -188,18 +188,31 @@ export async function searchWords(
   return rows.map((row) => ({ word: row.word, memberNumber: row.member_number }));
 }
 
-const wordsOfMember = fixedQuery({ memberNumber: -1 }, (reader, { memberNumber }) =>
-  reader.selectFrom('member_word').select('word').where('member_number', '=', memberNumber),
+const wordsListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
+  reader
+    .selectFrom('member_word')
+    .innerJoin('member', 'member.number', 'member_word.member_number')
+    .select(['member.id', 'member_word.word'])
+    .where('member.id', 'in', listed(ids)),
 );
 
-/** Makes the member's rows of the word index these, touching only what differs. */
+/** The words under which each of these members is found now. */
+export async function listMemberWords(
+  reader: Reader,
+  memberIds: readonly string[],
+): Promise<(memberId: string) => ReadonlySet<string>> {
+  const rows = await wordsListed(reader, { ids: JSON.stringify(memberIds) });
+  const rowsByMember = Map.groupBy(rows, (row) => row.id);
+  return (memberId) => new Set(rowsByMember.get(memberId)?.map((row) => row.word));
+}
+
+/** Makes the member's rows of the word index these, touching only what differs from what is stored. */
 export async function replaceMemberWords(
   tx: Transaction,
   memberNumber: number,
+  stored: ReadonlySet<string>,
   words: ReadonlySet<string>,
 ): Promise<void> {
-  const rows = await wordsOfMember(tx, { memberNumber });
-  const stored = new Set(rows.map((row) => row.word));
   const surplus = [...stored].filter((word) => !words.has(word));
   const missing = [...words].filter((word) => !stored.has(word));
   if (surplus.length > 0)

@@ -8,7 +8,7 @@ import { admissionPeriod, effectiveMembership, isFinal } from './membership-rule
 import { findGroup, findPlan } from './plan-repository.ts';
 import { findMember } from './repository.ts';
 import type { AdmissionFacts } from './schema.ts';
-import { replaceMemberWords } from './search-repository.ts';
+import { listMemberWords, replaceMemberWords } from './search-repository.ts';
 import { memberWords } from './search-rules.ts';
 
 /** What the workflows of members stand on. */
@@ -22,7 +22,10 @@ export interface MemberDeps {
 }
 
 /** What doors must know of a member at `nowMs`. */
-export function admissionFactsOf(row: AdmissionRow, nowMs: number): AdmissionFacts {
+export function admissionFactsOf(
+  row: Omit<AdmissionRow, 'number' | 'name' | 'email'>,
+  nowMs: number,
+): AdmissionFacts {
   const membership = effectiveMembership(row.memberships, nowMs);
   const period = membership === undefined ? null : admissionPeriod(membership);
   return {
@@ -58,11 +61,17 @@ export const listAdmissionMemberIds = (
 
 /** Brings the word index of members up to date with their rows. */
 export async function reindexMembers(tx: Transaction, memberIds: readonly string[]): Promise<void> {
-  for (const row of await listAdmissionRows(tx, memberIds)) {
-    const live = row.memberships.filter((membership) => !isFinal(membership.state));
-    const planIds = [...new Set(live.map((membership) => membership.planId))];
-    await replaceMemberWords(tx, row.number, memberWords({ ...row, planIds }));
-  }
+  const [rows, wordsOf] = await Promise.all([
+    listAdmissionRows(tx, memberIds),
+    listMemberWords(tx, memberIds),
+  ]);
+  await Promise.all(
+    rows.map(async (row) => {
+      const live = row.memberships.filter((membership) => !isFinal(membership.state));
+      const planIds = [...new Set(live.map((membership) => membership.planId))];
+      await replaceMemberWords(tx, row.number, wordsOf(row.memberId), memberWords({ ...row, planIds }));
+    }),
+  );
 }
 
 /**
@@ -76,10 +85,11 @@ export async function followMemberChange(
   change: { readonly admission: boolean },
 ): Promise<void> {
   if (memberIds.length === 0) return;
-  await reindexMembers(tx, memberIds);
-  if (change.admission) await deps.onAdmissionChanged(tx, memberIds);
-  for (const memberId of memberIds)
-    await deps.announceIn(tx, { topic: 'member.changed', data: { memberId } });
+  await Promise.all([
+    reindexMembers(tx, memberIds),
+    ...(change.admission ? [deps.onAdmissionChanged(tx, memberIds)] : []),
+    ...memberIds.map((memberId) => deps.announceIn(tx, { topic: 'member.changed', data: { memberId } })),
+  ]);
 }
 
 /** Takes a write of a row that was read in the same transaction, so that it cannot be refused. */
