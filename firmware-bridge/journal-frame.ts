@@ -39,6 +39,7 @@ export const kindCodes: readonly AccessEventKind[] = [
   'readerOffline',
   'readerOnline',
   'readerPaired',
+  'pinLockout',
 ];
 export const reasonCodes: readonly DenyReason[] = [
   'unknownCredential',
@@ -55,6 +56,10 @@ export const reasonCodes: readonly DenyReason[] = [
   'openingHours',
   'holiday',
   'journalFault',
+  'assuranceTooLow',
+  'tooManyAttempts',
+  'pinRequired',
+  'pinWrong',
 ];
 export const checkCodes: readonly AccessCheck[] = [
   'credentialKnown',
@@ -71,6 +76,10 @@ export const checkCodes: readonly AccessCheck[] = [
   'withinOpeningHours',
   'notHoliday',
   'journalWritable',
+  'assuranceSufficient',
+  'attemptsLeft',
+  'pinGiven',
+  'pinRight',
 ];
 export const modeCodes: readonly PortalMode[] = [
   'fireRelease',

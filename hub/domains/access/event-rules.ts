@@ -45,6 +45,7 @@ const sentenceByKind: Readonly<Record<AccessEventKind, string>> = {
   clockChanged: "The door controller's clock changed.",
   readerOffline: 'A reader cannot be reached: cards at it open nothing.',
   readerOnline: 'A reader can be reached again.',
+  pinLockout: 'Too many wrong PINs: this reader takes none for a while.',
   readerPaired: 'A reader has a key of its own now.',
 };
 const nextStepByKind: Partial<Record<AccessEventKind, string>> = {

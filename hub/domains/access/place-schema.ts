@@ -6,6 +6,7 @@ import {
   isoDateSchema,
   portalModeSchema,
   portalOverrideSchema,
+  portalSettingsPatchSchema,
   portalSettingsSchema,
   portalStateSchema,
   ruleSubjectSchema,
@@ -89,7 +90,7 @@ export const portalPatchSchema = z.strictObject({
   ...versionField,
   name: nameSchema.optional(),
   areaId: idSchema.nullable().optional(),
-  settings: portalSettingsSchema.partial().optional(),
+  settings: portalSettingsPatchSchema.optional(),
 });
 
 const ruleFields = {

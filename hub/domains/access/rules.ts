@@ -2,7 +2,7 @@ import { admittingMembershipStates } from '#hub/domains/members/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import { type ClockTrust, localMomentAt } from '#hub/kernel/time.ts';
 import type { CredentialFacts, PolicyDocument, PolicyPortal } from './policy-schema.ts';
-import { areaChain, isInWindow, openingAt } from './schedule-rules.ts';
+import { areaChain, isInWindow, openingAt, waysInAt } from './schedule-rules.ts';
 import type { AccessCheck, CheckResult, DenyReason, PolicyRule, PortalMode } from './schema.ts';
 
 /** The moment of a decision, and what is known about the world at it. */
@@ -15,6 +15,21 @@ export interface AccessMoment {
   readonly mode: PortalMode;
   readonly journalWritable: boolean;
 }
+
+/** How somebody showed who they are. */
+export interface Proof {
+  /** A member's number is typed at a keypad and proves nothing without a PIN. */
+  readonly by: 'card' | 'number';
+  /**
+   * `none`: not given, or not in time. `refused`: the reader takes no PINs for a while, after too many wrong ones. A duress
+   * PIN is `right`: nothing that follows from here may differ.
+   */
+  readonly pin: 'none' | 'right' | 'wrong' | 'refused';
+  /** The member has a PIN that is valid, so that it makes sense to ask for it. */
+  readonly hasPin: boolean;
+}
+/** A card, before anybody was asked for anything. */
+export const cardAlone: Proof = { by: 'card', pin: 'none', hasPin: false };
 
 export interface AccessDecision {
   readonly granted: boolean;
@@ -41,6 +56,10 @@ const reasonByCheck: Readonly<Record<AccessCheck, DenyReason>> = {
   withinTimeWindow: 'timeWindow',
   withinOpeningHours: 'openingHours',
   notHoliday: 'holiday',
+  assuranceSufficient: 'assuranceTooLow',
+  attemptsLeft: 'tooManyAttempts',
+  pinGiven: 'pinRequired',
+  pinRight: 'pinWrong',
   journalWritable: 'journalFault',
 };
 
@@ -189,28 +208,65 @@ function checkPortal(portal: PolicyPortal, at: AccessMoment): CheckResult[] {
   ];
 }
 
+/** What is said of a card or a number that is not in the policy: a number and a wrong PIN cannot be told apart. */
+function unknownBy({ by, pin }: Proof): AccessCheck {
+  if (by === 'card') return 'credentialKnown';
+  return pin === 'refused' ? 'attemptsLeft' : 'pinRight';
+}
+
+/**
+ * Whether what was shown is enough for the door. A PIN stands last, so that a door asks for it only where it would open, and
+ * `pinRequired` means just that: with the right PIN it opens.
+ */
+function checkIdentification(
+  policy: Policy,
+  portal: PolicyPortal,
+  facts: CredentialFacts,
+  at: AccessMoment,
+  proof: Proof,
+): CheckResult[] {
+  const { minAssurance } = portal.settings;
+  const ways = waysInAt(portal.settings, policy.zone, at.wallMs, isClockTrusted(at.clockTrust));
+  const isCard = proof.by === 'card';
+  const asksForPin = !isCard || !ways.card || facts.assurance < minAssurance;
+  const withPin = isCard ? Math.max(facts.assurance, 1) : facts.assurance;
+  const isTaken = isCard ? !asksForPin || proof.hasPin || proof.pin !== 'none' : ways.number;
+  return [
+    {
+      check: 'assuranceSufficient',
+      passed: isTaken && (asksForPin ? withPin : facts.assurance) >= minAssurance,
+    },
+    ...(asksForPin
+      ? ([
+          { check: 'attemptsLeft', passed: proof.pin !== 'refused' },
+          { check: 'pinGiven', passed: proof.pin !== 'none' },
+          { check: 'pinRight', passed: proof.pin === 'right' },
+        ] as const)
+      : []),
+  ];
+}
+
 /**
  * Decides whether a credential may pass a portal at a moment. The only place where access is decided: the tap, the
  * "why", the what-if and the replay all call it. Denies by default.
- * @param credential facts of the credential, or undefined when the card is not in the policy
+ * @param credential facts of the credential, or undefined when card or number are not in the policy
+ * @param proof how they were shown
  */
 export function decideAccess(
   policy: Policy,
   portal: PolicyPortal,
   credential: CredentialFacts | undefined,
   at: AccessMoment,
+  proof: Proof = cardAlone,
 ): AccessDecision {
   const journal: CheckResult[] =
     at.journalWritable || portal.settings.onJournalFault === 'grantAndCount'
       ? []
       : [{ check: 'journalWritable', passed: false }];
   if (credential === undefined) {
-    const checks: CheckResult[] = [
-      { check: 'credentialKnown', passed: false },
-      ...checkPortal(portal, at),
-      ...journal,
-    ];
-    return { granted: false, reason: 'unknownCredential', checks, ruleId: null, extended: false };
+    const unknown = unknownBy(proof);
+    const checks: CheckResult[] = [{ check: unknown, passed: false }, ...checkPortal(portal, at), ...journal];
+    return { granted: false, reason: reasonByCheck[unknown], checks, ruleId: null, extended: false };
   }
   const byRules = checkRules(policy, portal, credential, at);
   const checks = [
@@ -218,6 +274,7 @@ export function decideAccess(
     ...checkPortal(portal, at),
     ...byRules.checks,
     ...journal,
+    ...checkIdentification(policy, portal, credential, at, proof),
   ];
   const failed = checks.find((entry) => !entry.passed);
   const granted = failed === undefined && byRules.ruleId !== null;

@@ -1,6 +1,12 @@
 import { type LocalMoment, localMomentAt, previousDay, type ZoneOffsets } from '#hub/kernel/time.ts';
 import type { PolicyDocument, PolicyPortal } from './policy-schema.ts';
-import type { PortalMode, ScheduleException, WeeklyWindow } from './schema.ts';
+import type {
+  Identification,
+  PortalMode,
+  PortalSettings,
+  ScheduleException,
+  WeeklyWindow,
+} from './schema.ts';
 
 type DayWindow = Pick<WeeklyWindow, 'startMinute' | 'endMinute'>;
 
@@ -89,6 +95,44 @@ export function scheduledModeAt(
   for (const mode of ['locked', 'unlocked', 'cardOnly'] as const)
     if (active.some((entry) => entry.mode === mode)) return mode;
   return 'controlled';
+}
+
+/** What an identification takes beside a card and its member's PIN, which every one takes. */
+const takesAlone: Readonly<Record<Identification, { readonly card: boolean; readonly number: boolean }>> = {
+  card: { card: true, number: false },
+  cardAndPin: { card: false, number: false },
+  pin: { card: false, number: true },
+  cardOrPin: { card: true, number: true },
+};
+
+/** What a door takes: a card without a PIN, a member's number with a PIN. A card with its member's PIN it always takes. */
+export interface WaysIn {
+  readonly card: boolean;
+  readonly number: boolean;
+}
+
+const takesBoth = (values: readonly Identification[]): WaysIn => ({
+  card: values.every((value) => takesAlone[value].card),
+  number: values.every((value) => takesAlone[value].number),
+});
+
+/**
+ * What a door takes at a moment: the value of the windows that hold, else the standing one. Of several, and of all of them
+ * when the time is not to be trusted, only what each of them takes.
+ */
+export function waysInAt(
+  settings: Pick<PortalSettings, 'identification' | 'identificationWindows'>,
+  zone: ZoneOffsets,
+  atMs: number,
+  isTimeKnown: boolean,
+): WaysIn {
+  const { identification, identificationWindows } = settings;
+  const all = identificationWindows.map((entry) => entry.identification);
+  if (!isTimeKnown) return takesBoth([identification, ...all]);
+  if (all.length === 0) return takesBoth([identification]);
+  const moment = localMomentAt(zone, atMs);
+  const active = identificationWindows.filter((entry) => isInWindow(entry.window, moment));
+  return takesBoth(active.length === 0 ? [identification] : active.map((entry) => entry.identification));
 }
 
 /** The mode that settings, schedule and override ask for; only the door itself knows of fire and of who came in first. */

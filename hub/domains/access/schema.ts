@@ -16,6 +16,10 @@ export const denyReasons = [
   'openingHours',
   'holiday',
   'journalFault',
+  'assuranceTooLow',
+  'tooManyAttempts',
+  'pinRequired',
+  'pinWrong',
 ] as const;
 export const denyReasonSchema = z.enum(denyReasons);
 export type DenyReason = z.infer<typeof denyReasonSchema>;
@@ -36,6 +40,10 @@ export const accessChecks = [
   'withinOpeningHours',
   'notHoliday',
   'journalWritable',
+  'assuranceSufficient',
+  'attemptsLeft',
+  'pinGiven',
+  'pinRight',
 ] as const;
 export const accessCheckSchema = z.enum(accessChecks);
 export type AccessCheck = z.infer<typeof accessCheckSchema>;
@@ -152,7 +160,24 @@ export const scheduledModeSchema = z.strictObject({
   mode: z.enum(['unlocked', 'cardOnly', 'locked']),
 });
 
-export const portalSettingsSchema = z.strictObject({
+/**
+ * How somebody shows who they are. `card`: a card. `cardAndPin`: a card, then the PIN of its member. `pin`: the member's
+ * number and PIN; a card may stand in for the number. `cardOrPin`: a card alone, or number and PIN.
+ */
+export const identifications = ['card', 'cardAndPin', 'pin', 'cardOrPin'] as const;
+export const identificationSchema = z.enum(identifications);
+export type Identification = z.infer<typeof identificationSchema>;
+
+/** In its window it takes the place of the standing value; of several windows at once the stricter holds. */
+export const identificationWindowSchema = z.strictObject({
+  window: weeklyWindowSchema,
+  identification: identificationSchema,
+});
+
+/** 0 number only, 1 a card and its member's PIN, 2 a card that proves itself by cryptography. */
+export const assuranceLevelSchema = z.literal([0, 1, 2]);
+
+const portalSettingsShape = {
   /** Seconds that the strike stays released after a grant. */
   accessTimeSeconds: z.number().int().min(1).max(120),
   /** The same for members who need longer. */
@@ -173,7 +198,20 @@ export const portalSettingsSchema = z.strictObject({
   /** Unknown time: `ignoreWindows` opens for valid cards, `denyTimed` only by rules that hold at any time, `deny` never. */
   onUntrustedClock: z.enum(['ignoreWindows', 'denyTimed', 'deny']),
   onJournalFault: z.enum(['deny', 'grantAndCount']),
+  identification: identificationSchema,
+  identificationWindows: z.array(identificationWindowSchema).max(100),
+  /** The least assurance level that opens; 1 asks a card of level 0 for a PIN by itself. */
+  minAssurance: assuranceLevelSchema,
+} as const;
+/** Settings as they are stored and carried; those of an older release ask for a card. */
+export const portalSettingsSchema = z.strictObject({
+  ...portalSettingsShape,
+  identification: portalSettingsShape.identification.default('card'),
+  identificationWindows: portalSettingsShape.identificationWindows.default([]),
+  minAssurance: portalSettingsShape.minAssurance.default(0),
 });
+/** What is to be changed; what is left out stays. */
+export const portalSettingsPatchSchema = z.strictObject(portalSettingsShape).partial();
 export type PortalSettings = z.infer<typeof portalSettingsSchema>;
 
 /** Safe settings of a new door. */
@@ -191,6 +229,9 @@ export const defaultPortalSettings: PortalSettings = {
   onStalePolicy: 'deny',
   onUntrustedClock: 'denyTimed',
   onJournalFault: 'deny',
+  identification: 'card',
+  identificationWindows: [],
+  minAssurance: 0,
 };
 
 /** Public kinds of access events. A decision is `granted` or `denied`; the others are linked facts of the door. */
@@ -215,6 +256,7 @@ export const accessEventKinds = [
   'readerOffline',
   'readerOnline',
   'readerPaired',
+  'pinLockout',
 ] as const;
 export const accessEventKindSchema = z.enum(accessEventKinds);
 export type AccessEventKind = z.infer<typeof accessEventKindSchema>;

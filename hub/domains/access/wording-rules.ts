@@ -64,6 +64,23 @@ export const wordingByReason: Readonly<Record<DenyReason, Wording>> = {
     sentence: 'The door cannot write down what happens, so it stays shut.',
     nextStep: "Free space on the bridge's disk; exit buttons work.",
   },
+  assuranceTooLow: {
+    sentence:
+      'This door asks for more than was shown: a card, a PIN that this member does not have, or a stronger card.',
+    nextStep: "Set a PIN on the member's page, or look at what the door demands in its settings.",
+  },
+  tooManyAttempts: {
+    sentence: 'This reader takes no PIN for a while, after too many wrong ones.',
+    nextStep: 'Wait some minutes; cards work on where a door asks for no PIN.',
+  },
+  pinRequired: {
+    sentence: 'This door asks for a PIN, and none was given in time.',
+    nextStep: 'Present the card again and type the PIN, then #.',
+  },
+  pinWrong: {
+    sentence: 'The PIN was wrong, or the number that was typed before it.',
+    nextStep: "Try again; whoever has forgotten it gets another on their member's page.",
+  },
 };
 
 /** What each check says when it passed and when it failed. */
@@ -86,6 +103,13 @@ export const wordingByCheck: Readonly<
     failed: wordingByReason.openingHours.sentence,
   },
   notHoliday: { passed: 'No holiday stands in the way.', failed: wordingByReason.holiday.sentence },
+  assuranceSufficient: {
+    passed: 'What was shown is enough for this door.',
+    failed: wordingByReason.assuranceTooLow.sentence,
+  },
+  attemptsLeft: { passed: 'The reader takes PINs.', failed: wordingByReason.tooManyAttempts.sentence },
+  pinGiven: { passed: 'A PIN was given.', failed: wordingByReason.pinRequired.sentence },
+  pinRight: { passed: 'The PIN was right.', failed: wordingByReason.pinWrong.sentence },
   journalWritable: {
     passed: 'The door can write its journal.',
     failed: wordingByReason.journalFault.sentence,

@@ -67,6 +67,7 @@ const markByKind: Readonly<Record<AccessEventKind, Mark>> = {
   readerOffline: { tone: 'bad', icon: Unplug, word: 'Reader offline' },
   readerOnline: { tone: 'quiet', icon: CircleCheck, word: 'Reader is back' },
   readerPaired: { tone: 'info', icon: KeyRound, word: 'Reader paired' },
+  pinLockout: { tone: 'warn', icon: ShieldAlert, word: 'PINs refused' },
   clockChanged: { tone: 'quiet', icon: Info, word: 'Clock changed' },
 };
 
@@ -79,7 +80,12 @@ export function eventMark(event: Pick<AccessEvent, 'kind' | 'observed'>): Mark {
   return markByKind[event.kind];
 }
 
-const readerKinds: readonly AccessEventKind[] = ['readerOffline', 'readerOnline', 'readerPaired'];
+const readerKinds: readonly AccessEventKind[] = [
+  'readerOffline',
+  'readerOnline',
+  'readerPaired',
+  'pinLockout',
+];
 
 /** Whether it is about a reader rather than about somebody at it. */
 export const isOfReader = ({ kind, reader }: Pick<AccessEvent, 'kind' | 'reader'>): boolean =>
