@@ -157,6 +157,7 @@ export class PolicyIntake {
     const revocations = carryRevocations(base, records, {
       restored: version.epoch !== base.version.epoch || version.revision < base.version.revision,
       removed: close.full ? null : close.removed,
+      written: answer.records.bytes,
     });
     return { kind: 'complete', policy: { version, document, records, ...revocations } };
   }

@@ -1,4 +1,4 @@
-import { digestBytes, findRecord, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
+import { digestBytes, findRecord, isSecret, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
 import { credentialStatuses, memberStatuses } from '#hub/domains/members/schema.ts';
 import { bytesToId } from '#hub/kernel/ids.ts';
 
@@ -70,10 +70,11 @@ const isOpen = (records: Uint8Array, offset: number): boolean =>
   records[offset + 90] === activeMember &&
   ((records[offset + 92] ?? 0) & holdFlag) === 0;
 
-/** Every reading's credential; one with several readings comes several times. */
+/** Every reading's credential; one with several readings comes several times. Of a PIN the record with its facts speaks. */
 function* credentialsIn(records: Uint8Array): Generator<{ readonly id: string; readonly open: boolean }> {
   for (let offset = 0; offset + recordBytes <= records.length; offset += recordBytes)
-    yield { id: bytesToId(records, offset + 16), open: isOpen(records, offset) };
+    if (!isSecret(records, offset))
+      yield { id: bytesToId(records, offset + 16), open: isOpen(records, offset) };
 }
 
 /** Those of `ids` that `records` has, and whether they are open. */
@@ -99,10 +100,12 @@ export interface PolicyChange {
   readonly restored: boolean;
   /** Digests (hex) that were taken out one by one; null: the answer was whole. */
   readonly removed: readonly string[] | null;
+  /** The records that it brought. */
+  readonly written: Uint8Array;
 }
 
-/** Credentials that may be gone: all after a whole answer, else those whose digests were taken out. */
-function leavingIds(records: Uint8Array, removed: readonly string[] | null): Set<string> {
+/** Credentials that may be gone: all after a whole answer, else those whose digests were taken out or given to another. */
+function leavingIds(records: Uint8Array, { removed, written }: PolicyChange): Set<string> {
   const ids = new Set<string>();
   if (removed === null) {
     for (const { id } of credentialsIn(records)) ids.add(id);
@@ -111,6 +114,11 @@ function leavingIds(records: Uint8Array, removed: readonly string[] | null): Set
   for (const digest of removed) {
     const offset = findRecord(records, Buffer.from(digest, 'hex'));
     if (offset >= 0) ids.add(bytesToId(records, offset + 16));
+  }
+  for (let at = 0; at + recordBytes <= written.length; at += recordBytes) {
+    const offset = findRecord(records, written.subarray(at, at + digestBytes));
+    const before = offset < 0 ? null : bytesToId(records, offset + 16);
+    if (before !== null && before !== bytesToId(written, at + 16)) ids.add(before);
   }
   return ids;
 }
@@ -130,7 +138,7 @@ export function carryRevocations(
     for (const id of old.removedIds) shut.add(id);
   }
   const shutNow = findIds(next, shut);
-  const leaving = leavingIds(old.records, change.removed);
+  const leaving = leavingIds(old.records, change);
   const removed = new Set([...old.removedIds, ...leaving]);
   for (const id of findIds(next, removed).keys()) removed.delete(id);
   return {

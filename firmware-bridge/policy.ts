@@ -1,7 +1,10 @@
 import {
   decodeRecord,
+  decodeSecret,
   digestBytes,
   findRecord,
+  isSecret,
+  type PinSecret,
   recordBytes,
 } from '#hub/domains/access/policy-record-schema.ts';
 import type {
@@ -12,7 +15,7 @@ import type {
 } from '#hub/domains/access/policy-schema.ts';
 import { isClockTrusted } from '#hub/domains/access/rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
-import { digestOf } from '#hub/platform/card-digest.ts';
+import { digestOf, numberDigestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 
 /** A complete policy. It is never changed: a new one takes its place as a whole. */
@@ -27,7 +30,7 @@ export interface Policy {
 
 export interface Lookup {
   readonly digest: Uint8Array;
-  /** Undefined: the card is not in the policy. */
+  /** Undefined: the card or the number is not in the policy. */
   readonly credential: CredentialFacts | undefined;
 }
 
@@ -50,10 +53,26 @@ export class PolicyView {
   }
 
   lookUp(read: CardRead): Lookup {
-    const digest = digestOf(this.#digestKey, read).subarray(0, digestBytes);
+    return this.#lookUpDigest(digestOf(this.#digestKey, read).subarray(0, digestBytes));
+  }
+
+  /** The PIN of the member whose number was typed: its facts, not its secret. */
+  lookUpNumber(memberNumber: number): Lookup {
+    return this.#lookUpDigest(numberDigestOf(this.#digestKey, memberNumber));
+  }
+
+  /** What a typed PIN of this member is compared with; null: there is none that may open. */
+  pinOf(memberId: string): PinSecret | null {
+    const { records } = this.policy;
+    const offset = findRecord(records, pinDigestOf(this.#digestKey, memberId));
+    const secret = offset < 0 ? null : decodeSecret(records, offset);
+    return secret === null || this.#withheld.has(secret.credentialId) ? null : secret;
+  }
+
+  #lookUpDigest(digest: Uint8Array): Lookup {
     const { records, document } = this.policy;
     const offset = findRecord(records, digest);
-    if (offset < 0) return { digest, credential: undefined };
+    if (offset < 0 || isSecret(records, offset)) return { digest, credential: undefined };
     const facts = decodeRecord(records, offset, document);
     if (!this.#withheld.has(facts.credentialId)) return { digest, credential: facts };
     return { digest, credential: { ...facts, credentialStatus: 'suspended' } };

@@ -365,6 +365,23 @@ const cardTexts = {
     title: 'The reader does not remember this card any more',
     nextStep: 'Tap it again; you then have two minutes.',
   },
+  pinWeak: {
+    title: 'The PIN is one that would be guessed soon',
+    nextStep: 'Take another: no run of digits, no repetition, not the number of the member.',
+    ...wrongField('/body/pin', 'is a run of digits: mix them'),
+  },
+  pinTooAlike: {
+    title: 'The duress PIN is too much like the PIN',
+    nextStep: 'Let them differ in two digits, so that no slip of a finger raises an alarm.',
+    ...wrongField(
+      '/body/duressPin',
+      'is the PIN or one slip of a finger away from it: let them differ in two digits',
+    ),
+  },
+  pinNotSet: {
+    title: 'This member has no PIN',
+    nextStep: "Set one on the member's page.",
+  },
   datesInvalid: {
     title: 'The dates do not make a period',
     nextStep: 'Let the end be later than the start.',

@@ -222,6 +222,7 @@ test('more than one page arrives page by page, each asked for', async () => {
       await tx.insert('credential', {
         id,
         member_id: member.id,
+        kind: 'card',
         label: 'Card',
         status: 'active',
         assurance: 0,

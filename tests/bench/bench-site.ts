@@ -176,6 +176,7 @@ async function addMembers(
             await tx.insert('credential', {
               id: credentialId,
               member_id: memberId,
+              kind: 'card',
               label: `Card ${card + 1}`,
               status: 'active',
               assurance: 0,

@@ -35,6 +35,7 @@ describe('a member’s status', () => {
 describe('whether a member is admitted', () => {
   const nowMs = 1_000_000;
   const inOrder: AdmissionFacts = {
+    memberNumber: 17,
     memberId: 'm',
     memberStatus: 'active',
     onHold: false,

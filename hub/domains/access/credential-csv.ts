@@ -6,6 +6,7 @@ const cellsByColumn = {
   id: (card) => card.id,
   memberId: (card) => card.memberId,
   memberName: (card) => card.memberName,
+  kind: (card) => card.kind,
   label: (card) => card.label,
   masked: (card) => card.masked,
   status: (card) => card.status,

@@ -12,6 +12,7 @@ import { type CardRead, cardReadSchema } from './schema.ts';
 
 export interface CredentialRow extends RowStamp {
   readonly memberId: string;
+  readonly kind: 'card' | 'pin';
   readonly label: string;
   readonly status: CredentialStatus;
   readonly assurance: number;
@@ -22,6 +23,7 @@ export interface CredentialRow extends RowStamp {
 export const toCredential = (row: Selectable<CredentialTable>): CredentialRow => ({
   ...stampOf(row),
   memberId: row.member_id,
+  kind: row.kind,
   label: row.label,
   status: row.status,
   assurance: row.assurance,
@@ -38,22 +40,22 @@ export async function findCredential(reader: Reader, id: string): Promise<Creden
   return row ? toCredential(row) : null;
 }
 
-const credentialsOfMember = fixedQuery({ memberId: '$memberId', limit: -1 }, (reader, { memberId, limit }) =>
+const cardsOfMember = fixedQuery({ memberId: '$memberId', limit: -1 }, (reader, { memberId, limit }) =>
   reader
     .selectFrom('credential')
     .selectAll()
     .where('member_id', '=', memberId)
+    .where('kind', '=', 'card')
     .where('deleted_at_ms', 'is', null)
     .orderBy('id')
     .limit(limit),
 );
 /** A member's cards, the oldest first. */
-export const findCredentialsOfMember = async (
+export const findCardsOfMember = async (
   reader: Reader,
   memberId: string,
   limit: number,
-): Promise<readonly CredentialRow[]> =>
-  (await credentialsOfMember(reader, { memberId, limit })).map(toCredential);
+): Promise<readonly CredentialRow[]> => (await cardsOfMember(reader, { memberId, limit })).map(toCredential);
 
 export async function findCredentialsById(
   reader: Reader,
@@ -73,6 +75,7 @@ export async function findCredentialsById(
 }
 
 export interface CredentialFilter {
+  readonly kind?: 'card' | 'pin';
   readonly memberIds?: readonly string[];
   readonly status?: CredentialStatus;
   readonly credentialIds?: readonly string[];
@@ -98,6 +101,7 @@ export interface CredentialPage {
 function fittingCredentials(reader: Reader, filter: CredentialFilter) {
   let query = reader.selectFrom('credential').where('deleted_at_ms', 'is', null);
   if (filter.memberIds !== undefined) query = query.where('member_id', 'in', filter.memberIds);
+  if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
   if (filter.credentialIds !== undefined) query = query.where('id', 'in', filter.credentialIds);
   if (filter.labelPart !== undefined)

@@ -7,18 +7,20 @@ import { reasonSchema, wireTime } from './place-schema.ts';
 const labelSchema = z.string().trim().min(1).max(60);
 const cardTextSchema = z.string().min(1).max(160).meta({ description: 'A card as written: 123:4567' });
 export const credentialStatusSchema = z.enum(credentialStatuses);
+const credentialKindSchema = z.enum(['card', 'pin']);
 
 export const credentialSchema = z.strictObject({
   ...entityShape,
   memberId: idSchema,
   memberName: z.string().nullable(),
+  kind: credentialKindSchema,
   label: z.string(),
   status: credentialStatusSchema,
   /** 0 number only, 1 number + PIN, 2 cryptographic. */
   assurance: z.number().int(),
   validFrom: z.iso.datetime().nullable(),
   validUntil: z.iso.datetime().nullable(),
-  /** The end of the number. */
+  /** The end of the number; of a PIN nothing. */
   masked: z.string(),
   /** Names of the door controllers that do not know of the last change yet. */
   notAppliedAt: z.array(z.string()),
@@ -31,6 +33,7 @@ export const credentialQuerySchema = z.strictObject({
   ...pageShape,
   sort: credentialSortSchema,
   memberId: idSchema.optional(),
+  kind: credentialKindSchema.optional().meta({ description: 'Only cards, or only PINs' }),
   status: credentialStatusSchema.optional().meta({ description: 'Only cards in this state' }),
   /** A card as written, or part of a label. */
   search: z

@@ -29,6 +29,7 @@ import type {
   enrolCardSchema,
 } from './credential-schema.ts';
 import type { AccessParts } from './parts.ts';
+import { deletePin } from './pin-repository.ts';
 import { stampToWire } from './place-view.ts';
 import { assertWritten, type FieldRefusal, type Stale } from './place-workflow.ts';
 import { findPolicyState, findRecordRevisions } from './policy-repository.ts';
@@ -64,6 +65,7 @@ export async function credentialsToWire(
     ...stampToWire(row),
     memberId: row.memberId,
     memberName: names.get(row.memberId) ?? null,
+    kind: row.kind,
     label: row.label,
     status: row.status,
     assurance: row.assurance,
@@ -80,7 +82,7 @@ export async function credentialsToWire(
   }));
 }
 
-async function showCredential(parts: AccessParts, tx: Reader, id: string): Promise<Credential> {
+export async function showCredential(parts: AccessParts, tx: Reader, id: string): Promise<Credential> {
   const row = await findCredential(tx, id);
   assert(row !== null, 'a credential that was just written is there');
   const [credential] = await credentialsToWire(parts, tx, [row]);
@@ -177,6 +179,7 @@ export async function enrolInside(
   await tx.insert('credential', {
     id,
     member_id: wanted.memberId,
+    kind: 'card',
     label: wanted.label,
     status: wanted.temporary === true ? 'temporary' : 'active',
     assurance: 0,
@@ -275,6 +278,7 @@ async function changeStatusInside(
   const decided = decideCredentialStatus(row.status, action);
   if (!decided.ok) return decided;
   assertWritten(await tx.write('credential', row.id, { status: decided.value }));
+  if (row.kind === 'pin' && decided.value === 'retired') await deletePin(tx, row.id);
   await followCredentialChange(parts, tx, actor, {
     action: `credential.${action}`,
     id: row.id,
@@ -332,7 +336,8 @@ export async function replaceInside(
   label: string | undefined,
 ): Promise<Result<string, Refusal<'credentialNotFound'> | TransitionRefusal | EnrolRefusal>> {
   const row = await findCredential(tx, id);
-  if (row === null) return refuse({ code: 'credentialNotFound' });
+  // A PIN is replaced by a PIN, at its own address.
+  if (row === null || row.kind !== 'card') return refuse({ code: 'credentialNotFound' });
   if (row.status !== 'lost') {
     const lost = await changeStatusInside(parts, tx, actor, row, 'lose', 'replaced');
     if (!lost.ok) return lost;
@@ -359,6 +364,13 @@ export function changeCredential(
     if (row === null) return refuse({ code: 'credentialNotFound' });
     if (row.version !== body.version)
       return refuse({ code: 'staleVersion', current: await showCredential(parts, tx, id) });
+    if (row.kind === 'pin' && ((body.validFrom ?? null) !== null || (body.validUntil ?? null) !== null))
+      return refuse({
+        code: 'datesInvalid',
+        errors: [
+          { pointer: '/body/validUntil', message: 'a PIN has no dates of its own: suspend it instead' },
+        ],
+      });
     const label = body.label ?? row.label;
     const validFromMs = body.validFrom === undefined ? row.validFromMs : toMs(body.validFrom);
     const validUntilMs = body.validUntil === undefined ? row.validUntilMs : toMs(body.validUntil);
@@ -391,12 +403,13 @@ export async function loadCredential(
 
 /** What the query asks for; null when its card belongs to nobody. A search that is a card as written finds that card. */
 async function credentialFilterOf(reader: Reader, query: CredentialQuery): Promise<CredentialFilter | null> {
-  const { search, memberId, status } = query;
+  const { search, memberId, kind, status } = query;
   const card = search === undefined ? null : parseCardText(search);
   const owner = card?.ok === true ? await findReadingOwner(reader, card.value) : null;
   if (card?.ok === true && owner === null) return null;
   return {
     ...(memberId === undefined ? {} : { memberIds: [memberId] }),
+    ...(kind === undefined ? {} : { kind }),
     ...(status === undefined ? {} : { status }),
     ...(owner === null ? {} : { credentialIds: [owner.credentialId] }),
     ...(card?.ok === false && search !== undefined ? { labelPart: search } : {}),

@@ -3,7 +3,7 @@ import { digestOf } from '#hub/platform/card-digest.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { findBridgeStatuses } from './bridge-repository.ts';
 import { isoTime } from './context.ts';
-import { findCredential, findCredentialsOfMember } from './credential-repository.ts';
+import { findCardsOfMember, findCredential } from './credential-repository.ts';
 import { type CardRefusal, readCardText } from './credential-workflow.ts';
 import { wordChecks, wordDecision } from './event-rules.ts';
 import type { CheckAnswer, CheckRequest } from './event-schema.ts';
@@ -79,7 +79,7 @@ async function findFacts(
   const memberId = request.memberId ?? '';
   const admission = (await parts.loadAdmissionFacts(read, [memberId], parts.clock.nowMs())).get(memberId);
   if (admission === undefined) return refuse(fieldRefusal('memberUnknown', 'memberId', 'is no member'));
-  const cards = await findCredentialsOfMember(read, memberId, 200);
+  const cards = await findCardsOfMember(read, memberId, 200);
   const usable = cards.find((card) => card.status === 'active' || card.status === 'temporary') ?? cards[0];
   if (usable !== undefined) return ok(decode((await findRecordsOf(read, set, [usable.id]))[0]));
   // Nobody without a card passes; the question is what would be with one.

@@ -1,3 +1,4 @@
+import type { HashPin } from '#hub/platform/pin-hash.ts';
 import type { Commands } from './commands.ts';
 import type { AccessDeps } from './context.ts';
 import type { LiveBridges } from './live-bridges.ts';
@@ -8,4 +9,6 @@ export interface AccessParts extends AccessDeps {
   readonly keeper: PolicyKeeper;
   readonly commands: Commands;
   readonly live: LiveBridges;
+  /** One at a time: they come from people who type. */
+  readonly hashPin: HashPin;
 }

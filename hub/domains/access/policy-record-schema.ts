@@ -1,6 +1,7 @@
 import { credentialStatuses, memberStatuses, membershipStates } from '#hub/domains/members/schema.ts';
 import { bytesToId, idToBytes } from '#hub/kernel/ids.ts';
 import { assert } from '#hub/kernel/result.ts';
+import { type PinHashes, pinForm, pinHashBytes, pinSaltBytes } from '#hub/platform/pin-hash.ts';
 import type { CredentialFacts, PolicyDocument } from './policy-schema.ts';
 
 /**
@@ -73,6 +74,53 @@ export function decodeRecord(
     membershipUntilMs: finiteOrNull(view.getFloat64(72, true)),
     planId: names.planIds[String(view.getUint32(84, true))] ?? null,
     groupIds: names.groupSets[String(view.getUint32(80, true))] ?? [],
+  };
+}
+
+/** In the place of a credential's status. Whatever takes such a record for facts, an older bridge too, reads `retired`. */
+const secretMark = 255;
+
+/** The PIN of a member, as a bridge checks it. */
+export interface PinSecret extends PinHashes {
+  readonly credentialId: string;
+  readonly salt: Uint8Array;
+}
+
+/**
+ * A PIN as one more record, so that pages, hashes and revocations of the policy are the same for it: 0 digest[16] (of the
+ * member's id), 16 credentialId[16], 32 salt[16], 48 hash[20], 68 duress hash[20], 88 mark u8, 89 form u8, 90..95 zero.
+ */
+export function encodeSecret(digest: Uint8Array, secret: PinSecret): Uint8Array {
+  const { salt, hash, duressHash } = secret;
+  assert(
+    salt.length === pinSaltBytes && hash.length === pinHashBytes,
+    'a PIN has salt and hash of their lengths',
+  );
+  assert(duressHash.length === pinHashBytes, 'there is always a second hash');
+  const bytes = new Uint8Array(recordBytes);
+  bytes.set(digest.subarray(0, digestBytes), 0);
+  bytes.set(idToBytes(secret.credentialId), 16);
+  bytes.set(salt, 32);
+  bytes.set(hash, 48);
+  bytes.set(duressHash, 68);
+  bytes[88] = secretMark;
+  bytes[89] = pinForm;
+  return bytes;
+}
+
+/** Whether the record at `offset` is a PIN and not facts. */
+export const isSecret = (records: Uint8Array, offset: number): boolean => records[offset + 88] === secretMark;
+
+/** The PIN in the record at `offset`; null when it is none, or in a form that this release does not know. */
+export function decodeSecret(records: Uint8Array, offset: number): PinSecret | null {
+  if (!isSecret(records, offset) || records[offset + 89] !== pinForm) return null;
+  const part = (from: number, length: number): Uint8Array =>
+    records.slice(offset + from, offset + from + length);
+  return {
+    credentialId: bytesToId(records, offset + 16),
+    salt: part(32, pinSaltBytes),
+    hash: part(48, pinHashBytes),
+    duressHash: part(68, pinHashBytes),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { AdmissionFacts } from '#hub/domains/members/schema.ts';
 import { zoneOffsets } from '#hub/kernel/zone.ts';
-import { digestOf } from '#hub/platform/card-digest.ts';
+import { digestOf, numberDigestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
 import {
   findCredentialIdsAfter,
@@ -8,6 +8,7 @@ import {
   findCredentialsById,
   findReadings,
 } from './credential-repository.ts';
+import { findPins } from './pin-repository.ts';
 import {
   findAreas,
   findHolidays,
@@ -17,7 +18,7 @@ import {
   toPolicyRule,
 } from './place-repository.ts';
 import { documentHash, toggleRecord } from './policy-hash-rules.ts';
-import { encodeRecord } from './policy-record-schema.ts';
+import { encodeRecord, encodeSecret } from './policy-record-schema.ts';
 import {
   applySetChange,
   findDocument,
@@ -88,6 +89,7 @@ async function loadDesired(
   const memberIds = [...new Set([...credentials.values()].map((credential) => credential.memberId))];
   const factsByMember = await deps.loadAdmissionFacts(tx, memberIds, tx.nowMs);
   const readings = await findReadings(tx, [...credentials.keys()]);
+  const pins = await findPins(tx, [...credentials.keys()]);
   const inputs = new Map<string, Parameters<typeof encodeRecord>[1]>();
   for (const credential of credentials.values()) {
     const facts = factsByMember.get(credential.memberId);
@@ -111,13 +113,26 @@ async function loadDesired(
       groupSet: facts.groupIds.length === 0 ? 0 : await numberOf(tx, symbols.groupSets, 'groups', groups),
     });
   }
-  return (key) =>
+  const ofPins: Desired = (key) =>
+    [...pins].flatMap(([credentialId, pin]) => {
+      const input = inputs.get(credentialId);
+      const memberNumber = input === undefined ? undefined : factsByMember.get(input.memberId)?.memberNumber;
+      if (input === undefined || memberNumber === undefined) return [];
+      const byNumber = numberDigestOf(key, memberNumber);
+      const facts = { digest: byNumber, credentialId, record: encodeRecord(byNumber, input) };
+      // One that may not open is nothing to compare with either.
+      if (input.credentialStatus !== 'active') return [facts];
+      const digest = pinDigestOf(key, input.memberId);
+      return [facts, { digest, credentialId, record: encodeSecret(digest, { credentialId, ...pin }) }];
+    });
+  const ofCards: Desired = (key) =>
     readings.flatMap(({ credentialId, read }) => {
       const input = inputs.get(credentialId);
       if (input === undefined) return [];
       const digest = digestOf(key, read);
       return [{ digest, credentialId, record: encodeRecord(digest, input) }];
     });
+  return (key) => [...ofCards(key), ...ofPins(key)];
 }
 
 /** The difference between what a set holds and what it should, with the sum after it; null when there is none. */

@@ -31,7 +31,8 @@ export function addReading(
 ): Promise<Result<string, AddReadingRefusal>> {
   return parts.store.transact('credential.addReading', async (tx) => {
     const row = await findCredential(tx, credentialId);
-    if (row === null) return refuse({ code: 'credentialNotFound', title: 'The card is not there any more.' });
+    if (row === null || row.kind !== 'card')
+      return refuse({ code: 'credentialNotFound', title: 'The card is not there any more.' });
     if (row.status === 'retired')
       return refuse({ code: 'credentialRetired', title: 'The card is retired: enrol it anew.' });
     const owner = await findReadingOwner(tx, read);

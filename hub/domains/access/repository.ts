@@ -66,6 +66,7 @@ export interface ScheduleExceptionTable extends StateColumns {
 }
 export interface CredentialTable extends StateColumns {
   member_id: string;
+  kind: 'card' | 'pin';
   label: string;
   status: 'active' | 'suspended' | 'lost' | 'retired' | 'temporary';
   assurance: number;
@@ -79,6 +80,22 @@ export interface CredentialReadingTable {
   bits: number;
   hex: string;
   seen: number;
+}
+export interface CredentialPinTable {
+  credential_id: string;
+  salt: Uint8Array;
+  hash: Uint8Array;
+  duress_hash: Uint8Array;
+}
+export interface AccessAlarmTable extends StateColumns {
+  kind: 'duress';
+  event_id: string;
+  portal_id: string | null;
+  member_id: string | null;
+  at_ms: number;
+  acknowledged_at_ms: number | null;
+  acknowledged_by: string | null;
+  note: string | null;
 }
 export interface PolicyStateTable {
   id: number;
@@ -154,6 +171,8 @@ declare module '#hub/store/database.ts' {
     schedule_exception: ScheduleExceptionTable;
     credential: CredentialTable;
     credential_reading: CredentialReadingTable;
+    credential_pin: CredentialPinTable;
+    access_alarm: AccessAlarmTable;
     policy_state: PolicyStateTable;
     policy_symbol: PolicySymbolTable;
     policy_set: PolicySetTable;
@@ -168,7 +187,7 @@ declare module '#hub/store/database.ts' {
 const state: TableRegistration = { class: 'state', owner: 'hub', personalColumns: [] };
 const local: TableRegistration = { class: 'local', owner: 'hub', personalColumns: [] };
 
-/** Secrets, raw card readings and what is computed from other tables never leave this hub. */
+/** Secrets, hashes of PINs, raw card readings and what is computed from other tables never leave this hub. */
 export const accessTables = {
   area: state,
   bridge: state,
@@ -181,6 +200,8 @@ export const accessTables = {
   schedule_exception: state,
   credential: { class: 'state', owner: 'hub', personalColumns: ['label', 'masked'] },
   credential_reading: local,
+  credential_pin: local,
+  access_alarm: { class: 'state', owner: 'hub', personalColumns: ['note'] },
   policy_state: local,
   policy_symbol: local,
   policy_set: local,

@@ -3,6 +3,7 @@ import { bridgeEndpoints } from './bridge-routes.ts';
 import { credentialEndpoints } from './credential-routes.ts';
 import { doorEndpoints } from './door-routes.ts';
 import { eventEndpoints } from './event-routes.ts';
+import { pinEndpoints } from './pin-routes.ts';
 import { placeEndpoints } from './place-routes.ts';
 import { readerEndpoints } from './reader-routes.ts';
 import type { Access } from './workflow.ts';
@@ -11,6 +12,7 @@ import type { Access } from './workflow.ts';
 export const accessEndpoints = ({ parts, enrolments }: Access): readonly Endpoint[] => [
   ...placeEndpoints(parts),
   ...credentialEndpoints(parts, enrolments),
+  ...pinEndpoints(parts),
   ...doorEndpoints(parts),
   ...readerEndpoints(parts),
   ...eventEndpoints(parts),

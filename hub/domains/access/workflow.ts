@@ -1,6 +1,7 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import type { BridgeHandler } from '#hub/mqtt/bridge-link.ts';
 import type { HealthPart } from '#hub/platform/health-part.ts';
+import { createPinHasher } from '#hub/platform/pin-hash.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { bridgeHealth } from './bridge-health-workflow.ts';
 import { createBridgeSessions } from './bridge-session.ts';
@@ -55,7 +56,7 @@ export function createAccess(deps: AccessDeps): Access {
     portalId: (bridgeId, key) => portalIds.get(`${bridgeId}/${key}`) ?? null,
   });
   const decisions = new DecisionCounter();
-  const parts: AccessParts = { ...deps, keeper, commands, live };
+  const parts: AccessParts = { ...deps, keeper, commands, live, hashPin: createPinHasher() };
   const sessions = createBridgeSessions({ ...parts, decisions, onPortalsChanged: loadPortalIds });
   return {
     parts,

@@ -32,6 +32,8 @@ export const finalMembershipStates: readonly MembershipState[] = ['lapsed', 'end
 /** What access decisions need to know of a member; `access` keeps it in the policy of every bridge. */
 export interface AdmissionFacts {
   readonly memberId: string;
+  /** Printed on cards, assigned once; typed at a keypad that asks for number and PIN. */
+  readonly memberNumber: number;
   readonly memberStatus: MemberStatus;
   readonly onHold: boolean;
   readonly waiverMissing: boolean;

@@ -30,6 +30,7 @@ export function admissionFactsOf(
   const period = membership === undefined ? null : admissionPeriod(membership);
   return {
     memberId: row.memberId,
+    memberNumber: row.number,
     memberStatus: row.status,
     onHold: row.onHold,
     waiverMissing: row.waiverMissing,

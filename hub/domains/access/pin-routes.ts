@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { actorOf } from '#hub/domains/identity/workflow.ts';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { idSchema } from '#hub/kernel/ids.ts';
+import { ok } from '#hub/kernel/result.ts';
+import { credentialSchema } from './credential-schema.ts';
+import type { AccessParts } from './parts.ts';
+import { pinSetSchema } from './pin-schema.ts';
+import { removePin, setPin } from './pin-workflow.ts';
+
+const path = '/api/access-control/pins/{memberId}';
+const tag = 'credentials';
+const access = { permission: 'credential.manage' } as const;
+const params = z.strictObject({ memberId: idSchema });
+
+export const pinEndpoints = (parts: AccessParts): Endpoint[] => [
+  defineEndpoint({
+    method: 'PUT',
+    path,
+    summary: "Set a member's PIN, in the place of the one that they have; it can never be read again",
+    tag,
+    access,
+    params,
+    body: pinSetSchema,
+    response: credentialSchema,
+    // Each costs two runs of argon2id.
+    ratePerMinute: 30,
+    refusals: { memberNotFound: 404, pinWeak: 422, pinTooAlike: 422 },
+    async handle(call) {
+      const set = await setPin(parts, actorOf(call.principal), call.params.memberId, call.body);
+      return set.ok ? ok({ body: set.value }) : set;
+    },
+  }),
+  defineEndpoint({
+    method: 'DELETE',
+    path,
+    summary: "Take a member's PIN away",
+    tag,
+    access,
+    params,
+    response: credentialSchema,
+    refusals: { pinNotSet: 404 },
+    async handle(call) {
+      const removed = await removePin(parts, actorOf(call.principal), call.params.memberId);
+      return removed.ok ? ok({ body: removed.value }) : removed;
+    },
+  }),
+];
