@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { hexToBits } from '#hub/domains/access/card-rules.ts';
-import type { CardRead } from '#hub/domains/access/schema.ts';
 import { Fault, unreachable } from '#hub/kernel/result.ts';
 import { loadConfig } from '#hub/platform/config.ts';
 import { makePrivateDirectory } from '#hub/platform/durable-file.ts';
@@ -12,6 +11,7 @@ import { createLog, type Logger } from '#hub/platform/log.ts';
 import { createSystemClock, type SystemClock } from '#hub/platform/system-clock.ts';
 import { readAcked, writeAcked } from './acked-file.ts';
 import { type BridgeConfig, bridgeConfigSchema } from './config.ts';
+import type { SimulatedTap } from './door-commands.ts';
 import { DoorThread } from './door-thread.ts';
 import type { Later } from './feedback.ts';
 import { sendToPanel } from './gpio/panel-client.ts';
@@ -21,10 +21,13 @@ import { openJournalDisk } from './journal-disk.ts';
 import { lineRequests } from './line-requests.ts';
 import { startLink } from './link-host.ts';
 import type { LinkData, ToDoor } from './link-messages.ts';
+import { LockoutFile } from './pin/lockout-file.ts';
+import { startPinChecks } from './pin/pin-checks.ts';
 import { PolicyAge } from './policy.ts';
 import { openPolicyStore, type PolicyStore, type StoredPolicy } from './policy-store.ts';
 import type { GpioPort } from './ports.ts';
 import { isSerial } from './readers/registry.ts';
+import { keysToFrames } from './readers/wiegand/keypad.ts';
 import type { SerialReaders } from './serial/serial-host.ts';
 
 export interface BridgeOptions {
@@ -66,14 +69,18 @@ const connectionOf = (config: BridgeConfig, stateDirectory: string): LinkData['c
 
 /** Has the simulator of this state directory play a card at a reader. */
 function simulatedTap(config: BridgeConfig, simulationDir: string) {
-  return async (readerKey: string, read: CardRead): Promise<void> => {
+  return async (readerKey: string, { read, keys = '' }: SimulatedTap): Promise<void> => {
     const reader = config.portals
       .flatMap((portal) => portal.readers)
       .find((candidate) => candidate.key === readerKey);
     if (reader === undefined || isSerial(reader.wiring))
       throw new Fault('notSimulated', `the reader ${readerKey} hangs on a real serial line`);
     const { d0, d1 } = reader.wiring;
-    await sendToPanel(simulationDir, { tap: { bits: hexToBits(read.hex, read.bits).join(''), d0, d1 } });
+    const frames = [
+      ...(read === undefined ? [] : [hexToBits(read.hex, read.bits).join('')]),
+      ...keysToFrames(keys, reader.wiring),
+    ];
+    for (const bits of frames) await sendToPanel(simulationDir, { tap: { bits, d0, d1 } });
   };
 }
 
@@ -197,7 +204,7 @@ async function startSerialReaders(parts: {
     later,
     log,
     onRead: (readerKey, read) => thread.takeSerialRead(readerKey, read),
-    onKeys: (readerKey) => thread.noteKeys(readerKey),
+    onKeys: (readerKey, keys) => thread.takeKeys(readerKey, keys),
     onFault: (fault) => thread.takeSerialFault(fault),
     onStates: (states) => thread.takeSerialStates(states),
     onPaired: (readerKey) => thread.noteReaderPaired(readerKey),
@@ -258,6 +265,7 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
     link?.tell({ kind: 'state', state: thread.report(bootId), clock: reading });
   });
   let serial: SerialReaders | null = null;
+  const pinChecks = startPinChecks((error) => log.error({ err: error }, 'the PIN Worker failed'));
   const thread = new DoorThread({
     config,
     clock,
@@ -278,6 +286,10 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
       pair: (readerKey, forMs) => serial?.pair(readerKey, forMs),
       cancelPairing: (readerKey) => serial?.cancelPairing(readerKey),
     },
+    pinChecks,
+    lockouts: await LockoutFile.open(directory, (fault) =>
+      log.error({ err: fault }, 'wrong PINs of before are not known'),
+    ),
   });
   // Before the doors show what they are: a lamp that hangs on a serial line is told too.
   serial = await startSerialReaders({ config, log, directory, key, thread });
@@ -394,6 +406,7 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
       thread.stop();
       stateNews.stop();
       journalNews.stop();
+      await pinChecks.stop();
       await serial?.stop();
       await link.stop();
       await gpio.close();

@@ -15,6 +15,11 @@ const maxUnknownCards = 8;
 const unknownCardMs = 120_000;
 const maxRemembered = 256;
 
+export interface SimulatedTap {
+  readonly read?: CardRead | undefined;
+  readonly keys?: string | undefined;
+}
+
 /** What can be asked of readers. */
 export interface ReaderOrders {
   has(readerKey: string): boolean;
@@ -31,8 +36,8 @@ export interface CommandDeps {
   readonly append: (entry: DoorEntry) => number | null;
   readonly isWritable: () => boolean;
   readonly reply: (commandId: string, outcome: CommandOutcome) => void;
-  /** Has the bits of a card sent to a simulated reader; null when the GPIO is real. */
-  readonly tap: ((readerKey: string, read: CardRead) => Promise<void>) | null;
+  /** Has the bits of a card and of keys sent to a simulated reader; null when the GPIO is real. */
+  readonly tap: ((readerKey: string, tap: SimulatedTap) => Promise<void>) | null;
   /** Carried out before the start; their repeats are answered, not carried out again. */
   readonly done: readonly string[];
 }
@@ -167,10 +172,10 @@ export class DoorCommands {
   }
 
   #tap(command: DoorCommand & { kind: 'tap' }): CommandOutcome | null {
-    const { readerKey, read, commandId } = command;
+    const { readerKey, read, keys, commandId } = command;
     if (!this.#deps.readers.has(readerKey)) return refused('unknownReader');
     if (this.#deps.tap === null) return refused('notSimulated');
-    this.#deps.tap(readerKey, read).then(
+    this.#deps.tap(readerKey, { read, keys }).then(
       () => this.#answer(commandId, { kind: 'done' }),
       () => this.#answer(commandId, refused('notSimulated')),
     );

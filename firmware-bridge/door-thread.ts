@@ -1,15 +1,26 @@
-import { type AccessDecision, decideAccess } from '#hub/domains/access/rules.ts';
-import type { CardRead } from '#hub/domains/access/schema.ts';
+import {
+  type AccessDecision,
+  cardAlone,
+  decideAccess,
+  isClockTrusted,
+  type Proof,
+} from '#hub/domains/access/rules.ts';
+import { waysInAt } from '#hub/domains/access/schedule-rules.ts';
+import { type CardRead, defaultPortalSettings } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { assert } from '#hub/kernel/result.ts';
 import type { BridgeState } from '#hub/mqtt/topics.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { BridgeConfig } from './config.ts';
 import { Door, type DoorEntry } from './door.ts';
-import { DoorCommands } from './door-commands.ts';
+import { type CommandDeps, DoorCommands } from './door-commands.ts';
+import { standingFindings } from './door-findings.ts';
 import type { Later } from './feedback.ts';
 import type { Journal } from './journal.ts';
 import type { CommandOutcome, DoorCommand } from './link-messages.ts';
+import type { LockoutFile } from './pin/lockout-file.ts';
+import type { PinChecks } from './pin/pin-checks.ts';
+import { type PinBy, PinDesk, type PinOutcome } from './pin/pin-desk.ts';
 import { type Lookup, type Policy, PolicyAge, PolicyView } from './policy.ts';
 import type { GpioEdge, GpioPort, ReaderDriver, ReaderFault, ReaderHooks, ReaderRead } from './ports.ts';
 import { ReaderBook } from './reader-book.ts';
@@ -29,10 +40,12 @@ export interface DoorThreadDeps {
   /** Something that a screen shows has changed. */
   readonly onChange: () => void;
   readonly onFault: (where: string, error: unknown) => void;
-  readonly tap: ((readerKey: string, read: ReaderRead['read']) => Promise<void>) | null;
+  readonly tap: CommandDeps['tap'];
   readonly recentCommandIds: readonly string[];
   /** Readers on serial lines, in a process of their own. */
   readonly serial: Pick<SerialReaders, 'signal' | 'pair' | 'cancelPairing'>;
+  readonly pinChecks: PinChecks;
+  readonly lockouts: Pick<LockoutFile, 'stored' | 'save'>;
 }
 
 /** A card that stays at the reader is read again and again: for so long after a grant that is one tap. */
@@ -67,6 +80,7 @@ export class DoorThread {
   readonly #doorByReader = new Map<string, Door>();
   readonly #drivers: readonly ReaderDriver[];
   readonly #book: ReaderBook;
+  readonly #desk: PinDesk;
   readonly #findings = new Map<string, Finding>();
   readonly #lastGrants = new Map<string, LastGrant>();
   #view: PolicyView | null = null;
@@ -95,6 +109,7 @@ export class DoorThread {
     this.#book = new ReaderBook(readers, { clock, later, append, onChange: deps.onChange });
     const hooks: ReaderHooks = {
       onRead: (read) => this.#onRead(read),
+      onKeys: ({ readerKey, keys }) => this.takeKeys(readerKey, keys),
       onFault: (fault) => {
         this.#book.noteFault(fault);
         deps.onChange();
@@ -107,6 +122,7 @@ export class DoorThread {
           fix: message,
         }),
     };
+    this.#desk = this.#newDesk(readers.map((reader) => reader.key));
     this.#drivers = readers
       .map((reader) => createReader(reader.key, reader.wiring, hooks))
       .filter((driver) => driver !== null);
@@ -154,6 +170,7 @@ export class DoorThread {
     };
     this.#readInputs();
     for (const door of this.doors.values()) door.refreshMode();
+    this.#desk.start();
     this.#nextMinute();
   }
 
@@ -199,18 +216,101 @@ export class DoorThread {
     const found = this.#view?.lookUp(read) ?? null;
     const digest = found === null ? null : hexOf(found.digest);
     if (digest !== null && this.#isRepeat(readerKey, digest, door)) return;
-    const decision = this.#decide(door, found);
-    const seq = this.append(this.#entryOf(door, readerKey, digest, found, decision));
+    const memberId = found?.credential?.memberId ?? null;
+    const proof = this.#proofOfCard(readerKey, memberId);
+    const decision = this.#decide(door, found, proof);
+    if (decision.reason === 'pinRequired' && digest !== null && memberId !== null) {
+      if (this.#desk.isBusyWith(readerKey, digest)) return;
+      if (!this.#desk.isChecking(readerKey)) {
+        this.#desk.ask(readerKey, { read, digest, memberId });
+        return;
+      }
+    }
+    this.#desk.otherCard(readerKey);
+    const seq = this.#carryOut(door, readerKey, found, decision, false);
+    if (seq !== null && found !== null && found.credential === undefined)
+      this.commands.keepUnknown(seq, read);
+  }
+
+  /** Writes a decision down and acts upon it; the number in the journal, or null when there was no room. */
+  #carryOut(
+    door: Door,
+    readerKey: string,
+    found: Lookup | null,
+    decision: AccessDecision,
+    duress: boolean,
+  ): number | null {
+    const digest = found === null ? null : hexOf(found.digest);
+    const entry = this.#entryOf(door, readerKey, digest, found, decision);
+    const seq = this.append(duress ? { ...entry, duress: true } : entry);
     const mayCount = door.settings.onJournalFault === 'grantAndCount';
     const isWritten = seq !== null || mayCount;
     if (decision.granted && isWritten) {
       if (digest !== null) this.#lastGrants.set(readerKey, { digest, atMs: this.#deps.clock.monotonicMs() });
       door.grant(seq, decision.extended);
-      return;
-    }
-    door.step({ kind: 'denied' });
-    if (seq !== null && found !== null && found.credential === undefined)
-      this.commands.keepUnknown(seq, read);
+    } else door.step({ kind: 'denied' });
+    return seq;
+  }
+
+  #newDesk(readerKeys: readonly string[]): PinDesk {
+    const { clock, later, pinChecks, lockouts, onChange, onFault } = this.#deps;
+    return new PinDesk(readerKeys, {
+      clock,
+      later,
+      checks: pinChecks,
+      file: lockouts,
+      memberOf: (number) => this.#view?.lookUpNumber(number).credential?.memberId ?? null,
+      secretOf: (memberId) => this.#view?.pinOf(memberId) ?? null,
+      takesNumbers: (readerKey) => this.#takesNumbers(readerKey),
+      show: (readerKey, what) => this.#doorByReader.get(readerKey)?.showPin(readerKey, what),
+      onLapsed: (readerKey, card) => this.#onPin(readerKey, { card }, 'none', false),
+      onOutcome: (readerKey, by, outcome) => this.#onPinOutcome(readerKey, by, outcome),
+      onNotTaken: (readerKey, number) =>
+        this.#onPin(readerKey, { number }, this.#desk.isLocked(readerKey) ? 'refused' : 'none', false),
+      onLocked: (readerKey, forMs) => {
+        const portalKey = this.#doorByReader.get(readerKey)?.key;
+        const note = `${String(Math.ceil(forMs / 60_000))} min`;
+        this.append({
+          kind: 'pinLockout',
+          readerKey,
+          note,
+          ...(portalKey === undefined ? {} : { portalKey }),
+        });
+        onChange();
+      },
+      onChange,
+      onFault: (error) => onFault('pin', error),
+    });
+  }
+
+  #proofOfCard(readerKey: string, memberId: string | null): Proof {
+    if (memberId === null) return cardAlone;
+    const hasPin = this.#view?.pinOf(memberId) !== null;
+    return { by: 'card', pin: this.#desk.isLocked(readerKey) ? 'refused' : 'none', hasPin };
+  }
+
+  #takesNumbers(readerKey: string): boolean {
+    const portal = this.#doorByReader.get(readerKey)?.policyPortal ?? null;
+    if (this.#view === null || portal === null) return false;
+    const { clock } = this.#deps;
+    const { zone } = this.#view.policy.document;
+    return waysInAt(portal.settings, zone, clock.nowMs(), isClockTrusted(clock.trust())).number;
+  }
+
+  #onPinOutcome(readerKey: string, by: PinBy, outcome: PinOutcome): void {
+    const pin = outcome === 'wrong' ? 'wrong' : outcome === 'unchecked' ? 'none' : 'right';
+    this.#onPin(readerKey, by, pin, outcome === 'duress');
+  }
+
+  /** Decided by what is so at this moment, not by what was so when the door asked. */
+  #onPin(readerKey: string, by: PinBy, pin: Proof['pin'], duress: boolean): void {
+    const door = this.#doorByReader.get(readerKey);
+    if (door === undefined) return;
+    const found =
+      ('card' in by ? this.#view?.lookUp(by.card.read) : this.#view?.lookUpNumber(by.number)) ?? null;
+    const proof: Proof = { by: 'card' in by ? 'card' : 'number', pin, hasPin: true };
+    this.#carryOut(door, readerKey, found, this.#decide(door, found, proof), duress);
+    this.#deps.onChange();
   }
 
   /** A card at a reader on a serial line. */
@@ -224,8 +324,10 @@ export class DoorThread {
     this.#deps.onChange();
   }
 
-  noteKeys(readerKey: string): void {
+  /** Digits, `*` and `#` as they were pressed; they are written down nowhere. */
+  takeKeys(readerKey: string, keys: string): void {
     this.#book.noteKeys(readerKey);
+    this.#desk.keys(readerKey, keys);
   }
 
   /** How the readers on serial lines are now; a reader that cannot be reached says nothing of its switch. */
@@ -250,17 +352,18 @@ export class DoorThread {
     return true;
   }
 
-  #decide(door: Door, found: Lookup | null): AccessDecision {
+  #decide(door: Door, found: Lookup | null, proof: Proof): AccessDecision {
     const portal = door.policyPortal;
     if (this.#view === null || portal === null || found === null) return unknownDoor;
     const { clock, policyAge, journal } = this.#deps;
-    return decideAccess(this.#view.policy.document, portal, found.credential, {
+    const moment = {
       wallMs: clock.nowMs(),
       clockTrust: clock.trust(),
       policyAgeMs: policyAge.ageMs(),
       mode: door.mode,
       journalWritable: journal.writable,
-    });
+    };
+    return decideAccess(this.#view.policy.document, portal, found.credential, moment, proof);
   }
 
   #entryOf(
@@ -352,33 +455,6 @@ export class DoorThread {
     });
   }
 
-  #standingFindings(): Finding[] {
-    const { journal, clock } = this.#deps;
-    const findings: Finding[] = [];
-    if (!journal.writable)
-      findings.push({
-        id: 'journal.notWritable',
-        severity: 'error',
-        evidence: `The journal cannot be written; ${String(journal.lostEvents)} events were lost.`,
-        fix: "Free space on the bridge's disk. It goes on by itself.",
-      });
-    if (this.#view === null)
-      findings.push({
-        id: 'policy.none',
-        severity: 'error',
-        evidence: 'This bridge has no policy: it opens for nobody.',
-        fix: 'Connect it to its hub.',
-      });
-    if (clock.trust() === 'none')
-      findings.push({
-        id: 'clock.none',
-        severity: 'warning',
-        evidence: 'Nothing has set the clock since the start.',
-        fix: 'Let the hub reach a time server, or give the box a battery-backed clock.',
-      });
-    return findings;
-  }
-
   report(bootId: string): BridgeState {
     const { clock, journal } = this.#deps;
     const policy = this.#view?.policy;
@@ -396,10 +472,20 @@ export class DoorThread {
       },
       portals: [...this.doors.values()].map((door) => door.report()),
       readers: this.#book.report(),
-      findings: [...this.#standingFindings(), ...this.#book.findings(), ...this.#findings.values()].slice(
-        0,
-        50,
-      ),
+      findings: [
+        ...standingFindings({
+          journal,
+          clockTrust: clock.trust(),
+          hasPolicy: policy !== undefined,
+          lockedReaders: this.#desk.locked(),
+          doors: this.#deps.config.portals.map((wiring) => ({
+            wiring,
+            settings: this.doors.get(wiring.key)?.settings ?? defaultPortalSettings,
+          })),
+        }),
+        ...this.#book.findings(),
+        ...this.#findings.values(),
+      ].slice(0, 50),
     };
   }
 
@@ -410,6 +496,7 @@ export class DoorThread {
     gpio.onSettled = () => undefined;
     this.#cancelMinute?.();
     this.commands.stop();
+    this.#desk.stop();
     this.#book.stop();
     for (const door of this.doors.values()) door.stop();
   }

@@ -186,6 +186,14 @@ export class Door {
     return readers.some(({ led, buzzer, hasOwn }) => led !== null || buzzer !== null || hasOwn);
   }
 
+  /** At one reader: the door asks for a PIN, a key was taken, or what was typed is none. */
+  showPin(readerKey: string, what: 'ask' | 'key' | 'unclear'): void {
+    const readers = this.#readers.filter((reader) => reader.key === readerKey);
+    const pattern = what === 'unclear' ? 'denied' : 'enterPin';
+    this.#signal(readers, 'led', pattern);
+    if (what !== 'key') this.#signal(readers, 'buzzer', pattern);
+  }
+
   step(input: PortalInput): void {
     const nowMs = this.#deps.clock.monotonicMs();
     const before = this.#portal;

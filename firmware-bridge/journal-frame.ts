@@ -110,6 +110,8 @@ const present = {
   followsSeq: 1 << 14,
   count: 1 << 15,
   note: 1 << 16,
+  /** No byte follows: a frame is as long with it as without. */
+  duress: 1 << 17,
 } as const;
 
 /** 0 len u16, 2 seq u48; then the sealed payload and its tag. */
@@ -205,7 +207,8 @@ function presenceOf(entry: JournalEntry): number {
     (entry.commandId === undefined ? 0 : present.commandId) |
     (entry.followsSeq === undefined ? 0 : present.followsSeq) |
     (entry.count === undefined ? 0 : present.count) |
-    (entry.note === undefined ? 0 : present.note)
+    (entry.note === undefined ? 0 : present.note) |
+    (entry.duress === undefined ? 0 : present.duress)
   );
 }
 
@@ -368,6 +371,7 @@ export function decodeEntry(payload: Uint8Array, seq: number, bootId: string): B
   if (has(present.followsSeq)) event.followsSeq = reader.varint();
   if (has(present.count)) event.count = reader.varint();
   if (has(present.note)) event.note = reader.long();
+  if (has(present.duress)) event.duress = true;
   return reader.failed ? null : event;
 }
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { recordBytes } from '#hub/domains/access/policy-record-schema.ts';
 import { policyDocumentSchema, policyVersionSchema } from '#hub/domains/access/policy-schema.ts';
 import { Fault } from '#hub/kernel/result.ts';
-import { writeFileDurably } from '#hub/platform/durable-file.ts';
+import { isMissingFile, writeFileDurably } from '#hub/platform/durable-file.ts';
 import { seal, unseal } from '#hub/platform/sealed-file.ts';
 import { type Confirmation, type Policy, shareRecords } from './policy.ts';
 
@@ -51,9 +51,6 @@ function unpack(bytes: Buffer): StoredPolicy {
   return { ...head, records: shareRecords(records) };
 }
 
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === 'ENOENT';
-
 /** The sealed policy in the bridge's state directory. */
 export function openPolicyStore(stateDirectory: string, bridgeKey: Uint8Array): PolicyStore {
   const file = path.join(stateDirectory, 'policy.bin');
@@ -62,7 +59,7 @@ export function openPolicyStore(stateDirectory: string, bridgeKey: Uint8Array): 
   return {
     async load() {
       const sealed = await readFile(file).catch((error: unknown) => {
-        if (isMissing(error)) return null;
+        if (isMissingFile(error)) return null;
         throw new Fault('policyUnreadable', `${file} cannot be read`, { cause: error });
       });
       if (sealed === null) return null;

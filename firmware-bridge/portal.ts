@@ -38,8 +38,16 @@ export interface PortalRules
   readonly rexIgnoreMs: number;
 }
 
-export type LedPattern = 'idle' | 'granted' | 'denied' | 'unlocked' | 'locked' | 'preAlarm' | 'alarm';
-export type BuzzerPattern = 'silent' | 'granted' | 'denied' | 'preAlarm' | 'alarm';
+export type LedPattern =
+  | 'idle'
+  | 'granted'
+  | 'denied'
+  | 'enterPin'
+  | 'unlocked'
+  | 'locked'
+  | 'preAlarm'
+  | 'alarm';
+export type BuzzerPattern = 'silent' | 'granted' | 'denied' | 'enterPin' | 'preAlarm' | 'alarm';
 
 export type PortalFact =
   | 'entered'

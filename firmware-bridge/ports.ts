@@ -101,6 +101,8 @@ export interface ReaderFinding {
 /** Where a reader driver delivers what it saw. Called on the door thread, inside the delivery of edges. */
 export interface ReaderHooks {
   onRead(read: ReaderRead): void;
+  /** Keys as they were pressed: digits, `*` and `#`. */
+  onKeys(keys: { readonly readerKey: string; readonly keys: string }): void;
   onFault(fault: ReaderFault): void;
   onFinding(finding: ReaderFinding): void;
 }

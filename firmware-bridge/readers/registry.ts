@@ -27,6 +27,13 @@ export type SerialReaderConfig = Exclude<ReaderConfig, WiegandConfig>;
 
 export const isSerial = (config: ReaderConfig): config is SerialReaderConfig => config.kind !== 'wiegand';
 
+/** What can be typed at a reader: all keys, digits that come whole (`#` sends them), or nothing. */
+export function readerKeypad(config: ReaderConfig): 'keys' | 'digits' | 'none' {
+  if (config.kind === 'osdp') return 'keys';
+  if (config.kind !== 'wiegand' || config.keypad === 'none') return 'none';
+  return config.keypad === 'bursts' ? 'keys' : 'digits';
+}
+
 /** GPIO data lines that a reader needs, for `GpioLines.data`. */
 export const readerDataLines = (config: ReaderConfig): InputLine[] =>
   isSerial(config) ? [] : wiegandDataLines(config);

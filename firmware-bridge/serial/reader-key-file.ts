@@ -3,7 +3,7 @@ import { readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { Fault } from '#hub/kernel/result.ts';
-import { writeFileDurably } from '#hub/platform/durable-file.ts';
+import { isMissingFile, writeFileDurably } from '#hub/platform/durable-file.ts';
 import { seal, unseal } from '#hub/platform/sealed-file.ts';
 import type { ReaderKeyPair } from './serial-messages.ts';
 
@@ -19,9 +19,6 @@ const noKeys: ReaderKeyPair = { own: null, pending: null };
 const toBytes = (hex: string | null): Uint8Array | null => (hex === null ? null : Buffer.from(hex, 'hex'));
 const toHex = (key: Uint8Array | null): string | null =>
   key === null ? null : Buffer.from(key).toString('hex');
-
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
 /** The keys of readers on buses, sealed under the bridge's key. Writes go one after the other. */
 export class ReaderKeyFile {
@@ -52,7 +49,7 @@ export class ReaderKeyFile {
       const content = contentSchema.parse(JSON.parse(unseal(key, sealed, purpose).toString('utf8')));
       return new ReaderKeyFile(file, key, content);
     } catch (cause) {
-      if (!isMissing(cause)) {
+      if (!isMissingFile(cause)) {
         await rename(file, `${file}.unreadable`).catch(() => undefined);
         const message = `${file} cannot be used and was set aside: its readers have to be paired again`;
         onFault(new Fault('readerKeysUnreadable', message, { cause }));

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
-import type { Later } from '#bridge/feedback.ts';
+import { isPassing, type Later, ledSignals } from '#bridge/feedback.ts';
 import type { ReaderFault } from '#bridge/ports.ts';
 import type { SerialReaderConfig } from '#bridge/readers/registry.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
@@ -16,7 +16,7 @@ export interface SerialHostDeps {
   readonly later: Later;
   readonly log: Logger;
   readonly onRead: (readerKey: string, read: CardRead) => void;
-  readonly onKeys: (readerKey: string) => void;
+  readonly onKeys: (readerKey: string, keys: string) => void;
   readonly onFault: (fault: ReaderFault) => void;
   readonly onStates: (states: readonly SerialReaderState[]) => void;
   /** It has shown that it has its new key, which is on the disk. */
@@ -66,8 +66,7 @@ class SerialHost implements SerialReaders {
   }
 
   signal(readerKey: string, signal: ReaderSignal): void {
-    if ('led' in signal && signal.led !== 'granted' && signal.led !== 'denied')
-      this.#resting.set(readerKey, signal);
+    if ('led' in signal && !isPassing(ledSignals[signal.led])) this.#resting.set(readerKey, signal);
     this.#tell({ kind: 'signal', readerKey, signal });
   }
   pair(readerKey: string, forMs: number): void {
@@ -134,7 +133,7 @@ class SerialHost implements SerialReaders {
         onRead(message.readerKey, message.read);
         return;
       case 'keys':
-        onKeys(message.readerKey);
+        onKeys(message.readerKey, message.keys);
         return;
       case 'fault':
         onFault(message.fault);

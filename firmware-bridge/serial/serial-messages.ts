@@ -31,8 +31,8 @@ export type ToSerial =
 
 export type FromSerial =
   | { readonly kind: 'read'; readonly readerKey: string; readonly read: CardRead }
-  /** Keys were pressed. Which ones is nobody's business while no door asks for a PIN. */
-  | { readonly kind: 'keys'; readonly readerKey: string }
+  /** Digits, `*` and `#` as they were pressed. Written down nowhere. */
+  | { readonly kind: 'keys'; readonly readerKey: string; readonly keys: string }
   | { readonly kind: 'fault'; readonly fault: ReaderFault }
   /** Of all readers; `problem` in words. */
   | { readonly kind: 'states'; readonly states: readonly SerialReaderState[] }

@@ -38,7 +38,7 @@ class SerialLines {
       readers,
       {
         onRead: ({ readerKey, read }) => tell({ kind: 'read', readerKey, read }),
-        onKeys: ({ readerKey }) => tell({ kind: 'keys', readerKey }),
+        onKeys: ({ readerKey, keys }) => tell({ kind: 'keys', readerKey, keys }),
         onFault: (fault) => {
           tell({ kind: 'fault', fault });
         },

@@ -106,6 +106,8 @@ export const bridgeEventSchema = z.strictObject({
   count: z.number().int().min(0).optional(),
   /** Free text for people: a cause, the old and new boot. */
   note: z.string().max(300).optional(),
+  /** The PIN was the duress PIN. The hub makes an alarm of it and keeps it out of the event. */
+  duress: z.literal(true).optional(),
 });
 export type BridgeEvent = z.infer<typeof bridgeEventSchema>;
 
@@ -192,12 +194,17 @@ export const commandSchema = z.discriminatedUnion('kind', [
     readerKey: keySchema,
     expiresAtMs: utcMs,
   }),
-  /** Simulated GPIO only: the bits of a card, as if it had been tapped. */
+  /** Simulated GPIO only: the bits of a card and of keys, as if it had been tapped and they had been pressed. */
   z.strictObject({
     kind: z.literal('tap'),
     commandId: z.string().max(64),
     readerKey: keySchema,
-    read: cardReadSchema,
+    read: cardReadSchema.optional(),
+    /** Digits, `*` and `#`, pressed after the card. */
+    keys: z
+      .string()
+      .regex(/^[0-9*#]{1,40}$/)
+      .optional(),
     expiresAtMs: utcMs,
   }),
   /** The reader may be given a key of its own: one that is on the key that everybody knows gets a new one. */

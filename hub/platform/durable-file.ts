@@ -8,6 +8,9 @@ export type FileFaultCode = 'diskFull' | 'fileNotWritten';
 const isErrno = (error: unknown, ...codes: readonly string[]): boolean =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 
+/** Whether a file could not be read because it is not there. */
+export const isMissingFile = (error: unknown): boolean => isErrno(error, 'ENOENT');
+
 function writeFault(file: string, cause: unknown): Fault<FileFaultCode> {
   return isErrno(cause, 'ENOSPC', 'EDQUOT')
     ? new Fault('diskFull', `the disk is full: ${file} keeps its former content`, { cause })

@@ -14,6 +14,7 @@ import { ReaderKeyFile } from '#bridge/serial/reader-key-file.ts';
 import { type SerialReaders, startSerial } from '#bridge/serial/serial-host.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { createSystemClock } from '#hub/platform/system-clock.ts';
+import { noPins } from '#tests/_support/no-pins.ts';
 import { until } from '#tests/_support/until.ts';
 import { MemoryGpio } from '#tests/bridge/memory-gpio.ts';
 import { makePolicy } from '#tests/bridge/policy-fixtures.ts';
@@ -114,6 +115,7 @@ export class OsdpDoors {
         pair: () => undefined,
         cancelPairing: () => undefined,
       },
+      ...noPins,
     });
     this.#closing.push(() => thread.stop());
     const portalKeys = config.portals.map(({ key }) => key);
@@ -129,7 +131,7 @@ export class OsdpDoors {
       later,
       log: createLog({ level: 'error' }),
       onRead: (key, read) => thread.takeSerialRead(key, read),
-      onKeys: (key) => thread.noteKeys(key),
+      onKeys: (key, keys) => thread.takeKeys(key, keys),
       onFault: (noted) => thread.takeSerialFault(noted),
       onStates: (states) => {
         this.#states = states;

@@ -13,6 +13,7 @@ import { PolicyAge } from '#bridge/policy.ts';
 import type { SerialReaderState } from '#bridge/serial/line.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { type BridgeEvent, bridgeStateSchema } from '#hub/mqtt/topics.ts';
+import { noPins } from '#tests/_support/no-pins.ts';
 import { TestTime, waitUntil } from './bridge-fixtures.ts';
 import { MemoryGpio } from './memory-gpio.ts';
 import { cardNumber, makePolicy, type TestCard, type TestDocument, testIdOf } from './policy-fixtures.ts';
@@ -110,8 +111,8 @@ async function newRig(
     tap:
       how.simulated === false
         ? null
-        : (_readerKey, read) => {
-            taps.push(read);
+        : (_readerKey, { read }) => {
+            if (read !== undefined) taps.push(read);
             return Promise.resolve();
           },
     recentCommandIds: journal.recovery.recentCommandIds,
@@ -120,6 +121,7 @@ async function newRig(
       pair: (readerKey, forMs) => serialOrders.push({ readerKey, forMs }),
       cancelPairing: (readerKey) => serialOrders.push({ readerKey, cancel: true }),
     },
+    ...noPins,
   });
   const rig = { time, gpio, thread, journal, replies, taps, age, serialOrders };
   rigs.push(rig);

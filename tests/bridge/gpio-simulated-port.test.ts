@@ -55,6 +55,7 @@ async function start() {
   const faults: ReaderFault[] = [];
   const hooks: ReaderHooks = {
     onRead: (read) => reads.push(read),
+    onKeys: () => undefined,
     onFault: (fault) => faults.push(fault),
     onFinding: () => undefined,
   };

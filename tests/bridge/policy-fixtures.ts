@@ -1,13 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { shareRecords } from '#bridge/policy.ts';
 import { mergeRecords } from '#bridge/policy-merge.ts';
 import type { StoredPolicy } from '#bridge/policy-store.ts';
 import { parseCardText } from '#hub/domains/access/card-rules.ts';
 import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
-import { encodeRecord } from '#hub/domains/access/policy-record-schema.ts';
+import { encodeRecord, encodeSecret } from '#hub/domains/access/policy-record-schema.ts';
 import type { PolicyDocument } from '#hub/domains/access/policy-schema.ts';
 import { type CardRead, defaultPortalSettings, type PortalSettings } from '#hub/domains/access/schema.ts';
 import type { CredentialStatus, MemberStatus } from '#hub/domains/members/schema.ts';
-import { digestOf } from '#hub/platform/card-digest.ts';
+import { digestOf, numberDigestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
+import { hashPinSync, pinHashBytes, pinSaltBytes } from '#hub/platform/pin-hash.ts';
 
 export const testKey = Buffer.alloc(32, 7);
 
@@ -28,13 +30,42 @@ export interface TestCard {
   readonly memberStatus?: MemberStatus;
   readonly onHold?: boolean;
   readonly extendedAccess?: boolean;
+  /** Of its member, whose number is that of the card. */
+  readonly pin?: string;
+  readonly duressPin?: string;
+  readonly pinStatus?: CredentialStatus;
 }
 
+/** The id of the PIN of the member of card `number`. */
+export const testPinIdOf = (number: number): string => testIdOf(500_000 + number);
+
 export const makeRecord = (card: TestCard): Uint8Array =>
-  encodeRecord(digestOf(testKey, cardNumber(card.number)), {
-    credentialId: testIdOf(card.number),
+  factsRecord(card, digestOf(testKey, cardNumber(card.number)), testIdOf(card.number), card.status);
+
+/** The records of a member's PIN, as the hub makes them. */
+function pinRecords(card: TestCard): Uint8Array[] {
+  const { number, pin, duressPin, pinStatus = 'active' } = card;
+  if (pin === undefined) return [];
+  const credentialId = testPinIdOf(number);
+  const facts = factsRecord(card, numberDigestOf(testKey, number), credentialId, pinStatus);
+  if (pinStatus !== 'active') return [facts];
+  const salt = Buffer.alloc(pinSaltBytes, number);
+  const hash = hashPinSync(pin, salt);
+  const duressHash = duressPin === undefined ? randomBytes(pinHashBytes) : hashPinSync(duressPin, salt);
+  const digest = pinDigestOf(testKey, testIdOf(number));
+  return [facts, encodeSecret(digest, { credentialId, salt, hash, duressHash })];
+}
+
+const factsRecord = (
+  card: TestCard,
+  digest: Uint8Array,
+  credentialId: string,
+  status: CredentialStatus = 'active',
+): Uint8Array =>
+  encodeRecord(digest, {
+    credentialId,
     memberId: testIdOf(card.number),
-    credentialStatus: card.status ?? 'active',
+    credentialStatus: status,
     assurance: 0,
     validFromMs: null,
     validUntilMs: null,
@@ -95,7 +126,11 @@ export function makePolicy(
 ): StoredPolicy {
   const document = makeDocument(changed);
   const records = shareRecords(
-    mergeRecords(new Uint8Array(0), Buffer.concat(cards.map(makeRecord)), new Set()),
+    mergeRecords(
+      new Uint8Array(0),
+      Buffer.concat(cards.flatMap((card) => [makeRecord(card), ...pinRecords(card)])),
+      new Set(),
+    ),
   );
   const hash = policyHash(recordsSum(records), documentHash(document));
   return {

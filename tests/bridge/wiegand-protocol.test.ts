@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GpioEdge } from '#bridge/ports.ts';
+import { wiegandKeypads } from '#bridge/readers/wiegand/keypad.ts';
 import {
   type FrameOutcome,
   maxFrameBits,
@@ -12,7 +13,7 @@ import { encodeFrame, hexToBits, wiegandFormats } from '#hub/domains/access/card
 const d0 = 5;
 const d1 = 6;
 const micros = (us: number): bigint => BigInt(Math.round(us * 1000));
-const anyLength = { d0, d1, fixedBits: null, silenceMs: 25 };
+const anyLength = { d0, d1, fixedBits: null, silenceMs: 25, keypad: 'bursts', keypadFacility: 0 } as const;
 const start = 1_000_000_000n;
 
 let seqno = 0;
@@ -39,7 +40,9 @@ function outcomesOf(assembler: WiegandAssembler, edges: readonly GpioEdge[]): Fr
 const bitsOf = (hex: string, bits: number): Uint8Array => hexToBits(hex.toLowerCase(), bits);
 const h10301 = bitsOf('2F623AE', 26);
 const kindsOf = (outcomes: readonly FrameOutcome[]): string[] =>
-  outcomes.map((outcome) => (outcome.kind === 'read' ? outcome.read.reading : outcome.fault));
+  outcomes.map((outcome) =>
+    outcome.kind === 'read' ? outcome.read.reading : outcome.kind === 'keys' ? outcome.keys : outcome.fault,
+  );
 
 const formatArbitrary = fc.constantFrom(...wiegandFormats);
 /** A valid frame of any format. */
@@ -176,8 +179,8 @@ describe('frames that are no card', () => {
     kindsOf(outcomesOf(wiegandAssembler({ ...anyLength, fixedBits }), frameEdges(bits)));
 
   test.each([
-    ['keys of a keypad, 4 bits', [1, 0, 1, 0], 'unknownLength'],
-    ['keys of a keypad, 8 bits', [1, 0, 1, 0, 0, 1, 0, 1], 'unknownLength'],
+    ['a burst of 4 bits that is no key', [1, 1, 0, 0], 'unknownLength'],
+    ['a burst of 8 bits whose halves do not fit', [1, 0, 1, 0, 1, 0, 1, 0], 'unknownLength'],
     ['a single spike', [1], 'noise'],
     ['the first half of a card', [...h10301].slice(0, 13), 'truncated'],
     ['more bits than any card has', Array.from({ length: 300 }, (_, index) => index % 2), 'unknownLength'],
@@ -325,6 +328,8 @@ describe('whatever arrives', () => {
     d1: fc.constant(d1),
     fixedBits: fc.constantFrom(null, 24, 26, 34, 35, 37, 48),
     silenceMs: fc.integer({ min: 25, max: 30 }),
+    keypad: fc.constantFrom(...wiegandKeypads),
+    keypadFacility: fc.constant(0),
   });
 
   test('it never throws, and a card consists of the last bits that were sent', () => {

@@ -57,6 +57,7 @@ await test('outputs are safe from the request on, cards of two readers are read 
       if (reads.length === 2) arrived.dispatchEvent(new Event('reads'));
     },
     onFault: (fault: ReaderFault) => faults.push(fault),
+    onKeys: () => undefined,
     onFinding: () => undefined,
   };
   const drivers = [wiegandDriver('front', front, hooks), wiegandDriver('back', back, hooks)];

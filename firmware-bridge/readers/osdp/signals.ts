@@ -1,4 +1,4 @@
-import { type Blink, buzzerSignals, ledSignals } from '#bridge/feedback.ts';
+import { buzzerSignals, isPassing, ledSignals } from '#bridge/feedback.ts';
 import type { BuzzerPattern, LedPattern } from '#bridge/portal.ts';
 import { type BuzzerCommand, type LedBlink, type LedColor, ledColors } from './messages.ts';
 
@@ -13,12 +13,10 @@ const colors: Readonly<Record<LedPattern, LedColor>> = {
   denied: ledColors.red,
   unlocked: ledColors.green,
   locked: ledColors.red,
+  enterPin: ledColors.amber,
   preAlarm: ledColors.amber,
   alarm: ledColors.red,
 };
-
-const isPassing = (signal: Blink | 'on' | 'off'): signal is Blink & { times: number } =>
-  typeof signal !== 'string' && signal.times !== null;
 
 export type LedSignal =
   | { readonly kind: 'resting'; readonly blink: LedBlink }

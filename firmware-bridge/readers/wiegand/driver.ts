@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { GpioEdge, InputLine, ReaderDriver, ReaderHooks } from '#bridge/ports.ts';
+import { wiegandKeypads } from './keypad.ts';
 import { type FrameOutcome, maxFrameBits, type WiegandFinding, wiegandAssembler } from './protocol.ts';
 
 const offset = z.number().int().min(0).max(1023);
@@ -16,6 +17,10 @@ export const wiegandConfigSchema = z
     fixedBits: z.number().int().min(24).max(maxFrameBits).nullable().default(null),
     /** Silence that ends a frame. */
     silenceMs: z.number().int().min(25).max(30).default(25),
+    /** How its keypad sends; `bursts` does no harm where there is none. */
+    keypad: z.enum(wiegandKeypads).default('bursts'),
+    /** The facility code in the frames of a keypad with `buffered26`, which no card may have. */
+    keypadFacility: z.number().int().min(0).max(255).default(0),
     /** The level shifter inverts: the idle line reads low at the Pi. */
     inverted: z.boolean().default(false),
     /** The Pi's own pull resistor; `none` where the level shifter drives the line both ways. */
@@ -54,6 +59,10 @@ export function wiegandDriver(readerKey: string, config: WiegandConfig, hooks: R
     if (outcome === null) return;
     if (outcome.kind === 'read') {
       hooks.onRead({ readerKey, read: outcome.read, lastBitNs: outcome.lastBitNs });
+      return;
+    }
+    if (outcome.kind === 'keys') {
+      hooks.onKeys({ readerKey, keys: outcome.keys });
       return;
     }
     hooks.onFault({ readerKey, kind: outcome.fault, bits: outcome.bits });

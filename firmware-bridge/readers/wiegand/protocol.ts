@@ -1,9 +1,10 @@
 import type { GpioEdge, ReaderFault } from '#bridge/ports.ts';
 import { formatsOfLength, parityHolds, readOfBits } from '#hub/domains/access/card-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
+import { burstToKey, frameToDigits, type WiegandKeypad } from './keypad.ts';
 
 /**
- * Edges of two data lines -> frames -> card reads. Pure: time comes with the edges (kernel time), never from a clock.
+ * Edges of two data lines -> frames -> card reads and keys. Pure: time comes with the edges (kernel time), never from a clock.
  *
  * What parity can and cannot catch. It catches every frame with one bit flipped. A pulse that vanished on the wire (no gap
  * in the kernel's count) changes the length: 26 -> 25 and 48 -> 47 bits are never a card of a known format, but 35 -> 34
@@ -28,6 +29,9 @@ export interface WiegandLines {
   readonly fixedBits: number | null;
   /** Silence that ends a frame, 25 to 30 ms. */
   readonly silenceMs: number;
+  readonly keypad: WiegandKeypad;
+  /** By this facility code a frame of a keypad that buffers is told from a card. */
+  readonly keypadFacility: number;
 }
 
 export type WiegandFinding =
@@ -36,6 +40,8 @@ export type WiegandFinding =
 
 export type FrameOutcome =
   | { readonly kind: 'read'; readonly read: CardRead; readonly lastBitNs: bigint }
+  /** Digits, `*` and `#`, as they were pressed. */
+  | { readonly kind: 'keys'; readonly keys: string }
   | {
       readonly kind: 'fault';
       readonly fault: ReaderFault['kind'];
@@ -88,6 +94,8 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
   const outcome = (): FrameOutcome | null => {
     if (answered !== 'no') return outcomeOfAnswered();
     if (taint !== null) return count === 0 ? null : fault(taint);
+    const keys = keysOf(bits.subarray(0, Math.min(count, maxFrameBits)), lines);
+    if (keys !== null) return { kind: 'keys', keys };
     const wrongLength = lengthFault(count, lines.fixedBits);
     if (wrongLength !== null) return fault(wrongLength);
     const frame = bits.subarray(0, count);
@@ -129,6 +137,8 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
     if (judgeFrame(frame) !== 'card') return null;
     answered = 'atLength';
     wiring.readSucceeded();
+    const keys = keysOf(frame, lines);
+    if (keys !== null) return { kind: 'keys', keys };
     return { kind: 'read', read: readOfBits(frame), lastBitNs };
   };
 
@@ -154,10 +164,17 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
   };
 }
 
+/** What was typed, where the frame is one of this reader's keypad; a buffered frame is sent on `#`. */
+function keysOf(frame: Uint8Array, { keypad, keypadFacility }: WiegandLines): string | null {
+  if (keypad === 'bursts') return burstToKey(frame);
+  const digits = keypad === 'buffered26' ? frameToDigits(frame, keypadFacility) : null;
+  return digits === null ? null : `${digits}#`;
+}
+
 /** Why a frame of `count` bits cannot be a card of this reader, or null when its length is possible. */
 function lengthFault(count: number, fixedBits: number | null): ReaderFault['kind'] | null {
   if (count < 4) return 'noise';
-  // Bursts of 4 and 8 bits are keys of a keypad, not remains of a card.
+  // Bursts of 4 and 8 bits are of a keypad, not remains of a card.
   if (count === 4 || count === 8) return 'unknownLength';
   if (fixedBits !== null) {
     if (count === fixedBits) return null;

@@ -5,6 +5,7 @@ import { targetOfResponse } from '#bridge/readers/pn532/protocol.ts';
 import { rdm6300Parser } from '#bridge/readers/rdm6300/protocol.ts';
 import { readerConfigSchema } from '#bridge/readers/registry.ts';
 import { type WedgeFormat, wedgeParser } from '#bridge/readers/wedge/protocol.ts';
+import { wiegandKeypads } from '#bridge/readers/wiegand/keypad.ts';
 import { wiegandAssembler } from '#bridge/readers/wiegand/protocol.ts';
 import type { UartOutcome, UartParser } from '#bridge/serial/listening-driver.ts';
 import { encodeFrame, formatsOfLength, parityHolds, wiegandFormats } from '#hub/domains/access/card-rules.ts';
@@ -263,6 +264,8 @@ function wiegand(): Fuzzer {
         d1,
         fixedBits: chance.pick([null, 26, 34, 37, 32]),
         silenceMs: 25,
+        keypad: chance.pick(wiegandKeypads),
+        keypadFacility: 0,
       });
       const { edges, bits } = pulses(chance);
       const outcomes = edges.map((edge) => {

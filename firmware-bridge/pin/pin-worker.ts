@@ -1,0 +1,9 @@
+import { parentPort } from 'node:worker_threads';
+import { hashPinSync, judgePin } from '#hub/platform/pin-hash.ts';
+import type { PinJob, PinVerdict } from './pin-checks.ts';
+
+/* Checks one PIN after the other, so that no door waits for one and their memory is that of one. */
+parentPort?.on('message', ({ pin, secret }: PinJob) => {
+  const verdict: PinVerdict = judgePin(hashPinSync(pin, secret.salt), secret);
+  parentPort?.postMessage(verdict);
+});
