@@ -15,6 +15,7 @@ const tagTexts: Readonly<Record<string, string>> = {
   portals: 'Doors as they are set up: their names, places and settings',
   doors: 'Doors now: unlock, hold open, lock down',
   readers: 'The readers at the doors: whether they are reached, how they speak, pairing',
+  alarms: 'Silent alarms of duress PINs, for those who may see them and nobody else',
   'access events': 'What happened at the doors and why, and what would happen',
   rules: 'Who may open which door, and when',
   'opening hours': 'Weekly hours and days that differ from them',

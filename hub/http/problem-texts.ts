@@ -378,6 +378,14 @@ const cardTexts = {
       'is the PIN or one slip of a finger away from it: let them differ in two digits',
     ),
   },
+  alarmNotFound: {
+    title: 'There is no such alarm',
+    nextStep: 'Load the list of alarms again.',
+  },
+  alarmAcknowledged: {
+    title: 'Somebody has looked after this alarm already',
+    nextStep: 'The alarm says who and when.',
+  },
   pinNotSet: {
     title: 'This member has no PIN',
     nextStep: "Set one on the member's page.",

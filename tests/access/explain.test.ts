@@ -1,12 +1,15 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { enrolCard } from '#hub/domains/access/credential-workflow.ts';
 import { lockDown } from '#hub/domains/access/door-workflow.ts';
 import { checkRequestSchema } from '#hub/domains/access/event-schema.ts';
 import { explainAccess } from '#hub/domains/access/explain-workflow.ts';
+import { setPin } from '#hub/domains/access/pin-workflow.ts';
+import { changePortal } from '#hub/domains/access/place-workflow.ts';
 import { decodeRecord } from '#hub/domains/access/policy-record-schema.ts';
 import { accessEndpoints } from '#hub/domains/access/routes.ts';
 import { removeRule } from '#hub/domains/access/rule-workflow.ts';
 import { decideAccess } from '#hub/domains/access/rules.ts';
+import type { PortalSettings } from '#hub/domains/access/schema.ts';
 import { permissions } from '#hub/domains/identity/schema.ts';
 import { placeHold } from '#hub/domains/members/member-workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
@@ -16,6 +19,7 @@ import {
   addPaidMember,
   type Bench,
   card,
+  firstPortal,
   openWithBridge,
   refused,
   staff,
@@ -157,10 +161,76 @@ test('every endpoint names a permission, every list answers by its own schema', 
     );
     const body = JSON.parse(JSON.stringify(reply.body));
     expect(endpoint.response.parse(body)).toEqual(body);
-    if (!['opening-hours', 'holidays'].some((empty) => endpoint.path.endsWith(empty)))
+    if (!['opening-hours', 'holidays', 'alarms'].some((empty) => endpoint.path.endsWith(empty)))
       expect([endpoint.path, body.items.length]).toEqual([endpoint.path, 1]);
   }
-  expect(lists).toBe(11);
+  expect(lists).toBe(12);
   const paths = endpoints.map((endpoint) => `${endpoint.method} ${endpoint.path}`);
   expect(new Set(paths).size).toBe(paths.length);
+});
+
+describe('PINs', () => {
+  async function openDoor(settings: Partial<PortalSettings>, pin?: string) {
+    const { bench, bridge } = await openWithBridge();
+    const { parts } = bench.access;
+    const member = await addPaidMember(bench);
+    accepted(await enrolCard(parts, staff, card('1:1'), { memberId: member.id, label: 'Fob' }));
+    const credential = pin === undefined ? null : accepted(await setPin(parts, staff, member.id, { pin }));
+    const portal = await firstPortal(bench);
+    accepted(
+      await changePortal(parts, staff, portal.id, {
+        version: portal.version,
+        settings: settings,
+      }),
+    );
+    await bridge.pull();
+    const ask = async (change: Record<string, unknown>) =>
+      accepted(await explainAccess(parts, checkRequestSchema.parse({ portalKey: 'front', ...change })));
+    return { ask, member, credential };
+  }
+
+  test('a door that asks for a PIN says so, why, and what would be with it', async () => {
+    const { ask, member, credential } = await openDoor({ identification: 'cardAndPin' }, '4711');
+    const asked = await ask({ card: '1:1' });
+    expect(asked).toMatchObject({ granted: false, reason: 'pinRequired', asksForPin: true });
+    expect(asked.why).toEqual({
+      sentence:
+        'The door asks for a PIN, because a card alone is not enough there; with the right one it opens.',
+      nextStep: 'Type the PIN after the card, then #.',
+    });
+    expect(await ask({ memberId: member.id })).toMatchObject({ asksForPin: true });
+    expect(await ask({ card: '1:1', withPin: true })).toMatchObject({ granted: true, asksForPin: false });
+    // By number and PIN, where the card is needed too.
+    expect(await ask({ credentialId: credential?.id })).toMatchObject({
+      reason: 'assuranceTooLow',
+      asksForPin: false,
+    });
+  });
+  test('also where the level of the card is what is missing', async () => {
+    const { ask } = await openDoor({ minAssurance: 1 }, '4711');
+    expect((await ask({ card: '1:1' })).message).toContain('it demands more than the number of a card');
+  });
+  test('and at the time of a window', async () => {
+    const night = { weekday: 1, startMinute: 1320, endMinute: 360 };
+    const { ask } = await openDoor(
+      { identificationWindows: [{ window: night, identification: 'cardAndPin' }] },
+      '4711',
+    );
+    expect((await ask({ card: '1:1', at: '2026-11-23T12:00:00Z' })).granted).toBe(true);
+    expect((await ask({ card: '1:1', at: '2026-11-23T22:00:00Z' })).message).toContain('at this time');
+  });
+  test('a member without a PIN is not asked: it is not enough', async () => {
+    const { ask } = await openDoor({ identification: 'cardAndPin' });
+    expect(await ask({ card: '1:1', withPin: true })).toMatchObject({
+      reason: 'assuranceTooLow',
+      asksForPin: false,
+    });
+  });
+  test('a PIN by itself is a number and PIN', async () => {
+    const { ask, credential } = await openDoor({ identification: 'pin' }, '4711');
+    expect(await ask({ credentialId: credential?.id })).toMatchObject({
+      granted: true,
+      credential: { name: 'PIN' },
+    });
+  });
 });

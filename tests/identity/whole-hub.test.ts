@@ -103,6 +103,7 @@ const bodies = {
   'POST /api/access-control/check': { card: '123:4567', portalId },
   'POST /api/access-control/simulated-taps': { card: '123:4567', portalId },
   'POST /api/access-control/credentials/{id}/replace': { card: '123:4567' },
+  'PUT /api/access-control/pins/{memberId}': { pin: '4711', duressPin: '2093' },
 };
 
 describe('every route of the hub', () => {

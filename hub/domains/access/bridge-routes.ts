@@ -97,7 +97,8 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/simulated-taps`,
-    summary: 'Tap a card at a simulated reader; refused where the lines are real',
+    summary:
+      'Tap a card or type a number, and a PIN, at a simulated reader; refused where the lines are real',
     tag,
     access: { permission: 'bridge.manage' },
     body: simulatedTapSchema,

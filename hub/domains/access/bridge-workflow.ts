@@ -189,18 +189,20 @@ export type TapRefusal =
   | Refusal<'readerMissing'>
   | BridgeRefusal;
 
-/** Taps a card at a simulated reader; a bridge with real lines refuses. */
+/** Taps a card, or types a number, and then a PIN at a simulated reader; a bridge with real lines refuses. */
 export async function tapSimulated(
   parts: AccessParts,
   body: {
     readonly portalId?: string | undefined;
     readonly portalKey?: string | undefined;
     readonly readerKey?: string | undefined;
-    readonly card: string;
+    readonly card?: string | undefined;
+    readonly number?: number | undefined;
+    readonly pin?: string | undefined;
   },
 ): Promise<Result<null, TapRefusal>> {
-  const card = readCardText(body.card);
-  if (!card.ok) return card;
+  const card = body.card === undefined ? null : readCardText(body.card);
+  if (card?.ok === false) return card;
   const portal = await findNamedPortal(parts.store.read, body);
   if (!portal.ok) return portal;
   const { bridgeId, readers } = portal.value;
@@ -210,7 +212,14 @@ export async function tapSimulated(
   if (!live.hello.simulated) return refuse({ code: 'notSimulated' });
   const readerKey = readers.find((key) => body.readerKey === undefined || key === body.readerKey);
   if (readerKey === undefined) return refuse({ code: 'readerMissing' });
-  const outcome = await parts.commands.send(bridgeId, { kind: 'tap', readerKey, read: card.value });
+  const outcome = await parts.commands.send(bridgeId, {
+    kind: 'tap',
+    readerKey,
+    ...(card === null ? {} : { read: card.value }),
+    ...(body.pin === undefined
+      ? {}
+      : { keys: `${body.number === undefined ? '' : `${body.number}*`}${body.pin}#` }),
+  });
   return outcome.kind === 'done' ? ok(null) : refuse(refuseOutcome(outcome));
 }
 

@@ -120,6 +120,10 @@ export const checkRequestSchema = z
     portalId: idSchema.optional(),
     portalKey: z.string().min(1).max(40).optional(),
     at: wireTime.optional(),
+    withPin: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'As if the PIN that the door asks for had been given, and right' }),
   })
   .refine(
     (body) =>
@@ -136,6 +140,9 @@ export type CheckRequest = z.infer<typeof checkRequestSchema>;
 export const checkAnswerSchema = z
   .strictObject({
     granted: z.boolean(),
+    asksForPin: z.boolean().meta({
+      description: 'The door would ask for a PIN, and open with the right one; `why` says what for',
+    }),
     reason: denyReasonSchema.nullable(),
     message: z.string().meta({ description: 'The sentence of `why`, as programs of the platform read it' }),
     why: whySchema,
@@ -155,6 +162,7 @@ export const checkAnswerSchema = z
     examples: [
       {
         granted: false,
+        asksForPin: false,
         message: evening.why.sentence,
         ...evening,
         at: '2026-11-23T17:42:05.000Z',
@@ -208,10 +216,23 @@ export const simulatedTapSchema = z
     portalKey: z.string().min(1).max(40).optional(),
     portalId: idSchema.optional(),
     readerKey: z.string().min(1).max(40).optional(),
-    card: cardTextSchema,
+    card: cardTextSchema.optional(),
+    number: z.number().int().min(1).max(999_999_999).optional().meta({ description: "A member's number" }),
+    pin: z
+      .string()
+      .regex(/^\d{1,12}$/, { error: 'must be digits' })
+      .optional(),
   })
   .refine((body) => (body.portalId === undefined) !== (body.portalKey === undefined), {
     error: 'Name the door by portalId or by portalKey.',
     path: ['portalKey'],
+  })
+  .refine((body) => (body.card === undefined) !== (body.number === undefined), {
+    error: 'Give a card, or a number with a pin.',
+    path: ['card'],
+  })
+  .refine((body) => body.number === undefined || body.pin !== undefined, {
+    error: 'is needed with a number',
+    path: ['pin'],
   })
   .meta({ examples: [{ card: '123:4567', portalKey: 'front' }] });

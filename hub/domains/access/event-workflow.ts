@@ -5,6 +5,7 @@ import { isReversed } from '#hub/kernel/wire.ts';
 import type { FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
 import { type BridgeEvent, bridgeEventSchema } from '#hub/mqtt/topics.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { raiseDuress } from './alarm-workflow.ts';
 import { findBridges, findCursor, saveCursor } from './bridge-repository.ts';
 import { type AccessDeps, isoTime } from './context.ts';
 import { findCredentialsById } from './credential-repository.ts';
@@ -44,7 +45,7 @@ const detailsOf = (event: BridgeEvent): EventDetails => {
 /** Adds one slice, at most 500; returns what was added and the last event up to which the store now holds everything. */
 export async function takeSlice(
   tx: Transaction,
-  deps: Pick<AccessDeps, 'newId' | 'webhooks' | 'loadMemberNames'>,
+  deps: Pick<AccessDeps, 'newId' | 'webhooks' | 'announceIn' | 'loadMemberNames'>,
   bridgeId: string,
   journalId: string,
   offered: readonly Offered[],
@@ -62,6 +63,7 @@ export async function takeSlice(
   );
   const portals = new Map((await findPortals(tx, bridgeId)).map((portal) => [portal.key, portal.id]));
   const added: AccessEventRow[] = [];
+  const underDuress: AccessEventRow[] = [];
   for (const candidate of accepted) {
     if (present.has(candidate.seq)) continue;
     const parsed = bridgeEventSchema.safeParse(candidate);
@@ -98,9 +100,12 @@ export async function takeSlice(
       reason: event.reason ?? null,
       details: detailsOf(event),
     };
-    added.push({ ...row, receivedAtMs: tx.nowMs });
+    const kept = { ...row, receivedAtMs: tx.nowMs };
+    added.push(kept);
+    if (event.duress === true) underDuress.push(kept);
   }
   await appendEvents(tx, added);
+  for (const event of underDuress) await raiseDuress(tx, deps, event);
   await saveCursor(tx, bridgeId, journalId, last.seq);
   if (added.length > 0 && deps.webhooks.wants('access.event')) {
     const events = await toWireEvents(tx, deps, added);
@@ -123,7 +128,10 @@ export interface EventIntake {
 
 /** Takes a bridge's events in, exactly once and in order, a slice at a time. */
 export async function takeEvents(
-  deps: Pick<AccessDeps, 'store' | 'newId' | 'announce' | 'webhooks' | 'loadMemberNames' | 'log'>,
+  deps: Pick<
+    AccessDeps,
+    'store' | 'newId' | 'announce' | 'announceIn' | 'webhooks' | 'loadMemberNames' | 'log'
+  >,
   bridgeId: string,
   payload: FromBridgePayload<'events'>,
   intake: EventIntake,

@@ -1,5 +1,5 @@
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import { digestOf } from '#hub/platform/card-digest.ts';
+import { digestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { findBridgeStatuses } from './bridge-repository.ts';
 import { isoTime } from './context.ts';
@@ -10,7 +10,7 @@ import type { CheckAnswer, CheckRequest } from './event-schema.ts';
 import type { AccessParts } from './parts.ts';
 import { findPortals, type PortalRow } from './place-repository.ts';
 import type { FieldRefusal } from './place-workflow.ts';
-import { decodeRecord } from './policy-record-schema.ts';
+import { decodeRecord, isSecret } from './policy-record-schema.ts';
 import {
   findDocument,
   findPolicyState,
@@ -19,9 +19,9 @@ import {
   findSets,
   type PolicySet,
 } from './policy-repository.ts';
-import type { CredentialFacts, PolicyDocument } from './policy-schema.ts';
-import { type AccessMoment, decideAccess } from './rules.ts';
-import { plannedModeAt } from './schedule-rules.ts';
+import type { CredentialFacts, PolicyDocument, PolicyPortal } from './policy-schema.ts';
+import { type AccessMoment, cardAlone, decideAccess, isClockTrusted, type Proof } from './rules.ts';
+import { plannedModeAt, waysInAt } from './schedule-rules.ts';
 
 export type ExplainRefusal =
   | FieldRefusal<'portalUnknown' | 'portalAmbiguous' | 'memberUnknown' | 'credentialUnknown'>
@@ -56,6 +56,25 @@ export async function findNamedPortal(
   return ok(portal);
 }
 
+/** What a bridge has of a credential that is facts and no secret. */
+const findFactsRecord = async (read: Reader, set: PolicySet, credentialId: string) =>
+  (await findRecordsOf(read, set, [credentialId])).find(({ record }) => !isSecret(record, 0));
+
+/**
+ * How they would show it: a card as it is, with its PIN where that is asked about; a PIN by the number and by itself.
+ */
+async function proofOf(
+  read: Reader,
+  set: PolicySet,
+  facts: CredentialFacts | null,
+  withPin: boolean,
+): Promise<Proof> {
+  if (facts === null) return cardAlone;
+  const isPin = (await findCredential(read, facts.credentialId))?.kind === 'pin';
+  const hasPin = (await findRecordByDigest(read, set, pinDigestOf(set.key, facts.memberId))) !== null;
+  return { by: isPin ? 'number' : 'card', pin: hasPin && (isPin || withPin) ? 'right' : 'none', hasPin };
+}
+
 /** The facts of who asks, as the bridge of the door has them; null: the card is not known there. */
 async function findFacts(
   parts: AccessParts,
@@ -74,15 +93,15 @@ async function findFacts(
   if (request.credentialId !== undefined) {
     if ((await findCredential(read, request.credentialId)) === null)
       return refuse(fieldRefusal('credentialUnknown', 'credentialId', 'is no card'));
-    return ok(decode((await findRecordsOf(read, set, [request.credentialId]))[0]));
+    return ok(decode(await findFactsRecord(read, set, request.credentialId)));
   }
   const memberId = request.memberId ?? '';
   const admission = (await parts.loadAdmissionFacts(read, [memberId], parts.clock.nowMs())).get(memberId);
   if (admission === undefined) return refuse(fieldRefusal('memberUnknown', 'memberId', 'is no member'));
   const cards = await findCardsOfMember(read, memberId, 200);
   const usable = cards.find((card) => card.status === 'active' || card.status === 'temporary') ?? cards[0];
-  if (usable !== undefined) return ok(decode((await findRecordsOf(read, set, [usable.id]))[0]));
-  // Nobody without a card passes; the question is what would be with one.
+  if (usable !== undefined) return ok(decode(await findFactsRecord(read, set, usable.id)));
+  // Nobody without a card passes, but by a number and PIN; the question is what would be with a card.
   return ok({
     ...admission,
     credentialId: '',
@@ -121,6 +140,22 @@ function momentOf(
   };
 }
 
+/** Why a door asks a card for a PIN. */
+function wordAsking(portal: PolicyPortal, document: PolicyDocument, at: AccessMoment) {
+  const ways = waysInAt(portal.settings, document.zone, at.wallMs, isClockTrusted(at.clockTrust));
+  const because = ways.card
+    ? 'it demands more than the number of a card'
+    : portal.settings.identificationWindows.length === 0
+      ? 'a card alone is not enough there'
+      : isClockTrusted(at.clockTrust)
+        ? 'a card alone is not enough there at this time'
+        : 'it does not know the time, and at some times a card alone is not enough there';
+  return {
+    sentence: `The door asks for a PIN, because ${because}; with the right one it opens.`,
+    nextStep: 'Type the PIN after the card, then #.',
+  };
+}
+
 /** What a door would say, from the same function and the same facts as the door itself has. */
 export async function explainAccess(
   parts: AccessParts,
@@ -141,13 +176,16 @@ export async function explainAccess(
   const at = momentOf(parts, request, bridgeId, document, portalRow.id, status?.lastSeenAtMs ?? null);
   const portal = document.portals.find((candidate) => candidate.id === portalRow.id);
   if (portal === undefined || at === null) return refuse({ code: 'policyMissing' });
-  const decision = decideAccess(document, portal, facts.value ?? undefined, at);
+  const proof = await proofOf(read, set, facts.value, request.withPin);
+  const decision = decideAccess(document, portal, facts.value ?? undefined, at, proof);
   const rule = document.rules.find((candidate) => candidate.id === decision.ruleId) ?? null;
   const { epoch } = await findPolicyState(read);
   const applied = status?.applied ?? null;
-  const why = wordDecision(decision, rule?.name ?? null);
+  const asksForPin = decision.reason === 'pinRequired' && proof.by === 'card';
+  const why = asksForPin ? wordAsking(portal, document, at) : wordDecision(decision, rule?.name ?? null);
   return ok({
     granted: decision.granted,
+    asksForPin,
     reason: decision.reason,
     message: why.sentence,
     why,

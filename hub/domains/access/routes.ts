@@ -1,4 +1,5 @@
 import type { Endpoint } from '#hub/http/endpoint.ts';
+import { alarmEndpoints } from './alarm-routes.ts';
 import { bridgeEndpoints } from './bridge-routes.ts';
 import { credentialEndpoints } from './credential-routes.ts';
 import { doorEndpoints } from './door-routes.ts';
@@ -16,5 +17,6 @@ export const accessEndpoints = ({ parts, enrolments }: Access): readonly Endpoin
   ...doorEndpoints(parts),
   ...readerEndpoints(parts),
   ...eventEndpoints(parts),
+  ...alarmEndpoints(parts),
   ...bridgeEndpoints(parts),
 ];

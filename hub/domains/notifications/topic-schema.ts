@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { alarmSchema } from '#hub/domains/access/alarm-schema.ts';
 import { enrolmentSchema } from '#hub/domains/access/credential-schema.ts';
 import { accessEventSchema } from '#hub/domains/access/event-schema.ts';
 import { portalLiveSchema } from '#hub/domains/access/place-schema.ts';
@@ -38,6 +39,12 @@ export const eventTopics = {
       'A door controller handed in many events at once; only the newest of them were announced here',
     data: z.strictObject({ bridgeId: idSchema, count: z.number().int() }),
     lasting: false,
+  },
+  'access.alarm': {
+    permission: 'alarm.read',
+    description: 'Somebody typed their duress PIN at a door, or somebody looked after such an alarm',
+    data: alarmSchema,
+    lasting: true,
   },
   'portal.state': {
     permission: 'portal.read',

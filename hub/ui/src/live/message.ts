@@ -13,6 +13,7 @@ const listened: Readonly<Record<LiveMessage['topic'], true>> = {
   'portal.state': true,
   'reader.state': true,
   'access.event': true,
+  'access.alarm': true,
   'access.backlog': true,
   'enrolment.changed': true,
   'member.changed': true,

@@ -1,0 +1,101 @@
+import type { z } from 'zod';
+import type { Actor } from '#hub/domains/identity/schema.ts';
+import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
+import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import { type AlarmRow, findAlarm, findAlarms } from './alarm-repository.ts';
+import type { Alarm, alarmQuerySchema } from './alarm-schema.ts';
+import { type AccessDeps, isoTime, isoTimeOrNull } from './context.ts';
+import type { AccessEventRow } from './event-repository.ts';
+import type { AccessParts } from './parts.ts';
+import { findPortals } from './place-repository.ts';
+import { stampToWire } from './place-view.ts';
+import { assertWritten } from './place-workflow.ts';
+
+type NameDeps = Pick<AccessDeps, 'loadMemberNames'>;
+
+async function alarmsToWire(reader: Reader, deps: NameDeps, rows: readonly AlarmRow[]): Promise<Alarm[]> {
+  const portals = new Map((await findPortals(reader)).map(({ id, name }) => [id, name]));
+  const memberIds = rows.flatMap(({ memberId }) => (memberId === null ? [] : [memberId]));
+  const members = await deps.loadMemberNames(reader, [...new Set(memberIds)]);
+  const named = (id: string | null, name: string | undefined, gone: string) =>
+    id === null ? null : { id, name: name ?? gone };
+  return rows.map((row) => ({
+    ...stampToWire(row),
+    kind: row.kind,
+    at: isoTime(row.atMs),
+    eventId: row.eventId,
+    portal: named(row.portalId, portals.get(row.portalId ?? ''), 'removed door'),
+    member: named(row.memberId, members.get(row.memberId ?? ''), 'removed member'),
+    acknowledgedAt: isoTimeOrNull(row.acknowledgedAtMs),
+    acknowledgedBy: row.acknowledgedBy,
+    note: row.note,
+  }));
+}
+
+async function showAlarm(reader: Reader, deps: NameDeps, id: string): Promise<Alarm> {
+  const row = await findAlarm(reader, id);
+  assert(row !== null, 'an alarm that was just written is there');
+  const [alarm] = await alarmsToWire(reader, deps, [row]);
+  assert(alarm !== undefined, 'one row gives one alarm');
+  return alarm;
+}
+
+/**
+ * Somebody typed their duress PIN. The event of it stands beside all others and says nothing of that; this is in a table and
+ * under a topic of its own, so that no list, count, stream or file of events can tell.
+ */
+export async function raiseDuress(
+  tx: Transaction,
+  deps: Pick<AccessDeps, 'newId' | 'announceIn' | 'loadMemberNames'>,
+  event: AccessEventRow,
+): Promise<void> {
+  const id = deps.newId();
+  await tx.insert('access_alarm', {
+    id,
+    kind: 'duress',
+    event_id: event.id,
+    portal_id: event.portalId,
+    member_id: event.memberId,
+    at_ms: event.atMs,
+    acknowledged_at_ms: null,
+    acknowledged_by: null,
+    note: null,
+  });
+  await deps.announceIn(tx, { topic: 'access.alarm', data: await showAlarm(tx, deps, id) });
+}
+
+/** One page, the newest first. */
+export async function listAlarms(
+  parts: AccessParts,
+  query: z.output<typeof alarmQuerySchema>,
+): Promise<Result<{ items: Alarm[]; nextCursor: string | null }, CursorInvalid>> {
+  const asked = openPage({ ...query, count: false }, 1);
+  if (!asked.ok) return asked;
+  const { after, limit, cut } = asked.value;
+  const page = cut(await findAlarms(parts.store.read, { after, limit }), (row) => [row.id]);
+  return ok({ items: await alarmsToWire(parts.store.read, parts, page.rows), nextCursor: page.nextCursor });
+}
+
+/**
+ * Somebody has looked after it. That stands in the alarm itself and not in the audit log, which others read who may know
+ * nothing of alarms.
+ */
+export function acknowledgeAlarm(
+  parts: AccessParts,
+  actor: Actor,
+  id: string,
+  note: string | null,
+): Promise<Result<Alarm, Refusal<'alarmNotFound'> | Refusal<'alarmAcknowledged'>>> {
+  return parts.store.transact('alarm.acknowledge', async (tx) => {
+    const row = await findAlarm(tx, id);
+    if (row === null) return refuse({ code: 'alarmNotFound' });
+    if (row.acknowledgedAtMs !== null) return refuse({ code: 'alarmAcknowledged' });
+    const by = 'name' in actor ? actor.name : actor.kind;
+    const columns = { acknowledged_at_ms: tx.nowMs, acknowledged_by: by, note };
+    assertWritten(await tx.write('access_alarm', id, columns));
+    const alarm = await showAlarm(tx, parts, id);
+    await parts.announceIn(tx, { topic: 'access.alarm', data: alarm });
+    return ok(alarm);
+  });
+}
