@@ -22,6 +22,7 @@ const tabLoads: Readonly<Record<TabPath, Load>> = {
   '/settings/sessions': () => import('../pages/settings/SessionsPage.svelte'),
   '/settings/webhooks': () => import('../pages/settings/WebhooksPage.svelte'),
   '/settings/devices': () => import('../pages/settings/DevicesPage.svelte'),
+  '/settings/alarms': () => import('../pages/settings/AlarmsPage.svelte'),
   '/settings/readers': () => import('../pages/settings/ReadersPage.svelte'),
 };
 

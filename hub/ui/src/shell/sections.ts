@@ -51,6 +51,7 @@ export const sections = {
       { path: '/settings/webhooks', title: 'Webhooks', permission: 'webhook.read' },
       { path: '/settings/devices', title: 'Devices', permission: 'system.read' },
       { path: '/settings/readers', title: 'Readers', permission: 'portal.read' },
+      { path: '/settings/alarms', title: 'Alarms', permission: 'alarm.read' },
     ],
   },
 } as const satisfies Record<string, Section>;
