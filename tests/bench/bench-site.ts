@@ -42,18 +42,25 @@ export const benchDoors = (silent = 0): BenchDoor[] =>
   }));
 
 /** Writes the bridge's configuration (JSON is YAML) and gives its path. */
-function writeBridgeConfig(directory: string, doors: readonly BenchDoor[]): string {
+function writeBridgeConfig(
+  directory: string,
+  doors: readonly BenchDoor[],
+  morePortals: readonly object[],
+): string {
   const file = path.join(directory, 'bench-bridge.yaml');
   const config = {
     gpio: { port: 'fake' },
     log: { level: 'info' },
-    portals: doors.map(({ key, d0, d1, strike, contact, fixedBits }) => ({
-      key,
-      name: `Door ${key}`,
-      readers: [{ key: `${key}-reader`, wiring: { kind: 'wiegand', d0, d1, fixedBits } }],
-      strike: { line: strike, failMode: 'secure' },
-      contact: { line: contact, debounceMs: 0 },
-    })),
+    portals: [
+      ...doors.map(({ key, d0, d1, strike, contact, fixedBits }) => ({
+        key,
+        name: `Door ${key}`,
+        readers: [{ key: `${key}-reader`, wiring: { kind: 'wiegand', d0, d1, fixedBits } }],
+        strike: { line: strike, failMode: 'secure' },
+        contact: { line: contact, debounceMs: 0 },
+      })),
+      ...morePortals,
+    ],
   };
   writeFileSync(file, JSON.stringify(config, null, 2));
   return file;
@@ -74,12 +81,14 @@ export async function openBenchSite(
   doors: readonly BenchDoor[],
   wanted: { readonly members: number; readonly cardsEach: number },
   env: Readonly<Record<string, string>> = {},
+  /** As they stand in the bridge's configuration. */
+  morePortals: readonly object[] = [],
 ): Promise<{ readonly appliance: Appliance; readonly password: string }> {
   const stateDir = await mkdtemp(path.join(tmpdir(), 'mc-'));
   const appliance = await Appliance.create({
     stateDir,
     env,
-    bridgeConfig: writeBridgeConfig(stateDir, doors),
+    bridgeConfig: writeBridgeConfig(stateDir, doors, morePortals),
   });
   try {
     await appliance.start('hub');

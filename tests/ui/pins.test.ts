@@ -53,12 +53,12 @@ describe('PINs, in a browser', () => {
     await section('PIN').getByRole('button', { name: 'Set a PIN' }).click();
     await dialog.getByLabel('PIN', { exact: true }).fill('1234');
     await dialog.getByRole('button', { name: 'Set the PIN' }).click();
-    await dialog.getByText('is a run of digits: mix them').waitFor();
+    await dialog.getByText('is a run of digits: mix them').first().waitFor();
     await dialog.getByLabel('PIN', { exact: true }).fill('4711');
     await dialog.getByLabel('With a duress PIN').check();
     await dialog.getByLabel('Duress PIN', { exact: true }).fill('4712');
     await dialog.getByRole('button', { name: 'Set the PIN' }).click();
-    await dialog.getByText('one slip of a finger away').waitFor();
+    await dialog.getByText('one slip of a finger away').first().waitFor();
     expect(await dialog.getByLabel('Duress PIN', { exact: true }).getAttribute('aria-invalid')).toBe('true');
   });
 
