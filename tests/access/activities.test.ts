@@ -72,6 +72,7 @@ test.each([
   ['membership.end', { reason: 'left' }, 'Membership ended: left'],
   ['credential.suspend', { reason: 'asked for by phone' }, 'Card suspended: Blue fob; asked for by phone'],
   ['credential.enrol', { label: 'Red fob' }, 'Card enrolled: Red fob'],
+  ['credential.setPin', { replaces: null }, 'PIN set'],
   ['member.invented', {}, 'member.invented'],
 ])('%s with %j reads as %s', (action, facts, sentence) => {
   const cardName = action.startsWith('credential') ? 'Blue fob' : null;

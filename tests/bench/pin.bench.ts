@@ -91,8 +91,10 @@ try {
   await appliance.start('hub');
   await appliance.start('bridge');
   await appliance.untilApplied();
-  const { items } = await appliance.ask('GET', '/api/members?search=Mia');
-  const [member] = items as { id: string; number: number }[];
+  const { items } = await appliance.ask('GET', '/api/members?limit=200');
+  const member = (items as { id: string; number: number; name: string }[]).find(
+    ({ name }) => name === 'Mia Maker',
+  );
   if (member === undefined) throw new Error('there is no member');
   await appliance.ask('PUT', `/api/access-control/pins/${member.id}`, { pin });
   for (const { key } of portals) await setDoor(appliance, key, { identification: 'pin' });

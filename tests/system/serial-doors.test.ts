@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Appliance } from '#tests/_support/appliance.ts';
-import { cardBits, simulatedLevel, untilLevel } from '#tests/_support/doors.ts';
+import { cardBits, setDoor, simulatedLevel, untilLevel } from '#tests/_support/doors.ts';
 import { BusProcess } from '#tests/_support/osdp/bus-process-client.ts';
 import { until } from '#tests/_support/until.ts';
 
@@ -189,6 +189,37 @@ describe('doors whose readers hang on serial lines', () => {
     await bus.order({ power: { address: 1, to: 'on' } });
     await untilReader('back-reader', { link: 'online', channel: 'ownKey' });
     await until('the event', async () => (await events('readerOnline')).length > 0, patienceMs);
+  });
+
+  it('asks at a keypad on the bus for the PIN of a card: keys alone, together, and cancelled', async () => {
+    const { items } = await appliance.ask('GET', '/api/members');
+    const [member] = items as { id: string }[];
+    await appliance.ask('PUT', `/api/access-control/pins/${member?.id}`, { pin: '4711' });
+    await setDoor(appliance, 'front', { identification: 'cardAndPin', accessTimeSeconds: 1 });
+    await untilLevel(appliance, strike.front, 0);
+    const press = (keys: string, perReply?: number): Promise<unknown> =>
+      bus.order({ keys: { address: 0, keys, ...(perReply === undefined ? {} : { perReply }) } });
+    const denials = async (): Promise<number> => (await events('denied')).length;
+    const denied = await denials();
+    for (const [keys, perReply] of [
+      ['4711#', 1],
+      ['4711#', 5],
+    ] as const) {
+      const from = bus.lines.length;
+      await tapAt(0, fob.w26);
+      // It asks before anybody types: amber, for as long as it waits.
+      await bus.line('led', (line) => JSON.stringify(line).includes('temporary'), from);
+      await press(keys, perReply);
+      await untilLevel(appliance, strike.front, 1);
+      await untilLevel(appliance, strike.front, 0);
+    }
+    const from = bus.lines.length;
+    await tapAt(0, fob.w26);
+    await bus.line('led', (line) => JSON.stringify(line).includes('temporary'), from);
+    await press('47*');
+    await until('the refusal', async () => (await denials()) > denied, patienceMs);
+    expect((await events('denied'))[0]).toMatchObject({ reason: 'pinRequired', reader: 'front-reader' });
+    await setDoor(appliance, 'front', { identification: 'card' });
   });
 
   it('tries lamp and buzzer on demand', async () => {

@@ -148,7 +148,7 @@ describe('PINs, in a browser', () => {
       await judge('dialog');
       await shown.goto('/');
       await shown.getByRole('button', { name: 'Settings of Front door' }).click();
-      await shown.getByLabel('Asked for').scrollIntoViewIfNeeded();
+      await shown.getByLabel('A card must at least be').scrollIntoViewIfNeeded();
       await judge('door settings');
       await shown.goto('/settings/alarms');
       await shown.getByRole('heading', { name: 'Mia Maker at Front door' }).waitFor();

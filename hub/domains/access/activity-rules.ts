@@ -42,6 +42,8 @@ const sentences: Readonly<Record<string, string>> = {
   'credential.suspend': 'Card suspended',
   'credential.reactivate': 'Card reactivated',
   'credential.retire': 'Card retired',
+  'credential.setPin': 'PIN set',
+  'credential.removePin': 'PIN removed',
 };
 
 /** What time alone did to a membership. */
@@ -82,7 +84,9 @@ function sentenceOf(action: string, facts: Facts): string {
 export function wordAction(action: string, facts: Facts | null, cardName: string | null): string {
   const known = facts ?? {};
   const changed = action === 'member.change' ? Object.keys(known).map((field) => memberFields[field]) : [];
-  const details = [known['label'] ?? cardName, changed.join(', '), known['reason'], known['note']].filter(
+  // A PIN is called "PIN", which the sentence says already.
+  const name = action.endsWith('Pin') ? null : (known['label'] ?? cardName);
+  const details = [name, changed.join(', '), known['reason'], known['note']].filter(
     (text) => typeof text === 'string' && text !== '',
   );
   const sentence = sentenceOf(action, known);
