@@ -265,7 +265,7 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
     link?.tell({ kind: 'state', state: thread.report(bootId), clock: reading });
   });
   let serial: SerialReaders | null = null;
-  const pinChecks = startPinChecks((error) => log.error({ err: error }, 'the PIN Worker failed'));
+  const pinChecks = startPinChecks(later, (error) => log.error({ err: error }, 'the PIN Worker failed'));
   const thread = new DoorThread({
     config,
     clock,

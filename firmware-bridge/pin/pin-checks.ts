@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { Later } from '#bridge/feedback.ts';
 import type { PinHashes } from '#hub/platform/pin-hash.ts';
 
 export interface PinJob {
@@ -16,6 +17,9 @@ export interface PinChecks {
 /** Checks that wait, beside the one that runs: some seconds of a Pi's work. */
 export const maxWaitingChecks = 32;
 
+/** So long after the last PIN its memory is given back. */
+const idleMs = 60_000;
+
 interface Waiting {
   readonly job: PinJob;
   readonly settle: (verdict: PinVerdict | null) => void;
@@ -24,12 +28,18 @@ interface Waiting {
 const isVerdict = (value: unknown): value is PinVerdict =>
   value === 'right' || value === 'duress' || value === 'wrong';
 
-/** argon2id in a Worker of its own, one at a time. It is started with the first PIN: most doors ask for none. */
-export function startPinChecks(onFault: (error: Error) => void): PinChecks {
+/** argon2id in a Worker of its own, one at a time. It is there only while PINs come: most doors ask for none. */
+export function startPinChecks(later: Later, onFault: (error: Error) => void): PinChecks {
   let worker: Worker | null = null;
   let running: Waiting | null = null;
   let waiting: Waiting[] = [];
+  let cancelEnd: (() => void) | null = null;
 
+  const end = async (): Promise<void> => {
+    const ending = worker;
+    worker = null;
+    await ending?.terminate();
+  };
   const settle = (verdict: PinVerdict | null): void => {
     const done = running;
     running = null;
@@ -52,7 +62,12 @@ export function startPinChecks(onFault: (error: Error) => void): PinChecks {
   const next = (): void => {
     if (running !== null) return;
     running = waiting.shift() ?? null;
-    if (running === null) return;
+    cancelEnd?.();
+    cancelEnd = null;
+    if (running === null) {
+      cancelEnd = worker === null ? null : later(idleMs, () => void end());
+      return;
+    }
     worker ??= start();
     worker.postMessage(running.job);
   };
@@ -66,13 +81,12 @@ export function startPinChecks(onFault: (error: Error) => void): PinChecks {
       });
     },
     async stop() {
-      const ending = worker;
-      worker = null;
+      cancelEnd?.();
       const left = [...(running === null ? [] : [running]), ...waiting];
       running = null;
       waiting = [];
       for (const each of left) each.settle(null);
-      await ending?.terminate();
+      await end();
     },
   };
 }

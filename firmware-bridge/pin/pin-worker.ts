@@ -1,8 +1,13 @@
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { hashPinSync, judgePin } from '#hub/platform/pin-hash.ts';
 import type { PinJob, PinVerdict } from './pin-checks.ts';
 
-/* Checks one PIN after the other, so that no door waits for one and their memory is that of one. */
+/*
+ * Checks one PIN after the other, so that no door waits for one and their memory is that of one. Linux keeps the priority
+ * of each thread by itself: where two processors have all of the box to do, taps go first.
+ */
+setPriority(constants.priority.PRIORITY_LOW);
 parentPort?.on('message', ({ pin, secret }: PinJob) => {
   const verdict: PinVerdict = judgePin(hashPinSync(pin, secret.salt), secret);
   parentPort?.postMessage(verdict);

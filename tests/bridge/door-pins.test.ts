@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type BridgeConfig, bridgeConfigSchema } from '#bridge/config.ts';
 import { DoorThread } from '#bridge/door-thread.ts';
+import type { Later } from '#bridge/feedback.ts';
 import { Journal } from '#bridge/journal.ts';
 import { openJournalDisk } from '#bridge/journal-disk.ts';
 import { lineRequests } from '#bridge/line-requests.ts';
@@ -17,6 +18,10 @@ import { TestTime, waitUntil } from './bridge-fixtures.ts';
 import { MemoryGpio } from './memory-gpio.ts';
 import { cardNumber, makePolicy, type TestCard, testIdOf, testPinIdOf } from './policy-fixtures.ts';
 
+const later: Later = (delayMs, run) => {
+  const timer = setTimeout(run, delayMs);
+  return () => clearTimeout(timer);
+};
 const strike = 17;
 const led = 22;
 const ada: TestCard = { number: 1, pin: '4711', duressPin: '2093' };
@@ -52,7 +57,7 @@ async function openDoor(
     later: time.later,
   });
   const faults: unknown[] = [];
-  const real = startPinChecks((error) => faults.push(error));
+  const real = startPinChecks(later, (error) => faults.push(error));
   const policyAge = new PolicyAge(time, null);
   policyAge.confirm();
   const signals: unknown[] = [];
@@ -330,7 +335,7 @@ describe('checks that wait', () => {
     expect([await door.said(), door.findings()]).toEqual([Array(6).fill('pinRequired'), []]);
   });
   test('they are made in the order in which they came; beyond the bound they are refused at once', async () => {
-    const checks = startPinChecks(() => undefined);
+    const checks = startPinChecks(later, () => undefined);
     onTestFinished(() => checks.stop());
     const secret = { salt: randomBytes(16), hash: randomBytes(20), duressHash: randomBytes(20) };
     const done: number[] = [];
@@ -345,8 +350,20 @@ describe('checks that wait', () => {
     const checked = done.filter((index) => index < 33);
     expect(checked).toEqual([...checked].sort((left, right) => left - right));
   });
+  test('the Worker ends a minute after the last PIN, and another begins with the next', async () => {
+    const time = new TestTime();
+    const checks = startPinChecks(time.later, () => undefined);
+    onTestFinished(() => checks.stop());
+    const secret = { salt: randomBytes(16), hash: randomBytes(20), duressHash: randomBytes(20) };
+    expect(await checks.check({ pin: '4711', secret })).toBe('wrong');
+    expect(time.waitingTimers).toBe(1);
+    time.advance(60_000);
+    expect(time.waitingTimers).toBe(0);
+    expect(await checks.check({ pin: '4711', secret })).toBe('wrong');
+    expect(time.waitingTimers).toBe(1);
+  });
   test('the end of the bridge answers what waits', async () => {
-    const checks = startPinChecks(() => undefined);
+    const checks = startPinChecks(later, () => undefined);
     const secret = { salt: randomBytes(16), hash: randomBytes(20), duressHash: randomBytes(20) };
     const both = [checks.check({ pin: '4711', secret }), checks.check({ pin: '4711', secret })];
     await checks.stop();
