@@ -1,4 +1,5 @@
 import { pinLength } from '#hub/domains/access/pin-rules.ts';
+import { unreachable } from '#hub/kernel/result.ts';
 
 /**
  * What the keys of one reader are collected for: a member's number and PIN (`17*4711#`), or the PIN of a card that a door
@@ -154,6 +155,8 @@ export function stepPinEntry<Card>(
       return { state: state.kind === 'checking' ? noEntry : state, effects: [] };
     case 'timer':
       return timeUp(state, nowMs);
+    default:
+      return unreachable(input);
   }
 }
 

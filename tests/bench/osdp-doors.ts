@@ -131,7 +131,7 @@ export class OsdpDoors {
       later,
       log: createLog({ level: 'error' }),
       onRead: (key, read) => thread.takeSerialRead(key, read),
-      onKeys: (key, keys) => thread.takeKeys(key, keys),
+      onKeys: (key, pressed) => thread.takeKeys(key, pressed),
       onFault: (noted) => thread.takeSerialFault(noted),
       onStates: (states) => {
         this.#states = states;

@@ -97,7 +97,7 @@ async function openDoor(
   });
   const events = async (): Promise<BridgeEvent[]> => {
     await waitUntil(() => journal.syncedSeq === journal.lastSeq, 'the sync');
-    return await journal.readFrom(1, 10_000);
+    return journal.readFrom(1, 10_000);
   };
   return {
     time,

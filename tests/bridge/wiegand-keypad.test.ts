@@ -106,7 +106,7 @@ describe('cards and keys on the same lines', () => {
     const card = cardFrame(fixedBits === 34 ? 'w34:1:2' : '1:2');
     expect(outcomes([card, ...typed, card], { keypad: 'bursts', fixedBits })).toEqual([
       'card',
-      ...'17*4711#',
+      ...Array.from('17*4711#'),
       'card',
     ]);
   });

@@ -54,7 +54,7 @@ export function keysToFrames(
   wiring: { readonly keypad: WiegandKeypad; readonly keypadFacility: number },
 ): readonly string[] {
   if (wiring.keypad === 'none') return [];
-  if (wiring.keypad === 'bursts') return [...keys].map((key) => keyToBurst(key, 4));
+  if (wiring.keypad === 'bursts') return Array.from(keys, (key) => keyToBurst(key, 4));
   const digits = /^(\d+)#$/.exec(keys)?.[1];
   const frame = digits === undefined ? null : digitsToFrame(digits, wiring.keypadFacility);
   return frame === null ? [] : [frame];

@@ -17,7 +17,9 @@ const isRepetition = (pin: string): boolean =>
 /** Each digit one more, or one less, than the one before: 1234, 8765, 7890. */
 const isSequence = (pin: string): boolean =>
   [1, 9].some((step) =>
-    [...pin].every((digit, index) => index === 0 || Number(digit) === (Number(pin[index - 1]) + step) % 10),
+    Array.from(pin).every(
+      (digit, index) => index === 0 || Number(digit) === (Number(pin[index - 1]) + step) % 10,
+    ),
   );
 
 /** Down the middle of a keypad and back up; across, and its corners. */
@@ -38,9 +40,9 @@ export function isOneSlipAway(one: string, other: string): boolean {
   const [short, long] = one.length <= other.length ? [one, other] : [other, one];
   if (long.length - short.length > 1) return false;
   const differing = (left: string, right: string): number[] =>
-    [...left].flatMap((digit, index) => (digit === right[index] ? [] : [index]));
+    Array.from(left).flatMap((digit, index) => (digit === right[index] ? [] : [index]));
   if (short.length < long.length)
-    return [...long].some((_, index) => long.slice(0, index) + long.slice(index + 1) === short);
+    return Array.from(long).some((_, index) => long.slice(0, index) + long.slice(index + 1) === short);
   const [first, second, ...more] = differing(one, other);
   if (first === undefined || second === undefined) return true;
   return (

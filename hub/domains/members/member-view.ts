@@ -108,6 +108,7 @@ export async function membersToListItems(
       {
         ...standingOf(row.id),
         memberId: row.id,
+        number: row.number,
         status: row.status,
         waiverMissing: row.waiverDate === null,
         extendedAccess: row.extendedAccess,

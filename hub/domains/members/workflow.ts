@@ -23,7 +23,7 @@ export interface MemberDeps {
 
 /** What doors must know of a member at `nowMs`. */
 export function admissionFactsOf(
-  row: Omit<AdmissionRow, 'number' | 'name' | 'email'>,
+  row: Omit<AdmissionRow, 'name' | 'email'>,
   nowMs: number,
 ): AdmissionFacts {
   const membership = effectiveMembership(row.memberships, nowMs);
