@@ -314,6 +314,7 @@ describe('what doors learn', () => {
     expect([...facts.values()].filter((one) => one.membershipState === 'active')).toHaveLength(4);
     expect(facts.get(ids[1]!)).toEqual({
       memberId: ids[1],
+      memberNumber: 1002,
       memberStatus: 'active',
       onHold: false,
       waiverMissing: true,
