@@ -253,6 +253,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     log: log.child({ subsystem: 'health' }),
     parts: [
       access.health,
+      access.cardHealth,
       notifications.health,
       liveHealth(live, clock),
       meter.part,

@@ -352,6 +352,10 @@ const cardTexts = {
   },
   credentialNotFound: { title: 'There is no such card', nextStep: 'Load the list of cards again.' },
   credentialUnknown: { title: 'There is no such card', nextStep: 'Choose one of the list of cards.' },
+  nothingSuspected: {
+    title: 'Nothing speaks for a copy of this card',
+    nextStep: 'Load the card again: somebody has settled it already.',
+  },
   credentialTransition: {
     title: 'The card cannot change to that from its present state',
     nextStep: 'Enrol the card anew: a retired one stays retired.',

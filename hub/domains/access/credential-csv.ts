@@ -13,6 +13,7 @@ const cellsByColumn = {
   assurance: (card) => card.assurance,
   validFrom: (card) => card.validFrom,
   validUntil: (card) => card.validUntil,
+  suspectedCopy: (card) => card.suspectedCopy?.to.at ?? null,
   notAppliedAt: (card) => card.notAppliedAt.join('; '),
   createdAt: (card) => card.createdAt,
   updatedAt: (card) => card.updatedAt,

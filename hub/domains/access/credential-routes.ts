@@ -8,6 +8,7 @@ import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import { csvLines } from '#hub/platform/csv.ts';
+import { dismissCopy } from './copy-workflow.ts';
 import { credentialCsvColumns, credentialToCsv } from './credential-csv.ts';
 import type { CredentialAction } from './credential-rules.ts';
 import {
@@ -189,6 +190,30 @@ function cardEndpoints(parts: AccessParts): Endpoint[] {
   ];
 }
 
+function copyEndpoint(parts: AccessParts): Endpoint {
+  return defineEndpoint({
+    method: 'POST',
+    path: `${base}/credentials/{id}/dismiss-copy`,
+    summary: 'Somebody has looked into it: there is no copy of this card',
+    description:
+      'For a card with `suspectedCopy`: it was read at two doors sooner than anybody gets from one to the other. It opens doors as before; the next such pair is reported anew.',
+    tag,
+    access: { permission: 'credential.manage' },
+    params,
+    body: credentialActionSchema,
+    response: credentialSchema,
+    refusals: { credentialNotFound: 404, nothingSuspected: 409 },
+    async handle(call) {
+      const { id } = call.params;
+      const reason = call.body.reason ?? null;
+      const dismissed = await dismissCopy(parts, actorOf(call.principal), id, reason);
+      if (!dismissed.ok) return dismissed;
+      const credential = await loadCredential(parts, id);
+      return credential.ok ? ok({ body: credential.value }) : credential;
+    },
+  });
+}
+
 function enrolmentEndpoints(parts: AccessParts, enrolments: Enrolments): Endpoint[] {
   return [
     defineEndpoint({
@@ -266,5 +291,6 @@ function enrolmentEndpoints(parts: AccessParts, enrolments: Enrolments): Endpoin
 
 export const credentialEndpoints = (parts: AccessParts, enrolments: Enrolments): Endpoint[] => [
   ...cardEndpoints(parts),
+  copyEndpoint(parts),
   ...enrolmentEndpoints(parts, enrolments),
 ];

@@ -9,6 +9,18 @@ const cardTextSchema = z.string().min(1).max(160).meta({ description: 'A card as
 export const credentialStatusSchema = z.enum(credentialStatuses);
 const credentialKindSchema = z.enum(['card', 'pin']);
 
+const sightingSchema = z.strictObject({
+  portalId: idSchema,
+  portalName: z.string(),
+  at: z.iso.datetime(),
+});
+export const suspectedCopySchema = z.strictObject({
+  from: sightingSchema,
+  to: sightingSchema,
+  walkSeconds: z.number().int().meta({ description: 'Seconds that the way takes at least' }),
+});
+export type SuspectedCopy = z.infer<typeof suspectedCopySchema>;
+
 export const credentialSchema = z.strictObject({
   ...entityShape,
   memberId: idSchema,
@@ -22,6 +34,8 @@ export const credentialSchema = z.strictObject({
   validUntil: z.iso.datetime().nullable(),
   /** The end of the number; of a PIN nothing. */
   masked: z.string(),
+  /** The card was read at two doors sooner than anybody gets from one to the other, and nobody has looked into it yet. */
+  suspectedCopy: suspectedCopySchema.nullable(),
   /** Names of the door controllers that do not know of the last change yet. */
   notAppliedAt: z.array(z.string()),
 });

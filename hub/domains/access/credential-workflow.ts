@@ -9,6 +9,7 @@ import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
 import { findBridgeStatuses, findBridges } from './bridge-repository.ts';
 import { type CardTextRefusal, derivedReadings, maskedCardText, parseCardText } from './card-rules.ts';
 import { isoTimeOrNull } from './context.ts';
+import { loadSuspectedCopies } from './copy-workflow.ts';
 import {
   type CredentialFilter,
   type CredentialPage,
@@ -59,6 +60,10 @@ export async function credentialsToWire(
     rows.map((row) => row.id),
   );
   const statuses = await findBridgeStatuses(reader);
+  const copies = await loadSuspectedCopies(
+    reader,
+    rows.map((row) => row.id),
+  );
   const { epoch } = await findPolicyState(reader);
   const bridges = await findBridges(reader);
   return rows.map((row) => ({
@@ -72,6 +77,7 @@ export async function credentialsToWire(
     validFrom: isoTimeOrNull(row.validFromMs),
     validUntil: isoTimeOrNull(row.validUntilMs),
     masked: row.masked,
+    suspectedCopy: copies.get(row.id) ?? null,
     notAppliedAt: bridges
       .filter((bridge) => {
         const applied = statuses.get(bridge.id)?.applied;

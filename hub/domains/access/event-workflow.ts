@@ -8,6 +8,7 @@ import type { Reader, Transaction } from '#hub/store/store.ts';
 import { raiseDuress } from './alarm-workflow.ts';
 import { findBridges, findCursor, saveCursor } from './bridge-repository.ts';
 import { type AccessDeps, isoTime } from './context.ts';
+import { noteCopies } from './copy-workflow.ts';
 import { findCredentialsById } from './credential-repository.ts';
 import type { AccessEventRow, EventDetails } from './event-repository.ts';
 import { appendEvents, countEvents, findEventIds, findEvents, insertDeadLetter } from './event-repository.ts';
@@ -61,7 +62,10 @@ export async function takeSlice(
     journalId,
     accepted.map((event) => event.seq),
   );
-  const portals = new Map((await findPortals(tx, bridgeId)).map((portal) => [portal.key, portal.id]));
+  const allPortals = await findPortals(tx);
+  const portals = new Map(
+    allPortals.filter((portal) => portal.bridgeId === bridgeId).map((portal) => [portal.key, portal.id]),
+  );
   const added: AccessEventRow[] = [];
   const underDuress: AccessEventRow[] = [];
   for (const candidate of accepted) {
@@ -107,6 +111,7 @@ export async function takeSlice(
   await appendEvents(tx, added);
   for (const event of underDuress) await raiseDuress(tx, deps, event);
   await saveCursor(tx, bridgeId, journalId, last.seq);
+  await noteCopies(tx, deps, allPortals, added);
   if (added.length > 0 && deps.webhooks.wants('access.event')) {
     const events = await toWireEvents(tx, deps, added);
     await deps.webhooks.enqueue(

@@ -78,6 +78,8 @@ export interface PortalRow extends RowStamp {
   readonly settings: PortalSettings;
   readonly override: PortalOverride | null;
   readonly readers: readonly string[];
+  /** Seconds that anybody needs at least from here to the nearest other door; 0: not known. */
+  readonly walkSeconds: number;
 }
 const readersSchema = z.array(z.string());
 const toPortal = (row: Selectable<PortalTable>): PortalRow => ({
@@ -89,6 +91,7 @@ const toPortal = (row: Selectable<PortalTable>): PortalRow => ({
   settings: portalSettingsSchema.parse(JSON.parse(row.settings)),
   override: row.override === null ? null : portalOverrideSchema.parse(JSON.parse(row.override)),
   readers: readersSchema.parse(JSON.parse(row.readers)),
+  walkSeconds: row.walk_seconds,
 });
 
 const allPortals = rememberedQuery(
@@ -116,7 +119,7 @@ export async function findPortal(reader: Reader, id: string): Promise<PortalRow 
 
 export async function insertPortal(
   tx: Transaction,
-  portal: Omit<PortalRow, Exclude<keyof RowStamp, 'id'>>,
+  portal: Omit<PortalRow, Exclude<keyof RowStamp, 'id'> | 'walkSeconds'>,
 ): Promise<void> {
   await tx.insert('portal', {
     id: portal.id,
@@ -131,7 +134,7 @@ export async function insertPortal(
 }
 
 export const portalChanges = (
-  changes: Partial<Pick<PortalRow, 'name' | 'areaId' | 'settings' | 'override' | 'readers'>>,
+  changes: Partial<Pick<PortalRow, 'name' | 'areaId' | 'settings' | 'override' | 'readers' | 'walkSeconds'>>,
 ) => ({
   ...(changes.name === undefined ? {} : { name: changes.name }),
   ...(changes.areaId === undefined ? {} : { area_id: changes.areaId }),
@@ -140,6 +143,7 @@ export const portalChanges = (
     ? {}
     : { override: changes.override === null ? null : JSON.stringify(changes.override) }),
   ...(changes.readers === undefined ? {} : { readers: JSON.stringify(changes.readers) }),
+  ...(changes.walkSeconds === undefined ? {} : { walk_seconds: changes.walkSeconds }),
 });
 
 export interface RuleRow extends RowStamp, Omit<PolicyRule, 'id'> {}

@@ -34,6 +34,11 @@ export const areaPatchSchema = z.strictObject({
   parentId: idSchema.nullable().optional(),
 });
 
+export const walkSecondsSchema = z.number().int().min(0).max(3600).meta({
+  description:
+    'Seconds that anybody needs at least from here to the nearest other door; a card that is read at two doors sooner is reported as perhaps copied. 0: not known, nothing is reported',
+});
+
 /** What a door does now, as its bridge last said; null while the bridge is not connected. */
 export const portalLiveSchema = z.strictObject({
   state: portalStateSchema,
@@ -50,6 +55,7 @@ export const portalSchema = z
     key: z.string(),
     name: nameSchema,
     areaId: idSchema.nullable(),
+    walkSeconds: walkSecondsSchema,
     settings: portalSettingsSchema,
     override: portalOverrideSchema.nullable(),
     readers: z.array(z.strictObject({ id: z.string(), key: z.string() })),
@@ -70,6 +76,7 @@ export const portalSchema = z
         key: 'front',
         name: 'Front door',
         areaId: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a8001',
+        walkSeconds: 20,
         settings: defaultPortalSettings,
         override: null,
         readers: [{ id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a9001', key: 'outside' }],
@@ -90,6 +97,7 @@ export const portalPatchSchema = z.strictObject({
   ...versionField,
   name: nameSchema.optional(),
   areaId: idSchema.nullable().optional(),
+  walkSeconds: walkSecondsSchema.optional(),
   settings: portalSettingsPatchSchema.optional(),
 });
 

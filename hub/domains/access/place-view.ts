@@ -79,6 +79,7 @@ async function loadPortalFacts(
       key: portal.key,
       name: portal.name,
       areaId: portal.areaId,
+      walkSeconds: portal.walkSeconds,
       settings: portal.settings,
       override: overrideAt(portal, nowMs),
       readers: portal.readers.map((key) => ({ id: readerId(portal.bridgeId, key), key })),

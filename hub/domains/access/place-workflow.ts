@@ -239,11 +239,13 @@ export function changePortal(
     const changes = {
       ...(body.name === undefined ? {} : { name: body.name }),
       ...(body.areaId === undefined ? {} : { areaId: body.areaId }),
+      ...(body.walkSeconds === undefined ? {} : { walkSeconds: body.walkSeconds }),
       settings,
     };
     assertWritten(await tx.write('portal', id, portalChanges(changes)));
     const payload = {
       name: body.name ?? row.name,
+      walkSeconds: body.walkSeconds ?? row.walkSeconds,
       settings: { ...settings, schedule: settings.schedule.length },
     };
     await followPlaceChange(parts, tx, actor, { action: 'portal.change', table: 'portal', id, payload });

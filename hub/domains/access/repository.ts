@@ -1,3 +1,4 @@
+import type { Generated } from 'kysely';
 import type { AppendColumns, StateColumns } from '#hub/store/database.ts';
 import type { TableRegistration } from '#hub/store/store.ts';
 
@@ -42,6 +43,7 @@ export interface PortalTable extends StateColumns {
   settings: string;
   override: string | null;
   readers: string;
+  walk_seconds: Generated<number>;
 }
 export interface AccessRuleTable extends StateColumns {
   name: string;
@@ -96,6 +98,14 @@ export interface AccessAlarmTable extends StateColumns {
   acknowledged_at_ms: number | null;
   acknowledged_by: string | null;
   note: string | null;
+}
+export interface SuspectedCopyTable extends StateColumns {
+  credential_id: string;
+  from_portal_id: string;
+  from_at_ms: number;
+  to_portal_id: string;
+  to_at_ms: number;
+  walk_seconds: number;
 }
 export interface PolicyStateTable {
   id: number;
@@ -173,6 +183,7 @@ declare module '#hub/store/database.ts' {
     credential_reading: CredentialReadingTable;
     credential_pin: CredentialPinTable;
     access_alarm: AccessAlarmTable;
+    suspected_copy: SuspectedCopyTable;
     policy_state: PolicyStateTable;
     policy_symbol: PolicySymbolTable;
     policy_set: PolicySetTable;
@@ -202,6 +213,7 @@ export const accessTables = {
   credential_reading: local,
   credential_pin: local,
   access_alarm: { class: 'state', owner: 'hub', personalColumns: ['note'] },
+  suspected_copy: state,
   policy_state: local,
   policy_symbol: local,
   policy_set: local,

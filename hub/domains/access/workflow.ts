@@ -8,6 +8,7 @@ import { createBridgeSessions } from './bridge-session.ts';
 import { ensureLocalBridge, type NewBridge, resumeRotations } from './bridge-workflow.ts';
 import { createCommands } from './commands.ts';
 import type { AccessDeps } from './context.ts';
+import { cardHealth } from './copy-workflow.ts';
 import { DecisionCounter } from './decision-count.ts';
 import { createEnrolments, type Enrolments } from './enrolment-workflow.ts';
 import { createLiveBridges } from './live-bridges.ts';
@@ -21,6 +22,7 @@ export interface Access {
   readonly parts: AccessParts;
   readonly enrolments: Enrolments;
   readonly health: HealthPart;
+  readonly cardHealth: HealthPart;
   /** For the broker. */
   readonly handler: BridgeHandler;
   /** Before bridges may connect: what an end of the process interrupted is gone on with. */
@@ -62,6 +64,7 @@ export function createAccess(deps: AccessDeps): Access {
     parts,
     enrolments: createEnrolments(parts),
     health: bridgeHealth(parts, decisions),
+    cardHealth: cardHealth(parts),
     handler: sessions.handler,
     async start() {
       await loadPortalIds();

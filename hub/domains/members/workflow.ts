@@ -22,10 +22,7 @@ export interface MemberDeps {
 }
 
 /** What doors must know of a member at `nowMs`. */
-export function admissionFactsOf(
-  row: Omit<AdmissionRow, 'name' | 'email'>,
-  nowMs: number,
-): AdmissionFacts {
+export function admissionFactsOf(row: Omit<AdmissionRow, 'name' | 'email'>, nowMs: number): AdmissionFacts {
   const membership = effectiveMembership(row.memberships, nowMs);
   const period = membership === undefined ? null : admissionPeriod(membership);
   return {
