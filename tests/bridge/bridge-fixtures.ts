@@ -78,12 +78,12 @@ export class TestTime implements Clock {
   }
 }
 
-/** Waits until `isTrue`, looking again in every turn of the event loop; fails after `withinMs`. */
-export async function waitUntil(isTrue: () => boolean, what: string, withinMs = 5000): Promise<void> {
+/** Waits until `isTrue`, looking again every ms, so that Workers of low priority get their turn; fails after `withinMs`. */
+export async function waitUntil(isTrue: () => boolean, what: string, withinMs = 30_000): Promise<void> {
   const endMs = performance.now() + withinMs;
   while (!isTrue()) {
     if (performance.now() > endMs)
       throw new Error(`it did not happen within ${String(withinMs)} ms: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
