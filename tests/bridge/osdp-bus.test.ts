@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decideNak } from '#bridge/readers/osdp/nak-rules.ts';
+import { VirtualBus } from '#tests/_support/osdp/virtual-bus.ts';
 import {
   busRig,
   bytesOf,
@@ -576,3 +577,35 @@ function recordCardReply(): Uint8Array {
   expect(reads).toHaveLength(1);
   return recorded;
 }
+
+test.each([true, false])(
+  'a reader that answers and never so that it is understood gets a new session within two seconds (secure: %s)',
+  (secure) => {
+    let isAtOdds = false;
+    const flipLast = (bytes: Uint8Array): Uint8Array =>
+      bytes.map((byte, index) => (index === bytes.length - 1 ? byte ^ 1 : byte));
+    const isNewSession = (bytes: Uint8Array): boolean => {
+      const control = bytes[bytes.indexOf(0x53) + 4] ?? 0xff;
+      return (control & 0x03) === 0;
+    };
+    const line = new VirtualBus({
+      readers: 1,
+      baudRate: 9600,
+      secure,
+      seed: 5,
+      onCommand: (bytes) => {
+        if (isNewSession(bytes)) isAtOdds = false;
+        return [bytes];
+      },
+      onReply: (bytes) => [isAtOdds ? flipLast(bytes) : bytes],
+    });
+    line.clock.advance(1000);
+    expect(line.isOnline).toBe(true);
+    isAtOdds = true;
+    const { goodFrames } = line;
+    line.clock.advance(2000);
+    expect(isAtOdds).toBe(false);
+    expect(line.isOnline).toBe(true);
+    expect(line.goodFrames).toBeGreaterThan(goodFrames + 4);
+  },
+);

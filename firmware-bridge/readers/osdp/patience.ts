@@ -11,6 +11,8 @@ const mostTries = 3;
 /** When a command that was not answered is sent again, and when a reader that was given up is asked again. */
 export class Patience {
   #tries = 0;
+  /** Time-outs in a row in which something came that was no right answer. */
+  #garbled = 0;
   #failures = 0;
   #onlineSinceMs: number | null = null;
   #retryAtMs = 0;
@@ -31,16 +33,23 @@ export class Patience {
     return this.#tries >= mostTries;
   }
 
+  /** It answers again and again, and never so that we understand it: it has another idea of the session than we. */
+  get isAtOdds(): boolean {
+    return this.#garbled >= mostTries;
+  }
+
   online(nowMs: number): void {
     this.#onlineSinceMs = nowMs;
   }
 
   answered(nowMs: number): void {
     this.#tries = 0;
+    this.#garbled = 0;
     if (this.#isSettled(nowMs)) this.#failures = 0;
   }
 
-  unanswered(nowMs: number): void {
+  unanswered(nowMs: number, isGarbled: boolean): void {
+    this.#garbled = isGarbled ? this.#garbled + 1 : 0;
     this.#retryAtMs = nowMs + (retryDelaysMs[this.#tries] ?? lastRetryDelayMs);
     this.#tries += 1;
   }
@@ -69,6 +78,7 @@ export class Patience {
 
   #restart(probeAtMs: number): void {
     this.#tries = 0;
+    this.#garbled = 0;
     this.#onlineSinceMs = null;
     this.#probeAtMs = probeAtMs;
   }

@@ -74,6 +74,8 @@ export class Peripheral {
   #lastGoodMs = 0;
   #pollAtMs = 0;
   #wasPoll = false;
+  /** Since the last command something came that was no frame of ours. */
+  #heardNoise = false;
   /** The caller was asked in this session to store the new key. */
   #hasAskedToStore = false;
   readonly #status = new ReaderStatus();
@@ -212,6 +214,7 @@ export class Peripheral {
       return this.#fail('noAnswer', nowMs);
     }
     if (this.#phase === 'pairing' && !this.keys.isInstalling(nowMs)) return this.#fail('notPaired', nowMs);
+    this.#heardNoise = false;
     const again = this.#exchange.inFlight();
     if (again !== null) return again;
     const command = this.#next(nowMs, isOrder);
@@ -257,11 +260,17 @@ export class Peripheral {
   /** Bytes came that were no frame. `isFrame`: they looked like one, of so many bytes. */
   noteNoise(bytes: number, isFrame: boolean): void {
     this.#faultyFrames += 1;
+    this.#heardNoise = true;
     if (isFrame) this.#deps.emit({ kind: 'fault', fault: 'noise', bits: bytes * 8 });
   }
 
   #retry(problem: OsdpProblem, nowMs: number): void {
-    this.#patience.unanswered(nowMs);
+    this.#patience.unanswered(nowMs, this.#heardNoise);
+    if (this.isOnline && this.#patience.isAtOdds) {
+      this.#fail('sessionLost', nowMs);
+      this.#patience.restart(nowMs);
+      return;
+    }
     // An online reader has its eight seconds; whoever only begins has a few tries.
     if (this.isOnline || !this.#patience.isSpent) return;
     this.#answers = problem !== 'noAnswer';

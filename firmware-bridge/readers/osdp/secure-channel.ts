@@ -1,4 +1,10 @@
-import { createCipheriv, createDecipheriv, timingSafeEqual } from 'node:crypto';
+import {
+  type Cipheriv,
+  createCipheriv,
+  createDecipheriv,
+  type Decipheriv,
+  timingSafeEqual,
+} from 'node:crypto';
 import { encodeFrame, type Frame, type FrameParts, macBytes } from './frame.ts';
 
 /** The secure channel of OSDP 2.2, annex D: AES-128, a MAC chain over both directions, encrypted data. */
@@ -26,14 +32,42 @@ export interface SessionKeys {
   readonly mac2: Uint8Array;
 }
 
+// One of each for as long as a key lives: a new one for every frame, some hundred a second for years, is memory of the
+// crypto library that no collection of ours sees. Single blocks leave no state behind; the chain is made of them.
+const ciphers = new WeakMap<Uint8Array, Cipheriv>();
+const deciphers = new WeakMap<Uint8Array, Decipheriv>();
+
 function encryptBlock(key: Uint8Array, block: Uint8Array): Uint8Array {
-  const cipher = createCipheriv('aes-128-ecb', key, null).setAutoPadding(false);
-  return Buffer.concat([cipher.update(block), cipher.final()]);
+  const cipher = ciphers.get(key) ?? createCipheriv('aes-128-ecb', key, null).setAutoPadding(false);
+  ciphers.set(key, cipher);
+  return cipher.update(block);
 }
 
+function decryptBlocks(key: Uint8Array, blocks: Uint8Array): Uint8Array {
+  const decipher = deciphers.get(key) ?? createDecipheriv('aes-128-ecb', key, null).setAutoPadding(false);
+  deciphers.set(key, decipher);
+  return decipher.update(blocks);
+}
+
+/** CBC: what is encrypted is each block XOR what came of the one before it. */
 function encryptChain(key: Uint8Array, iv: Uint8Array, blocks: Uint8Array): Uint8Array {
-  const cipher = createCipheriv('aes-128-cbc', key, iv).setAutoPadding(false);
-  return Buffer.concat([cipher.update(blocks), cipher.final()]);
+  const result = new Uint8Array(blocks.length);
+  let before = iv;
+  for (let at = 0; at < blocks.length; at += blockBytes) {
+    before = encryptBlock(key, xor(blocks.subarray(at, at + blockBytes), before));
+    result.set(before, at);
+  }
+  return result;
+}
+
+function decryptChain(key: Uint8Array, iv: Uint8Array, blocks: Uint8Array): Uint8Array {
+  return xor(decryptBlocks(key, blocks), joined(iv, blocks));
+}
+
+function xor(bytes: Uint8Array, others: Uint8Array): Uint8Array {
+  const result = new Uint8Array(bytes.length);
+  for (const [index, byte] of bytes.entries()) result[index] = byte ^ (others[index] ?? 0);
+  return result;
 }
 
 const joined = (...parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
@@ -90,11 +124,10 @@ export const encryptData = (keys: SessionKeys, otherMac: Uint8Array, data: Uint8
 /** The data without its padding; null when it is not whole blocks or the padding is not there. */
 export function decryptData(keys: SessionKeys, otherMac: Uint8Array, data: Uint8Array): Uint8Array | null {
   if (data.length === 0 || data.length % blockBytes !== 0) return null;
-  const decipher = createDecipheriv('aes-128-cbc', keys.enc, inverse(otherMac)).setAutoPadding(false);
-  const plain = Buffer.concat([decipher.update(data), decipher.final()]);
+  const plain = decryptChain(keys.enc, inverse(otherMac), data);
   let end = plain.length - 1;
   while (end > plain.length - blockBytes && plain[end] === 0) end -= 1;
-  return plain[end] === 0x80 ? new Uint8Array(plain.subarray(0, end)) : null;
+  return plain[end] === 0x80 ? plain.subarray(0, end) : null;
 }
 
 export interface SecureSession {

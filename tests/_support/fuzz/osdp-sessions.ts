@@ -42,8 +42,6 @@ const connectedMs = 300;
 const sessionMs = 800;
 /** So soon the reader is online again. */
 export const backWithinMs = 2000;
-/** A bit that flips may turn the kind of check into the other one, and the one byte of that may be right by chance (1 in 256). */
-const backAfterChanceMs = 12_000;
 const stepMs = 50;
 /** It stays so. */
 const polledMs = 200;
@@ -176,8 +174,7 @@ export function playDamaged(kind: Kind, damage: Damage): SessionOutcome {
   // A reader counts as online until it is noticed that it is not: answers since show that it is.
   const goodFrames = line.goodFrames;
   const isBack = (): boolean => line.isOnline && line.goodFrames >= goodFrames + answersWhenBack;
-  const withinMs = damage.isByChance === true ? backAfterChanceMs : backWithinMs;
-  while (!isBack() && line.clock.now() - fromMs < withinMs) line.clock.advance(stepMs);
+  while (!isBack() && line.clock.now() - fromMs < backWithinMs) line.clock.advance(stepMs);
   const backMs = line.clock.now() - fromMs;
   const wasBack = isBack();
   line.clock.advance(polledMs);
@@ -188,7 +185,7 @@ export function playDamaged(kind: Kind, damage: Damage): SessionOutcome {
   const problems = [
     ...(wrong === undefined ? [] : [`card ${wrong.hex} was read`]),
     ...(line.reads.length <= 1 || mayRepeat ? [] : ['the card was read twice']),
-    ...(stays ? [] : [`not online within ${withinMs} ms`]),
+    ...(stays ? [] : [`not online within ${backWithinMs} ms`]),
   ];
   const problem = problems.length === 0 ? null : `${where}: ${problems.join(', ')}`;
   return { problem, backMs, cardRead: line.reads.length > 0 };
@@ -199,7 +196,6 @@ export interface SessionsAccount {
   readonly cases: number;
   readonly seconds: number;
   readonly problems: readonly string[];
-  /** Of damages that a check can find. */
   readonly slowestBackMs: number;
   /** Damages that no check can find. */
   readonly byChance: number;
@@ -228,7 +224,7 @@ export function playSessions(kind: Kind, stride = 1): SessionsAccount {
     }
     if (outcome.problem !== null) problems.push(outcome.problem);
     if (damage.isByChance === true) byChance += 1;
-    else slowestBackMs = Math.max(slowestBackMs, outcome.backMs);
+    slowestBackMs = Math.max(slowestBackMs, outcome.backMs);
     if (!outcome.cardRead) cardsLost += 1;
   }
   const seconds = (performance.now() - startMs) / 1000;
