@@ -218,7 +218,9 @@ const mib = 1024 * 1024;
 
 async function memoryRows(): Promise<BenchRow[]> {
   const file = path.join(import.meta.dirname, 'osdp-memory-process.ts');
-  const child: ChildProcess = fork(file, [], { execArgv: memoryFlags });
+  // One malloc arena, as the bridge gives to its serial process.
+  const env = { ...process.env, MALLOC_ARENA_MAX: '1' };
+  const child: ChildProcess = fork(file, [], { execArgv: memoryFlags, env });
   const play = async (count: number): Promise<MemoryAnswer> => {
     const answered = once(child, 'message');
     child.send(String(count));
@@ -226,8 +228,8 @@ async function memoryRows(): Promise<BenchRow[]> {
   };
   try {
     const pid = child.pid ?? Number.NaN;
-    // The pages of the heap are all in use only after some hundred thousand frames.
-    const warm = await play(frames / 4);
+    // What the malloc arena holds free between what is in use grows for some hundred thousand frames, and then no more.
+    const warm = await play(frames / 2);
     const warmMib = memoryOf(pid).rss;
     say(`memory: ${warmMib.toFixed(1)} MiB after ${warm.frames} frames to warm up`);
     let last = warm;
