@@ -54,7 +54,7 @@ if (process.execve !== undefined && !process.execArgv.includes(smallYoungGenerat
       ...process.env,
       MALLOC_ARENA_MAX: process.env['MALLOC_ARENA_MAX'] ?? '1',
       // What a PIN check takes goes back whole, instead of lying below what was taken later.
-      MALLOC_MMAP_THRESHOLD_: process.env['MALLOC_MMAP_THRESHOLD_'] ?? '4194304',
+      MALLOC_MMAP_THRESHOLD_: process.env['MALLOC_MMAP_THRESHOLD_'] ?? '131072',
       NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? path.resolve(given.state, 'cache'),
     },
   );
