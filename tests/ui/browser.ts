@@ -145,8 +145,9 @@ export interface Stage {
 /**
  * Sets the stage; what was started before something failed is ended again.
  * @param options.bridge false: a test acts the bridge itself
+ * @param options.bridgeConfig other doors than the default's
  */
-export async function setStage(options: { bridge?: boolean } = {}): Promise<Stage> {
+export async function setStage(options: { bridge?: boolean; bridgeConfig?: string } = {}): Promise<Stage> {
   const closers: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const closeOne of closers.toReversed()) await closeOne();
@@ -155,6 +156,7 @@ export async function setStage(options: { bridge?: boolean } = {}): Promise<Stag
     const ui = await buildUi();
     closers.push(() => ui.remove());
     const appliance = await Appliance.create({
+      ...(options.bridgeConfig === undefined ? {} : { bridgeConfig: options.bridgeConfig }),
       env: { MAKRCAVE_UI_DIR: ui.directory, MAKRCAVE_WEBHOOKS_ALLOW_PRIVATE_NETWORKS: '127.0.0.0/8' },
     });
     closers.push(() => appliance.close());
