@@ -8,7 +8,8 @@ import type {
 } from '#bridge/serial/line.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import { type DecoderOutcome, type FrameDecoder, frameDecoder, mark, maxFrameBytes } from './frame.ts';
-import { Peripheral, type PeripheralEvent } from './peripheral.ts';
+import { Peripheral } from './peripheral.ts';
+import type { PeripheralEvent } from './peripheral-events.ts';
 import { nextTurn, type Turn } from './turns.ts';
 
 /** A peripheral begins to answer within 200 ms (OSDP 2.2, 5.7). */

@@ -1,23 +1,24 @@
 import type { BuzzerPattern, LedPattern } from '#bridge/portal.ts';
-import type { ReaderFault } from '#bridge/ports.ts';
 import type { SerialReaderState } from '#bridge/serial/line.ts';
-import type { CardRead } from '#hub/domains/access/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
-import { readCard } from './card-data.ts';
+import { Connecting, type Progress } from './connecting.ts';
+import { Errands } from './errands.ts';
 import { Exchange } from './exchange.ts';
 import type { Frame } from './frame.ts';
-import { Handshake } from './handshake.ts';
 import type { Command, Reply } from './messages.ts';
 import { decideNak } from './nak-rules.ts';
-import { Outbox } from './outbox.ts';
 import { Patience } from './patience.ts';
+import { eventOf, type PeripheralEvent } from './peripheral-events.ts';
 import type { OsdpProblem } from './problems.ts';
 import { type KeyCandidate, ReaderKeys } from './reader-keys.ts';
 import { ReaderStatus } from './reader-status.ts';
+import type { SecureSession } from './secure-channel.ts';
 import { Whereabouts } from './whereabouts.ts';
 
 /** Peripheral and panel forget the session after so long without a good message (OSDP 2.2, 5.8). */
 const offlineAfterMs = 8000;
+const poll: Command = { kind: 'poll' };
+
 export interface PeripheralOptions {
   readonly readerKey: string;
   readonly address: number;
@@ -31,14 +32,6 @@ export interface PeripheralOptions {
   readonly pollMs: number;
 }
 
-export type PeripheralEvent =
-  | { readonly kind: 'read'; readonly read: CardRead }
-  | { readonly kind: 'keys'; readonly keys: string }
-  | { readonly kind: 'fault'; readonly fault: ReaderFault['kind']; readonly bits: number }
-  | { readonly kind: 'keyPending'; readonly key: Uint8Array }
-  | { readonly kind: 'keySet'; readonly key: Uint8Array }
-  | { readonly kind: 'communication'; readonly address: number; readonly baudRate: number };
-
 export interface PeripheralDeps {
   readonly random: (bytes: number) => Uint8Array;
   readonly newKey: () => Uint8Array;
@@ -46,7 +39,7 @@ export interface PeripheralDeps {
 }
 
 /** `waiting`: nothing is under way until `probeAtMs`. `pairing`: in a session on the install key, for KEYSET only. */
-type Phase = 'waiting' | 'identity' | 'capabilities' | 'challenge' | 'crypt' | 'pairing' | 'online';
+type Phase = 'waiting' | 'connecting' | 'pairing' | 'online';
 
 /**
  * One peripheral as the panel sees it. Pure but for its own state: given the reply or the time-out of the last command it
@@ -61,8 +54,8 @@ export class Peripheral {
   readonly #options: PeripheralOptions;
   readonly #deps: PeripheralDeps;
   readonly #exchange: Exchange;
-  readonly #handshake: Handshake;
-  readonly #outbox: Outbox;
+  readonly #connecting: Connecting;
+  readonly #errands: Errands;
   readonly #patience = new Patience();
   readonly #place: Whereabouts;
   #phase: Phase = 'waiting';
@@ -76,10 +69,7 @@ export class Peripheral {
   #wasPoll = false;
   /** Since the last command something came that was no frame of ours. */
   #heardNoise = false;
-  /** The caller was asked in this session to store the new key. */
-  #hasAskedToStore = false;
   readonly #status = new ReaderStatus();
-  #identity: string | null = null;
   #goodFrames = 0;
   #faultyFrames = 0;
   #timeouts = 0;
@@ -91,8 +81,21 @@ export class Peripheral {
     this.#place = new Whereabouts({ address: options.address, baudRate: options.baudRate });
     this.#exchange = new Exchange(options.address, options.crc);
     this.keys = new ReaderKeys(options.key, options.pendingKey);
-    this.#handshake = new Handshake(this.keys, deps.random);
-    this.#outbox = new Outbox(options.ledNumber);
+    const { keys } = this;
+    this.#connecting = new Connecting({
+      secureChannel: options.secureChannel,
+      keys,
+      status: this.#status,
+      random: deps.random,
+    });
+    this.#errands = new Errands({
+      ledNumber: options.ledNumber,
+      keys,
+      status: this.#status,
+      place: this.#place,
+      newKey: deps.newKey,
+      onKeyPending: (key) => deps.emit({ kind: 'keyPending', key }),
+    });
   }
 
   get address(): number {
@@ -129,7 +132,7 @@ export class Peripheral {
       channel: this.#source === null ? 'none' : inSession,
       tamper: this.#status.tamper,
       powerFault: this.#status.powerFault,
-      identity: this.#identity,
+      identity: this.#connecting.identity,
       goodFrames: this.#goodFrames,
       faultyFrames: this.#faultyFrames,
       timeouts: this.#timeouts,
@@ -140,7 +143,7 @@ export class Peripheral {
   /** From scratch, at once: the line is open, or a key has come. */
   begin(nowMs: number): void {
     this.#patience.forgive(nowMs);
-    this.#handshake.firstKey();
+    this.#connecting.firstKey();
     this.#end();
     if (this.#problem === 'lineClosed') this.#problem = 'noAnswer';
   }
@@ -163,14 +166,14 @@ export class Peripheral {
   }
 
   signalLed(pattern: LedPattern): void {
-    this.#outbox.led(pattern, this.isOnline);
+    this.#errands.outbox.led(pattern, this.isOnline);
   }
   signalBuzzer(pattern: BuzzerPattern, nowMs: number): void {
-    this.#outbox.buzzer(pattern, this.isOnline, nowMs);
+    this.#errands.outbox.buzzer(pattern, this.isOnline, nowMs);
   }
   /** False while it is not online: an output is switched now or not at all. */
   output(output: number, code: number, timer: number): boolean {
-    return this.isOnline && this.#outbox.output({ kind: 'output', output, code, timer });
+    return this.isOnline && this.#errands.outbox.output({ kind: 'output', output, code, timer });
   }
   /** False while it is not online. */
   move(address: number, baudRate: number): boolean {
@@ -190,11 +193,10 @@ export class Peripheral {
         return this.keys.keyToSend() === null ? this.#pollAtMs : Number.NEGATIVE_INFINITY;
       case 'online':
         // What waits to be sent waits for its turn to speak.
-        return this.#wasPoll ? this.#pollAtMs : Math.min(this.#pollAtMs, this.#tellAtMs());
-      case 'identity':
-      case 'capabilities':
-      case 'challenge':
-      case 'crypt':
+        return this.#wasPoll
+          ? this.#pollAtMs
+          : Math.min(this.#pollAtMs, this.#errands.tellAtMs(this.#source));
+      case 'connecting':
         return Number.NEGATIVE_INFINITY;
       default:
         return unreachable(this.#phase);
@@ -204,7 +206,7 @@ export class Peripheral {
   /** When there is something to tell it or to ask it besides; never before it had its turn to speak since the last. */
   orderDueAtMs(): number {
     if (!this.isOnline || !this.#wasPoll || this.isWaiting) return Number.POSITIVE_INFINITY;
-    return Math.min(this.#tellAtMs(), this.#status.dueAtMs());
+    return this.#errands.dueAtMs(this.#source);
   }
 
   /** The bytes that are to go out now, of an order if it is due; null when it has just lost its session and waits. */
@@ -279,18 +281,15 @@ export class Peripheral {
 
   #end(): void {
     this.#exchange.restart(this.address);
-    this.#outbox.dropPassing();
-    this.#place.forgetWish();
-    this.#status.forget();
+    this.#errands.end();
     this.#phase = 'waiting';
     this.#source = null;
-    this.#hasAskedToStore = false;
   }
 
   /** Ends whatever there was; the next handshake comes by itself. */
   #fail(problem: OsdpProblem, nowMs: number): null {
     this.#patience.failed(nowMs);
-    this.#handshake.firstKey();
+    this.#connecting.firstKey();
     this.#problem = problem;
     this.#end();
     return null;
@@ -299,8 +298,9 @@ export class Peripheral {
   #connect(): Command {
     if (!this.#answers) this.#place.lookElsewhere();
     this.#exchange.restart(this.address);
-    this.#phase = 'identity';
-    return { kind: 'identity' };
+    this.#connecting.begin();
+    this.#phase = 'connecting';
+    return this.#connecting.next();
   }
 
   #next(nowMs: number, isOrder: boolean): Command {
@@ -308,49 +308,15 @@ export class Peripheral {
       case 'waiting':
         this.#lastGoodMs = nowMs;
         return this.#connect();
-      case 'identity':
-        return this.#connect();
-      case 'capabilities':
-        return { kind: 'capabilities' };
-      case 'challenge':
-        return this.#handshake.challenge();
-      case 'crypt':
-        return this.#handshake.crypt();
+      case 'connecting':
+        return this.#connecting.isAtStart ? this.#connect() : this.#connecting.next();
       case 'pairing':
-        return this.#keySet() ?? { kind: 'poll' };
+        return this.#errands.keySet() ?? poll;
       case 'online':
-        return isOrder ? this.#nextOrder(nowMs) : { kind: 'poll' };
+        return (isOrder ? this.#errands.next(this.#source, nowMs) : null) ?? poll;
       default:
         return unreachable(this.#phase);
     }
-  }
-
-  #nextOrder(nowMs: number): Command {
-    if (this.#source === 'own' && this.keys.wantsChange('own')) {
-      const keySet = this.#keySet();
-      if (keySet !== null) return keySet;
-    }
-    return this.#place.start() ?? this.#outbox.next(nowMs) ?? this.#status.next(nowMs) ?? { kind: 'poll' };
-  }
-
-  #tellAtMs(): number {
-    return this.#hasChange() ? Number.NEGATIVE_INFINITY : this.#outbox.dueAtMs();
-  }
-
-  #hasChange(): boolean {
-    const hasKey = this.#source === 'own' && this.keys.wantsChange('own');
-    return this.#place.isMoveWanted || (hasKey && (!this.#hasAskedToStore || this.keys.keyToSend() !== null));
-  }
-
-  /** KEYSET as soon as the caller has the new key on disk. */
-  #keySet(): Command | null {
-    const key = this.keys.prepare(this.#deps.newKey);
-    if (this.keys.keyToSend() === null && !this.#hasAskedToStore) {
-      this.#hasAskedToStore = true;
-      this.#deps.emit({ kind: 'keyPending', key });
-    }
-    const stored = this.keys.keyToSend();
-    return stored === null ? null : { kind: 'keySet', key: stored };
   }
 
   #onReply(command: Command, reply: Reply, isSecured: boolean, nowMs: number): void {
@@ -368,73 +334,53 @@ export class Peripheral {
   }
 
   #takeReply(asked: Command['kind'], reply: Reply, nowMs: number): void {
-    if (asked === 'identity') this.#onIdentity(reply, nowMs);
-    else if (asked === 'capabilities') this.#onCapabilities(reply, nowMs);
-    else if (asked === 'challenge') this.#onChallengeReply(reply, nowMs);
-    else if (asked === 'crypt') this.#onCryptReply(reply, nowMs);
+    if (this.#phase === 'connecting') this.#onProgress(this.#connecting.take(reply, nowMs), nowMs);
     else if (asked === 'keySet') this.#onKeySetReply(reply, nowMs);
     else if (asked === 'communication') this.#onCommunication(reply, nowMs);
     else if (this.isOnline) this.#onData(reply, nowMs);
   }
 
-  #onIdentity(reply: Reply, nowMs: number): void {
-    if (reply.kind !== 'identity') {
-      this.#fail('malformedReply', nowMs);
-      return;
+  #onProgress(progress: Progress, nowMs: number): void {
+    switch (progress.kind) {
+      case 'goesOn':
+        return;
+      case 'nextKey':
+        this.#tryNextKey(progress.problem, nowMs);
+        return;
+      case 'failed':
+        this.#fail(progress.problem, nowMs);
+        return;
+      case 'plain':
+        this.#goOnline(nowMs);
+        return;
+      case 'secured':
+        this.#onSecured(progress.session, progress.source, nowMs);
+        return;
+      default:
+        unreachable(progress);
     }
-    this.#identity = reply.text;
-    this.#phase = 'capabilities';
   }
 
-  #onCapabilities(reply: Reply, nowMs: number): void {
-    if (reply.kind !== 'capabilities' && reply.kind !== 'nak') {
-      this.#fail('malformedReply', nowMs);
-      return;
-    }
-    this.#status.setCapabilities(reply.kind === 'capabilities' ? reply.capabilities : []);
-
-    if (this.#options.secureChannel === 'off') {
-      this.#goOnline(nowMs);
-      return;
-    }
-    if (this.#handshake.selectKey(nowMs)) this.#phase = 'challenge';
-    else this.#fail('notPaired', nowMs);
-  }
-
-  #onChallengeReply(reply: Reply, nowMs: number): void {
-    if (reply.kind !== 'challengeReply') {
-      this.#fail('malformedReply', nowMs);
-      return;
-    }
-    const problem = this.#handshake.onChallengeReply(reply);
-    if (problem === null) this.#phase = 'crypt';
-    else this.#tryNextKey(problem, nowMs);
-  }
-
-  #onCryptReply(reply: Reply, nowMs: number): void {
-    const session = reply.kind === 'cryptReply' ? this.#handshake.onCryptReply(reply) : null;
-    if (session === null) {
-      this.#tryNextKey(reply.kind === 'cryptReply' ? 'wrongKey' : 'malformedReply', nowMs);
-      return;
-    }
-    this.#exchange.secure(session.session);
-    this.#source = session.source;
-    if (session.source === 'install') {
+  #onSecured(session: SecureSession, source: KeyCandidate['source'], nowMs: number): void {
+    this.#exchange.secure(session);
+    this.#source = source;
+    if (source === 'install') {
       this.#phase = 'pairing';
       this.#problem = 'notPaired';
       this.#pollAtMs = nowMs;
       return;
     }
-    const key = this.keys.proved(session.source);
-    if (session.source === 'pending') this.#source = 'own';
+    const key = this.keys.proved(source);
+    if (source === 'pending') this.#source = 'own';
     this.#goOnline(nowMs);
     if (key !== null) this.#deps.emit({ kind: 'keySet', key });
   }
 
   /** Another key may be the reader's; a session begins with its first command, so from there. */
   #tryNextKey(problem: OsdpProblem, nowMs: number): void {
-    if (!this.#handshake.nextKey(problem, nowMs)) {
-      this.#fail(this.#handshake.problem(), nowMs);
+    const whyNone = this.#connecting.nextKey(problem, nowMs);
+    if (whyNone !== null) {
+      this.#fail(whyNone, nowMs);
       return;
     }
     this.#end();
@@ -465,9 +411,8 @@ export class Peripheral {
     this.#problem = null;
     this.#patience.online(nowMs);
     this.#lastGoodMs = nowMs;
-    this.#handshake.firstKey();
-    this.#outbox.resendAll(nowMs);
-    this.#status.begin(nowMs);
+    this.#connecting.firstKey();
+    this.#errands.begin(nowMs);
     this.#pollAtMs = nowMs;
     this.#wasPoll = false;
     const moved = this.#place.found();
@@ -475,39 +420,13 @@ export class Peripheral {
   }
 
   #onData(reply: Reply, nowMs: number): void {
-    switch (reply.kind) {
-      case 'card':
-        this.#deps.emit(readCard(reply));
-        return;
-      case 'keys':
-        if (reply.keys !== '') this.#deps.emit({ kind: 'keys', keys: reply.keys });
-        return;
-      case 'localStatus':
-      case 'inputStatus':
-      case 'outputStatus':
-        this.#status.take(reply);
-        return;
-      case 'malformed':
-        this.#faultyFrames += 1;
-        this.#deps.emit({ kind: 'fault', fault: 'truncated', bits: 0 });
-        return;
-      case 'busy':
-        // Sealed, so the chain has moved on: the poll that comes next asks again.
-        this.#pollAtMs = nowMs + this.#options.pollMs;
-        return;
-      case 'ack':
-      case 'nak':
-      case 'identity':
-      case 'capabilities':
-      case 'readerStatus':
-      case 'communication':
-      case 'challengeReply':
-      case 'cryptReply':
-      case 'unknown':
-        return;
-      default:
-        unreachable(reply);
-    }
+    if (reply.kind === 'malformed') this.#faultyFrames += 1;
+    // Sealed, so the chain has moved on: the poll that comes next asks again.
+    if (reply.kind === 'busy') this.#pollAtMs = nowMs + this.#options.pollMs;
+    if (reply.kind === 'localStatus' || reply.kind === 'inputStatus' || reply.kind === 'outputStatus')
+      this.#status.take(reply);
+    const event = eventOf(reply);
+    if (event !== null) this.#deps.emit(event);
   }
 
   #onNak(command: Command, code: number, isSecured: boolean, nowMs: number): void {
@@ -518,7 +437,7 @@ export class Peripheral {
         this.#tryNextKey(decision.problem, nowMs);
         return;
       case 'noCapabilities':
-        this.#onCapabilities({ kind: 'nak', code }, nowMs);
+        this.#takeReply(command.kind, { kind: 'nak', code }, nowMs);
         return;
       case 'restart':
         this.#fail(decision.problem, nowMs);
@@ -537,9 +456,6 @@ export class Peripheral {
       if (this.#phase === 'pairing') this.#fail('keyRefused', nowMs);
       return;
     }
-    if (command.kind === 'communication') this.#place.refused();
-    if (!forGood) return;
-    this.#outbox.markUnsupported(command.kind);
-    this.#status.markUnsupported(command.kind);
+    this.#errands.refused(command.kind, forGood);
   }
 }
