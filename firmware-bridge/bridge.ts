@@ -285,6 +285,7 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
       signal: (readerKey, signal) => serial?.signal(readerKey, signal),
       pair: (readerKey, forMs) => serial?.pair(readerKey, forMs),
       cancelPairing: (readerKey) => serial?.cancelPairing(readerKey),
+      switchOutput: (readerKey, output, forMs) => serial?.switchOutput(readerKey, output, forMs),
     },
     pinChecks,
     lockouts: await LockoutFile.open(directory, (fault) =>

@@ -26,6 +26,8 @@ export interface ReaderOrders {
   pair(readerKey: string, forMs: number): CommandOutcome;
   cancelPairing(readerKey: string): CommandOutcome;
   test(readerKey: string): CommandOutcome;
+  /** `output` from 1. */
+  switchOutput(readerKey: string, output: number, forMs: number): CommandOutcome;
 }
 
 export interface CommandDeps {
@@ -100,6 +102,8 @@ export class DoorCommands {
         return this.#deps.readers.cancelPairing(command.readerKey);
       case 'testReader':
         return this.#deps.readers.test(command.readerKey);
+      case 'switchOutput':
+        return this.#deps.readers.switchOutput(command.readerKey, command.output, command.seconds * 1000);
       default:
         return unreachable(command);
     }

@@ -43,7 +43,7 @@ export interface DoorThreadDeps {
   readonly tap: CommandDeps['tap'];
   readonly recentCommandIds: readonly string[];
   /** Readers on serial lines, in a process of their own. */
-  readonly serial: Pick<SerialReaders, 'signal' | 'pair' | 'cancelPairing'>;
+  readonly serial: Pick<SerialReaders, 'signal' | 'pair' | 'cancelPairing' | 'switchOutput'>;
   readonly pinChecks: PinChecks;
   readonly lockouts: Pick<LockoutFile, 'stored' | 'save'>;
 }

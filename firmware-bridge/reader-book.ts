@@ -1,4 +1,4 @@
-import type { ReaderKind } from '#hub/domains/access/schema.ts';
+import { mostReaderLines, type ReaderKind } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import type { ReaderState } from '#hub/mqtt/topics.ts';
 import type { Clock } from '#hub/platform/clock.ts';
@@ -171,6 +171,11 @@ export class ReaderBook {
     return notes !== undefined && (notes.kind === 'wiegand' || notes.serial?.link === 'online');
   }
 
+  /** How many outputs it has, as far as it says so. */
+  countOutputs(readerKey: string): number {
+    return this.#notes.get(readerKey)?.serial?.outputs.length ?? 0;
+  }
+
   notePairing(readerKey: string, forMs: number): void {
     const notes = this.#notes.get(readerKey);
     if (notes === undefined) return;
@@ -216,6 +221,8 @@ export class ReaderBook {
       pairingUntilMs: notes.pairingUntilMs,
       tamper: notes.serial?.tamper ?? null,
       powerFault: notes.serial?.powerFault ?? null,
+      inputs: notes.serial?.inputs.slice(0, mostReaderLines) ?? [],
+      outputs: notes.serial?.outputs.slice(0, mostReaderLines) ?? [],
       identity: notes.serial?.identity?.slice(0, 200) ?? null,
       lastReadMs: notes.lastReadMs,
       lastBits: notes.lastBits,

@@ -8,10 +8,10 @@ export interface ReaderOrderDeps {
   readonly readers: readonly { readonly key: string; readonly wiring: ReaderConfig }[];
   readonly doorByReader: ReadonlyMap<string, Door>;
   readonly book: ReaderBook;
-  readonly serial: Pick<SerialReaders, 'pair' | 'cancelPairing'>;
+  readonly serial: Pick<SerialReaders, 'pair' | 'cancelPairing' | 'switchOutput'>;
 }
 
-/** What staff may ask of a reader: a key of its own, and a sign that it is there. */
+/** What staff may ask of a reader: a key of its own, a sign that it is there, and its outputs. */
 export function createReaderOrders({ readers, doorByReader, book, serial }: ReaderOrderDeps): ReaderOrders {
   const wiringByKey = new Map(readers.map(({ key, wiring }) => [key, wiring]));
   return {
@@ -35,6 +35,13 @@ export function createReaderOrders({ readers, doorByReader, book, serial }: Read
       if (door === undefined) return refused('unknownReader');
       if (!book.isOnline(readerKey)) return refused('readerOffline');
       return door.acknowledge(readerKey) ? { kind: 'done' } : refused('noLamp');
+    },
+    switchOutput(readerKey, output, forMs) {
+      if (!wiringByKey.has(readerKey)) return refused('unknownReader');
+      if (!book.isOnline(readerKey)) return refused('readerOffline');
+      if (output > book.countOutputs(readerKey)) return refused('noOutput');
+      serial.switchOutput(readerKey, output, forMs);
+      return { kind: 'done' };
     },
   };
 }

@@ -28,6 +28,9 @@ export interface SerialReaderState {
   /** Levels that the reader itself reports; null while it does not say. */
   readonly tamper: boolean | null;
   readonly powerFault: boolean | null;
+  /** Levels of its own inputs and outputs, the first one first; empty where it has none, or is not online. */
+  readonly inputs: readonly boolean[];
+  readonly outputs: readonly boolean[];
   /** Who made it, model, firmware, serial number: as far as it says so. */
   readonly identity: string | null;
   /** Counted since the start. */

@@ -74,6 +74,8 @@ export function listeningDriver({ readerKey, parser, awayMs, hooks, clock }: Lis
         channel: null,
         tamper: null,
         powerFault: null,
+        inputs: [],
+        outputs: [],
         identity: null,
         goodFrames,
         faultyFrames,

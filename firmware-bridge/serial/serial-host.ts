@@ -30,6 +30,8 @@ export interface SerialReaders {
   signal(readerKey: string, signal: ReaderSignal): void;
   pair(readerKey: string, forMs: number): void;
   cancelPairing(readerKey: string): void;
+  /** `output` from 1: on for so long, then by itself as it was before. */
+  switchOutput(readerKey: string, output: number, forMs: number): void;
   /** Ends the process; the readers are let go. */
   stop(): Promise<void>;
 }
@@ -76,6 +78,10 @@ class SerialHost implements SerialReaders {
     this.#tell({ kind: 'cancelPairing', readerKey });
   }
 
+  switchOutput(readerKey: string, output: number, forMs: number): void {
+    this.#tell({ kind: 'switchOutput', readerKey, output, forMs });
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#cancelRestart?.();
@@ -119,7 +125,13 @@ class SerialHost implements SerialReaders {
   }
 
   #noteEnd(wasSteady: boolean): void {
-    this.#states = this.#states.map((state) => ({ ...state, link: 'offline', problem: endedProblem }));
+    this.#states = this.#states.map((state) => ({
+      ...state,
+      link: 'offline',
+      inputs: [],
+      outputs: [],
+      problem: endedProblem,
+    }));
     this.#deps.onStates(this.#states);
     this.#ends = wasSteady ? 0 : this.#ends + 1;
     const delayMs = restartMs[Math.min(this.#ends, restartMs.length - 1)] ?? 0;

@@ -26,6 +26,13 @@ export type ToSerial =
   | { readonly kind: 'signal'; readonly readerKey: string; readonly signal: ReaderSignal }
   | { readonly kind: 'pair'; readonly readerKey: string; readonly forMs: number }
   | { readonly kind: 'cancelPairing'; readonly readerKey: string }
+  /** `output` from 1, as people count. */
+  | {
+      readonly kind: 'switchOutput';
+      readonly readerKey: string;
+      readonly output: number;
+      readonly forMs: number;
+    }
   /** The key of a `keyPending` is on the disk. */
   | { readonly kind: 'keyStored'; readonly readerKey: string; readonly key: Uint8Array };
 

@@ -1,4 +1,5 @@
 import type { Later } from '#bridge/feedback.ts';
+import { timedOnCode } from '#bridge/readers/osdp/messages.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import type { SerialReaderState } from './line.ts';
 import { type DrivenPort, drivenPorts } from './serial-drivers.ts';
@@ -117,6 +118,9 @@ class SerialLines {
         return;
       case 'cancelPairing':
         bus?.cancelInstall(readerKey);
+        return;
+      case 'switchOutput':
+        bus?.output(readerKey, message.output - 1, timedOnCode, Math.round(message.forMs / 100));
         return;
       case 'keyStored': {
         const waiting = this.#waiting.get(readerKey);

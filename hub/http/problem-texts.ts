@@ -311,6 +311,12 @@ const doorTexts = {
     title: 'This reader has neither a lamp nor a buzzer that is wired',
     nextStep: "Tap a card to try it. A lamp and a buzzer are led and buzzer in its controller's bridge.yaml.",
   },
+  noOutput: {
+    title: 'This reader has no such output',
+    nextStep:
+      'Settings, Readers shows its outputs. One that has just come online says in a moment what it has.',
+    facts: { title: 'outside has 2 outputs only' },
+  },
   notPairable: {
     title: 'This reader cannot be given a key of its own',
     nextStep:

@@ -5,12 +5,15 @@ import {
   cardReadSchema,
   checkResultSchema,
   denyReasonSchema,
+  outputSecondsSchema,
   pairingSecondsSchema,
   portalModeSchema,
   portalStateSchema,
   readerChannelSchema,
   readerKindSchema,
+  readerLevelsSchema,
   readerLinkSchema,
+  readerOutputSchema,
 } from '#hub/domains/access/schema.ts';
 import { findingSchema } from '#hub/kernel/finding.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
@@ -228,6 +231,15 @@ export const commandSchema = z.discriminatedUnion('kind', [
     readerKey: keySchema,
     expiresAtMs: utcMs,
   }),
+  /** An output of the reader itself is on for so long, and then by itself as it was before. */
+  z.strictObject({
+    kind: z.literal('switchOutput'),
+    commandId: z.string().max(64),
+    readerKey: keySchema,
+    output: readerOutputSchema,
+    seconds: outputSecondsSchema,
+    expiresAtMs: utcMs,
+  }),
   /** After a restore: these credentials may open again. */
   z.strictObject({
     kind: z.literal('approve'),
@@ -250,6 +262,7 @@ export const commandRefusals = [
   'notPairable',
   'readerOffline',
   'noLamp',
+  'noOutput',
 ] as const;
 /** `done` means verified: the output was driven, the reading was seen, the approval is on the disk. */
 export const replySchema = z.strictObject({
@@ -278,6 +291,9 @@ export const readerStateSchema = z.strictObject({
   /** Levels that the reader itself reports; null where it does not. */
   tamper: z.boolean().nullable(),
   powerFault: z.boolean().nullable(),
+  /** Levels of its own inputs and outputs, the first one first. Older bridges do not say. */
+  inputs: readerLevelsSchema.default([]),
+  outputs: readerLevelsSchema.default([]),
   /** Maker, model, firmware and serial number, as far as it says so. */
   identity: z.string().max(200).nullable(),
   lastReadMs: utcMs.nullable(),

@@ -10,6 +10,8 @@ export const wiegandState = (key: string, change: Partial<ReaderState> = {}): Re
   pairingUntilMs: null,
   tamper: null,
   powerFault: null,
+  inputs: [],
+  outputs: [],
   identity: null,
   lastReadMs: null,
   lastBits: null,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { readerFindings } from '#hub/domains/access/reader-health-rules.ts';
-import { readerIdSchema } from '#hub/domains/access/reader-schema.ts';
+import { readerIdSchema, switchOutputSchema } from '#hub/domains/access/reader-schema.ts';
 import { listReaders } from '#hub/domains/access/reader-view.ts';
-import { cancelPairing, pairReader, testReader } from '#hub/domains/access/reader-workflow.ts';
-import type { ReaderState } from '#hub/mqtt/topics.ts';
+import { cancelPairing, pairReader, switchOutput, testReader } from '#hub/domains/access/reader-workflow.ts';
+import { type ReaderState, readerStateSchema } from '#hub/mqtt/topics.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { osdpState, wiegandState } from '#tests/_support/reader-states.ts';
 import { accepted, type Bench, firstPortal, openWithBridge, refused, staff } from './support.ts';
@@ -13,6 +13,8 @@ const orders = {
   'reader.pair': (bench: Bench, id: string) => pairReader(bench.access.parts, staff, id, 300),
   'reader.cancelPairing': (bench: Bench, id: string) => cancelPairing(bench.access.parts, staff, id),
   'reader.test': (bench: Bench, id: string) => testReader(bench.access.parts, staff, id),
+  'reader.switchOutput': (bench: Bench, id: string) =>
+    switchOutput(bench.access.parts, staff, id, { output: 2, seconds: 5 }),
 } as const;
 const audit = (bench: Bench) =>
   bench.store.read
@@ -80,6 +82,11 @@ describe('orders to a reader', () => {
       { kind: 'testReader' },
       'front-in shows its lamp and sounds its buzzer as after a grant; the door stays as it is.',
     ],
+    [
+      'reader.switchOutput',
+      { kind: 'switchOutput', output: 2, seconds: 5 },
+      'Output 2 of front-in is switched on for 5 s and then goes back by itself.',
+    ],
   ] as const)(
     '%s is in the audit log before it is sent, and says what happens now',
     async (action, sent, sentence) => {
@@ -106,6 +113,7 @@ describe('orders to a reader', () => {
         commandId: answer.commandId,
         readerKey: key,
         ...(action === 'reader.pair' ? { seconds: 300 } : {}),
+        ...(action === 'reader.switchOutput' ? { output: 2, seconds: 5 } : {}),
       });
     },
   );
@@ -130,6 +138,30 @@ describe('orders to a reader', () => {
     const { bench, bridge } = await openWithBridge();
     bridge.answer(() => ({ kind: 'refused', code }));
     expect(refused(await orders['reader.pair'](bench, `${bridge.id}:${key}`)).code).toBe(refusal);
+  });
+
+  test.each([
+    [[], 'front-in has no output'],
+    [[true], 'front-in has one output only'],
+    [[true, false, false], 'front-in has 3 outputs only'],
+  ])('an output that the reader has not is refused with how many it has: %j', async (outputs, title) => {
+    const { bench, bridge } = await openWithBridge();
+    await bridge.state({ readers: [osdpState(key, { outputs })] });
+    bridge.answer(() => ({ kind: 'refused', code: 'noOutput' }));
+    const refusal = refused(await orders['reader.switchOutput'](bench, `${bridge.id}:${key}`));
+    expect(refusal).toEqual({ code: 'noOutput', title });
+  });
+
+  test.each([
+    [{ output: 1, seconds: 1 }, true],
+    [{ output: 64, seconds: 60 }, true],
+    [{ output: 0, seconds: 1 }, false],
+    [{ output: 65, seconds: 1 }, false],
+    [{ output: 1, seconds: 0 }, false],
+    [{ output: 1, seconds: 61 }, false],
+    [{ output: 1 }, false],
+  ])('an output is counted from one and switched for a minute at most: %j', (body, isTaken) => {
+    expect(switchOutputSchema.safeParse(body).success).toBe(isTaken);
   });
 
   test('an unknown reader and one that is not connected are refused before anything is sent or written', async () => {
@@ -183,6 +215,22 @@ describe('what is announced of a reader', () => {
     await bridge.state({ readers: [osdpState(key)] });
     bench.time.advance(5_000);
     expect(told()).toHaveLength(1);
+  });
+
+  test('a level of an input is told of as a state is, and an older controller that says nothing of it has none', async () => {
+    const { bench, bridge, told } = await listen();
+    await bridge.state({ readers: [osdpState(key, { inputs: [false, false], outputs: [false] })] });
+    bench.time.advance(250);
+    await bridge.state({
+      readers: [osdpState(key, { inputs: [false, true], outputs: [false], goodFrames: 1 })],
+    });
+    bench.time.advance(250);
+    expect(told().map(({ live }) => live)).toMatchObject([
+      { inputs: [false, false], outputs: [false] },
+      { inputs: [false, true], outputs: [false] },
+    ]);
+    const { inputs: _, outputs: __, ...older } = osdpState(key);
+    expect(readerStateSchema.parse(older)).toMatchObject({ inputs: [], outputs: [] });
   });
 
   test('counters are told of once a second, a state that changes meanwhile at once', async () => {

@@ -68,7 +68,12 @@ export async function measureDecisions(
     },
     tap: null,
     recentCommandIds: [],
-    serial: { signal: () => undefined, pair: () => undefined, cancelPairing: () => undefined },
+    serial: {
+      signal: () => undefined,
+      pair: () => undefined,
+      cancelPairing: () => undefined,
+      switchOutput: () => undefined,
+    },
     ...noPins,
   });
   const cards = Array.from({ length: credentials }, (_, number) => ({ number }));

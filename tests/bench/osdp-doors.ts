@@ -114,6 +114,7 @@ export class OsdpDoors {
         signal: (key, signal) => serial?.signal(key, signal),
         pair: () => undefined,
         cancelPairing: () => undefined,
+        switchOutput: () => undefined,
       },
       ...noPins,
     });

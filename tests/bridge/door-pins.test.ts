@@ -77,6 +77,7 @@ async function openDoor(
       signal: (_readerKey, signal) => signals.push(signal),
       pair: () => undefined,
       cancelPairing: () => undefined,
+      switchOutput: () => undefined,
     },
     pinChecks: how.checks?.(real) ?? real,
     lockouts: await LockoutFile.open(folder, (fault) => faults.push(fault)),

@@ -106,6 +106,7 @@ export async function newRig(
       signal: (readerKey, signal) => serialOrders.push({ readerKey, ...signal }),
       pair: (readerKey, forMs) => serialOrders.push({ readerKey, forMs }),
       cancelPairing: (readerKey) => serialOrders.push({ readerKey, cancel: true }),
+      switchOutput: (readerKey, output, forMs) => serialOrders.push({ readerKey, output, forMs }),
     },
     ...noPins,
   });

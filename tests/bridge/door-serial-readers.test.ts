@@ -16,6 +16,8 @@ describe('readers on serial lines', () => {
     channel: null,
     tamper: null,
     powerFault: null,
+    inputs: [],
+    outputs: [],
     identity: null,
     goodFrames: 0,
     faultyFrames: 0,
@@ -26,14 +28,15 @@ describe('readers on serial lines', () => {
   /** What comes of an order. */
   function order(
     rig: Rig,
-    command: { kind: 'pairReader' | 'cancelPairing' | 'testReader'; readerKey: string },
+    command:
+      | { kind: 'pairReader'; readerKey: string }
+      | { kind: 'cancelPairing' | 'testReader'; readerKey: string }
+      | { kind: 'switchOutput'; readerKey: string; output: number; seconds: number },
   ) {
     const commandId = `${command.kind} ${command.readerKey} ${String(rig.replies.length)}`;
-    const body = { commandId, readerKey: command.readerKey, expiresAtMs: 0 };
+    const rest = { commandId, expiresAtMs: 0 };
     rig.thread.command(
-      command.kind === 'pairReader'
-        ? { ...body, kind: command.kind, seconds: 60 }
-        : { ...body, kind: command.kind },
+      command.kind === 'pairReader' ? { ...command, ...rest, seconds: 60 } : { ...command, ...rest },
       1000,
     );
     const outcome = rig.replies.find((reply) => reply.commandId === commandId)?.outcome;
@@ -95,6 +98,29 @@ describe('readers on serial lines', () => {
     expect(order(rig, { kind: 'testReader', readerKey: 'module' })).toBe('noLamp');
     expect(order(rig, { kind: 'testReader', readerKey: 'front-reader' })).toBe('done');
     expect(order(rig, { kind: 'testReader', readerKey: 'nowhere' })).toBe('unknownReader');
+    expect(isReleased(rig)).toBe(false);
+  });
+
+  it('switch an output of their own for some seconds, where they say that they have it and can be reached', async () => {
+    const rig = await rigWithReaders();
+    const outputs = [false, true];
+    const switchOutput = (readerKey: string, output: number) =>
+      order(rig, { kind: 'switchOutput', readerKey, output, seconds: 5 });
+    expect(switchOutput('bus-reader', 1)).toBe('readerOffline');
+    rig.thread.takeSerialStates([state('bus-reader', { link: 'connecting', outputs }), state('module')]);
+    expect(switchOutput('bus-reader', 1)).toBe('readerOffline');
+    rig.thread.takeSerialStates([state('bus-reader', { inputs: [true], outputs }), state('module')]);
+    rig.serialOrders.length = 0;
+    for (const [readerKey, output, outcome] of [
+      ['bus-reader', 3, 'noOutput'],
+      ['module', 1, 'noOutput'],
+      ['front-reader', 1, 'noOutput'],
+      ['nowhere', 1, 'unknownReader'],
+    ] as const)
+      expect(switchOutput(readerKey, output)).toBe(outcome);
+    expect(rig.serialOrders).toEqual([]);
+    expect(switchOutput('bus-reader', 2)).toBe('done');
+    expect(rig.serialOrders).toEqual([{ readerKey: 'bus-reader', output: 2, forMs: 5000 }]);
     expect(isReleased(rig)).toBe(false);
   });
 });

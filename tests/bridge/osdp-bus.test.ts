@@ -196,7 +196,9 @@ describe('what a reader says', () => {
     const rig = busRig([reader], { readers: [required('front', 0)] });
     rig.bus.onOpen(rig.line);
     rig.clock.advance(2000);
-    expect(rig.bus.lines('front')).toEqual({ inputs: [true, false], outputs: [false, true] });
+    expect(rig.bus.report()).toMatchObject([{ inputs: [true, false], outputs: [false, true] }]);
+    rig.bus.onClosed();
+    expect(rig.bus.report()).toMatchObject([{ link: 'offline', inputs: [], outputs: [] }]);
   });
 
   test('a reply that makes no sense is a fault, and the session goes on', () => {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { timedOnCode } from '#bridge/readers/osdp/messages.ts';
+import { VirtualBus } from '#tests/_support/osdp/virtual-bus.ts';
 import {
   type BusRig,
   busRig,
@@ -255,11 +257,53 @@ describe('what the door shows', () => {
     expect(commandsOf(reader, 0x68)).toEqual(['00053200']);
   });
 
+  test('an output goes on for its time and back by itself, and both are seen at once', () => {
+    const { bus, clock, peripherals } = new VirtualBus({ readers: 2, baudRate: 9600, secure: true, seed: 7 });
+    const outputs = () => bus.report().map((state) => state.outputs);
+    clock.advance(2000);
+    expect(outputs()).toEqual([
+      [false, false],
+      [false, false],
+    ]);
+    expect(bus.output('reader-1', 1, timedOnCode, 20)).toBe(true);
+    clock.advance(300);
+    expect(peripherals.map(({ device }) => device.outputCommands)).toEqual([
+      [],
+      [{ output: 1, code: 5, timer: 20 }],
+    ]);
+    expect(outputs()).toEqual([
+      [false, false],
+      [false, true],
+    ]);
+    clock.advance(1400);
+    expect(outputs()[1]).toEqual([false, true]);
+    clock.advance(800);
+    expect(outputs()[1]).toEqual([false, false]);
+    expect(peripherals.flatMap(({ violations }) => violations)).toEqual([]);
+  });
+
+  test('no output is switched without the secure channel that is required', () => {
+    const reader = new ScriptedReader(0);
+    const { bus, clock, line } = busRig([reader], {
+      readers: [{ readerKey: 'front', address: 0, secureChannel: 'required', key: null }],
+      storesKeys: false,
+    });
+    bus.onOpen(line);
+    clock.advance(1000);
+    expect(bus.output('front', 0, timedOnCode, 10)).toBe(false);
+    // In a session on the key that everybody knows.
+    bus.beginInstall('front', 60_000);
+    clock.advance(1000);
+    expect(bus.report()).toMatchObject([{ channel: 'installKey', inputs: [], outputs: [] }]);
+    expect(bus.output('front', 0, timedOnCode, 10)).toBe(false);
+    clock.advance(1000);
+    expect(commandsOf(reader, 0x68)).toEqual([]);
+  });
+
   test('what is not a reader of this bus is refused', () => {
     const { bus } = onlineRig();
     expect(bus.signal('back', { led: 'idle' })).toBe(false);
     expect(bus.output('back', 0, 1, 0)).toBe(false);
-    expect(bus.lines('back')).toBeNull();
   });
 });
 

@@ -10,6 +10,8 @@ const state = (change: Partial<SerialReaderState> = {}): SerialReaderState => ({
   channel: 'ownKey',
   tamper: null,
   powerFault: null,
+  inputs: [],
+  outputs: [],
   identity: null,
   goodFrames: 0,
   faultyFrames: 0,

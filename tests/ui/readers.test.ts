@@ -35,7 +35,15 @@ const readers = [
     parityFaults: 3,
     lostBits: 7,
   }),
-  osdpState('gate', { tamper: true, powerFault: true, faultyFrames: 3, parityFaults: 2, timeouts: 9 }),
+  osdpState('gate', {
+    tamper: true,
+    powerFault: true,
+    inputs: [true, false, false],
+    outputs: [false, false],
+    faultyFrames: 3,
+    parityFaults: 2,
+    timeouts: 9,
+  }),
   wiegandState('bench', {
     kind: 'pn532',
     link: 'offline',
@@ -153,6 +161,21 @@ describe('the readers in the browser', () => {
     bridge.answer = () => ({ kind: 'refused', code: 'readerOffline' });
     await page.getByRole('button', { name: 'Test lamp and buzzer of bench' }).click();
     await page.getByText('The reader cannot be reached').waitFor();
+  });
+
+  it('inputs and outputs are shown live where a reader has some, and an output is switched', async () => {
+    const fact = (key: string, title: string) => card(key).locator('dl > div', { hasText: title });
+    await fact('gate', 'Inputs').getByText('1 on, 2 off').waitFor();
+    expect(await fact('inside', 'Inputs').count()).toBe(0);
+    expect(await card('inside').getByRole('button', { name: 'Switch output' }).count()).toBe(0);
+    await page.getByRole('button', { name: 'Switch output 2 of gate on for 3 s' }).click();
+    await page.getByText('Output 2 of gate is switched on for 3 s').waitFor();
+    expect(await untilOrdered('switchOutput')).toMatchObject({ readerKey: 'gate', output: 2, seconds: 3 });
+    bridge.change('gate', { outputs: [false, true] });
+    await fact('gate', 'Outputs').getByText('1 on, 1 off').waitFor();
+    bridge.answer = () => ({ kind: 'refused', code: 'noOutput' });
+    await page.getByRole('button', { name: 'Switch output 1 of gate on for 3 s' }).click();
+    await page.getByText('gate has 2 outputs only').waitFor();
   });
 
   it('the wiring of a kind is shown by keyboard, and readers speak up among the events', async () => {

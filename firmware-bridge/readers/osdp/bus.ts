@@ -196,7 +196,7 @@ export class OsdpBus implements SerialDriver {
     });
   }
 
-  /** `code` 1 off, 2 on, 5 on for `timer` x 100 ms. False while the reader is not online: it is not kept for later. */
+  /** `output` from 0, `timer` x 100 ms. False while the reader is not online: it is not kept for later. */
   output(readerKey: string, output: number, code: number, timer: number): boolean {
     return this.#with(readerKey, (peripheral) => peripheral.output(output, code, timer));
   }
@@ -207,11 +207,6 @@ export class OsdpBus implements SerialDriver {
       (other) => other.readerKey !== readerKey && other.address === address,
     );
     return !isTaken && this.#with(readerKey, (peripheral) => peripheral.move(address, baudRate));
-  }
-
-  /** Levels that the reader reports of its own inputs and outputs; null: no such reader. */
-  lines(readerKey: string): ReturnType<Peripheral['lines']> | null {
-    return this.#peripherals.find((each) => each.readerKey === readerKey)?.lines() ?? null;
   }
 
   #with(readerKey: string, run: (peripheral: Peripheral, nowMs: number) => boolean): boolean {
@@ -394,4 +389,13 @@ export class OsdpBus implements SerialDriver {
 
 /** What is worth an `onChange`: everything but the counters. */
 const stateKey = (state: SerialReaderState): string =>
-  [state.link, state.channel, state.tamper, state.powerFault, state.identity, state.problem].join('|');
+  [
+    state.link,
+    state.channel,
+    state.tamper,
+    state.powerFault,
+    state.inputs.join(),
+    state.outputs.join(),
+    state.identity,
+    state.problem,
+  ].join('|');

@@ -33,10 +33,14 @@ export interface BuzzerCommand {
   readonly count: number;
 }
 
+/** Of OUT (OSDP 2.2, 6.9): on for `timer`, then by itself as it was before. */
+export const timedOnCode = 5;
+
 export interface OutputCommand {
   readonly kind: 'output';
+  /** From 0. */
   readonly output: number;
-  /** 1 off, 2 on, 5 on for `timer` (OSDP 2.2, 6.9). */
+  /** 1 off, 2 on, or `timedOnCode`. */
   readonly code: number;
   /** 100 ms, 0 to 65535. */
   readonly timer: number;

@@ -119,11 +119,6 @@ export class Peripheral {
     return this.#phase === 'online';
   }
 
-  /** Levels of its inputs and outputs, as far as its capabilities say that there are any. */
-  lines(): { readonly inputs: readonly boolean[]; readonly outputs: readonly boolean[] } {
-    return { inputs: this.#status.inputs, outputs: this.#status.outputs };
-  }
-
   report(): SerialReaderState {
     const inSession = this.#source === 'install' ? 'installKey' : 'ownKey';
     return {
@@ -132,6 +127,8 @@ export class Peripheral {
       channel: this.#source === null ? 'none' : inSession,
       tamper: this.#status.tamper,
       powerFault: this.#status.powerFault,
+      inputs: this.#status.inputs,
+      outputs: this.#status.outputs,
       identity: this.#connecting.identity,
       goodFrames: this.#goodFrames,
       faultyFrames: this.#faultyFrames,
@@ -330,6 +327,7 @@ export class Peripheral {
       this.#onNak(command, reply.code, isSecured, nowMs);
       return;
     }
+    if (command.kind === 'output') this.#status.expectSwitch(command, nowMs);
     this.#takeReply(command.kind, reply, nowMs);
   }
 

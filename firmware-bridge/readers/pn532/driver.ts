@@ -111,6 +111,8 @@ class Pn532Driver implements SerialDriver {
         channel: null,
         tamper: null,
         powerFault: null,
+        inputs: [],
+        outputs: [],
         identity: this.#identity,
         goodFrames: this.#goodFrames,
         faultyFrames: this.#faultyFrames,

@@ -13,6 +13,8 @@ export const readerToLive = (reader: ReaderState): ReaderLive => ({
   pairingUntil: isoTimeOrNull(reader.pairingUntilMs),
   tamper: reader.tamper,
   powerFault: reader.powerFault,
+  inputs: reader.inputs,
+  outputs: reader.outputs,
   identity: reader.identity,
   lastReadAt: isoTimeOrNull(reader.lastReadMs),
   lastBits: reader.lastBits,
@@ -25,8 +27,11 @@ export const readerToLive = (reader: ReaderState): ReaderLive => ({
 });
 
 /** What somebody who looks at the reader waits for: everything but counters and the last card. */
-const pressingPart = ({ kind, link, problem, channel, pairingUntil, ...rest }: ReaderLive): string =>
-  JSON.stringify([kind, link, problem, channel, pairingUntil, rest.tamper, rest.powerFault, rest.identity]);
+const pressingPart = (live: ReaderLive): string => {
+  const { kind, link, problem, channel, pairingUntil, tamper, powerFault, inputs, outputs, identity } = live;
+  const parts = [kind, link, problem, channel, pairingUntil, tamper, powerFault, inputs, outputs, identity];
+  return JSON.stringify(parts);
+};
 
 interface ReaderPlace {
   readonly bridgeId: string;

@@ -5,9 +5,15 @@ import type { Endpoint } from '#hub/http/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import type { AccessParts } from './parts.ts';
-import { pairReaderSchema, readerAnswerSchema, readerIdSchema, readerSchema } from './reader-schema.ts';
+import {
+  pairReaderSchema,
+  readerAnswerSchema,
+  readerIdSchema,
+  readerSchema,
+  switchOutputSchema,
+} from './reader-schema.ts';
 import { listReaders } from './reader-view.ts';
-import { cancelPairing, pairReader, testReader } from './reader-workflow.ts';
+import { cancelPairing, pairReader, switchOutput, testReader } from './reader-workflow.ts';
 
 const base = '/api/access-control/readers';
 const tag = 'readers';
@@ -19,6 +25,7 @@ const orderRefusals = {
   notPairable: 409,
   readerOffline: 409,
   noLamp: 409,
+  noOutput: 409,
   bridgeRefused: 409,
 } as const;
 
@@ -77,6 +84,23 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     async handle(call) {
       const tested = await testReader(parts, actorOf(call.principal), call.params.id);
       return tested.ok ? ok({ body: tested.value }) : tested;
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/{id}/switch-output`,
+    summary: 'Switch an output of a reader on for some seconds; then it goes back by itself',
+    description: 'The level that came of it is in `outputs` of the reader and in `reader.state`.',
+    tag,
+    access: { permission: 'portal.manage' },
+    params,
+    body: switchOutputSchema,
+    response: readerAnswerSchema,
+    ratePerMinute: 60,
+    refusals: orderRefusals,
+    async handle(call) {
+      const switched = await switchOutput(parts, actorOf(call.principal), call.params.id, call.body);
+      return switched.ok ? ok({ body: switched.value }) : switched;
     },
   }),
 ];

@@ -1,7 +1,15 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { nameSchema } from './place-schema.ts';
-import { pairingSecondsSchema, readerChannelSchema, readerKindSchema, readerLinkSchema } from './schema.ts';
+import {
+  outputSecondsSchema,
+  pairingSecondsSchema,
+  readerChannelSchema,
+  readerKindSchema,
+  readerLevelsSchema,
+  readerLinkSchema,
+  readerOutputSchema,
+} from './schema.ts';
 
 const exampleBridgeId = '01936b2c-7d40-7c1e-9a4b-3f2d8c5a6001';
 
@@ -35,6 +43,12 @@ export const readerLiveSchema = z.strictObject({
     .meta({ description: 'Until then it may be given a key of its own; null: it may not' }),
   tamper: z.boolean().nullable().meta({ description: 'Null: it does not report this' }),
   powerFault: z.boolean().nullable().meta({ description: 'Null: it does not report this' }),
+  inputs: readerLevelsSchema.meta({
+    description: 'Levels of its own inputs, the first one first; empty: it has none, or is not online',
+  }),
+  outputs: readerLevelsSchema.meta({
+    description: 'Levels of its own outputs, the first one first; empty: it has none, or is not online',
+  }),
   identity: z.string().nullable().meta({ description: 'Maker, model, firmware, serial number' }),
   lastReadAt: z.iso.datetime().nullable(),
   lastBits: z.number().int().min(1).nullable().meta({ description: 'Bits of the last card' }),
@@ -77,6 +91,8 @@ export const readerSchema = z
           pairingUntil: null,
           tamper: false,
           powerFault: false,
+          inputs: [true, false, false],
+          outputs: [false],
           identity: 'maker 5c:26:23, model 12, firmware 2.1.0, serial 0012f3a1',
           lastReadAt: '2026-11-23T17:42:05.120Z',
           lastBits: 26,
@@ -103,6 +119,11 @@ export const readerStateEventSchema = z.strictObject({
 });
 
 export const pairReaderSchema = z.strictObject({ seconds: pairingSecondsSchema.default(300) });
+
+export const switchOutputSchema = z.strictObject({
+  output: readerOutputSchema.meta({ description: 'From 1: the first of its `outputs`' }),
+  seconds: outputSecondsSchema,
+});
 
 /** An order that was carried out, and what happens now. */
 export const readerAnswerSchema = z.strictObject({ commandId: z.string(), sentence: z.string() });

@@ -5,12 +5,17 @@ import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { CommandBody } from './commands.ts';
 import { type BridgeRefusal, refuseOutcome } from './enrolment-workflow.ts';
 import type { AccessParts } from './parts.ts';
-import type { readerAnswerSchema } from './reader-schema.ts';
+import type { readerAnswerSchema, switchOutputSchema } from './reader-schema.ts';
 import { findReader } from './reader-view.ts';
 
+interface NoOutput extends Refusal<'noOutput'> {
+  /** How many it has. */
+  readonly title: string;
+}
 export type ReaderRefusal =
   | Refusal<'readerNotFound'>
   | Refusal<'noLamp'>
+  | NoOutput
   | Refusal<'notPairable'>
   | Refusal<'readerOffline'>
   | BridgeRefusal;
@@ -18,7 +23,7 @@ type Answer = Promise<Result<z.input<typeof readerAnswerSchema>, ReaderRefusal>>
 
 interface ReaderOrder {
   readonly action: string;
-  readonly facts: { readonly seconds?: number };
+  readonly facts: { readonly output?: number; readonly seconds?: number };
   readonly command: (readerKey: string) => CommandBody;
   /** What happens now, once the bridge has taken it up. */
   readonly sentence: (readerKey: string) => string;
@@ -51,8 +56,17 @@ async function orderReader(parts: AccessParts, actor: Actor, id: string, order: 
   });
   if (outcome.kind === 'done') return ok({ commandId, sentence: order.sentence(readerKey) });
   if (outcome.kind === 'refused' && isToldAsItIs(outcome.code)) return refuse({ code: outcome.code });
+  if (outcome.kind === 'refused' && outcome.code === 'noOutput') {
+    const outputs = parts.live.reader(bridgeId, readerKey)?.outputs.length ?? 0;
+    return refuse({ code: 'noOutput', title: `${readerKey} has ${countInWords(outputs, 'output')}` });
+  }
   return refuse(refuseOutcome(outcome));
 }
+
+const countInWords = (count: number, what: string): string => {
+  if (count === 0) return `no ${what}`;
+  return count === 1 ? `one ${what} only` : `${count} ${what}s only`;
+};
 
 const minutesInWords = (seconds: number): string => {
   if (seconds % 60 !== 0) return `${seconds} seconds`;
@@ -86,4 +100,19 @@ export const testReader = (parts: AccessParts, actor: Actor, id: string): Answer
     command: (readerKey) => ({ kind: 'testReader', readerKey }),
     sentence: (readerKey) =>
       `${readerKey} shows its lamp and sounds its buzzer as after a grant; the door stays as it is.`,
+  });
+
+/** An output of the reader itself, from 1, is on for so long and then as it was before. */
+export const switchOutput = (
+  parts: AccessParts,
+  actor: Actor,
+  id: string,
+  { output, seconds }: z.output<typeof switchOutputSchema>,
+): Answer =>
+  orderReader(parts, actor, id, {
+    action: 'reader.switchOutput',
+    facts: { output, seconds },
+    command: (readerKey) => ({ kind: 'switchOutput', readerKey, output, seconds }),
+    sentence: (readerKey) =>
+      `Output ${output} of ${readerKey} is switched on for ${seconds} s and then goes back by itself.`,
   });

@@ -277,3 +277,11 @@ export const readerChannelSchema = z.enum(['none', 'installKey', 'ownKey']);
 
 /** How long a reader may be given a key of its own, seconds. */
 export const pairingSecondsSchema = z.number().int().min(10).max(900);
+
+/** More inputs or outputs than any reader has. */
+export const mostReaderLines = 64;
+export const readerLevelsSchema = z.array(z.boolean()).max(mostReaderLines);
+/** An output of a reader, from 1. */
+export const readerOutputSchema = z.number().int().min(1).max(mostReaderLines);
+/** How long an output of a reader may be switched, seconds. */
+export const outputSecondsSchema = z.number().int().min(1).max(60);

@@ -68,6 +68,12 @@ function alarmFacts({ tamper, powerFault }: ReaderLive): readonly Fact[] {
   ];
 }
 
+function levelFacts(title: string, levels: readonly boolean[]): readonly Fact[] {
+  if (levels.length === 0) return [];
+  const on = levels.filter((level) => level).length;
+  return [{ title, value: `${on} on, ${levels.length - on} off` }];
+}
+
 /** Last card and keys, counters since the controller's start, and what the reader says of itself. Never a number. */
 export function readerFacts(live: ReaderLive): readonly Fact[] {
   const { goodFrames, faultyFrames, parityFaults, lostBits, timeouts } = live;
@@ -86,6 +92,8 @@ export function readerFacts(live: ReaderLive): readonly Fact[] {
       ? { title: 'Lost bits', value: number(lostBits) }
       : { title: 'Time-outs', value: number(timeouts) },
     ...alarmFacts(live),
+    ...levelFacts('Inputs', live.inputs),
+    ...levelFacts('Outputs', live.outputs),
     ...(live.identity === null ? [] : [{ title: 'Device', value: live.identity }]),
   ];
 }

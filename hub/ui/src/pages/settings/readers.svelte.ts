@@ -67,6 +67,17 @@ export class Readers {
     return this.#order(id, 'test');
   }
 
+  /** Long enough to see what hangs on it move. */
+  switchOutput({ id }: Reader, output: number): Promise<boolean> {
+    return attempt(async () => {
+      const { sentence } = await ask('post', '/api/access-control/readers/{id}/switch-output', {
+        params: { path: { id } },
+        body: { output, seconds: 3 },
+      });
+      notices.done(sentence, undefined, id);
+    });
+  }
+
   #order(id: string, what: 'cancel-pairing' | 'test'): Promise<boolean> {
     return attempt(async () => {
       const path = { id };
