@@ -228,4 +228,25 @@ describe('doors whose readers hang on serial lines', () => {
     await appliance.ask('POST', `/api/access-control/readers/${id}/test`, {});
     await bus.line('buzzer', () => true, from);
   });
+
+  it('shows inputs and outputs of a reader, and switches an output that goes back by itself', async () => {
+    const levels = (inputs: boolean[], outputs: boolean[]) =>
+      until(
+        'the levels',
+        async () => {
+          const { live } = await reader('front-reader');
+          return JSON.stringify([live?.['inputs'], live?.['outputs']]) === JSON.stringify([inputs, outputs]);
+        },
+        patienceMs,
+      );
+    await levels([false, false], [false, false]);
+    await bus.order({ input: { address: 0, index: 1, on: true } });
+    await levels([false, true], [false, false]);
+    const { id } = await reader('front-reader');
+    await appliance.ask('POST', `/api/access-control/readers/${id}/switch-output`, { output: 2, seconds: 2 });
+    await levels([false, true], [false, true]);
+    await levels([false, true], [false, false]);
+    const audit = await appliance.ask('GET', '/api/access-control/audit-logs?action=reader.switchOutput');
+    expect(audit.items).toHaveLength(1);
+  });
 });
