@@ -1,9 +1,11 @@
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
-import { VirtualBus } from '#tests/_support/osdp/virtual-bus.ts';
-import { cardNumber } from '#tests/bridge/policy-fixtures.ts';
+import { randomBytes } from 'node:crypto';
+import { OsdpBus } from '#bridge/readers/osdp/bus.ts';
+import { VirtualClock } from '#tests/_support/osdp/virtual-clock.ts';
+import { baudRate, keyOf, Letters, letterKinds, readers } from './osdp-memory-line.ts';
 
-// Eight readers on the panel's bus in virtual time, as fast as it goes: cards, keys, lamps, and a reader that loses its power
-// now and then. Asked by message it plays so many frames more, and answers with what it has delivered.
+// The panel's bus with eight readers in virtual time, as fast as it goes: cards, keys, lamps, and a reader that loses its power
+// now and then. Asked by message it plays so many frames more, and answers with what it has delivered. Of the readers nothing
+// is in this process: they are in one of their own, behind the line.
 
 export interface MemoryAnswer {
   readonly frames: number;
@@ -12,43 +14,75 @@ export interface MemoryAnswer {
   readonly heapBytes: number;
 }
 
-const readers = 8;
 const stepMs = 250;
-const line = new VirtualBus({ readers, baudRate: 115_200, secure: true, seed: 1 });
-let step = 0;
-let cards = 0;
+const letters = Letters.ofPanel(process.argv[2] ?? '', process.argv[3] ?? '');
+const clock = new VirtualClock();
+const played = { frames: 0, cards: 0, steps: 0 };
+
+const bus = new OsdpBus({
+  readers: Array.from({ length: readers }, (_, address) => ({
+    readerKey: `reader-${address}`,
+    address,
+    secureChannel: 'required',
+    key: keyOf(address),
+  })),
+  baudRate,
+  clock,
+  random: randomBytes,
+  hooks: {
+    onRead: () => {
+      played.cards += 1;
+    },
+    onKeys: () => undefined,
+    onFault: () => undefined,
+    onChange: () => undefined,
+    newKey: () => randomBytes(16),
+    onKeyPending: (_, __, stored) => stored(),
+    onKeySet: () => undefined,
+    onCommunication: () => undefined,
+  },
+});
+
+function write(bytes: Uint8Array): void {
+  played.frames += 1;
+  letters.send(letterKinds.command, clock.now(), bytes);
+  for (;;) {
+    const letter = letters.receive();
+    if (letter === null) throw new Error('the readers have ended');
+    if (letter.kind === letterKinds.end) return;
+    played.frames += 1;
+    clock.later(letter.atMs - clock.now(), () => bus.onBytes(letter.bytes));
+  }
+}
+
+bus.onOpen({ write, setBaudRate: () => undefined });
 
 function playStep(): void {
-  step += 1;
-  const address = step % readers;
-  const reader = line.peripherals[address];
-  const { hex, bits } = cardNumber(step % 5000);
-  reader?.presentCard(hexToBits(hex, bits).join(''), 1);
-  line.bus.signal(`reader-${address}`, { led: step % 3 === 0 ? 'denied' : 'granted' });
-  line.bus.signal(`reader-${address}`, { buzzer: 'granted' });
-  if (step % 7 === 0) reader?.pressKeys('123#');
-  if (step % 400 === 0) reader?.powerCycle();
-  line.clock.advance(stepMs);
-  cards += line.reads.length;
-  line.forget();
+  played.steps += 1;
+  const readerKey = `reader-${played.steps % readers}`;
+  letters.send(letterKinds.step, clock.now());
+  bus.signal(readerKey, { led: played.steps % 3 === 0 ? 'denied' : 'granted' });
+  bus.signal(readerKey, { buzzer: 'granted' });
+  clock.advance(stepMs);
 }
 
 function answer(): void {
   global.gc?.();
   const { heapUsed } = process.memoryUsage();
-  const done: MemoryAnswer = { frames: line.commands + line.replies, cards, heapBytes: heapUsed };
+  const { frames, cards } = played;
+  const done: MemoryAnswer = { frames, cards, heapBytes: heapUsed };
   process.send?.(done);
 }
 
-function play(frames: number): void {
-  const until = line.commands + line.replies + frames;
+function play(more: number): void {
+  const until = played.frames + more;
   const slice = (): void => {
-    for (let steps = 0; steps < 200 && line.commands + line.replies < until; steps += 1) playStep();
-    if (line.commands + line.replies < until) setImmediate(slice);
+    for (let steps = 0; steps < 200 && played.frames < until; steps += 1) playStep();
+    if (played.frames < until) setImmediate(slice);
     else answer();
   };
   slice();
 }
 
-process.on('message', (frames) => play(Number(frames)));
+process.on('message', (more) => play(Number(more)));
 process.on('disconnect', () => process.exit(0));

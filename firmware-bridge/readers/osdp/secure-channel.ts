@@ -32,8 +32,8 @@ export interface SessionKeys {
   readonly mac2: Uint8Array;
 }
 
-// One of each for as long as a key lives: a new one for every frame, some hundred a second for years, is memory of the
-// crypto library that no collection of ours sees. Single blocks leave no state behind; the chain is made of them.
+// One of each for as long as a key lives: making one costs several times what a frame's blocks do. Single blocks leave no
+// state behind; the chain is made of them.
 const ciphers = new WeakMap<Uint8Array, Cipheriv>();
 const deciphers = new WeakMap<Uint8Array, Decipheriv>();
 

@@ -27,4 +27,10 @@ export class VirtualClock {
     }
     this.#nowMs = untilMs;
   }
+
+  /** Until nothing is due any more. */
+  playOut(): void {
+    for (let next = this.#due[0]; next !== undefined; next = this.#due[0])
+      this.advance(next.atMs - this.#nowMs);
+  }
 }
