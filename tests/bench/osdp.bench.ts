@@ -235,8 +235,11 @@ async function memoryRows(): Promise<BenchRow[]> {
     execArgv: memoryFlags,
     env: { ...process.env, ...memoryEnv },
   });
+  const ended = new AbortController();
+  for (const each of [simulators, child])
+    each.once('exit', () => ended.abort(new Error('a process of this measurement has ended')));
   const play = async (count: number): Promise<MemoryAnswer> => {
-    const answered = once(child, 'message');
+    const answered = once(child, 'message', { signal: ended.signal });
     child.send(String(count));
     return (await answered)[0] as MemoryAnswer;
   };
