@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
-import { createMigration, type MigrationState, migrateUp, migrationStatus } from '#hub/store/migrations.ts';
+import { createMigration } from '#hub/store/migration-files.ts';
+import { type MigrationState, migrateUp, migrationStatus } from '#hub/store/migrations.ts';
 import { type Command, UsageProblem } from './command.ts';
 
 interface MigrateCommand {

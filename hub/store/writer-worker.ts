@@ -1,7 +1,8 @@
 // The store Worker: the only connection of the hub that writes. Its fsyncs never touch the main loop.
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '#hub/kernel/result.ts';
-import { applyMigrations, readMigrations } from './migrations.ts';
+import { readMigrations } from './migration-files.ts';
+import { applyMigrations } from './migrations.ts';
 import { type Connection, openConnection, proveKey } from './open.ts';
 import { errorToWire } from './store-faults.ts';
 import { acquireStoreLock, type StoreLock } from './store-lock.ts';

@@ -3,13 +3,8 @@ import path from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#hub/kernel/result.ts';
-import {
-  createMigration,
-  hubRelease,
-  migrateUp,
-  migrationStatus,
-  readMigrations,
-} from '#hub/store/migrations.ts';
+import { createMigration, readMigrations } from '#hub/store/migration-files.ts';
+import { hubRelease, migrateUp, migrationStatus } from '#hub/store/migrations.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import { joinRegistry } from '#hub/store/table-registry.ts';
 import { faultOf, makeFolder, makeMigrations, openTestStore } from './fixture.ts';
