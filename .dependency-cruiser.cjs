@@ -94,6 +94,7 @@ module.exports = {
       },
     },
     driver('sqlite', 'better-sqlite3[^/]*', '^hub/store/'),
+    driver('pg', 'pg[^/]*', '^hub/sync/'),
     driver('aedes', 'aedes', '^hub/mqtt/'),
     driver('mqtt', 'mqtt', '^firmware-bridge/mqtt/'),
     driver('prom-client', 'prom-client', '^hub/platform/metrics[^/]*\\.ts$'),

@@ -50,6 +50,7 @@ const violations: Record<string, { file: string; source: string }> = {
     source: "import { value } from '#hub/domains/two/schema.ts';\nexport const copy = value;",
   },
   'driver-sqlite': { file: 'hub/http/bad-sqlite.ts', source: "import 'better-sqlite3-multiple-ciphers';" },
+  'driver-pg': { file: 'hub/http/bad-pg.ts', source: "import 'pg';" },
   'driver-aedes': { file: 'hub/http/bad-aedes.ts', source: "import 'aedes';" },
   'driver-mqtt': { file: 'hub/http/bad-mqtt.ts', source: "import 'mqtt';" },
   'driver-prom-client': { file: 'hub/http/bad-prom-client.ts', source: "import 'prom-client';" },
