@@ -11,6 +11,14 @@ import {
 } from '#hub/sync/central-connection.ts';
 import { type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
 
+/** A folder with these files that is gone after the test. */
+export function makeFolder(files: Readonly<Record<string, string>> = {}): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sync-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [file, content] of Object.entries(files)) writeFileSync(path.join(folder, file), content);
+  return folder;
+}
+
 /** Connected until the test ends. */
 export async function connectForTest(
   url: string,
