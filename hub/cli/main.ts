@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { central } from './central.ts';
 import { claimCode } from './claim-code.ts';
 import {
   type Call,
@@ -35,6 +36,7 @@ const commands: Readonly<Record<string, Command>> = {
   verify,
   'claim-code': claimCode,
   migrate,
+  central,
 };
 
 const commonHelp = `  --state DIR      the hub's state (MAKRCAVE_STATE_DIR, default ./state)

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
 import { createMigration } from '#hub/store/migration-files.ts';
-import { type MigrationState, migrateUp, migrationStatus } from '#hub/store/migrations.ts';
+import { migrateUp, migrationStatus } from '#hub/store/migrations.ts';
 import { type Command, UsageProblem } from './command.ts';
+import { migrationLine } from './migration-line.ts';
 
 interface MigrateCommand {
   readonly operands: readonly string[];
@@ -11,9 +12,6 @@ interface MigrateCommand {
   /** The folder that holds `migrations/`. */
   readonly root: string;
 }
-
-const line = ({ number, name, appliedAtMs }: MigrationState): string =>
-  `${String(number).padStart(4, '0')}_${name}  ${appliedAtMs === null ? 'waits' : `applied ${new Date(appliedAtMs).toISOString()}`}`;
 
 /**
  * `migrate status|up|create NAME`: works on the store itself; `up` under the hub's lock, so with the hub stopped.
@@ -32,11 +30,11 @@ async function runMigrateCommand(command: MigrateCommand): Promise<readonly stri
   if (action === 'status') {
     if (!existsSync(storePath))
       return [`There is no store in ${command.stateDir} yet; the first start makes it.`];
-    return migrationStatus(await open(), migrationsDir).map(line);
+    return migrationStatus(await open(), migrationsDir).map(migrationLine);
   }
   if (action === 'up') {
     const applied = migrateUp(await open(), migrationsDir, { nowMs: Date.now });
-    return applied.length === 0 ? ['Nothing to do: every migration is applied.'] : applied.map(line);
+    return applied.length === 0 ? ['Nothing to do: every migration is applied.'] : applied.map(migrationLine);
   }
   if (action === 'create' && name !== undefined) return [`Made ${createMigration(migrationsDir, name)}`];
   return null;
