@@ -41,15 +41,15 @@ function readArguments(): { config: string; state: string } {
 const given = readArguments();
 
 /*
- * A small young generation, one malloc arena and compiled code from the disk (from the second start on) keep some 50 MiB
- * free on a box that has 1 GiB. Node takes these only at its start, so the process replaces itself once, under the same
- * process id.
+ * A small young generation, a heap that prefers size, one malloc arena and compiled code from the disk (from the second
+ * start on) keep some 60 MiB free on a box that has 1 GiB. Node takes these only at its start, so the process replaces
+ * itself once, under the same process id.
  */
-const smallYoungGeneration = '--max-semi-space-size=1';
-if (process.execve !== undefined && !process.execArgv.includes(smallYoungGeneration))
+const flags = ['--max-semi-space-size=1', '--optimize-for-size'];
+if (process.execve !== undefined && !flags.every((flag) => process.execArgv.includes(flag)))
   process.execve(
     process.execPath,
-    [process.execPath, ...process.execArgv, smallYoungGeneration, ...process.argv.slice(1)],
+    [process.execPath, ...process.execArgv, ...flags, ...process.argv.slice(1)],
     {
       ...process.env,
       MALLOC_ARENA_MAX: process.env['MALLOC_ARENA_MAX'] ?? '1',
