@@ -61,6 +61,9 @@ export class DemoStore implements Store {
   get figures(): Store['figures'] {
     return this.#store.figures;
   }
+  get replication(): Store['replication'] {
+    return this.#store.replication;
+  }
   get report(): Store['report'] {
     return (work) => this.#store.report(work);
   }
@@ -111,3 +114,7 @@ export async function openDemoStore(stateDir: string, clock: DemoClock, log: Log
     }),
   );
 }
+
+/** The card key that the hub will have. */
+export const openDemoCardKey = (stateDir: string): Promise<Uint8Array> =>
+  readOrMakeKey(path.join(hubPaths({ stateDir }).keys, 'cards.key'));

@@ -13,10 +13,12 @@ export interface ChangeRetention {
   readonly keepRows: number;
   /** How long a row is kept at most. */
   readonly keepMs: number;
+  /** Rows from this one on stay whatever the limits say: the centre has not got them yet. Null: there is no centre. */
+  readonly keepFrom?: number | null;
 }
 
-/** While no centre takes the changes they are kept so long, as acknowledged ones would be. */
-export const hubRetention: ChangeRetention = { keepRows: 500_000, keepMs: 35 * dayMs };
+/** How long changes are kept: those that the centre has, and all of them where there is none. */
+export const hubRetention = { keepRows: 500_000, keepMs: 35 * dayMs } satisfies ChangeRetention;
 
 /** Removes all that is not to be kept, in transactions of their own. */
 export async function pruneAllChanges(
@@ -33,7 +35,7 @@ export async function pruneAllChanges(
  */
 export async function pruneChanges(
   tx: Transaction,
-  { keepRows, keepMs }: ChangeRetention,
+  { keepRows, keepMs, keepFrom = null }: ChangeRetention,
 ): Promise<{ readonly removed: number; readonly floor: number; readonly isDone: boolean }> {
   assert(tx instanceof SeamTransaction, 'a transaction of this store');
   const bounds = await tx
@@ -52,7 +54,8 @@ export async function pruneChanges(
     .orderBy('seq')
     .limit(1)
     .executeTakeFirst();
-  const floor = Math.min(end, Math.max(bounds.last + 1 - keepRows, young?.seq ?? end));
+  const limit = Math.max(bounds.last + 1 - keepRows, young?.seq ?? end);
+  const floor = Math.min(end, limit, keepFrom ?? limit);
   if (floor <= bounds.first) return { removed: 0, floor: Math.max(floorBefore, bounds.first), isDone: true };
   const { changes } = await tx.runUnrecorded({
     sql: 'delete from change where seq < ?',

@@ -8,6 +8,7 @@ export interface Database {
   change: ChangeTable;
   migration: MigrationTable;
   store_fact: StoreFactTable;
+  sync_position: SyncPositionTable;
 }
 
 /** Columns that the write seam keeps in every `state` and `append` table. `append` tables have no version or update. */
@@ -23,7 +24,7 @@ export interface AppendColumns {
   created_at_ms: Generated<number>;
 }
 
-/** What replication will send: one row for each write of a `state` or `append` table, in order. */
+/** The outbox of replication: one row for each write of a `state` or `append` table, in order. */
 export interface ChangeTable {
   seq: Generated<number>;
   tbl: string;
@@ -34,6 +35,21 @@ export interface ChangeTable {
   /** SHA-256 (hex) of the canonical JSON of the written columns without the personal ones' values (their digests stand there), fixed at write time. */
   digest: string;
   at_ms: number;
+  /** The last change of the centre that was in this store then. */
+  base_cursor: Generated<number>;
+  /** Hybrid logical time; later than in any row before. */
+  hlc: Generated<number>;
+  /** 1: the columns were emptied for good. */
+  erases: Generated<number>;
+}
+
+/** How far the centre's changes are in this store: one row. */
+export interface SyncPositionTable {
+  id: number;
+  cursor: number;
+  cursor_cid: string | null;
+  /** Own rows of `change` up to this one have come back from the centre. */
+  settled: number;
 }
 
 /** The migrations that this database has had, in order. Kept by the migration runner. */

@@ -1,10 +1,11 @@
+import { HybridClock } from '#hub/kernel/hybrid-time.ts';
 import type { Fault } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { DirectReader } from './direct-reader.ts';
 import type { StoreLocation } from './open.ts';
 import { ReportReader } from './report-reader.ts';
-import type { Store } from './store.ts';
+import type { Replication, Store } from './store.ts';
 import { StoreFigures } from './store-figures.ts';
 import { joinRegistry, type Registrations } from './table-registry.ts';
 import { WorkerLink } from './worker-link.ts';
@@ -53,6 +54,24 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     const reader = new DirectReader(location, log, figures);
     for (const { number, name } of ready.migrated) log.info({ migration: number, name }, 'migration applied');
     log.info({ path, tables: tables.size, openMs: Math.round(ready.openMs) }, 'store open');
+    const lastChange = await reader
+      .selectFrom('change')
+      .select('hlc')
+      // Rows that were announced as they are have no time of their own.
+      .where('hlc', '>', 0)
+      .orderBy('seq', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    const hybridClock = new HybridClock(lastChange?.hlc ?? 0);
+    const replication: Replication = {
+      tables: [...tables.values()].flatMap(({ name, registration, columns }) =>
+        registration.class === 'local' ? [] : [{ name, class: registration.class, columns: [...columns] }],
+      ),
+      location: { path, key },
+      wholeRows: false,
+      onOutboxGrown: () => undefined,
+      observe: (hlc) => hybridClock.observe(hlc),
+    };
     const queue = new WriteQueue({
       link,
       tables,
@@ -60,13 +79,19 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
       log,
       queueLimit: options.queueLimit ?? 256,
       figures,
-      onCommitted: (written) => reader.noteWrites(written),
+      hybridClock,
+      replication,
+      onCommitted: (written) => {
+        reader.noteWrites(written);
+        if (written.has('change')) replication.onOutboxGrown();
+      },
     });
     const reports = new ReportReader(location, options.readerIdleMs ?? 30_000, log, figures);
     return {
       read: reader,
       transact: async (name, work) => await queue.transact(name, work),
       report: async (work) => await reports.report(work),
+      replication,
       figures,
       close: async () => {
         await Promise.all([queue.close(), reports.close()]);

@@ -6,11 +6,12 @@ import {
   type Selectable,
   type Updateable,
 } from 'kysely';
+import type { HybridClock } from '#hub/kernel/hybrid-time.ts';
 import { assert, ok, type Result, refuse } from '#hub/kernel/result.ts';
 import { type ColumnValues, canonicalJson, digestOf } from './canonical-json.ts';
 import type { ChangeTable, Database } from './database.ts';
 import { isColumnValue, runnerDialect } from './dialect.ts';
-import type { LocalWriter, RowMissing, StaleVersion, TableName, Transaction } from './store.ts';
+import type { LocalWriter, Replication, RowMissing, StaleVersion, TableName, Transaction } from './store.ts';
 import { sealedTables, type Table, type Tables } from './table-registry.ts';
 import type { Statement, StatementResult } from './worker-protocol.ts';
 
@@ -23,6 +24,9 @@ export interface TransactionSession {
   readonly effects: (() => void)[];
   /** The tables that it wrote to. */
   readonly written: Set<string>;
+  /** For what is noted for replication. */
+  readonly hybridClock: HybridClock;
+  readonly replication: Pick<Replication, 'wholeRows'>;
 }
 
 /** Columns of a `state` row that are this hub's own and not replicated. */
@@ -145,10 +149,9 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
       const pk = idOf(table, row);
       const columns = insertedById.get(pk);
       assert(columns !== undefined, 'every row that was added comes back');
-      const digest = digestOf(columns, target.registration.personalColumns);
-      return { tbl: table, pk, op: 'insert', body: null, digest, at_ms: this.nowMs };
+      return this.#changeOf(target, pk, 'insert', columns, null);
     });
-    this.#session.post(insertStatement('change', ...changes));
+    this.#session.post(changeStatement(changes));
   }
 
   async write<T extends TableName>(
@@ -164,10 +167,35 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     const expected = options.expectedVersion ?? null;
     const row = await this.#update(table, id, columns, expected);
     if (row === undefined) return await this.#whyNotWritten(table, id, expected);
-    if (Object.keys(columns).length > 0)
-      this.#recordChange(target, id, 'update', columns, canonicalJson(columns));
+    if (Object.keys(columns).length > 0) this.#recordUpdate(target, id, 'update', columns, row);
     assert(isRowOf(table, row), 'a row is an object');
     return ok(row);
+  }
+
+  async erase<T extends TableName>(
+    table: T,
+    id: string,
+    columns: readonly (keyof Database[T] & string)[],
+  ): Promise<Result<null, RowMissing>> {
+    const target = this.#table(table, ['state']);
+    for (const column of columns)
+      assert(target.registration.personalColumns.includes(column), `${table}.${column} is personal`);
+    const emptied = Object.fromEntries(columns.map((column) => [column, null]));
+    const row = await this.#update(table, id, emptied, null);
+    if (row === undefined) return refuse({ code: 'rowMissing' });
+    const paths = columns.map((column) => `$."${column}"`);
+    const replace = `json_replace(body, ${paths.map(() => "?, json('null')").join(', ')})`;
+    for (const kept of ['change', 'sync_dead_letter'].filter((name) => this.#tables.has(name)))
+      this.#session.post({
+        sql: `update ${kept} set body = ${replace} where tbl = ? and pk = ? and body is not null`,
+        parameters: [...paths, table, id],
+      });
+    this.#session.post(
+      changeStatement([
+        { ...this.#changeOf(target, id, 'update', emptied, canonicalJson(emptied)), erases: 1 },
+      ]),
+    );
+    return ok(null);
   }
 
   async remove(table: TableName, id: string): Promise<Result<null, RowMissing>> {
@@ -175,8 +203,27 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     const columns = { deleted_at_ms: this.nowMs };
     const row = await this.#update(table, id, columns, null);
     if (row === undefined) return refuse({ code: 'rowMissing' });
-    this.#recordChange(target, id, 'delete', columns, canonicalJson(columns));
+    this.#recordUpdate(target, id, 'delete', columns, row);
     return ok(null);
+  }
+
+  /**
+   * Notes a row as it is, as if it had been added: for a centre that may not have it. Without a time, as nobody wrote it
+   * now: it gives way to whatever is newer there.
+   */
+  announce(table: string, row: unknown): void {
+    const { target, columns, body } = this.#wholeRow(table, row);
+    this.#session.post(
+      changeStatement([{ ...this.#changeOf(target, idOf(table, columns), 'insert', columns, body), hlc: 0 }]),
+    );
+  }
+
+  /** A replicated table that is written to past the seam; undefined when there is none of that name. */
+  replicatedTable(name: string): Table | undefined {
+    const table = this.#tables.get(name);
+    if (table === undefined || table.registration.class === 'local') return undefined;
+    this.#session.written.add(name);
+    return table;
   }
 
   /** For the store's own bookkeeping: a statement past the seam. */
@@ -225,6 +272,25 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     return toColumns(rows[0]);
   }
 
+  #recordUpdate(
+    table: Table,
+    pk: string,
+    op: 'update' | 'delete',
+    columns: ColumnValues,
+    row: unknown,
+  ): void {
+    if (this.#session.replication.wholeRows) {
+      const whole = this.#wholeRow(table.name, row);
+      this.#recordChange(table, pk, 'insert', whole.columns, whole.body);
+    } else this.#recordChange(table, pk, op, columns, canonicalJson(columns));
+  }
+
+  #wholeRow(table: string, row: unknown): { target: Table; columns: ColumnValues; body: string | null } {
+    const target = this.#table(table, ['state', 'append']);
+    const columns = without(toColumns(row), [...ownColumns]);
+    return { target, columns, body: target.registration.class === 'append' ? null : canonicalJson(columns) };
+  }
+
   #recordChange(
     table: Table,
     pk: string,
@@ -232,10 +298,20 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     columns: ColumnValues,
     body: string | null,
   ): void {
+    this.#session.post(changeStatement([this.#changeOf(table, pk, op, columns, body)]));
+  }
+
+  #changeOf(
+    table: Table,
+    pk: string,
+    op: ChangeTable['op'],
+    columns: ColumnValues,
+    body: string | null,
+  ): ColumnValues {
+    this.#session.written.add('change');
     const digest = digestOf(columns, table.registration.personalColumns);
-    this.#session.post(
-      insertStatement('change', { tbl: table.name, pk, op, body, digest, at_ms: this.nowMs }),
-    );
+    const hlc = this.#session.hybridClock.tick(this.nowMs);
+    return { tbl: table.name, pk, op, body, digest, at_ms: this.nowMs, hlc, erases: 0 };
   }
 
   #table(name: string, classes: readonly string[]): Table {
@@ -327,6 +403,15 @@ function insertStatement(table: string, ...rows: readonly ColumnValues[]): State
       return Object.values(row);
     }),
   };
+}
+
+/** Into the outbox, each with the cursor of the centre's changes that its transaction has seen. */
+function changeStatement(rows: readonly ColumnValues[]): Statement {
+  const { sql, parameters } = insertStatement('change', ...rows);
+  const withCursor = sql
+    .replace(') values ', ', "base_cursor") values ')
+    .replaceAll('?)', '?, (select cursor from sync_position))');
+  return { sql: withCursor, parameters };
 }
 
 const keepOnly = (table: Table, columns: ColumnValues): ColumnValues =>

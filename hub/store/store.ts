@@ -12,6 +12,8 @@ export interface TableRegistration {
   readonly owner: 'hub' | 'centre' | 'merged';
   /** Columns that erasure may empty. */
   readonly personalColumns: readonly string[];
+  /** The append table with rows of the same ids that these are the changing part of: they are where those are. */
+  readonly partOf?: string;
 }
 export type TableName = keyof Database;
 export type TableRegistry = Readonly<Record<TableName, TableRegistration>>;
@@ -50,6 +52,15 @@ export interface Transaction extends Reader {
     changes: Updateable<Database[T]>,
     options?: { readonly expectedVersion?: number | undefined },
   ): Promise<Result<Selectable<Database[T]>, StaleVersion | RowMissing>>;
+  /**
+   * Empties personal columns of a row of a `state` table for good: also in what waits to be replicated, here and at the
+   * centre. Chains over digests stay whole.
+   */
+  erase<T extends TableName>(
+    table: T,
+    id: string,
+    columns: readonly (keyof Database[T] & string)[],
+  ): Promise<Result<null, RowMissing>>;
   /** Marks a row of a `state` table deleted (`deleted_at_ms`). */
   remove(table: TableName, id: string): Promise<Result<null, RowMissing>>;
   /** Writes to `local` tables, which are not replicated and may key on anything. */
@@ -68,6 +79,26 @@ export interface Transaction extends Reader {
 /** Runs a query and makes CSV lines of its rows, both in the reader Worker. */
 export type ToLines = (query: Compilable, columns: readonly LineColumn[]) => Promise<LinePiece>;
 
+/** A replicated table with the columns that it has. */
+export interface ReplicatedTable {
+  readonly name: string;
+  readonly class: 'state' | 'append';
+  readonly columns: readonly string[];
+}
+
+/** Between the write seam and replication. */
+export interface Replication {
+  readonly tables: readonly ReplicatedTable[];
+  /** What opens the store for reading from a Worker of one's own. */
+  readonly location: { readonly path: string; readonly key: Uint8Array };
+  /** Every write of a row says the whole row: while all rows are announced to a centre that may not have it yet. */
+  wholeRows: boolean;
+  /** Called after a commit that added to the outbox. */
+  onOutboxGrown: () => void;
+  /** A hybrid time from elsewhere: what is written from now on is later. */
+  observe(hlc: number): void;
+}
+
 /** The hub's store: one writer in a Worker, a read-only connection here, a reader Worker for what takes long. */
 export interface Store {
   /** Committed data; for indexed, bounded reads (they run on the main thread). */
@@ -82,6 +113,8 @@ export interface Store {
    * long file is read in pieces, a report each: nobody waits for whoever reads slowly, and no snapshot stays open.
    */
   report<T>(work: (reader: Reader, toLines: ToLines) => Promise<T>): Promise<T>;
+  /** What replication has to do with the writes of everybody else. */
+  readonly replication: Replication;
   /** Counts of itself, for the health report and the metrics. */
   readonly figures: StoreFigures;
   close(): Promise<void>;

@@ -10,10 +10,11 @@ export const storeTables = {
   change: { class: 'local', owner: 'hub', personalColumns: [] },
   migration: { class: 'local', owner: 'hub', personalColumns: [] },
   store_fact: { class: 'local', owner: 'hub', personalColumns: [] },
+  sync_position: { class: 'local', owner: 'hub', personalColumns: [] },
 } as const satisfies Registrations;
 
 /** Local, but written by the store alone. */
-export const sealedTables: ReadonlySet<string> = new Set(['change', 'migration']);
+export const sealedTables: ReadonlySet<string> = new Set(['change', 'migration', 'sync_position']);
 
 /** One table: what was registered, and what the database has. */
 export interface Table {

@@ -1,8 +1,9 @@
+import type { HybridClock } from '#hub/kernel/hybrid-time.ts';
 import { assert, Fault } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { isRefused, SeamTransaction, type TransactionSession } from './seam.ts';
-import type { Transaction } from './store.ts';
+import type { Replication, Transaction } from './store.ts';
 import { ConstraintFault } from './store-faults.ts';
 import type { StoreFigures } from './store-figures.ts';
 import type { Tables } from './table-registry.ts';
@@ -20,6 +21,8 @@ export interface WriteQueueDeps {
   /** Transactions that may wait; one more is the Fault `storeBusy`. */
   readonly queueLimit: number;
   readonly figures: StoreFigures;
+  readonly hybridClock: HybridClock;
+  readonly replication: Pick<Replication, 'wholeRows'>;
   /** Told of each commit before anybody else. */
   readonly onCommitted: (tables: ReadonlySet<string>) => void;
 }
@@ -138,7 +141,7 @@ export class WriteQueue {
 
   async #run<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<Outcome<T>> {
     const { link, tables, clock } = this.#deps;
-    const session = new Session(name, link, clock.nowMs());
+    const session = new Session(name, this.#deps, clock.nowMs());
     const joined = this.#group;
     const group = joined ?? new Group();
     session.begin(joined === null ? { kind: 'begin' } : savepoint('savepoint turn'));
@@ -262,6 +265,8 @@ class Session implements TransactionSession {
   readonly nowMs: number;
   readonly effects: (() => void)[] = [];
   readonly written = new Set<string>();
+  readonly hybridClock: HybridClock;
+  readonly replication: Pick<Replication, 'wholeRows'>;
   statements = 0;
   hasWritten = false;
   readonly #link: WorkerLink;
@@ -275,10 +280,16 @@ class Session implements TransactionSession {
   #posted: Promise<unknown> = Promise.resolve();
   #onIdle: (fault: Fault) => void = () => undefined;
 
-  constructor(name: string, link: WorkerLink, nowMs: number) {
+  constructor(
+    name: string,
+    { link, hybridClock, replication }: Pick<WriteQueueDeps, 'link' | 'hybridClock' | 'replication'>,
+    nowMs: number,
+  ) {
     this.name = name;
     this.#link = link;
     this.nowMs = nowMs;
+    this.hybridClock = hybridClock;
+    this.replication = replication;
   }
 
   elapsedMs(): number {

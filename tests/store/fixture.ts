@@ -1,12 +1,4 @@
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -29,7 +21,11 @@ export function makeMigrations(
 ): string {
   const migrations = path.join(folder, 'migrations');
   mkdirSync(migrations, { recursive: true });
-  copyFileSync(foundation, path.join(migrations, '0001_foundation.sql'));
+  // As the product's migrations leave the store's own tables.
+  writeFileSync(
+    path.join(migrations, '0001_foundation.sql'),
+    foundation.map((file) => readFileSync(file, 'utf8')).join('\n'),
+  );
   for (const [file, sql] of Object.entries(files)) writeFileSync(path.join(migrations, file), sql);
   return migrations;
 }

@@ -211,7 +211,7 @@ describe('the table registry', () => {
 
   it('wants id as the primary key of what is replicated', () => {
     const shape = (primaryKey: string[]) => ({ name: 'line', columns: ['id', 'created_at_ms'], primaryKey });
-    const others = ['change', 'migration', 'store_fact'].map((name) => ({
+    const others = ['change', 'migration', 'store_fact', 'sync_position'].map((name) => ({
       name,
       columns: [],
       primaryKey: [],

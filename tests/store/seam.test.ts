@@ -334,8 +334,11 @@ describe('a broken constraint', () => {
 });
 
 describe('pruneChanges', () => {
-  const prune = async (store: TestStore, keepRows: number, keepMs: number) =>
-    await store.transact('prune', async (tx) => await pruneChanges(asTransaction(tx), { keepRows, keepMs }));
+  const prune = async (store: TestStore, keepRows: number, keepMs: number, keepFrom: number | null = null) =>
+    await store.transact(
+      'prune',
+      async (tx) => await pruneChanges(asTransaction(tx), { keepRows, keepMs, keepFrom }),
+    );
   const seqs = async (store: TestStore) => (await changesOf(store)).map(({ seq }) => seq);
 
   it('keeps the newest rows, the young rows, no hole and the floor, and never gives a number twice', async () => {
@@ -350,7 +353,9 @@ describe('pruneChanges', () => {
     await add(5);
     expect(await changeFloor(store.read as never)).toBe(1);
     expect(await prune(store, 100, 60_000)).toEqual({ removed: 0, floor: 1, isDone: true });
-    expect(await prune(store, 8, 60_000)).toEqual({ removed: 2, floor: 3, isDone: true });
+    expect(await prune(store, 8, 60_000, 2)).toEqual({ removed: 1, floor: 2, isDone: true });
+    expect(await prune(store, 0, 0, 2)).toEqual({ removed: 0, floor: 2, isDone: true });
+    expect(await prune(store, 8, 60_000)).toEqual({ removed: 1, floor: 3, isDone: true });
     expect(await prune(store, 100, 5000)).toEqual({ removed: 3, floor: 6, isDone: true });
     expect(await seqs(store)).toEqual([6, 7, 8, 9, 10]);
     // A clock that was set back leaves older rows after younger ones: they wait for those before them.

@@ -4,7 +4,10 @@ import type { Result } from '#hub/kernel/result.ts';
 import type { Database } from '#hub/store/database.ts';
 import type { RowMissing, StaleVersion, Store, Transaction } from '#hub/store/store.ts';
 
-export const foundation = path.resolve(import.meta.dirname, '../../migrations/sqlite/0001_foundation.sql');
+/** The migrations that make the store's own tables. */
+export const foundation = ['0001_foundation.sql', '0011_outbox.sql'].map((file) =>
+  path.resolve(import.meta.dirname, '../../migrations/sqlite', file),
+);
 
 export const thingSql = `
 create table thing (

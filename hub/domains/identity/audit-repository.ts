@@ -221,5 +221,5 @@ export async function findRecordedEmptyings(
 }
 
 export async function emptyPayload(tx: Transaction, entryId: string): Promise<void> {
-  await tx.write('audit_payload', entryId, { salt: null, actor_name: null, body: null });
+  await tx.erase('audit_payload', entryId, ['salt', 'actor_name', 'body']);
 }

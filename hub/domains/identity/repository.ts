@@ -113,7 +113,12 @@ export const identityTables = {
   role_assignment: { class: 'state', owner: 'hub', personalColumns: [] },
   attempt_counter: { class: 'local', owner: 'hub', personalColumns: [] },
   audit_entry: { class: 'append', owner: 'hub', personalColumns: [] },
-  audit_payload: { class: 'state', owner: 'hub', personalColumns: ['salt', 'actor_name', 'body'] },
+  audit_payload: {
+    class: 'state',
+    owner: 'hub',
+    personalColumns: ['salt', 'actor_name', 'body'],
+    partOf: 'audit_entry',
+  },
 } satisfies Partial<TableRegistry>;
 
 // Site
