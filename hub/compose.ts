@@ -6,6 +6,7 @@ import { composeMqtt } from './compose-mqtt.ts';
 import { activityEndpoints } from './domains/access/activity-routes.ts';
 import { listBridges, renewToken } from './domains/access/bridge-workflow.ts';
 import { processTimers } from './domains/access/context.ts';
+import { recoveryHealth } from './domains/access/recovery-workflow.ts';
 import { accessEndpoints } from './domains/access/routes.ts';
 import { type Access, createAccess } from './domains/access/workflow.ts';
 import { createAuthenticator } from './domains/identity/authenticator.ts';
@@ -20,7 +21,12 @@ import { advanceDueMemberships } from './domains/members/membership-workflow.ts'
 import { createPlanInside } from './domains/members/plan-workflow.ts';
 import { findMember, findMemberNames, listMemberParts } from './domains/members/repository.ts';
 import { memberEndpoints } from './domains/members/routes.ts';
-import { loadAdmissionFacts, type MemberDeps, subjectExists } from './domains/members/workflow.ts';
+import {
+  loadAdmissionFacts,
+  type MemberDeps,
+  reindexAllMembers,
+  subjectExists,
+} from './domains/members/workflow.ts';
 import { describedWebhooks, notificationEndpoints } from './domains/notifications/routes.ts';
 import { eventTopics } from './domains/notifications/topic-schema.ts';
 import { createNotifications } from './domains/notifications/workflow.ts';
@@ -38,6 +44,7 @@ import { RequestMeter } from './http/request-meter.ts';
 import { type HubServer, startServer } from './http/server.ts';
 import { readStaticFiles, type StaticFiles } from './http/static-files.ts';
 import { systemEndpoints } from './http/system-endpoints.ts';
+import { Fault } from './kernel/result.ts';
 import { createBroker } from './mqtt/broker.ts';
 import type { Clock } from './platform/clock.ts';
 import { makePrivateDirectory, writeFileDurably } from './platform/durable-file.ts';
@@ -45,6 +52,7 @@ import type { ErrorReports } from './platform/error-report.ts';
 import { type HubConfig, hubPaths, loadHubConfig } from './platform/hub-config.ts';
 import { readKey, readOrMakeKey } from './platform/keys.ts';
 import { createLog, type Logger } from './platform/log.ts';
+import { readMachineInstance } from './platform/machine-instance.ts';
 import { newId } from './platform/new-id.ts';
 import { createSystemClock } from './platform/system-clock.ts';
 import { openTls } from './platform/tls.ts';
@@ -53,6 +61,11 @@ import { hubRetention, pruneAllChanges } from './store/change-retention.ts';
 import { hubRelease } from './store/migrations.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
+import { createFollow } from './sync/followers.ts';
+import { isRestoring, noteRestored } from './sync/restore-workflow.ts';
+import { syncEndpoints } from './sync/routes.ts';
+import { syncHealth } from './sync/sync-health.ts';
+import { createSync } from './sync/workflow.ts';
 import { hubTables } from './tables.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -61,8 +74,11 @@ const dayMs = 24 * 60 * minuteMs;
 
 export interface HubOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** `all`: HTTP, HTTPS, bridges and the control socket. `console`: the control socket alone, for the command line. */
-  readonly listen: 'all' | 'console';
+  /**
+   * `all`: HTTP, HTTPS, bridges and the control socket. `console`: the control socket alone, for the command line.
+   * `restore`: the same for a store that a restore has filled and that no other hub may start on.
+   */
+  readonly listen: 'all' | 'console' | 'restore';
 }
 
 export interface Hub {
@@ -75,14 +91,24 @@ export interface Hub {
   readonly errorReports: ErrorReports | undefined;
   /** Reads the whole store for damage and verifies the audit log; what is found is in the health report. */
   checkWhole(): Promise<void>;
+  /** Makes what is not replicated out of what is: searches, doors, cards. Then the hub may start. */
+  finishRestore(): Promise<FinishedRestore>;
   /** Ends in order: no more requests, bridges gone, the store closed last. */
   close(): Promise<void>;
 }
 
+export interface FinishedRestore {
+  readonly members: number;
+  /** Credentials whose readings or PIN are here again, and the ids of those that could not be unlocked. */
+  readonly cards: number;
+  readonly lostCards: readonly string[];
+}
+
 /** The store with every domain's tables; its key is made with the first store and never again. */
-async function openHubStore(
+export async function openHubStore(
   config: HubConfig,
   deps: { readonly clock: { nowMs(): number }; readonly log: Logger },
+  options: { readonly isBulkLoad?: boolean } = {},
 ): Promise<Store> {
   const paths = hubPaths(config);
   const keyPlace = path.join(paths.keys, 'store.key');
@@ -93,6 +119,7 @@ async function openHubStore(
     registry: hubTables,
     migrationsDir: path.join(root, 'migrations/sqlite'),
     ...deps,
+    ...options,
   });
 }
 
@@ -125,6 +152,16 @@ async function errorReportsOf(
   });
 }
 
+/** A hub on half of its rows would write what is not so. */
+async function refuseHalfRestored(store: Store): Promise<void> {
+  if (!(await isRestoring(store.read))) return;
+  await store.close();
+  throw new Fault(
+    'restoreUnfinished',
+    'a restore was begun here and is not finished: run `makrcave-hub restore --from-central` again, it goes on where it stopped',
+  );
+}
+
 const localBridgeName = 'This box';
 
 /**
@@ -154,11 +191,12 @@ async function pairLocalBridge(access: Access, config: HubConfig, log: Logger): 
 export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
   const config = loadHubConfig({ file: env.MAKRCAVE_CONFIG, env });
   const paths = hubPaths(config);
-  const log = createLog({ level: listen === 'console' ? 'silent' : config.log.level, isBuffered: true });
+  const log = createLog({ level: listen === 'all' ? config.log.level : 'silent', isBuffered: true });
   await makePrivateDirectory(paths.directory);
   const clock = createSystemClock({ markFile: paths.clock, trustSystem: config.clock.trustSystem });
   if (clock.markFault !== undefined) log.warn({ err: clock.markFault }, 'the clock starts without its mark');
   const store = await openHubStore(config, { clock, log: log.child({ subsystem: 'store' }) });
+  if (listen !== 'restore') await refuseHalfRestored(store);
   const broker = await createBroker({ log: log.child({ subsystem: 'mqtt' }) });
   const common = { store, clock, newId };
 
@@ -182,6 +220,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
   await notifications.load();
   const access = createAccess({
     ...common,
+    cardKey: await readOrMakeKey(path.join(paths.keys, 'cards.key')),
     log: log.child({ subsystem: 'access' }),
     announce: live.announce,
     announceIn,
@@ -223,6 +262,25 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     onSessionsEnded: () => void live.recheck(),
     memberExists: async (reader, id) => (await findMember(reader, id)) !== undefined,
   };
+  const follow = createFollow({
+    announceIn,
+    onAdmissionChanged: access.onAdmissionChanged,
+    onCredentialsChanged: access.parts.keeper.refreshCredentials,
+    onPlacesChanged: access.onSiteChanged,
+    onWebhooksChanged: () => void notifications.load(),
+    onRightsChanged: () => void live.recheck(),
+    isConnected: (bridgeId) => broker.isConnected(bridgeId),
+  });
+  const sync = createSync({
+    ...common,
+    log: log.child({ subsystem: 'sync' }),
+    announce: live.announce,
+    follow,
+    findSiteId: async (reader) => (await loadSite(reader))?.id ?? null,
+    instance: await readMachineInstance(paths.instance),
+    release: hubRelease,
+    pollSeconds: config.sync.pollSeconds,
+  });
   await startIdentity(identityDeps);
   await access.start();
 
@@ -254,7 +312,9 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     parts: [
       access.health,
       access.cardHealth,
+      recoveryHealth({ store, isLinked: () => sync.isLinked() }),
       notifications.health,
+      syncHealth(sync, clock),
       liveHealth(live, clock),
       meter.part,
       ...(errorReports === undefined ? [] : [errorReports.part]),
@@ -275,6 +335,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
         (await findMember(reader, id)) === undefined ? null : listMemberParts(reader, id),
     }),
     ...notificationEndpoints(notifications.parts),
+    ...syncEndpoints(sync, { store, tables: hubTables, sync, follow }),
     ...mqtt.endpoints,
   ];
   const probes = {
@@ -321,13 +382,15 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       run: async () => void (await advanceDueMemberships({ ...memberDeps, clock })),
     },
     { name: 'webhooks', everyMs: minuteMs, run: notifications.maintain },
+    { name: 'cards', everyMs: minuteMs, run: access.sealCards },
     { name: 'policy', everyMs: dayMs, run: access.maintain },
     {
       name: 'changes',
       everyMs: 10 * minuteMs,
-      run: () => pruneAllChanges(store, hubRetention),
+      run: async () => pruneAllChanges(store, { ...hubRetention, keepFrom: await sync.neededFrom() }),
     },
     { name: 'repetitions', everyMs: minuteMs, run: () => idempotency.prune() },
+    { name: 'sync', everyMs: minuteMs, run: () => sync.maintain() },
     { name: 'clock', everyMs: minuteMs, run: () => clock.saveMark() },
   ];
   const running = runChores(
@@ -343,6 +406,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     await broker.listen(paths.mqttSocket);
     notifications.start();
     await mqtt.start();
+    await sync.start();
   }
   server = await startServer({
     app,
@@ -359,6 +423,12 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     endpoints,
     errorReports,
     checkWhole: () => health.checkWhole(),
+    async finishRestore() {
+      const members = await reindexAllMembers(store);
+      const { restored, failed } = await access.finishRestore();
+      await store.transact('restore.end', noteRestored);
+      return { members, cards: restored, lostCards: failed };
+    },
     ...ports(),
     async close() {
       live.close();
@@ -366,6 +436,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
       await broker.close();
       await mqtt.close();
       await running.stop();
+      await sync.close();
       await notifications.close();
       health.close();
       await errorReports?.close();

@@ -5,6 +5,7 @@ import { memberTables } from './domains/members/repository.ts';
 import { notificationTables } from './domains/notifications/repository.ts';
 import { keyedRequestTables } from './http/keyed-request-repository.ts';
 import { mqttTables } from './mqtt/session-repository.ts';
+import { syncTables } from './sync/repository.ts';
 
 /** Every table of the hub: what each part registers, for whoever opens the store. */
 export const hubTables = {
@@ -15,4 +16,5 @@ export const hubTables = {
   ...keyedRequestTables,
   ...deviceTables,
   ...mqttTables,
+  ...syncTables,
 };

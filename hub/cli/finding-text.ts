@@ -4,11 +4,11 @@ const marks: Readonly<Record<string, string>> = { error: 'ERROR  ', warning: 'WA
 const width = 96;
 
 /** Breaks text at blanks, with an indent on every line. */
-export function wrap(text: string, indent: string): readonly string[] {
+export function wrap(text: string, indent: string, columns = width): readonly string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(/\s+/)) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
+    if (line !== '' && indent.length + line.length + 1 + word.length > columns) {
       lines.push(indent + line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;

@@ -16,6 +16,9 @@ import { explain } from './explain.ts';
 import { logs } from './logs.ts';
 import { migrate } from './migrate.ts';
 import { pair } from './pair.ts';
+import { password } from './password.ts';
+import { recoveryCode } from './recovery-code.ts';
+import { restore } from './restore.ts';
 import { status } from './status.ts';
 import { tap } from './tap.ts';
 import { verify } from './verify.ts';
@@ -35,6 +38,9 @@ const commands: Readonly<Record<string, Command>> = {
   explain,
   verify,
   'claim-code': claimCode,
+  password,
+  restore,
+  'recovery-code': recoveryCode,
   migrate,
   central,
 };

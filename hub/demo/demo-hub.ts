@@ -15,6 +15,7 @@ export interface DemoHub {
 
 export function composeDemo(
   store: DemoStore,
+  cardKey: Uint8Array,
   clock: DemoClock,
   log: Logger,
   onChanged: (ids: readonly string[]) => void,
@@ -25,6 +26,7 @@ export function composeDemo(
     store,
     clock,
     newId,
+    cardKey,
     log,
     announce: () => undefined,
     announceIn,

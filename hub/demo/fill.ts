@@ -11,7 +11,7 @@ import { hubRelease } from '#hub/store/migrations.ts';
 import { type Biography, type DemoYear, inventBiography } from './biography.ts';
 import { Chance } from './chance.ts';
 import { composeDemo, type DemoHub } from './demo-hub.ts';
-import { DemoClock, type DemoStore, openDemoStore } from './demo-store.ts';
+import { DemoClock, type DemoStore, openDemoCardKey, openDemoStore } from './demo-store.ts';
 import { DemoJournal } from './journal.ts';
 import { People } from './people.ts';
 import { Roster } from './roster.ts';
@@ -114,7 +114,8 @@ export async function fillDemo(options: DemoOptions): Promise<{ readonly events:
     await assertEmpty(store);
     await options.onBegin?.();
     let roster: Roster | undefined;
-    const hub = composeDemo(store, clock, log, (ids) => roster?.noteChanged(ids));
+    const cardKey = await openDemoCardKey(options.stateDir);
+    const hub = composeDemo(store, cardKey, clock, log, (ids) => roster?.noteChanged(ids));
     await claim(hub, options.password);
     const journal = new DemoJournal(new Chance(seed + 1), year.startMs);
     const bridgeId = await meetBridge(hub, journal);

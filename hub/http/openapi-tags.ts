@@ -21,9 +21,11 @@ const tagTexts: Readonly<Record<string, string>> = {
   'opening hours': 'Weekly hours and days that differ from them',
   areas: 'Rooms and buildings, as a tree',
   'door controllers': 'The bridges: the small processes that hold the doors',
+  recovery: 'The sheet whose code unlocks the cards on a new box',
   'MQTT devices': 'Devices and programs that speak MQTT with this hub: tokens, and rights by topic',
   live: 'What happens, as it happens: server-sent events',
   webhooks: 'Programs elsewhere that are told what happens, by signed requests',
+  sync: 'Replication with a central database: link, state, conflicts, what could not be taken',
   system: 'The hub itself',
 };
 

@@ -1,3 +1,5 @@
+import { syncTexts } from './sync-problem-texts.ts';
+
 /**
  * What people read when something is refused, by the refusal's public code: one table for the API, its document, the
  * web UI and the command line. A refusal that knows better (how long to wait, whose card it is) brings its own `title`
@@ -422,6 +424,22 @@ const cardTexts = {
   },
 } as const satisfies Readonly<Record<string, ProblemText>>;
 
+const recoveryTexts = {
+  noCardKey: {
+    title: 'There is no recovery sheet',
+    nextStep: 'Make one under Settings, Recovery sheet, while the box lives.',
+  },
+  recoveryCodeMistyped: {
+    title: 'Group 3 of the recovery code is mistyped',
+    nextStep: 'Compare it with the sheet, group by group, and type it again.',
+    facts: { groups: [3] },
+  },
+  recoveryCodeWrong: {
+    title: 'This is not the code of the newest recovery sheet',
+    nextStep: 'Look for the newest sheet of this very site: an older one is void.',
+  },
+} as const satisfies Readonly<Record<string, ProblemText>>;
+
 const webhookTexts = {
   webhookNotFound: { title: 'There is no such webhook', nextStep: 'Load the list of webhooks again.' },
   deliveryNotFound: {
@@ -466,6 +484,8 @@ export const problemTexts: Readonly<Record<string, ProblemText>> = {
   ...deviceTexts,
   ...doorTexts,
   ...cardTexts,
+  ...recoveryTexts,
   ...webhookTexts,
+  ...syncTexts,
   ...listAndWriteTexts,
 };

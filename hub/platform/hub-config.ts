@@ -60,6 +60,7 @@ export const hubConfigSchema = z.strictObject({
       maxPending: z.number().int().min(10).max(20_000).default(5000),
     })
     .prefault({}),
+  sync: z.strictObject({ pollSeconds: z.number().int().min(1).max(3600).default(4) }).prefault({}),
   clock: z.strictObject({ trustSystem: z.boolean().default(false) }).prefault({}),
   log: z.strictObject({ level: z.enum(logLevels).default('info') }).prefault({}),
   errorReporting: z
@@ -89,6 +90,7 @@ export interface HubPaths {
   readonly tls: string;
   readonly clock: string;
   readonly errorReports: string;
+  readonly instance: string;
   readonly controlSocket: string;
   readonly mqttSocket: string;
 }
@@ -103,6 +105,7 @@ export function hubPaths(config: Pick<HubConfig, 'stateDir'>): HubPaths {
     tls: path.join(directory, 'tls'),
     clock: path.join(directory, 'clock'),
     errorReports: path.join(directory, 'error-reports'),
+    instance: path.join(directory, 'instance'),
     controlSocket: path.join(directory, 'hub.sock'),
     mqttSocket: path.join(directory, 'mqtt.sock'),
   };

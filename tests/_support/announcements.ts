@@ -19,8 +19,7 @@ export interface AnnouncementLog {
 }
 
 /** Takes down what is announced. Each must fit the schema of its topic: that is what clients are told to expect. */
-export function recordAnnouncements(): AnnouncementLog {
-  const announced: Announced[] = [];
+export function recordAnnouncements(announced: Announced[] = []): AnnouncementLog {
   const queued: Announced[] = [];
   const take = (list: Announced[], { topic, data }: Announcement): void => {
     list.push({ topic, data: eventTopics[topic].data.parse(JSON.parse(JSON.stringify(data))) });

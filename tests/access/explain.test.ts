@@ -149,7 +149,6 @@ test('every endpoint names a permission, every list answers by its own schema', 
     expect(permissions).toContain('permission' in endpoint.access ? endpoint.access.permission : 'none');
     expect(endpoint.path.startsWith('/api/access-control/')).toBe(true);
     if (endpoint.method !== 'GET' || endpoint.path.includes('{')) continue;
-    lists += 1;
     const reply = accepted(
       await endpoint.invoke({
         principal,
@@ -161,6 +160,8 @@ test('every endpoint names a permission, every list answers by its own schema', 
     );
     const body = JSON.parse(JSON.stringify(reply.body));
     expect(endpoint.response.parse(body)).toEqual(body);
+    if (!('items' in body)) continue;
+    lists += 1;
     if (!['opening-hours', 'holidays', 'alarms'].some((empty) => endpoint.path.endsWith(empty)))
       expect([endpoint.path, body.items.length]).toEqual([endpoint.path, 1]);
   }

@@ -106,11 +106,13 @@ export interface Bench {
   readonly time: TestTime;
   readonly link: ScriptedLink;
   readonly access: Access;
+  readonly cardKey: Uint8Array;
   readonly announced: Announced[];
   readonly members: MemberDeps;
   /** Where the store's files lie. */
   readonly folder: string;
-  readonly openAgain: () => Promise<Bench>;
+  /** Closes the store and opens it again, as a new start of the hub does. */
+  readonly openAgain: (cardKey?: Uint8Array) => Promise<Bench>;
 }
 
 const loadMemberNames = async (
@@ -122,7 +124,7 @@ const loadMemberNames = async (
   return new Map(rows.map((row) => [row.id, row.name ?? 'erased member']));
 };
 
-async function openIn(folder: string, key: Buffer, time: TestTime): Promise<Bench> {
+async function openIn(folder: string, key: Buffer, time: TestTime, cardKey: Uint8Array): Promise<Bench> {
   const store = await openStore({
     path: path.join(folder, 'hub.sqlite'),
     key,
@@ -137,6 +139,7 @@ async function openIn(folder: string, key: Buffer, time: TestTime): Promise<Benc
     store,
     clock: time,
     newId,
+    cardKey,
     log,
     announce,
     announceIn,
@@ -155,19 +158,19 @@ async function openIn(folder: string, key: Buffer, time: TestTime): Promise<Benc
     announceIn,
     onAdmissionChanged: access.onAdmissionChanged,
   };
-  const openAgain = async (): Promise<Bench> => {
+  const openAgain = async (otherCardKey = cardKey): Promise<Bench> => {
     await store.close();
-    return await openIn(folder, key, time);
+    return await openIn(folder, key, time, otherCardKey);
   };
   onTestFinished(() => store.close().catch(() => {}));
-  return { store, time, link, access, announced, members, folder, openAgain };
+  return { store, time, link, access, cardKey, announced, members, folder, openAgain };
 }
 
 /** A real encrypted store with all tables, a claimed site in Berlin, and the access domain on it. */
 export async function openBench(): Promise<Bench> {
   const folder = mkdtempSync(path.join(tmpdir(), 'mc-access-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const bench = await openIn(folder, randomBytes(32), new TestTime());
+  const bench = await openIn(folder, randomBytes(32), new TestTime(), randomBytes(32));
   await bench.store.transact('test.site', async (tx) => {
     await tx.insert('site', {
       id: newId(),

@@ -122,7 +122,7 @@ describe('nobody rules over who can do more', () => {
       expect([answer.status, answer.body.code, answer.body.permissions]).toEqual([
         403,
         'beyondOwnPermissions',
-        ['role.manage'],
+        ['role.manage', 'recovery.manage'],
       ]);
       expect((await hub.call(ownerBrowser, 'GET', '/auth/session')).status).toBe(200);
     },

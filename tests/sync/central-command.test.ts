@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { central } from '#hub/cli/central.ts';
 import type { CommandContext } from '#hub/cli/command.ts';
 import { makeAuthority, makeServerCertificate } from '#hub/platform/certificate.ts';
-import { freePort, type PostgresServer } from '#tests/_support/postgres.ts';
+import { freePort, type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { faultOf, makeFolder, startWithTls } from './fixture.ts';
 
@@ -94,14 +94,51 @@ describe('central migrate', () => {
   });
 
   it.each([
-    [[], 'central takes migrate.'],
-    [['fly'], 'central takes migrate.'],
+    [[], 'central takes migrate, add-site, add-hub, replace-hub, revoke-hub, status.'],
+    [['fly'], 'central takes migrate, add-site, add-hub, replace-hub, revoke-hub, status.'],
     [['migrate'], `Which database? Give its URL, or put it into ${urlVariable}.`],
     [['migrate', 'postgres://a@localhost/b', 'more'], 'central migrate [URL]'],
   ])('shows how it is called when it is called wrongly: %j', async (operands, problem) => {
     const { code, stderr } = await runCli(['central', ...operands], { [urlVariable]: '' });
     expect(code).toBe(64);
     expect(stderr).toContain(`${problem}\n`);
-    expect(stderr).toContain('Usage: makrcave-hub central migrate [URL]');
+    expect(stderr).toContain('Usage: makrcave-hub central ACTION ... [URL]');
+  });
+});
+
+describe('sites and hubs of a centre', () => {
+  const product = path.resolve(import.meta.dirname, '../..');
+  let server: PostgresServer;
+  let url: string;
+  beforeAll(async () => {
+    server = await startPostgres({ version: 15 });
+    ({ url } = await server.createDatabase());
+    await run(['migrate', url], { root: product });
+  });
+  afterAll(() => server.stop());
+  const say = async (...operands: string[]): Promise<string> =>
+    (await run([...operands, url], { root: product })).join('\n');
+
+  it('are added, listed, replaced and shut out, each with the next step', async () => {
+    expect(await say('status')).toBe('There is no site yet: central add-site NAME');
+    const added = await say('add-site', 'Fab Lab');
+    const site = /: (\S{36})$/m.exec(added)?.[1] ?? '';
+    expect(added).toContain(`Next: central add-hub ${site}`);
+    expect(await say('status')).toBe(`Fab Lab (${site}): no hub yet`);
+    const hub = /: (\S{36})$/m.exec(await say('add-hub', site))?.[1] ?? '';
+    expect(await say('status')).toBe(
+      `Fab Lab (${site}): hub (${hub}) invited, never seen, epoch 0, 0 changes behind`,
+    );
+    expect(await say('replace-hub', site, hub)).toMatch(/^One-time code, good for a day: (\w{4}-){6}\w\w$/m);
+    expect(await say('revoke-hub', site, hub)).toContain('Its doors go on.');
+    expect(await say('status')).toContain('revoked');
+  });
+
+  it('are named by ids that exist', async () => {
+    const nobody = '00000000-0000-4000-8000-000000000000';
+    await expect(say('add-hub', 'Fab Lab')).rejects.toThrow('SITE is an id as `central status` prints it');
+    await expect(say('add-hub', nobody)).rejects.toThrow(`there is no site ${nobody}`);
+    await expect(say('revoke-hub', nobody, nobody)).rejects.toThrow('has no hub');
+    await expect(say('add-site', ' ')).rejects.toThrow('1 to 200 letters');
   });
 });

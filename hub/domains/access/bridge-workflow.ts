@@ -85,6 +85,28 @@ export async function ensureLocalBridge(parts: AccessParts, name: string): Promi
   return made;
 }
 
+/**
+ * Bridges whose rows came from the centre have no secrets here: each gets a digest key of its own, and a token that nobody
+ * knows, so that it has to be paired again.
+ */
+export async function giveMissingSecrets(parts: AccessParts): Promise<void> {
+  for (const { id } of await findBridges(parts.store.read)) {
+    if ((await findBridgeSecret(parts.store.read, id)) !== null) continue;
+    const digestKeyId = parts.newId();
+    await parts.store.transact('bridge.giveSecrets', async (tx) => {
+      await insertBridgeSecret(tx, {
+        bridgeId: id,
+        tokenHash: hashToken(newToken()),
+        digestKeyId,
+        digestKey: new Uint8Array(randomBytes(digestKeyBytes)),
+      });
+      await insertSet(tx, { bridgeId: id, keyId: digestKeyId, sum: new Uint8Array(policyHashBytes) });
+      await parts.keeper.refreshDocuments(tx);
+    });
+    await parts.keeper.rebuildRecords(digestKeyId);
+  }
+}
+
 /** Makes the old token worthless and ends the connection that was opened with it. */
 export async function renewToken(
   parts: AccessParts,

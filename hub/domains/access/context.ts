@@ -14,6 +14,8 @@ export interface AccessDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly newId: () => string;
+  /** The site's card key (32 bytes), under which readings and PINs are sealed. */
+  readonly cardKey: Uint8Array;
   readonly log: Logger;
   readonly announce: Announce;
   readonly announceIn: AnnounceIn;

@@ -3,7 +3,7 @@ import type { CredentialStatus } from '#hub/domains/members/schema.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
 import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
-import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { Reader } from '#hub/store/store.ts';
 import type { CredentialSort } from './credential-schema.ts';
 import { type RowStamp, stampOf } from './place-repository.ts';
 import { batchesOf } from './policy-repository.ts';
@@ -177,21 +177,6 @@ export async function findReadingOwner(reader: Reader, read: CardRead): Promise<
   return row ? { credentialId: row.credential_id, seen: row.seen === 1 } : null;
 }
 
-/** Gives a reading to a credential, taking it from whichever had it. */
-export async function saveReading(
-  tx: Transaction,
-  credentialId: string,
-  read: CardRead,
-  seen: boolean,
-): Promise<void> {
-  const owner = { credential_id: credentialId, seen: seen ? 1 : 0 };
-  await tx.local
-    .insertInto('credential_reading')
-    .values({ reading: read.reading, bits: read.bits, hex: read.hex, ...owner })
-    .onConflict((conflict) => conflict.columns(['reading', 'bits', 'hex']).doUpdateSet(owner))
-    .execute();
-}
-
 export async function countReadings(reader: Reader, credentialId: string): Promise<number> {
   const row = await reader
     .selectFrom('credential_reading')
@@ -201,20 +186,26 @@ export async function countReadings(reader: Reader, credentialId: string): Promi
   return row.rows;
 }
 
+/** A reading of a card as it is stored. */
+export interface KnownReading extends CardRead {
+  /** A reader delivered it; false: computed from a wider reading. */
+  readonly seen: boolean;
+}
+
 /** Every reading of these credentials. */
 export async function findReadings(
   reader: Reader,
   credentialIds: readonly string[],
-): Promise<{ readonly credentialId: string; readonly read: CardRead }[]> {
-  const found: { credentialId: string; read: CardRead }[] = [];
+): Promise<{ readonly credentialId: string; readonly read: CardRead; readonly seen: boolean }[]> {
+  const found: { credentialId: string; read: CardRead; seen: boolean }[] = [];
   for (const batch of batchesOf(credentialIds)) {
     const rows = await reader
       .selectFrom('credential_reading')
-      .select(['credential_id', 'reading', 'bits', 'hex'])
+      .select(['credential_id', 'reading', 'bits', 'hex', 'seen'])
       .where('credential_id', 'in', batch)
       .execute();
-    for (const { credential_id, ...read } of rows)
-      found.push({ credentialId: credential_id, read: cardReadSchema.parse(read) });
+    for (const { credential_id, seen, ...read } of rows)
+      found.push({ credentialId: credential_id, read: cardReadSchema.parse(read), seen: seen === 1 });
   }
   return found;
 }

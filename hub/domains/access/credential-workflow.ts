@@ -19,8 +19,8 @@ import {
   findCredential,
   findCredentials,
   findReadingOwner,
+  type KnownReading,
   placeOfCredential,
-  saveReading,
 } from './credential-repository.ts';
 import { type CredentialAction, decideCredentialStatus, type TransitionRefusal } from './credential-rules.ts';
 import type {
@@ -30,7 +30,6 @@ import type {
   enrolCardSchema,
 } from './credential-schema.ts';
 import type { AccessParts } from './parts.ts';
-import { deletePin } from './pin-repository.ts';
 import { stampToWire } from './place-view.ts';
 import { assertWritten, type FieldRefusal, type Stale } from './place-workflow.ts';
 import { findPolicyState, findRecordRevisions } from './policy-repository.ts';
@@ -147,10 +146,16 @@ export async function whoseCard(
 }
 
 /** A reading of a card, and those that follow from it; what a reader delivered stands above what was computed. */
-export async function keepReadings(tx: Transaction, credentialId: string, read: CardRead): Promise<void> {
-  await saveReading(tx, credentialId, read, true);
+export async function keepReadings(
+  { vault }: Pick<AccessParts, 'vault'>,
+  tx: Transaction,
+  credentialId: string,
+  read: CardRead,
+): Promise<void> {
+  const readings: KnownReading[] = [{ ...read, seen: true }];
   for (const derived of derivedReadings(read))
-    if ((await findReadingOwner(tx, derived)) === null) await saveReading(tx, credentialId, derived, false);
+    if ((await findReadingOwner(tx, derived)) === null) readings.push({ ...derived, seen: false });
+  await vault.giveReadings(tx, credentialId, readings);
 }
 
 /**
@@ -193,7 +198,7 @@ export async function enrolInside(
     valid_until_ms: validUntilMs,
     masked: maskedCardText(read),
   });
-  await keepReadings(tx, id, read);
+  await keepReadings(parts, tx, id, read);
   await followCredentialChange(parts, tx, actor, {
     action: 'credential.enrol',
     id,
@@ -284,7 +289,7 @@ async function changeStatusInside(
   const decided = decideCredentialStatus(row.status, action);
   if (!decided.ok) return decided;
   assertWritten(await tx.write('credential', row.id, { status: decided.value }));
-  if (row.kind === 'pin' && decided.value === 'retired') await deletePin(tx, row.id);
+  if (row.kind === 'pin' && decided.value === 'retired') await parts.vault.setPin(tx, row.id, null);
   await followCredentialChange(parts, tx, actor, {
     action: `credential.${action}`,
     id: row.id,

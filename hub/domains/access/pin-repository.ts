@@ -1,5 +1,5 @@
 import type { PinHashes } from '#hub/platform/pin-hash.ts';
-import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { Reader } from '#hub/store/store.ts';
 import { type CredentialRow, toCredential } from './credential-repository.ts';
 import { batchesOf } from './policy-repository.ts';
 
@@ -19,17 +19,6 @@ export async function findPinOfMember(reader: Reader, memberId: string): Promise
     .where('deleted_at_ms', 'is', null)
     .executeTakeFirst();
   return row ? toCredential(row) : null;
-}
-
-export async function savePin(tx: Transaction, credentialId: string, pin: StoredPin): Promise<void> {
-  await tx.local
-    .insertInto('credential_pin')
-    .values({ credential_id: credentialId, salt: pin.salt, hash: pin.hash, duress_hash: pin.duressHash })
-    .execute();
-}
-
-export async function deletePin(tx: Transaction, credentialId: string): Promise<void> {
-  await tx.local.deleteFrom('credential_pin').where('credential_id', '=', credentialId).execute();
 }
 
 /** By credential; those that are no PIN, or a retired one, are left out. */

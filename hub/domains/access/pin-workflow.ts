@@ -7,7 +7,7 @@ import type { CredentialRow } from './credential-repository.ts';
 import type { Credential } from './credential-schema.ts';
 import { followCredentialChange, showCredential } from './credential-workflow.ts';
 import type { AccessParts } from './parts.ts';
-import { deletePin, findPinOfMember, type StoredPin, savePin } from './pin-repository.ts';
+import { findPinOfMember, type StoredPin } from './pin-repository.ts';
 import { decidePin, type PinRefusal } from './pin-rules.ts';
 import type { PinSet } from './pin-schema.ts';
 import { assertWritten } from './place-workflow.ts';
@@ -23,9 +23,9 @@ async function hashesOf(parts: AccessParts, { pin, duressPin }: PinSet): Promise
   return { salt, hash, duressHash: duressPin === undefined ? randomBytes(pinHashBytes) : other };
 }
 
-async function retireInside(tx: Transaction, row: CredentialRow): Promise<void> {
+async function retireInside(parts: AccessParts, tx: Transaction, row: CredentialRow): Promise<void> {
   assertWritten(await tx.write('credential', row.id, { status: 'retired' }));
-  await deletePin(tx, row.id);
+  await parts.vault.setPin(tx, row.id, null);
 }
 
 /**
@@ -49,7 +49,7 @@ export async function setPin(
     if (!(await parts.loadMemberNames(tx, [memberId])).has(memberId))
       return refuse({ code: 'memberNotFound' });
     const before = await findPinOfMember(tx, memberId);
-    if (before !== null) await retireInside(tx, before);
+    if (before !== null) await retireInside(parts, tx, before);
     const id = parts.newId();
     await tx.insert('credential', {
       id,
@@ -62,7 +62,7 @@ export async function setPin(
       valid_until_ms: null,
       masked: maskedPin,
     });
-    await savePin(tx, id, hashes);
+    await parts.vault.setPin(tx, id, hashes);
     await followCredentialChange(parts, tx, actor, {
       action: 'credential.setPin',
       id,
@@ -83,7 +83,7 @@ export function removePin(
   return parts.store.transact('pin.remove', async (tx) => {
     const row = await findPinOfMember(tx, memberId);
     if (row === null) return refuse({ code: 'pinNotSet' });
-    await retireInside(tx, row);
+    await retireInside(parts, tx, row);
     await followCredentialChange(parts, tx, actor, {
       action: 'credential.removePin',
       id: row.id,

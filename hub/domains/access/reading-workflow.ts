@@ -42,7 +42,7 @@ export function addReading(
       return refuse(await whoseCard(parts, tx, owning));
     if ((await countReadings(tx, credentialId)) >= maxReadings)
       return refuse({ code: 'tooManyReadings', title: 'The card has as many readings as it may have.' });
-    await keepReadings(tx, credentialId, read);
+    await keepReadings(parts, tx, credentialId, read);
     await followCredentialChange(parts, tx, actor, {
       action: 'credential.addReading',
       id: credentialId,

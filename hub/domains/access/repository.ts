@@ -89,6 +89,21 @@ export interface CredentialPinTable {
   hash: Uint8Array;
   duress_hash: Uint8Array;
 }
+export interface CredentialSealTable extends StateColumns {
+  credential_id: string;
+  sealed: string;
+}
+export interface CardKeyWrapTable extends StateColumns {
+  key_id: string;
+  salt: string;
+  wrapped: string;
+  made_at_ms: number;
+}
+export interface CardVaultTable {
+  id: number;
+  key_id: string;
+  walk_after: string | null;
+}
 export interface AccessAlarmTable extends StateColumns {
   kind: 'duress';
   event_id: string;
@@ -182,6 +197,9 @@ declare module '#hub/store/database.ts' {
     credential: CredentialTable;
     credential_reading: CredentialReadingTable;
     credential_pin: CredentialPinTable;
+    credential_seal: CredentialSealTable;
+    card_key_wrap: CardKeyWrapTable;
+    card_vault: CardVaultTable;
     access_alarm: AccessAlarmTable;
     suspected_copy: SuspectedCopyTable;
     policy_state: PolicyStateTable;
@@ -198,7 +216,10 @@ declare module '#hub/store/database.ts' {
 const state: TableRegistration = { class: 'state', owner: 'hub', personalColumns: [] };
 const local: TableRegistration = { class: 'local', owner: 'hub', personalColumns: [] };
 
-/** Secrets, hashes of PINs, raw card readings and what is computed from other tables never leave this hub. */
+/**
+ * Secrets and what is computed from other tables never leave this hub. Raw card readings and hashes of PINs leave it
+ * only inside `credential_seal`, sealed under a key that nobody else has.
+ */
 export const accessTables = {
   area: state,
   bridge: state,
@@ -212,6 +233,9 @@ export const accessTables = {
   credential: { class: 'state', owner: 'hub', personalColumns: ['label', 'masked'] },
   credential_reading: local,
   credential_pin: local,
+  credential_seal: { class: 'state', owner: 'hub', personalColumns: ['sealed'] },
+  card_key_wrap: state,
+  card_vault: local,
   access_alarm: { class: 'state', owner: 'hub', personalColumns: ['note'] },
   suspected_copy: state,
   policy_state: local,

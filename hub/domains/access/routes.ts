@@ -7,6 +7,7 @@ import { eventEndpoints } from './event-routes.ts';
 import { pinEndpoints } from './pin-routes.ts';
 import { placeEndpoints } from './place-routes.ts';
 import { readerEndpoints } from './reader-routes.ts';
+import { recoveryEndpoints } from './recovery-routes.ts';
 import type { Access } from './workflow.ts';
 
 /** Everything under /api/access-control that is about doors. */
@@ -19,4 +20,5 @@ export const accessEndpoints = ({ parts, enrolments }: Access): readonly Endpoin
   ...eventEndpoints(parts),
   ...alarmEndpoints(parts),
   ...bridgeEndpoints(parts),
+  ...recoveryEndpoints(parts),
 ];

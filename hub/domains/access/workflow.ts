@@ -5,7 +5,8 @@ import { createPinHasher } from '#hub/platform/pin-hash.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { bridgeHealth } from './bridge-health-workflow.ts';
 import { createBridgeSessions } from './bridge-session.ts';
-import { ensureLocalBridge, type NewBridge, resumeRotations } from './bridge-workflow.ts';
+import { ensureLocalBridge, giveMissingSecrets, type NewBridge, resumeRotations } from './bridge-workflow.ts';
+import { createCardVault } from './card-vault.ts';
 import { createCommands } from './commands.ts';
 import type { AccessDeps } from './context.ts';
 import { cardHealth } from './copy-workflow.ts';
@@ -14,8 +15,10 @@ import { createEnrolments, type Enrolments } from './enrolment-workflow.ts';
 import { createLiveBridges } from './live-bridges.ts';
 import type { AccessParts } from './parts.ts';
 import { findPortals } from './place-repository.ts';
+import { setEpoch } from './policy-repository.ts';
 import { createPolicyKeeper } from './policy-workflow.ts';
 import { createStarterSet } from './starter-workflow.ts';
+import { type RestoredCards, restoreCards } from './vault-workflow.ts';
 
 /** The hub's side of doors. */
 export interface Access {
@@ -29,14 +32,21 @@ export interface Access {
   readonly start: () => Promise<void>;
   /** Daily. */
   readonly maintain: () => Promise<void>;
+  /** Every minute: a bounded part of the cards that are not sealed yet; next to nothing once all are. */
+  readonly sealCards: () => Promise<void>;
   /** Members call it inside the transaction that changes what doors must know of them. */
   readonly onAdmissionChanged: (tx: Transaction, memberIds: readonly string[]) => Promise<void>;
   /** Identity calls it inside the transaction that changes the site's name or time zone. */
   readonly onSiteChanged: (tx: Transaction) => Promise<void>;
   readonly createStarterSet: (tx: Transaction, actor: Actor) => Promise<void>;
+  /** After a restore: cards and PINs out of their seals, and a policy epoch that is later than any that doors hold. */
+  readonly finishRestore: () => Promise<RestoredCards>;
   /** The first bridge's id and token where there is none yet, else null. */
   readonly ensureLocalBridge: (name: string) => Promise<NewBridge | null>;
 }
+
+/** A second or two of work, in which other writers get their turn between any two slices. */
+const slicesPerTurn = 80;
 
 export function createAccess(deps: AccessDeps): Access {
   // Ids of doors, for what happens between two reads of the store.
@@ -51,6 +61,7 @@ export function createAccess(deps: AccessDeps): Access {
     loadAdmissionFacts: deps.loadAdmissionFacts,
     onPolicyChanged: () => sessions.nudge(),
   });
+  const vault = createCardVault(deps);
   const commands = createCommands(deps);
   const live = createLiveBridges({
     announce: deps.announce,
@@ -58,7 +69,7 @@ export function createAccess(deps: AccessDeps): Access {
     portalId: (bridgeId, key) => portalIds.get(`${bridgeId}/${key}`) ?? null,
   });
   const decisions = new DecisionCounter();
-  const parts: AccessParts = { ...deps, keeper, commands, live, hashPin: createPinHasher() };
+  const parts: AccessParts = { ...deps, keeper, vault, commands, live, hashPin: createPinHasher() };
   const sessions = createBridgeSessions({ ...parts, decisions, onPortalsChanged: loadPortalIds });
   return {
     parts,
@@ -68,13 +79,21 @@ export function createAccess(deps: AccessDeps): Access {
     handler: sessions.handler,
     async start() {
       await loadPortalIds();
+      await giveMissingSecrets(parts);
       await keeper.maintain();
       await resumeRotations(parts);
     },
     maintain: keeper.maintain,
+    sealCards: async () => void (await vault.sealMissing(slicesPerTurn)),
     onAdmissionChanged: keeper.refreshAdmission,
     onSiteChanged: keeper.refreshDocuments,
     createStarterSet: (tx, actor) => createStarterSet(parts, tx, actor),
+    async finishRestore() {
+      const restored = await restoreCards({ store: deps.store, keeper }, deps.cardKey);
+      // Epochs count up by ones everywhere else, so seconds are later than any of them.
+      await deps.store.transact('policy.restored', (tx) => setEpoch(tx, Math.floor(tx.nowMs / 1000)));
+      return restored;
+    },
     ensureLocalBridge: (name) => ensureLocalBridge(parts, name),
   };
 }

@@ -50,11 +50,15 @@ export interface LockPolicy {
 const quarterHourMs = 15 * 60_000;
 const lockTimes = { baseLockMs: 30_000, maxLockMs: quarterHourMs, forgetAfterMs: 60 * 60_000 };
 
-/** One account from one address; one address over all accounts (a kiosk is shared); claims from one address. */
+/**
+ * One account from one address; one address over all accounts (a kiosk is shared); claims from one address; recovery codes
+ * that one account checks.
+ */
 export const lockPolicies = {
   signIn: { locksAt: 5, ...lockTimes },
   address: { locksAt: 20, ...lockTimes },
   claim: { locksAt: 5, ...lockTimes },
+  recovery: { locksAt: 5, ...lockTimes },
 } satisfies Record<string, LockPolicy>;
 
 export type AttemptDecision =

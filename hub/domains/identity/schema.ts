@@ -29,6 +29,7 @@ export const permissions = [
   'alarm.read',
   'bridge.read',
   'bridge.manage',
+  'recovery.manage',
   'webhook.read',
   'webhook.manage',
 ] as const;
@@ -62,6 +63,7 @@ export const permissionTexts: Readonly<Record<Permission, string>> = {
   'alarm.read': 'See silent alarms, and note that one was looked after',
   'bridge.read': 'See bridges',
   'bridge.manage': 'Pair and remove bridges',
+  'recovery.manage': 'Make and check the recovery sheet, whose code unlocks all cards on a new box',
   'webhook.read': 'See webhooks and their deliveries',
   'webhook.manage': 'Add and change webhooks, deliver again',
 };
@@ -69,7 +71,9 @@ export const permissionTexts: Readonly<Record<Permission, string>> = {
 /** Built-in roles: sets of permissions that cannot be edited. */
 export const builtInRoles: Readonly<Record<string, readonly Permission[]>> = {
   super_admin: permissions,
-  makerspace_admin: permissions.filter((permission) => permission !== 'role.manage'),
+  makerspace_admin: permissions.filter(
+    (permission) => permission !== 'role.manage' && permission !== 'recovery.manage',
+  ),
   staff: [
     'member.read',
     'member.manage',

@@ -72,6 +72,22 @@ export async function reindexMembers(tx: Transaction, memberIds: readonly string
   );
 }
 
+const reindexedAtOnce = 50;
+
+/** Makes the word index of all members anew, in slices; how many there are. */
+export async function reindexAllMembers(store: Store): Promise<number> {
+  let count = 0;
+  let after: string | null = null;
+  for (;;) {
+    const ids = await listMemberIds(store.read, after, reindexedAtOnce);
+    const last = ids.at(-1);
+    if (last === undefined) return count;
+    await store.transact('members.reindex', (tx) => reindexMembers(tx, ids));
+    count += ids.length;
+    after = last;
+  }
+}
+
 /**
  * What every write about members ends with: search, doors and live pages learn of it.
  * @param change `admission`: something that doors must know has changed

@@ -6,6 +6,7 @@ import { portalLiveSchema } from '#hub/domains/access/place-schema.ts';
 import { readerStateEventSchema } from '#hub/domains/access/reader-schema.ts';
 import type { Permission } from '#hub/domains/identity/schema.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
+import { syncStateSchema } from '#hub/sync/schema.ts';
 
 /** One kind of thing that happens, for the live stream, for webhooks and for their documentation. */
 export interface TopicSpec {
@@ -137,6 +138,13 @@ export const eventTopics = {
       appeared: z.array(z.string()).max(50).meta({ description: 'Ids of findings' }),
       cleared: z.array(z.string()).max(50),
     }),
+    lasting: false,
+  },
+  'sync.changed': {
+    permission: 'system.read',
+    description:
+      'Replication with the central database is in another state, or its conflicts or dead letters changed; `/api/sync` says more',
+    data: z.strictObject({ state: syncStateSchema }),
     lasting: false,
   },
   'webhook.changed': {

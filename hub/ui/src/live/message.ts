@@ -28,6 +28,7 @@ const listened: Readonly<Record<LiveMessage['topic'], true>> = {
   'bridge.changed': true,
   'finding.changed': true,
   'webhook.changed': true,
+  'sync.changed': true,
   reset: true,
   signedOut: true,
 };

@@ -21,8 +21,10 @@ const tabLoads: Readonly<Record<TabPath, Load>> = {
   '/settings/tokens': () => import('../pages/settings/TokensPage.svelte'),
   '/settings/sessions': () => import('../pages/settings/SessionsPage.svelte'),
   '/settings/webhooks': () => import('../pages/settings/WebhooksPage.svelte'),
+  '/settings/sync': () => import('../pages/settings/SyncPage.svelte'),
   '/settings/devices': () => import('../pages/settings/DevicesPage.svelte'),
   '/settings/alarms': () => import('../pages/settings/AlarmsPage.svelte'),
+  '/settings/recovery': () => import('../pages/settings/RecoveryPage.svelte'),
   '/settings/readers': () => import('../pages/settings/ReadersPage.svelte'),
 };
 

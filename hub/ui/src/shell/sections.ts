@@ -49,9 +49,11 @@ export const sections = {
       { path: '/settings/tokens', title: 'Access tokens', permission: 'serviceAccount.read' },
       { path: '/settings/sessions', title: 'Sessions', permission: null },
       { path: '/settings/webhooks', title: 'Webhooks', permission: 'webhook.read' },
+      { path: '/settings/sync', title: 'Sync', permission: 'system.read' },
       { path: '/settings/devices', title: 'Devices', permission: 'system.read' },
       { path: '/settings/readers', title: 'Readers', permission: 'portal.read' },
       { path: '/settings/alarms', title: 'Alarms', permission: 'alarm.read' },
+      { path: '/settings/recovery', title: 'Recovery sheet', permission: 'recovery.manage' },
     ],
   },
 } as const satisfies Record<string, Section>;

@@ -1,0 +1,251 @@
+import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import { Fault, ok, refuse } from '#hub/kernel/result.ts';
+import type { Announce } from '#hub/platform/announce.ts';
+import type { Clock } from '#hub/platform/clock.ts';
+import type { Logger } from '#hub/platform/log.ts';
+import { readPosition } from '#hub/store/replicated-writes.ts';
+import type { Reader, Store } from '#hub/store/store.ts';
+import { CentralFault } from './central-faults.ts';
+import { readCentralUrl } from './central-url.ts';
+import { SyncEngine } from './engine.ts';
+import { type JoinRequest, join, lookUpCode } from './join-workflow.ts';
+import { changeLink, deleteLink, findLink, pruneMarks } from './repository.ts';
+import { haltProblem } from './rules.ts';
+import type { SyncState, SyncStatus } from './schema.ts';
+import { type RoundFigures, readSyncStatus, saveLastSuccess } from './status.ts';
+import { createStoreKeeper } from './store-keeper.ts';
+import type { CentralRefusal, FieldRefusal, Follow, Sync } from './sync.ts';
+
+export interface SyncDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly newId: () => string;
+  readonly log: Logger;
+  readonly announce: Announce;
+  readonly follow: Follow;
+  /** The id of the space, or null while this hub has no owner. */
+  readonly findSiteId: (reader: Reader) => Promise<string | null>;
+  /** This machine's, as `readMachineInstance` says. */
+  readonly instance: string;
+  readonly release: string;
+  readonly pollSeconds: number;
+}
+
+/** Replication with the central database, as the hub starts and stops it. */
+export interface RunningSync extends Sync {
+  /** Whether this hub belongs to a centre, as of the last look. */
+  isLinked(): boolean;
+  /** Begins rounds where this hub belongs to a centre. */
+  start(): Promise<void>;
+  /** Now and then: what is kept of rounds. */
+  maintain(): Promise<void>;
+  /** Rows of the outbox from this one on are still needed; null without a centre. */
+  neededFrom(): Promise<number | null>;
+  close(): Promise<void>;
+}
+
+const marksKeptMs = 35 * 86_400_000;
+/** Live pages are told of what goes on at most so often. */
+const announceEveryMs = 1000;
+
+/** Replication with the central database. */
+export function createSync(deps: SyncDeps): RunningSync {
+  const { store, clock, announce, log } = deps;
+  let state: SyncState = 'notLinked';
+  let announcedAtMs = Number.NEGATIVE_INFINITY;
+  const announceChanged = (): void => announce({ topic: 'sync.changed', data: { state } });
+  const engine = new SyncEngine({
+    store,
+    keeper: createStoreKeeper(deps),
+    log,
+    clock,
+    instance: deps.instance,
+    release: deps.release,
+    pollMs: deps.pollSeconds * 1000,
+    onChanged: () => void onRound(),
+  });
+
+  async function roundFigures(): Promise<RoundFigures> {
+    const seen = engine.state;
+    const { cursor } = await readPosition(store.read);
+    return {
+      problem: seen.problem,
+      lastSuccessMs: seen.lastSuccessMs,
+      nextTryMs: seen.isRunning ? null : seen.nextTryMs,
+      sentPerMinute: seen.sentPerMinute,
+      receivedPerMinute: seen.receivedPerMinute,
+      inboxWaiting: Math.max(0, (seen.head ?? cursor) - cursor),
+      clockAheadMs: seen.clockAheadMs,
+    };
+  }
+
+  const status = async (): Promise<SyncStatus> => {
+    const read = await readSyncStatus(store.read, await roundFigures());
+    ({ state } = read);
+    return read;
+  };
+
+  async function onRound(): Promise<void> {
+    const nowMs = performance.now();
+    const before = state;
+    try {
+      await status();
+    } catch (error) {
+      log.error({ err: error }, 'the state of replication cannot be read');
+      return;
+    }
+    if (state === before && nowMs - announcedAtMs < announceEveryMs) return;
+    announcedAtMs = nowMs;
+    announceChanged();
+  }
+
+  const changed = async (): Promise<SyncStatus> => {
+    const now = await status();
+    announceChanged();
+    return now;
+  };
+
+  return {
+    status,
+    announceChanged,
+    isLinked: () => state !== 'notLinked',
+
+    async start() {
+      const link = await findLink(store.read);
+      store.replication.wholeRows = link?.stage === 'seed';
+      await status();
+      if (link === undefined) return;
+      if (link.stage === 'live' && hasOtherColumns(store, link.columns))
+        await engine.keeper.beginBootstrap(otherTables(store, link.columns));
+      engine.start();
+    },
+
+    async maintain() {
+      const { lastSuccessMs } = engine.state;
+      await store.transact('sync.maintain', async (tx) => {
+        await pruneMarks(tx, tx.nowMs - marksKeptMs);
+        if (lastSuccessMs !== null) await saveLastSuccess(tx, lastSuccessMs);
+      });
+    },
+
+    async neededFrom() {
+      const link = await findLink(store.read);
+      return link === undefined ? null : link.acked + 1;
+    },
+
+    async link(actor, request) {
+      if ((await findLink(store.read)) !== undefined) return refuse({ code: 'alreadyLinked' });
+      const siteId = await deps.findSiteId(store.read);
+      if (siteId === null) return refuse({ code: 'notClaimed' });
+      const address = checkAddress(request);
+      if (address !== null) return refuse(address);
+      try {
+        const found = await lookUpCode(request);
+        if (!found.ok) return refuse(codeWrong);
+        // Rows of two spaces would be mixed for ever.
+        if (found.value.space !== null && found.value.space !== siteId)
+          return refuse({ code: 'siteHasData' });
+        const joined = await join(deps, request, 'seed');
+        if (!joined.ok) return refuse(codeWrong);
+        await store.transact('sync.linked', (tx) =>
+          recordAudit(tx, {
+            actor,
+            action: 'sync.link',
+            target: { table: 'sync_link', id: joined.value.hub },
+            payload: { site: joined.value.site_name, hub: joined.value.hub_name },
+          }),
+        );
+      } catch (error) {
+        const refusal = centralRefusal(error);
+        if (refusal === null) throw error;
+        return refuse(refusal);
+      }
+      engine.start();
+      return ok(await changed());
+    },
+
+    async unlink(actor) {
+      await engine.stop();
+      const unlinked = await store.transact('sync.unlink', async (tx) => {
+        const link = await findLink(tx);
+        if (link === undefined) return refuse({ code: 'notLinked' as const });
+        await deleteLink(tx);
+        const target = { table: 'sync_link', id: link.hub_id };
+        await recordAudit(tx, { actor, action: 'sync.unlink', target, payload: { site: link.site_name } });
+        return ok(null);
+      });
+      store.replication.wholeRows = false;
+      return unlinked.ok ? ok(await changed()) : unlinked;
+    },
+
+    async runNow() {
+      engine.runNow();
+      const now = await status();
+      return now.link === null ? refuse({ code: 'notLinked' }) : ok(now);
+    },
+
+    async approve(actor) {
+      const approved = await store.transact('sync.approve', async (tx) => {
+        const link = await findLink(tx);
+        if (link === undefined) return refuse({ code: 'notLinked' as const });
+        const problem = haltProblem(link.halted);
+        if (problem === null) return refuse({ code: 'nothingToApprove' as const });
+        await changeLink(tx, { halted: 'approved' });
+        const target = { table: 'sync_link', id: link.hub_id };
+        await recordAudit(tx, { actor, action: 'sync.continue', target, payload: { problem } });
+        return ok(null);
+      });
+      if (!approved.ok) return approved;
+      engine.runNow();
+      return ok(await changed());
+    },
+
+    async freshCopy(tx, table) {
+      const place = { tables: [table], head: null, cid: null, tbl: null, after: null };
+      await changeLink(tx, { stage: 'bootstrap', place: JSON.stringify(place) });
+      tx.afterCommit(() => engine.runNow());
+    },
+
+    close: () => engine.stop(),
+  };
+}
+
+const codeWrong: FieldRefusal<'codeWrong'> = {
+  code: 'codeWrong',
+  errors: [{ pointer: '/body/code', message: 'is not known at the centre, was used already, or is too old' }],
+};
+
+function checkAddress({
+  url,
+  ca,
+}: Pick<JoinRequest, 'url' | 'ca'>): FieldRefusal<'centralAddressInvalid'> | null {
+  try {
+    readCentralUrl(url, ca !== undefined);
+    return null;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return { code: 'centralAddressInvalid', errors: [{ pointer: '/body/url', message: error.message }] };
+  }
+}
+
+/** Null for what is not about the centre. */
+function centralRefusal(error: unknown): CentralRefusal | null {
+  return error instanceof CentralFault ? { code: error.code, detail: error.message } : null;
+}
+
+function readColumns(columns: string | null): Readonly<Record<string, readonly string[]>> {
+  const read: unknown = columns === null ? {} : JSON.parse(columns);
+  return isColumnLists(read) ? read : {};
+}
+const isColumnLists = (value: unknown): value is Readonly<Record<string, readonly string[]>> =>
+  typeof value === 'object' && value !== null && Object.values(value).every(Array.isArray);
+
+/** Tables that have columns which they had not when they were last taken in whole. */
+function otherTables(store: Pick<Store, 'replication'>, columns: string | null): readonly string[] {
+  const before = readColumns(columns);
+  return store.replication.tables
+    .filter(({ name, columns: now }) => now.some((column) => before[name]?.includes(column) !== true))
+    .map(({ name }) => name);
+}
+const hasOtherColumns = (store: Pick<Store, 'replication'>, columns: string | null): boolean =>
+  otherTables(store, columns).length > 0;
