@@ -3,7 +3,6 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseCardText } from '#hub/domains/access/card-rules.ts';
-import { saveReading } from '#hub/domains/access/credential-repository.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { createAccess } from '#hub/domains/access/workflow.ts';
 import { loadSite } from '#hub/domains/identity/workflow.ts';
@@ -12,7 +11,7 @@ import { insertMembership } from '#hub/domains/members/membership-repository.ts'
 import { findMemberNames, insertMember } from '#hub/domains/members/repository.ts';
 import { followMemberChange, loadAdmissionFacts, subjectExists } from '#hub/domains/members/workflow.ts';
 import { hubPaths } from '#hub/platform/hub-config.ts';
-import { readKey } from '#hub/platform/keys.ts';
+import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { createSystemClock } from '#hub/platform/system-clock.ts';
@@ -141,6 +140,7 @@ async function addMembers(
       store,
       clock,
       newId,
+      cardKey: await readOrMakeKey(path.join(paths.keys, 'cards.key')),
       log,
       announce: () => undefined,
       announceIn: async () => undefined,
@@ -193,7 +193,8 @@ async function addMembers(
               valid_until_ms: null,
               masked: '...',
             });
-            await saveReading(tx, credentialId, benchCard(index * wanted.cardsEach + card), true);
+            const read = benchCard(index * wanted.cardsEach + card);
+            await access.parts.vault.giveReadings(tx, credentialId, [{ ...read, seen: true }]);
           }
         }
         await followMemberChange(deps, tx, memberIds, { admission: false });
