@@ -122,7 +122,7 @@ describe('the Sync page', () => {
     await page.getByLabel('Address').fill('https://hub:hunter2@db.example.org/makrcave');
     await page.getByLabel('One-time code').fill('ABCD-EFGH');
     await page.getByRole('button', { name: 'Link this hub' }).click();
-    await page.getByText('must look like postgres://user:password@host/database').first().waitFor();
+    await page.getByText('it must look like postgres://USER:PASSWORD@HOST').first().waitFor();
     expect(await page.getByLabel('Address').getAttribute('aria-invalid')).toBe('true');
     await judge('settings sync address wrong desktop');
     await page.getByLabel('Address').fill('postgres://hub:hunter2@127.0.0.1:1/makrcave');
