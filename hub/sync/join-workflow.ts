@@ -2,7 +2,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { outboxEnd, readPosition, savePosition } from '#hub/store/replicated-writes.ts';
 import type { Store } from '#hub/store/store.ts';
-import { connectCentral } from './central-connection.ts';
 import { Centre, type CodeAnswer } from './centre.ts';
 import { chainStart } from './chain.ts';
 import { joinCodeHash } from './join-code.ts';
@@ -36,6 +35,8 @@ async function withCentre<T>(
   { url, ca }: Pick<JoinRequest, 'url' | 'ca'>,
   work: (centre: Centre) => Promise<T>,
 ): Promise<T> {
+  // A hub without a centre never loads what speaks to one.
+  const { connectCentral } = await import('./central-connection.ts');
   const connection = await connectCentral({
     url,
     ...(ca === undefined ? {} : { caPem: ca }),

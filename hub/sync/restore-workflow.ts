@@ -1,7 +1,6 @@
 import { Fault } from '#hub/kernel/result.ts';
 import { openReadConnection } from '#hub/store/read-connection.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
-import { connectCentral } from './central-connection.ts';
 import { type JoinDeps, type JoinRequest, join } from './join-workflow.ts';
 import { OutboxReader } from './outbox-reader.ts';
 import { findLink } from './repository.ts';
@@ -61,6 +60,7 @@ export async function takeEverything(
         'the code is not known at the centre, was used already, or is too old: get another by `makrcave-hub central replace-hub`',
       );
   }
+  const { connectCentral } = await import('./central-connection.ts');
   const connection = openReadConnection(store.replication.location, cacheKib);
   const runner = new Runner({
     outbox: new OutboxReader(connection, store.replication.tables),
