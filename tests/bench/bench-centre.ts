@@ -46,7 +46,9 @@ export class BenchCentre {
 
   /** Remembers who its hubs are, for `rewind`. */
   async noteHubs(): Promise<void> {
-    await this.central.admin.query('create table noted_hub as select * from sync.hub');
+    await this.central.admin.query(
+      'drop table if exists noted_hub; create table noted_hub as select * from sync.hub',
+    );
   }
 
   /** No access events are here, no hub has pushed anything, and each is the one that was noted. */
