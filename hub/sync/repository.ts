@@ -140,10 +140,21 @@ export async function pruneMarks(tx: Transaction, beforeMs: number): Promise<voi
   await tx.local.deleteFrom('sync_mark').where('at_ms', '<', beforeMs).execute();
 }
 
+/** In place of one that says the same: what a round was cut in is done once more. */
 export async function insertSyncDeadLetter(
   tx: Transaction,
   letter: Omit<SyncDeadLetterTable, 'at_ms' | 'resolved_at_ms'>,
 ): Promise<void> {
+  await tx.local
+    .deleteFrom('sync_dead_letter')
+    .where('resolved_at_ms', 'is', null)
+    .where('direction', '=', letter.direction)
+    .where('seq', '=', letter.seq)
+    .where('tbl', '=', letter.tbl)
+    .where('pk', '=', letter.pk)
+    .where('body', '=', letter.body)
+    .where('problem', '=', letter.problem)
+    .execute();
   await tx.local
     .insertInto('sync_dead_letter')
     .values({ ...letter, at_ms: tx.nowMs, resolved_at_ms: null })

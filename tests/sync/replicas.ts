@@ -231,13 +231,16 @@ export class Replica {
       },
     };
     const store = await openIn(folder, key, clock);
-    return new Replica({
+    const replica = new Replica({
       folder,
       instance: options.instance ?? randomUUID(),
       store,
       clock,
       ...(options.connect === undefined ? {} : { connect: options.connect }),
     });
+    // As the hub does when it starts.
+    store.replication.wholeRows = replica.outbox.link()?.stage === 'seed';
+    return replica;
   }
 
   async close(options: { keep?: boolean } = {}): Promise<void> {
