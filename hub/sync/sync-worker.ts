@@ -1,4 +1,5 @@
 // The sync Worker: talks to the centre and reads the outbox; the hub's only writer writes for it.
+import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '#hub/kernel/result.ts';
 import { openReadConnection } from '#hub/store/read-connection.ts';
@@ -7,6 +8,9 @@ import { OutboxReader } from './outbox-reader.ts';
 import type { ReplicaKeeper } from './replica-keeper.ts';
 import { Runner } from './runner.ts';
 import type { FromSyncWorker, KeeperCall, SyncWorkerData, ToSyncWorker } from './worker-messages.ts';
+
+// Of this thread alone, as Linux has it: people at doors and pages go first while a long outbox drains.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const cacheKib = 2048;
 const connectTimeoutMs = 15_000;
