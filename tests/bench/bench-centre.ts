@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { constants, setPriority } from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
 import { migrateCentral } from '#hub/sync/central-migrations.ts';
@@ -6,7 +7,7 @@ import { chainStart } from '#hub/sync/chain.ts';
 import { joinCodeHash } from '#hub/sync/join-code.ts';
 import { type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
 import { CentralSite } from '#tests/sync/replicas.ts';
-import { processMicros } from './thread-times.ts';
+import { parentOf, processMicros } from './thread-times.ts';
 
 /** A central database that keeps what is committed, as `makrcave-hub central migrate` makes it, with one site. */
 export class BenchCentre {
@@ -37,6 +38,12 @@ export class BenchCentre {
       await server.stop();
       throw error;
     }
+  }
+
+  /** It would be another machine: from here on what it does for hubs gives way to all that runs on this one. */
+  async stepBack(): Promise<void> {
+    const { rows } = await this.central.admin.query<{ pid: number }>('select pg_backend_pid() as pid');
+    setPriority(parentOf(rows[0]?.pid ?? 0), constants.priority.PRIORITY_LOW);
   }
 
   /** What was written so far goes to the disk now, and not while something is measured. */

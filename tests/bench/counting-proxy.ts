@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A TCP proxy on a free port of 127.0.0.1 that counts what passes. */
+/** A TCP proxy on a free port of 127.0.0.1 that counts what passes, and can be as if nobody were there. */
 export class CountingProxy {
   readonly #server: Server;
   readonly #targetPort: number;
   readonly #sockets = new Set<Socket>();
+  #isCut = false;
   /** Bytes towards the target. */
   sent = 0;
 
@@ -35,6 +36,10 @@ export class CountingProxy {
   }
 
   #join(client: Socket): void {
+    if (this.#isCut) {
+      client.resetAndDestroy();
+      return;
+    }
     const target = connect(this.#targetPort, '127.0.0.1');
     for (const socket of [client, target]) {
       this.#sockets.add(socket);
@@ -48,8 +53,18 @@ export class CountingProxy {
     target.once('close', () => client.destroy());
   }
 
-  async close(): Promise<void> {
+  /** Ends every connection and refuses new ones until `mend`. */
+  cut(): void {
+    this.#isCut = true;
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.#isCut = false;
+  }
+
+  async close(): Promise<void> {
+    this.cut();
     this.#server.close();
     await once(this.#server, 'close');
   }

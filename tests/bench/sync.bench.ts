@@ -5,18 +5,20 @@ import { parseArgs } from 'node:util';
 import { BenchCentre } from './bench-centre.ts';
 import { CountingProxy } from './counting-proxy.ts';
 import { type BenchRow, median, printReport, row, rowAtLeast } from './report.ts';
+import { drainRows } from './sync-drain.ts';
 import { copyMs, unnestMs, writeCopyFile } from './sync-peers.ts';
 import { batchSizes, makeSender, type Passage, pullAll, pushAll } from './sync-rounds.ts';
 
 // Replication beside what it is compared with, all in one run against one Postgres that keeps what is committed.
 //
-//   npm run bench -- sync [--events N] [--rounds N]
+//   npm run bench -- sync [--events N] [--rounds N] [--backlog N]
 
 const { values } = parseArgs({
   args: process.argv.slice(3),
   options: {
     events: { type: 'string', default: '1000000' },
     rounds: { type: 'string', default: '3' },
+    backlog: { type: 'string', default: '200000' },
   },
 });
 const events = Number(values.events);
@@ -84,7 +86,7 @@ async function throughput(centre: BenchCentre): Promise<BenchRow[]> {
   }
 }
 
-/** What goes through the wire, both directions, without TLS. */
+/** What goes through the wire towards the centre, without TLS. */
 async function wire(centre: BenchCentre): Promise<BenchRow[]> {
   const proxy = await CountingProxy.start(Number(new URL(centre.url).port));
   const sender = await makeSender(centre, countedEvents, proxy.through(centre.url));
@@ -106,6 +108,7 @@ const rows: BenchRow[] = [];
 const centre = await BenchCentre.start();
 try {
   rows.push(...(await throughput(centre)), ...(await wire(centre)));
+  rows.push(...(await drainRows(centre, Number(values.backlog), say)));
 } finally {
   await centre.close();
 }

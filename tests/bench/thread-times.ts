@@ -3,11 +3,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** Clock ticks are 10 ms on every Linux that Node runs on. */
 const tickMicros = 10_000;
 
+/** What stands after the name, from the third field of `proc(5)` on. */
+const fieldsOf = (statFile: string): readonly string[] =>
+  (readFileSync(statFile, 'utf8').split(') ')[1] ?? '').split(' ');
+
 function spentMicros(statFile: string): number {
-  const [, afterName = ''] = readFileSync(statFile, 'utf8').split(') ');
-  const fields = afterName.split(' ');
+  const fields = fieldsOf(statFile);
   return (Number(fields[11]) + Number(fields[12])) * tickMicros;
 }
+
+/** The process that started this one. */
+export const parentOf = (pid: number): number => Number(fieldsOf(`/proc/${pid}/stat`)[1]);
 
 /** Processor time of a process, us, all its threads. */
 export const processMicros = (pid: number): number => spentMicros(`/proc/${pid}/stat`);
