@@ -47,10 +47,10 @@ const doors = benchDoors();
 /** Taps, and the requests of the time, until `isOver`. */
 async function watchService(scene: Scene, isOver: () => Promise<boolean>): Promise<Service> {
   const tapMs: number[] = [];
-  let isDone = false;
+  const over = new AbortController();
   await scene.loader.ask('forget');
   const tapping = (async () => {
-    for (let tap = 0; !isDone; tap += 1) {
+    for (let tap = 0; !over.signal.aborted; tap += 1) {
       const door = doors[tap % doors.length];
       if (door !== undefined) tapMs.push(await scene.panel.pass(door, benchCard((tap * 7) % members)));
       await pause(Math.random() * 10);
@@ -59,7 +59,7 @@ async function watchService(scene: Scene, isOver: () => Promise<boolean>): Promi
   try {
     while (!(await isOver())) await Promise.race([pause(lookEveryMs), tapping]);
   } finally {
-    isDone = true;
+    over.abort();
     await tapping;
   }
   const { timesMs, failures } = await scene.loader.ask<SteadyFigures>('report');
