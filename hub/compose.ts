@@ -281,6 +281,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     release: hubRelease,
     pollSeconds: config.sync.pollSeconds,
   });
+  await sync.load();
   await startIdentity(identityDeps);
   await access.start();
 

@@ -1,6 +1,7 @@
 import { assert, type Result, refuse } from '#hub/kernel/result.ts';
 import type { ColumnValue } from './canonical-json.ts';
 import type { Database } from './database.ts';
+import { quoteName } from './quote-name.ts';
 import type { Reader, RowMissing, StaleVersion, TableName, Transaction } from './store.ts';
 
 /** Rows of any table, for whoever has its name from data: a conflict, a dead letter. */
@@ -26,7 +27,7 @@ export async function findNamedRows(
 ): Promise<ReadonlyMap<string, NamedRow>> {
   const rows = await reader.select({
     sql:
-      `select ${['id', ...columns].map(quote).join(', ')} from ${quote(table)} ` +
+      `select ${['id', ...columns].map(quoteName).join(', ')} from ${quoteName(table)} ` +
       'where id in (select value from json_each(?))',
     parameters: [JSON.stringify(ids)],
   });
@@ -66,6 +67,3 @@ function changeOf<T extends TableName>(_table: T, column: string, value: ColumnV
 }
 const isChange = <T extends TableName>(_table: T, change: unknown): change is Partial<Database[T]> =>
   isRow(change);
-
-// Names of tables and columns come from the registry and the database; quoted because some are words of SQL.
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

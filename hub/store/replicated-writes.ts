@@ -1,6 +1,7 @@
 import { assert } from '#hub/kernel/result.ts';
 import type { ColumnValue, ColumnValues } from './canonical-json.ts';
 import { isColumnValue } from './dialect.ts';
+import { quoteName } from './quote-name.ts';
 import { SeamTransaction } from './seam.ts';
 import type { Transaction } from './store.ts';
 import { ConstraintFault } from './store-faults.ts';
@@ -174,7 +175,7 @@ async function prepareRow(
   if (table === undefined) return null;
   const columns = Object.entries(set).filter(([name]) => table.columns.has(name) && !pending.has(name));
   const { rows } = await seam.runUnrecorded({
-    sql: `select * from ${quote(tbl)} where id = ?`,
+    sql: `select * from ${quoteName(tbl)} where id = ?`,
     parameters: [pk],
   });
   const [current] = rows;
@@ -186,7 +187,7 @@ async function prepareRow(
   return () =>
     seam.runUnrecorded({
       sql:
-        `update ${quote(tbl)} set ${differing.map(([name]) => `${quote(name)} = ?, `).join('')}` +
+        `update ${quoteName(tbl)} set ${differing.map(([name]) => `${quoteName(name)} = ?, `).join('')}` +
         'version = version + 1, updated_at_ms = ? where id = ?',
       parameters: [...differing.map(([, value]) => value), seam.nowMs, pk],
     });
@@ -197,7 +198,7 @@ async function hasItsWhole(seam: SeamTransaction, table: Table, pk: string): Pro
   const { partOf } = table.registration;
   if (partOf === undefined) return true;
   const { rows } = await seam.runUnrecorded({
-    sql: `select 1 from ${quote(partOf)} where id = ?`,
+    sql: `select 1 from ${quoteName(partOf)} where id = ?`,
     parameters: [pk],
   });
   return rows.length > 0;
@@ -208,7 +209,7 @@ async function insertRow(seam: SeamTransaction, table: Table, given: ColumnValue
   const row: ColumnValues = { ...given, ...own };
   const names = Object.keys(row);
   await seam.runUnrecorded({
-    sql: `insert into ${quote(table.name)} (${names.map(quote).join(', ')}) values (${names.map(() => '?').join(', ')})`,
+    sql: `insert into ${quoteName(table.name)} (${names.map(quoteName).join(', ')}) values (${names.map(() => '?').join(', ')})`,
     parameters: Object.values(row),
   });
 }
@@ -254,7 +255,7 @@ async function appendRows(
   const insert = async (some: readonly (readonly ColumnValue[])[]): Promise<unknown> =>
     await seam.runUnrecorded({
       sql:
-        `insert into ${quote(tbl)} (${names.map(quote).join(', ')}) ` +
+        `insert into ${quoteName(tbl)} (${names.map(quoteName).join(', ')}) ` +
         `values ${some.map(() => one).join(', ')} on conflict (id) do nothing`,
       parameters: some.flat(),
     });
@@ -287,7 +288,7 @@ export async function announceRows(
 ): Promise<string | null> {
   const seam = seamOf(tx);
   const { rows } = await seam.runUnrecorded({
-    sql: `select * from ${quote(tbl)} where id > ? order by id limit ?`,
+    sql: `select * from ${quoteName(tbl)} where id > ? order by id limit ?`,
     parameters: [afterId, limit],
   });
   for (const row of rows) seam.announce(tbl, row);
@@ -299,7 +300,7 @@ export async function announceRows(
 export async function announceRow(tx: Transaction, tbl: string, pk: string): Promise<boolean> {
   const seam = seamOf(tx);
   const { rows } = await seam.runUnrecorded({
-    sql: `select * from ${quote(tbl)} where id = ?`,
+    sql: `select * from ${quoteName(tbl)} where id = ?`,
     parameters: [pk],
   });
   if (rows[0] === undefined) return false;
@@ -311,5 +312,3 @@ function valueOf(row: unknown, name: string): ColumnValue {
   const value: unknown = typeof row === 'object' && row !== null ? Reflect.get(row, name) : undefined;
   return isColumnValue(value) ? value : null;
 }
-
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

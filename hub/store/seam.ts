@@ -11,6 +11,7 @@ import { assert, ok, type Result, refuse } from '#hub/kernel/result.ts';
 import { type ColumnValues, canonicalJson, digestOf } from './canonical-json.ts';
 import type { ChangeTable, Database } from './database.ts';
 import { isColumnValue, runnerDialect } from './dialect.ts';
+import { quoteName } from './quote-name.ts';
 import type { LocalWriter, Replication, RowMissing, StaleVersion, TableName, Transaction } from './store.ts';
 import { sealedTables, type Table, type Tables } from './table-registry.ts';
 import type { Statement, StatementResult } from './worker-protocol.ts';
@@ -242,10 +243,10 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     const where = 'where id = ? and deleted_at_ms is null and version = coalesce(?, version)';
     const { rows } = await this.#session.run(
       names.length === 0
-        ? { sql: `select * from ${quote(table)} ${where}`, parameters: [id, expectedVersion] }
+        ? { sql: `select * from ${quoteName(table)} ${where}`, parameters: [id, expectedVersion] }
         : {
             sql:
-              `update ${quote(table)} set ${names.map((name) => `${quote(name)} = ?, `).join('')}` +
+              `update ${quoteName(table)} set ${names.map((name) => `${quoteName(name)} = ?, `).join('')}` +
               `version = version + 1, updated_at_ms = ? ${where} returning *`,
             parameters: [...Object.values(columns), this.nowMs, id, expectedVersion],
           },
@@ -394,7 +395,7 @@ function insertStatement(table: string, ...rows: readonly ColumnValues[]): State
   const names = Object.keys(rows[0] ?? {});
   const one = `(${names.map(() => '?').join(', ')})`;
   return {
-    sql: `insert into ${quote(table)} (${names.map(quote).join(', ')}) values ${rows.map(() => one).join(', ')}`,
+    sql: `insert into ${quoteName(table)} (${names.map(quoteName).join(', ')}) values ${rows.map(() => one).join(', ')}`,
     parameters: rows.flatMap((row) => {
       assert(
         Object.keys(row).join() === names.join(),
@@ -418,8 +419,6 @@ const keepOnly = (table: Table, columns: ColumnValues): ColumnValues =>
   Object.fromEntries(Object.entries(columns).filter(([name]) => table.columns.has(name)));
 const without = (columns: ColumnValues, names: readonly string[]): ColumnValues =>
   Object.fromEntries(Object.entries(columns).filter(([name]) => !names.includes(name)));
-// Names come from the registry and the database, never from a request; quoted because `change` and `order` are words.
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const isRowOf = <T extends TableName>(_table: T, row: unknown): row is Selectable<Database[T]> =>
   typeof row === 'object' && row !== null;
 

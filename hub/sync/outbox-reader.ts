@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely';
 import { assert } from '#hub/kernel/result.ts';
 import type { ColumnValue } from '#hub/store/canonical-json.ts';
 import type { ChangeTable } from '#hub/store/database.ts';
+import { quoteName } from '#hub/store/quote-name.ts';
 import type { ReadConnection } from '#hub/store/read-connection.ts';
 import type { ReplicaPosition } from '#hub/store/replicated-writes.ts';
 import type { ReplicatedTable } from '#hub/store/store.ts';
@@ -164,7 +165,7 @@ export class OutboxReader {
   backfillPage(tbl: string, afterId: string, limit: number): BackfillPage {
     const names = this.#columnsOf(tbl);
     const rows = this.#connection.lists(
-      `select ${names.map(quote).join(', ')} from ${quote(tbl)} where id > ? order by id limit ?`,
+      `select ${names.map(quoteName).join(', ')} from ${quoteName(tbl)} where id > ? order by id limit ?`,
       afterId,
       limit,
     );
@@ -198,7 +199,7 @@ export class OutboxReader {
     const names = this.#columnsOf(tbl);
     const first = changes[0]?.seq ?? 0;
     const rows = this.#connection.lists(
-      `select ${names.map((name) => `t.${quote(name)}`).join(', ')} from change c join ${quote(tbl)} t on t.id = c.pk ` +
+      `select ${names.map((name) => `t.${quoteName(name)}`).join(', ')} from change c join ${quoteName(tbl)} t on t.id = c.pk ` +
         'where c.tbl = ? and c.seq between ? and ? order by c.seq',
       tbl,
       first,
@@ -239,5 +240,3 @@ function stateOperation(row: OutboxRow, body: string): string {
 
 const operation = (row: OutboxRow, op: string, body: string): string =>
   `${JSON.stringify([row.seq, row.tbl, row.pk, op]).slice(0, -1)},${body},${row.base_cursor},${row.hlc},${row.erases === 1}]`;
-
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

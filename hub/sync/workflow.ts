@@ -35,6 +35,8 @@ export interface SyncDeps {
 export interface RunningSync extends Sync {
   /** Whether this hub belongs to a centre, as of the last look. */
   isLinked(): boolean;
+  /** Before anything is written in this process. */
+  load(): Promise<void>;
   /** Begins rounds where this hub belongs to a centre. */
   start(): Promise<void>;
   /** Now and then: what is kept of rounds. */
@@ -110,10 +112,13 @@ export function createSync(deps: SyncDeps): RunningSync {
     announceChanged,
     isLinked: () => state !== 'notLinked',
 
+    async load() {
+      store.replication.wholeRows = (await findLink(store.read))?.stage === 'seed';
+      await status();
+    },
+
     async start() {
       const link = await findLink(store.read);
-      store.replication.wholeRows = link?.stage === 'seed';
-      await status();
       if (link === undefined) return;
       if (link.stage === 'live' && hasOtherColumns(store, link.columns))
         await engine.keeper.beginBootstrap(otherTables(store, link.columns));

@@ -1,25 +1,9 @@
-import path from 'node:path';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { connectCentral } from '#hub/sync/central-connection.ts';
-import { migrateCentral } from '#hub/sync/central-migrations.ts';
+import { expect, it, onTestFinished } from 'vitest';
 import { joinCodeHash } from '#hub/sync/join-code.ts';
-import { type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
-import { CentralSite, memberRow, Replica } from './replicas.ts';
+import { useCentre } from './hubs.ts';
+import { memberRow, Replica } from './replicas.ts';
 
-let server: PostgresServer;
-let central: CentralSite;
-beforeAll(async () => {
-  server = await startPostgres({ version: 18 });
-  const { url } = await server.createDatabase();
-  const connection = await connectCentral({ url, connectTimeoutMs: 10_000, queryTimeoutMs: null });
-  await migrateCentral(connection, path.resolve(import.meta.dirname, '../../migrations/postgres'));
-  await connection.close();
-  central = await CentralSite.open(url);
-});
-afterAll(async () => {
-  await central.close();
-  await server.stop();
-});
+const centre = useCentre();
 
 /** An entry of the audit log; those after `half` have ids before all others. */
 const entryRow = (seq: number, half: number) => ({
@@ -37,11 +21,11 @@ const entryRow = (seq: number, half: number) => ({
 });
 
 it('takes rows in whatever order their ids are in: areas inside later ones, an audit log over a clock that was set back', async () => {
-  const site = await central.addSite();
+  const site = await centre().addSite();
   const first = await Replica.open();
   onTestFinished(() => first.close());
-  const { code, hub } = await central.invite(site);
-  await first.join(central, code);
+  const { code, hub } = await centre().invite(site);
+  await first.join(centre(), code);
   const area = (id: string, parent: string | null) => ({ id, name: id.slice(-2), parent_id: parent });
   const low = '0199a1f0-0000-7000-8000-000000000001';
   const high = '0199a1f0-0000-7000-8000-0000000000ff';
@@ -63,10 +47,10 @@ it('takes rows in whatever order their ids are in: areas inside later ones, an a
     );
   await first.sync();
   const again = '0'.repeat(8);
-  await central.value('select sync.replace_hub($1, $2, $3, 60)', site, hub, joinCodeHash(again));
+  await centre().value('select sync.replace_hub($1, $2, $3, 60)', site, hub, joinCodeHash(again));
   const second = await Replica.open();
   onTestFinished(() => second.close());
-  await second.join(central, again, 'bootstrap');
+  await second.join(centre(), again, 'bootstrap');
   await second.sync();
   const restored = second.all('select seq, hash, prev_hash from audit_entry order by seq');
   expect(restored).toEqual(first.all('select seq, hash, prev_hash from audit_entry order by seq'));

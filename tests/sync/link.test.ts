@@ -1,28 +1,11 @@
-import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { pruneAllChanges } from '#hub/store/change-retention.ts';
-import { connectCentral } from '#hub/sync/central-connection.ts';
-import { migrateCentral } from '#hub/sync/central-migrations.ts';
-import { type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
 import { until } from '#tests/_support/until.ts';
 import { accepted, refused, staff } from '../access/support.ts';
-import { CentralSite } from './replicas.ts';
+import { useCentre } from './hubs.ts';
 import { openSyncBench, type SyncBench } from './support.ts';
 
-let server: PostgresServer;
-let central: CentralSite;
-beforeAll(async () => {
-  server = await startPostgres({ version: 18 });
-  const { url } = await server.createDatabase();
-  const connection = await connectCentral({ url, connectTimeoutMs: 10_000, queryTimeoutMs: null });
-  await migrateCentral(connection, path.resolve(import.meta.dirname, '../../migrations/postgres'));
-  await connection.close();
-  central = await CentralSite.open(url);
-});
-afterAll(async () => {
-  await central.close();
-  await server.stop();
-});
+const centre = useCentre();
 
 async function open(): Promise<SyncBench> {
   const bench = await openSyncBench();
@@ -32,31 +15,31 @@ async function open(): Promise<SyncBench> {
 const untilUpToDate = ({ sync }: SyncBench): Promise<boolean> =>
   until('both sides to be equal', async () => (await sync.status()).state === 'upToDate');
 const nameThere = (site: string, { memberId }: SyncBench): Promise<unknown> =>
-  central.value('select name from makrcave.member where stream_id = $1 and id = $2', site, memberId);
+  centre().value('select name from makrcave.member where stream_id = $1 and id = $2', site, memberId);
 
 describe('a hub is linked', () => {
   it('with its rows, also where its outbox was pruned before', async () => {
     const bench = await open();
     await pruneAllChanges(bench.store, { keepRows: 0, keepMs: 0 });
-    const site = await central.addSite();
-    const { code } = await central.invite(site);
-    const status = accepted(await bench.sync.link(staff, { url: central.url, code }));
+    const site = await centre().addSite();
+    const { code } = await centre().invite(site);
+    const status = accepted(await bench.sync.link(staff, { url: centre().url, code }));
     expect(status.link).toMatchObject({ siteId: site, siteName: 'Test', hubName: 'box' });
-    expect(JSON.stringify(status)).not.toContain(new URL(central.url).password);
+    expect(JSON.stringify(status)).not.toContain(new URL(centre().url).password);
     await untilUpToDate(bench);
     expect(await nameThere(site, bench)).toBe('Mia Maker');
-    expect(refused(await bench.sync.link(staff, { url: central.url, code })).code).toBe('alreadyLinked');
+    expect(refused(await bench.sync.link(staff, { url: centre().url, code })).code).toBe('alreadyLinked');
   });
 
   it('once more to the same space after it was unlinked, and sends what changed in between', async () => {
     const bench = await open();
-    const site = await central.addSite();
-    accepted(await bench.sync.link(staff, { url: central.url, code: (await central.invite(site)).code }));
+    const site = await centre().addSite();
+    accepted(await bench.sync.link(staff, { url: centre().url, code: (await centre().invite(site)).code }));
     await untilUpToDate(bench);
     accepted(await bench.sync.unlink(staff));
     expect((await bench.sync.status()).state).toBe('notLinked');
     await bench.store.transact('test', (tx) => tx.write('member', bench.memberId, { name: 'Mia Meanwhile' }));
-    accepted(await bench.sync.link(staff, { url: central.url, code: (await central.invite(site)).code }));
+    accepted(await bench.sync.link(staff, { url: centre().url, code: (await centre().invite(site)).code }));
     await untilUpToDate(bench);
     expect(await nameThere(site, bench)).toBe('Mia Meanwhile');
     const actions = await bench.store.read
@@ -71,19 +54,19 @@ describe('a hub is linked', () => {
   it('to no space that has the rows of another', async () => {
     const one = await open();
     const other = await open();
-    const site = await central.addSite();
-    accepted(await one.sync.link(staff, { url: central.url, code: (await central.invite(site)).code }));
+    const site = await centre().addSite();
+    accepted(await one.sync.link(staff, { url: centre().url, code: (await centre().invite(site)).code }));
     await untilUpToDate(one);
-    const { code } = await central.invite(site, 'another');
-    expect(refused(await other.sync.link(staff, { url: central.url, code })).code).toBe('siteHasData');
+    const { code } = await centre().invite(site, 'another');
+    expect(refused(await other.sync.link(staff, { url: centre().url, code })).code).toBe('siteHasData');
     // Nothing was used up, and nothing is linked.
     expect((await other.sync.status()).link).toBe(null);
-    expect(await central.value('select count(*) from sync.invitation where stream_id = $1', site)).toBe(1);
+    expect(await centre().value('select count(*) from sync.invitation where stream_id = $1', site)).toBe(1);
   });
 
   it('by no wrong code, no wrong address and to no centre that is away', async () => {
     const bench = await open();
-    const { url } = central;
+    const { url } = centre();
     const link = async (request: { url: string; code: string }) =>
       refused(await bench.sync.link(staff, request));
     expect(await link({ url, code: 'AAAA-BBBB' })).toMatchObject({

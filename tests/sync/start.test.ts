@@ -7,6 +7,7 @@ async function openLinked(columnsOf: (bench: SyncBench) => unknown): Promise<Syn
   const columns = JSON.stringify(columnsOf(bench));
   await link(bench, { stage: 'live', halted: 'fenced', columns });
   onTestFinished(() => bench.sync.close());
+  await bench.sync.load();
   await bench.sync.start();
   return bench;
 }
@@ -32,6 +33,7 @@ it('says whole rows until all rows are announced', async () => {
   const bench = await openSyncBench();
   await link(bench, { stage: 'seed', halted: 'fenced' });
   onTestFinished(() => bench.sync.close());
+  await bench.sync.load();
   await bench.sync.start();
   await bench.store.transact('test', (tx) => tx.write('member', bench.memberId, { phone: '222' }));
   const change = await bench.store.read
