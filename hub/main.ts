@@ -8,7 +8,7 @@ if (Number(process.versions.napi) < 10) {
  * A small young generation and one malloc arena keep some 100 MiB free on a box that has 1 GiB. Node takes them only at its
  * start, so the process replaces itself, under the same process id.
  */
-const smallYoungGeneration = '--max-semi-space-size=1';
+const smallYoungGeneration = '--max-semi-space-size=4';
 if (process.execve !== undefined && !process.execArgv.includes(smallYoungGeneration)) {
   const flags = [...process.execArgv, smallYoungGeneration];
   process.execve(process.execPath, [process.execPath, ...flags, ...process.argv.slice(1)], {

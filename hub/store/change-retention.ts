@@ -38,10 +38,7 @@ export async function pruneChanges(
   { keepRows, keepMs, keepFrom = null }: ChangeRetention,
 ): Promise<{ readonly removed: number; readonly floor: number; readonly isDone: boolean }> {
   assert(tx instanceof SeamTransaction, 'a transaction of this store');
-  const bounds = await tx
-    .selectFrom('change')
-    .select(({ fn }) => [fn.min('seq').as('first'), fn.max('seq').as('last')])
-    .executeTakeFirstOrThrow();
+  const bounds = await changeBounds(tx);
   const floorBefore = await changeFloor(tx);
   if (bounds.first === null || bounds.last === null) return { removed: 0, floor: floorBefore, isDone: true };
   const end = Math.min(bounds.last + 1, bounds.first + rowsAtOnce);
@@ -69,6 +66,16 @@ export async function pruneChanges(
     )
     .execute();
   return { removed: changes, floor, isDone: floor < end || end > bounds.last };
+}
+
+/** Each in a statement of its own: asked for both at once, SQLite reads the whole table. */
+async function changeBounds(reader: Pick<Transaction, 'selectFrom'>) {
+  const [first, last] = await Promise.all(
+    (['asc', 'desc'] as const).map((order) =>
+      reader.selectFrom('change').select('seq').orderBy('seq', order).limit(1).executeTakeFirst(),
+    ),
+  );
+  return { first: first?.seq ?? null, last: last?.seq ?? null };
 }
 
 /** Every change from this number on is still kept; 1 when none was ever removed. */

@@ -3,6 +3,7 @@ import {
   type DatabaseConnection,
   type Dialect,
   type Driver,
+  type LimitNode,
   type QueryResult,
   type RootOperationNode,
   SqliteAdapter,
@@ -28,8 +29,17 @@ export function runnerDialect(runner: StatementRunner): Dialect {
     createAdapter: () => new RunnerAdapter(),
     createDriver: () => new RunnerDriver(runner),
     createIntrospector: (db) => new SqliteIntrospector(db),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createQueryCompiler: () => new RunnerQueryCompiler(),
   };
+}
+
+class RunnerQueryCompiler extends SqliteQueryCompiler {
+  // SQLite plans by the value of a bare `limit ?`, so that it compiles the statement anew each time it runs
+  // (`sqlite3ExprIsInteger`, 3.47 and later): many times what a short one takes. An expression is no such value.
+  protected override visitLimit(node: LimitNode): void {
+    this.append('limit +');
+    this.visitNode(node.limit);
+  }
 }
 
 class RunnerAdapter extends SqliteAdapter {

@@ -4,7 +4,7 @@ import type { Logger } from '#hub/platform/log.ts';
 import type { Database } from './database.ts';
 import { runnerDialect } from './dialect.ts';
 import { type Connection, openConnection, type StoreLocation } from './open.ts';
-import { StatementCache } from './statement-cache.ts';
+import { type Prepared, StatementCache } from './statement-cache.ts';
 import type { FixedReader } from './store.ts';
 import { errorToWire, wireToFault } from './store-faults.ts';
 import type { StoreFigures } from './store-figures.ts';
@@ -19,13 +19,21 @@ export function admitSelect(query: RootOperationNode): void {
   assert(query.kind === 'SelectQueryNode', `a ${query.kind} does not run on a connection for reading`);
 }
 
-/** The connection of the main thread: no hop to a Worker, for indexed and bounded reads. */
+/**
+ * The connection of the main thread: no hop to a Worker, for indexed and bounded reads. Those of one turn of the event loop
+ * share a read transaction, for it takes longer to begin and end one than to look a row up; a commit ends it at once, so
+ * that nobody who was told of a commit reads what was before.
+ */
 export class DirectReader extends Kysely<Database> implements FixedReader {
   readonly #connection: Connection;
   readonly #statements: StatementCache;
+  readonly #begin: Prepared;
+  readonly #commit: Prepared;
+  readonly #rollback: Prepared;
   readonly #log: Logger;
   readonly #figures: StoreFigures;
   readonly #writes = new Map<string, number>();
+  readonly #endTurn = (): void => this.#endTransaction();
 
   constructor(location: StoreLocation, log: Logger, figures: StoreFigures) {
     super({
@@ -39,6 +47,9 @@ export class DirectReader extends Kysely<Database> implements FixedReader {
     });
     this.#connection = openConnection(location, { mode: 'read', cacheKib });
     this.#statements = new StatementCache(this.#connection);
+    this.#begin = this.#connection.prepare('begin');
+    this.#commit = this.#connection.prepare('commit');
+    this.#rollback = this.#connection.prepare('rollback');
     this.#log = log;
     this.#figures = figures;
   }
@@ -55,16 +66,35 @@ export class DirectReader extends Kysely<Database> implements FixedReader {
 
   /** A commit wrote to these tables. */
   noteWrites(tables: ReadonlySet<string>): void {
+    this.#endTransaction();
     for (const table of tables) this.#writes.set(table, (this.#writes.get(table) ?? 0) + 1);
   }
 
   close(): void {
+    this.#endTransaction();
     this.#connection.close();
+  }
+
+  #beginTransaction(): void {
+    if (this.#connection.inTransaction) return;
+    this.#begin.run();
+    setImmediate(this.#endTurn);
+  }
+
+  #endTransaction(): void {
+    if (!this.#connection.inTransaction) return;
+    try {
+      this.#commit.run();
+    } catch {
+      // After a damaged page was read, which its reader has been told of.
+      if (this.#connection.inTransaction) this.#rollback.run();
+    }
   }
 
   #rows({ sql, parameters }: Statement): unknown[] {
     const startedMs = performance.now();
     try {
+      this.#beginTransaction();
       return this.#statements.prepare(sql).all(...parameters);
     } catch (error) {
       throw wireToFault(errorToWire(error));

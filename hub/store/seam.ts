@@ -18,7 +18,8 @@ import type { Statement, StatementResult } from './worker-protocol.ts';
 
 /** What one open transaction offers to the seam. */
 export interface TransactionSession {
-  run(statement: Statement): Promise<StatementResult>;
+  /** `then` runs right behind it if it returned or changed a row; should that fail, so does the transaction. */
+  run(statement: Statement, then?: Statement): Promise<StatementResult>;
   /** Runs it in its turn, without waiting: should it fail, so does the transaction. */
   post(statement: Statement): void;
   readonly nowMs: number;
@@ -113,9 +114,10 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     }
     const kept = { version: 1, created_at_ms: this.nowMs, updated_at_ms: this.nowMs };
     assertKept(table, given, { ...kept, deleted_at_ms: null });
-    const inserted = await this.#insertReturning(target, { ...given, ...kept });
-    const columns = without(inserted, [...ownColumns, 'deleted_at_ms']);
-    this.#recordChange(target, idOf(table, inserted), 'insert', columns, canonicalJson(columns));
+    const whole = { ...target.emptyRow, ...given, ...kept };
+    const columns = without(whole, [...ownColumns, 'deleted_at_ms']);
+    const change = this.#changeOf(target, idOf(table, whole), 'insert', columns, canonicalJson(columns));
+    await this.#session.run(insertStatement(table, whole), changeStatement([change]));
   }
 
   async append<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void> {
@@ -123,8 +125,9 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     const given = columnsOf(target, row);
     const kept = { created_at_ms: this.nowMs };
     assertKept(table, given, kept);
-    const inserted = await this.#insertReturning(target, { ...given, ...kept });
-    this.#recordChange(target, idOf(table, inserted), 'insert', inserted, null);
+    const whole = { ...target.emptyRow, ...given, ...kept };
+    const change = this.#changeOf(target, idOf(table, whole), 'insert', whole, null);
+    await this.#session.run(insertStatement(table, whole), changeStatement([change]));
   }
 
   async appendAll<T extends TableName>(table: T, rows: readonly Insertable<Database[T]>[]): Promise<void> {
@@ -132,27 +135,13 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     assert(rows.length <= maxRowsAtOnce, `at most ${maxRowsAtOnce} rows at once`);
     const target = this.#table(table, ['append']);
     const kept = { created_at_ms: this.nowMs };
-    const given = rows.map((row) => {
+    const whole = rows.map((row) => {
       const columns = columnsOf(target, row);
       assertKept(table, columns, kept);
-      return { ...columns, ...kept };
+      return { ...target.emptyRow, ...columns, ...kept };
     });
-    const statement = insertStatement(table, ...given);
-    const inserted = await this.#session.run({ ...statement, sql: `${statement.sql} returning *` });
-    // RETURNING promises no order; the changes follow the order in which the rows were given.
-    const insertedById = new Map(
-      inserted.rows.map((row) => {
-        const columns = toColumns(row);
-        return [idOf(table, columns), columns] as const;
-      }),
-    );
-    const changes = given.map((row) => {
-      const pk = idOf(table, row);
-      const columns = insertedById.get(pk);
-      assert(columns !== undefined, 'every row that was added comes back');
-      return this.#changeOf(target, pk, 'insert', columns, null);
-    });
-    this.#session.post(changeStatement(changes));
+    const changes = whole.map((row) => this.#changeOf(target, idOf(table, row), 'insert', row, null));
+    await this.#session.run(insertStatement(table, ...whole), changeStatement(changes));
   }
 
   async write<T extends TableName>(
@@ -166,9 +155,11 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     for (const column of columnsKeptByStore)
       assert(!(column in columns), `${table}.${column} is set by the store and not by write()`);
     const expected = options.expectedVersion ?? null;
-    const row = await this.#update(table, id, columns, expected);
+    const isEmpty = Object.keys(columns).length === 0;
+    const row = isEmpty
+      ? await this.#find(table, id, expected)
+      : await this.#update(target, id, columns, 'update', expected);
     if (row === undefined) return await this.#whyNotWritten(table, id, expected);
-    if (Object.keys(columns).length > 0) this.#recordUpdate(target, id, 'update', columns, row);
     assert(isRowOf(table, row), 'a row is an object');
     return ok(row);
   }
@@ -182,8 +173,8 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     for (const column of columns)
       assert(target.registration.personalColumns.includes(column), `${table}.${column} is personal`);
     const emptied = Object.fromEntries(columns.map((column) => [column, null]));
-    const row = await this.#update(table, id, emptied, null);
-    if (row === undefined) return refuse({ code: 'rowMissing' });
+    const { rows } = await this.#session.run(updateStatement(table, id, emptied, this.nowMs, null));
+    if (rows.length === 0) return refuse({ code: 'rowMissing' });
     const paths = columns.map((column) => `$."${column}"`);
     const replace = `json_replace(body, ${paths.map(() => "?, json('null')").join(', ')})`;
     for (const kept of ['change', 'sync_dead_letter'].filter((name) => this.#tables.has(name)))
@@ -201,11 +192,8 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
 
   async remove(table: TableName, id: string): Promise<Result<null, RowMissing>> {
     const target = this.#table(table, ['state']);
-    const columns = { deleted_at_ms: this.nowMs };
-    const row = await this.#update(table, id, columns, null);
-    if (row === undefined) return refuse({ code: 'rowMissing' });
-    this.#recordUpdate(target, id, 'delete', columns, row);
-    return ok(null);
+    const row = await this.#update(target, id, { deleted_at_ms: this.nowMs }, 'delete', null);
+    return row === undefined ? refuse({ code: 'rowMissing' }) : ok(null);
   }
 
   /**
@@ -232,25 +220,32 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     return await this.#session.run(statement);
   }
 
-  // Without any column it only checks that the row is there and current.
+  /** Changes a live row and notes that; undefined when there is none, or none of that version. */
   async #update(
-    table: string,
+    table: Table,
     id: string,
     columns: ColumnValues,
+    op: 'update' | 'delete',
     expectedVersion: number | null,
   ): Promise<unknown> {
-    const names = Object.keys(columns);
-    const where = 'where id = ? and deleted_at_ms is null and version = coalesce(?, version)';
-    const { rows } = await this.#session.run(
-      names.length === 0
-        ? { sql: `select * from ${quoteName(table)} ${where}`, parameters: [id, expectedVersion] }
-        : {
-            sql:
-              `update ${quoteName(table)} set ${names.map((name) => `${quoteName(name)} = ?, `).join('')}` +
-              `version = version + 1, updated_at_ms = ? ${where} returning *`,
-            parameters: [...Object.values(columns), this.nowMs, id, expectedVersion],
-          },
-    );
+    const statement = updateStatement(table.name, id, columns, this.nowMs, expectedVersion);
+    if (!this.#session.replication.wholeRows) {
+      const change = this.#changeOf(table, id, op, columns, canonicalJson(columns));
+      return (await this.#session.run(statement, changeStatement([change]))).rows[0];
+    }
+    const [row] = (await this.#session.run(statement)).rows;
+    if (row === undefined) return undefined;
+    const whole = this.#wholeRow(table.name, row);
+    this.#session.post(changeStatement([this.#changeOf(table, id, 'insert', whole.columns, whole.body)]));
+    return row;
+  }
+
+  /** A live row; undefined when there is none, or none of that version. */
+  async #find(table: string, id: string, expectedVersion: number | null): Promise<unknown> {
+    const { rows } = await this.#session.run({
+      sql: `select * from ${quoteName(table)} ${liveRow}`,
+      parameters: [id, expectedVersion],
+    });
     return rows[0];
   }
 
@@ -259,7 +254,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     id: string,
     expectedVersion: number | null,
   ): Promise<Result<Selectable<Database[T]>, StaleVersion | RowMissing>> {
-    const current = await this.#update(table, id, {}, null);
+    const current = await this.#find(table, id, null);
     if (current === undefined) return refuse({ code: 'rowMissing' });
     assert(expectedVersion !== null, 'a row that is there is written, unless a version was expected');
     const { version } = toColumns(current);
@@ -267,39 +262,10 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     return refuse({ code: 'staleVersion', currentVersion: version });
   }
 
-  async #insertReturning(table: Table, columns: ColumnValues): Promise<ColumnValues> {
-    const statement = insertStatement(table.name, columns);
-    const { rows } = await this.#session.run({ ...statement, sql: `${statement.sql} returning *` });
-    return toColumns(rows[0]);
-  }
-
-  #recordUpdate(
-    table: Table,
-    pk: string,
-    op: 'update' | 'delete',
-    columns: ColumnValues,
-    row: unknown,
-  ): void {
-    if (this.#session.replication.wholeRows) {
-      const whole = this.#wholeRow(table.name, row);
-      this.#recordChange(table, pk, 'insert', whole.columns, whole.body);
-    } else this.#recordChange(table, pk, op, columns, canonicalJson(columns));
-  }
-
   #wholeRow(table: string, row: unknown): { target: Table; columns: ColumnValues; body: string | null } {
     const target = this.#table(table, ['state', 'append']);
     const columns = without(toColumns(row), [...ownColumns]);
     return { target, columns, body: target.registration.class === 'append' ? null : canonicalJson(columns) };
-  }
-
-  #recordChange(
-    table: Table,
-    pk: string,
-    op: ChangeTable['op'],
-    columns: ColumnValues,
-    body: string | null,
-  ): void {
-    this.#session.post(changeStatement([this.#changeOf(table, pk, op, columns, body)]));
   }
 
   #changeOf(
@@ -391,20 +357,32 @@ function idOf(table: string, row: ColumnValues): string {
   return id;
 }
 
+/** All rows have the same columns, in the same order. */
 function insertStatement(table: string, ...rows: readonly ColumnValues[]): Statement {
   const names = Object.keys(rows[0] ?? {});
   const one = `(${names.map(() => '?').join(', ')})`;
   return {
     sql: `insert into ${quoteName(table)} (${names.map(quoteName).join(', ')}) values ${rows.map(() => one).join(', ')}`,
-    parameters: rows.flatMap((row) => {
-      assert(
-        Object.keys(row).join() === names.join(),
-        'rows that are inserted together have the same columns',
-      );
-      return Object.values(row);
-    }),
+    parameters: rows.flatMap((row) => Object.values(row)),
   };
 }
+
+const liveRow = 'where id = ? and deleted_at_ms is null and version = coalesce(?, version)';
+
+/** Returns the row as it is then. */
+const updateStatement = (
+  table: string,
+  id: string,
+  columns: ColumnValues,
+  nowMs: number,
+  expectedVersion: number | null,
+): Statement => ({
+  sql:
+    `update ${quoteName(table)} set ${Object.keys(columns)
+      .map((name) => `${quoteName(name)} = ?, `)
+      .join('')}` + `version = version + 1, updated_at_ms = ? ${liveRow} returning *`,
+  parameters: [...Object.values(columns), nowMs, id, expectedVersion],
+});
 
 /** Into the outbox, each with the cursor of the centre's changes that its transaction has seen. */
 function changeStatement(rows: readonly ColumnValues[]): Statement {

@@ -1,7 +1,7 @@
 import type Sqlite from 'better-sqlite3-multiple-ciphers';
 import type { Connection } from './open.ts';
 
-type Prepared = Sqlite.Statement;
+export type Prepared = Sqlite.Statement;
 
 /** Prepared statements of one connection by their text; the one unused for longest goes when the cache is full. */
 export class StatementCache {

@@ -43,7 +43,7 @@ export interface Transaction extends Reader {
   insert<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void>;
   /** Adds a row to an `append` table. */
   append<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void>;
-  /** Adds rows, all with the same columns, to an `append` table in two statements: for what comes in bulk. At most 500. */
+  /** Adds rows to an `append` table in two statements: for what comes in bulk. At most 500. */
   appendAll<T extends TableName>(table: T, rows: readonly Insertable<Database[T]>[]): Promise<void>;
   /** Changes a row of a `state` table: bumps `version`, sets `updated_at_ms`. */
   write<T extends TableName>(

@@ -1,4 +1,5 @@
 import { assert, Fault } from '#hub/kernel/result.ts';
+import type { ColumnValues } from './canonical-json.ts';
 import type { TableRegistration } from './store.ts';
 import type { TableShape } from './worker-protocol.ts';
 
@@ -21,6 +22,8 @@ export interface Table {
   readonly name: string;
   readonly registration: TableRegistration;
   readonly columns: ReadonlySet<string>;
+  /** A row of which nothing was said: what each column holds where an insert does not name it. */
+  readonly emptyRow: ColumnValues;
 }
 /** By name. */
 export type Tables = ReadonlyMap<string, Table>;
@@ -48,10 +51,11 @@ export function joinRegistry(registrations: Registrations, shapes: readonly Tabl
   if (problems.length > 0)
     throw new Fault('registryMismatch', `the store does not open: ${problems.join('; ')}`);
   return new Map(
-    shapes.map(({ name, columns }) => {
+    shapes.map(({ name, columns, defaults }) => {
       const registration = all[name];
       assert(registration !== undefined, `table ${name} is registered`);
-      return [name, { name, registration, columns: new Set(columns) }];
+      const emptyRow = Object.fromEntries(columns.map((column) => [column, defaults[column] ?? null]));
+      return [name, { name, registration, columns: new Set(columns), emptyRow }];
     }),
   );
 }

@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import { assert, unreachable } from '#hub/kernel/result.ts';
+import { assert, Fault, unreachable } from '#hub/kernel/result.ts';
 import { rowsToLines } from './line-format.ts';
 import type { Connection } from './open.ts';
 import { StatementCache } from './statement-cache.ts';
@@ -27,6 +27,20 @@ export function serveConnection(
     if (statement.reader) return { ...nothing, rows: statement.all(...parameters) };
     return { rows: [], ...statement.run(...parameters) };
   };
+  const runWith = (statement: Statement, then: Statement | undefined): StatementResult => {
+    const result = run(statement);
+    if (then === undefined || (result.changes === 0 && result.rows.length === 0)) return result;
+    try {
+      run(then);
+    } catch (error) {
+      // A broken rule undoes a statement and lets the transaction go on; here the first one would be kept without this.
+      const wire = errorToWire(error);
+      throw wire.sqlite?.startsWith('SQLITE_CONSTRAINT') === true
+        ? new Fault('storeFault', wire.message)
+        : error;
+    }
+    return result;
+  };
   const answer = (request: WorkerRequest): StatementResult => {
     switch (request.kind) {
       case 'begin':
@@ -39,7 +53,7 @@ export function serveConnection(
       case 'run':
         // Its transaction could not begin, or SQLite has rolled it back.
         assert(connection.inTransaction, 'a statement runs inside a transaction');
-        return run(request.statement);
+        return runWith(request.statement, request.then);
       case 'lines':
         return { ...nothing, rows: [rowsToLines(run(request.statement).rows, request.columns)] };
       case 'stream':

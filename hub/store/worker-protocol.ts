@@ -9,7 +9,8 @@ export type Statement = { readonly sql: string; readonly parameters: readonly Co
 /** What the main thread asks of a store Worker, several in one message. Answered in order, one reply each. */
 export type WorkerRequest =
   | { readonly kind: 'begin' | 'commit' | 'rollback' | 'close' }
-  | { readonly kind: 'run'; readonly statement: Statement }
+  /** `then` runs only when the first returned or changed a row, and fails the transaction when it fails. */
+  | { readonly kind: 'run'; readonly statement: Statement; readonly then?: Statement | undefined }
   | { readonly kind: 'stream'; readonly statement: Statement }
   | { readonly kind: 'next'; readonly rows: number }
   | { readonly kind: 'endStream' }
@@ -32,6 +33,8 @@ export type WorkerReply =
 export interface TableShape {
   readonly name: string;
   readonly columns: readonly string[];
+  /** What a column holds where an insert does not name it; columns that are then null are left out. */
+  readonly defaults: Readonly<Record<string, ColumnValue>>;
   /** The columns of the primary key, in order. */
   readonly primaryKey: readonly string[];
 }

@@ -1,6 +1,7 @@
 // The store Worker: the only connection of the hub that writes. Its fsyncs never touch the main loop.
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '#hub/kernel/result.ts';
+import type { ColumnValue } from './canonical-json.ts';
 import { readMigrations } from './migration-files.ts';
 import { applyMigrations } from './migrations.ts';
 import { type Connection, openConnection, proveKey } from './open.ts';
@@ -13,6 +14,10 @@ const cacheKib = 8192;
 /** For a bulk load: all that is written to at random places stays in memory, and goes to the file a few times only. */
 const bulk = { cacheKib: 262_144, checkpointPages: 32_768 };
 
+/** The value of a default as the schema has it: a literal of SQL. */
+const evaluate = (connection: Connection, literal: string): ColumnValue =>
+  connection.prepare<[], ColumnValue>(`select ${literal}`).pluck().get() ?? null;
+
 function tableShapes(connection: Connection): TableShape[] {
   return connection
     .prepare<[], { name: string }>(
@@ -23,11 +28,18 @@ function tableShapes(connection: Connection): TableShape[] {
     .all()
     .map(({ name }) => {
       const columns = connection
-        .prepare<[string], { name: string; pk: number }>('select name, pk from pragma_table_info(?)')
+        .prepare<[string], { name: string; pk: number; byDefault: string | null }>(
+          'select name, pk, dflt_value as byDefault from pragma_table_info(?)',
+        )
         .all(name);
       return {
         name,
         columns: columns.map((column) => column.name),
+        defaults: Object.fromEntries(
+          columns.flatMap((column) =>
+            column.byDefault === null ? [] : [[column.name, evaluate(connection, column.byDefault)]],
+          ),
+        ),
         primaryKey: columns
           .filter((column) => column.pk > 0)
           .sort((left, right) => left.pk - right.pk)

@@ -210,10 +210,16 @@ describe('the table registry', () => {
   });
 
   it('wants id as the primary key of what is replicated', () => {
-    const shape = (primaryKey: string[]) => ({ name: 'line', columns: ['id', 'created_at_ms'], primaryKey });
+    const shape = (primaryKey: string[]) => ({
+      name: 'line',
+      columns: ['id', 'created_at_ms'],
+      defaults: {},
+      primaryKey,
+    });
     const others = ['change', 'migration', 'store_fact', 'sync_position'].map((name) => ({
       name,
       columns: [],
+      defaults: {},
       primaryKey: [],
     }));
     const line = { ...registry.line, personalColumns: [] };

@@ -1,5 +1,5 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import { loadAuditHead, recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
@@ -22,7 +22,13 @@ import {
   updateStatus,
 } from './repository.ts';
 import { decideMemberStatus, type MemberStatusEvent, type MemberStatusRefusal } from './rules.ts';
-import { actorName, assertWritten, followMemberChange, type MemberDeps } from './workflow.ts';
+import {
+  actorName,
+  assertWritten,
+  followMemberChange,
+  followNewMember,
+  type MemberDeps,
+} from './workflow.ts';
 
 export interface StaleMember extends Refusal<'staleVersion'> {
   readonly current: Member;
@@ -68,18 +74,23 @@ async function createInside(
   if (future !== null) return refuse(future);
   if (input.number !== undefined && (await isNumberTaken(tx, input.number)))
     return refuse({ code: 'numberTaken', number: input.number });
-  const number = input.number ?? ((await findHighestNumber(tx)) ?? firstNumber - 1) + 1;
+  const [highest, auditHead] = await Promise.all([findHighestNumber(tx), loadAuditHead(tx)]);
+  const number = input.number ?? (highest ?? firstNumber - 1) + 1;
   const id = deps.newId();
   // The store does it in this order; nothing here has to wait for what comes before it.
   const [, , , member] = await Promise.all([
     insertMember(tx, { ...input, id, number }),
-    recordAudit(tx, {
-      actor,
-      action: 'member.create',
-      target: { table: 'member', id },
-      payload: { number, name: input.name },
-    }),
-    followMemberChange(deps, tx, [id], { admission: true }),
+    recordAudit(
+      tx,
+      {
+        actor,
+        action: 'member.create',
+        target: { table: 'member', id },
+        payload: { number, name: input.name },
+      },
+      auditHead,
+    ),
+    followNewMember(deps, tx, { ...input, id, number }),
     showMember(tx, id),
   ]);
   return ok(member);

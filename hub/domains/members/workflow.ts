@@ -9,7 +9,7 @@ import { findGroup, findPlan } from './plan-repository.ts';
 import { findMember } from './repository.ts';
 import type { AdmissionFacts } from './schema.ts';
 import { listMemberWords, replaceMemberWords } from './search-repository.ts';
-import { memberWords } from './search-rules.ts';
+import { memberWords, type SearchableMember } from './search-rules.ts';
 
 /** What the workflows of members stand on. */
 export interface MemberDeps {
@@ -103,6 +103,20 @@ export async function followMemberChange(
     reindexMembers(tx, memberIds),
     ...(change.admission ? [deps.onAdmissionChanged(tx, memberIds)] : []),
     ...memberIds.map((memberId) => deps.announceIn(tx, { topic: 'member.changed', data: { memberId } })),
+  ]);
+}
+
+/** As `followMemberChange` for a member who was just added: only their own row makes their words. */
+export async function followNewMember(
+  deps: Pick<MemberDeps, 'announceIn' | 'onAdmissionChanged'>,
+  tx: Transaction,
+  member: Pick<SearchableMember, 'number' | 'name' | 'email'> & { readonly id: string },
+): Promise<void> {
+  const words = memberWords({ ...member, status: 'active', planIds: [], groupIds: [] });
+  await Promise.all([
+    replaceMemberWords(tx, member.number, new Set(), words),
+    deps.onAdmissionChanged(tx, [member.id]),
+    deps.announceIn(tx, { topic: 'member.changed', data: { memberId: member.id } }),
   ]);
 }
 
