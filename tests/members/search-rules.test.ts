@@ -77,7 +77,7 @@ describe('the words of a search', () => {
   it('keep filters apart from what people type', () => {
     expect(isFound(member({ name: 'Someone' }), 's:active')).toBe(false);
     expect(searchTerms({ status: 'active', q: 'ada' })).toHaveLength(2);
-    expect(searchTerms({})).toEqual([{ from: 'a:', to: 'a:\u{10ffff}' }]);
+    expect(searchTerms({})).toEqual([{ from: 'a:', to: 'a:\u{10ffff}', isList: true }]);
     expect(searchTerms({ q: '   ' })).toEqual(searchTerms({}));
   });
 

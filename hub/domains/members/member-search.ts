@@ -4,7 +4,7 @@ import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
 import type { MemberListItem, MemberListQuery, MemberSort } from './member-schema.ts';
 import { membersToListItems } from './member-view.ts';
-import { findMembersByNumber, type MemberRow } from './repository.ts';
+import { findMembersByNumber, type ListedMember } from './repository.ts';
 import { countHits, countWords, listInOrder, type OrderedHit, searchWords } from './search-repository.ts';
 import { everybody, type SearchTerm, searchTerms } from './search-rules.ts';
 
@@ -91,7 +91,7 @@ const placeLength = (sort: MemberSort | undefined): number => {
 };
 
 /** The members of these hits, in their order. */
-async function loadMembers(reader: Reader, hits: Hits['rows']): Promise<readonly MemberRow[]> {
+async function loadMembers(reader: Reader, hits: Hits['rows']): Promise<readonly ListedMember[]> {
   const membersByNumber = await findMembersByNumber(
     reader,
     hits.map((hit) => hit.memberNumber),

@@ -5,7 +5,7 @@ import { listStandings, type MembershipRow } from './membership-repository.ts';
 import { admissionPeriod, allowedMembershipEvents } from './membership-rules.ts';
 import { findPlanNames, type GroupRow, type PlanRow } from './plan-repository.ts';
 import type { Group, Plan } from './plan-schema.ts';
-import type { EntityFields, HoldRow, MemberRow } from './repository.ts';
+import type { EntityFields, HoldRow, ListedMember } from './repository.ts';
 import { admitsNow } from './rules.ts';
 import type { AdmissionFacts } from './schema.ts';
 import { admissionFactsOf } from './workflow.ts';
@@ -95,7 +95,7 @@ const standing = (facts: AdmissionFacts, planNames: ReadonlyMap<string, string>,
 /** Rows of the members' list, in the order given. */
 export async function membersToListItems(
   reader: Reader,
-  rows: readonly MemberRow[],
+  rows: readonly ListedMember[],
   nowMs: number,
 ): Promise<MemberListItem[]> {
   const standingOf = await listStandings(
@@ -103,7 +103,7 @@ export async function membersToListItems(
     rows.map((row) => row.id),
   );
   const planNames = await findPlanNames(reader);
-  const factsOf = (row: MemberRow): AdmissionFacts =>
+  const factsOf = (row: ListedMember): AdmissionFacts =>
     admissionFactsOf(
       {
         ...standingOf(row.id),

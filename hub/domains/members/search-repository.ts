@@ -1,6 +1,7 @@
-import { type RawBuilder, sql } from 'kysely';
+import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely';
 import { unreachable } from '#hub/kernel/result.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
+import type { Database } from '#hub/store/database.ts';
 import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
@@ -131,6 +132,17 @@ export function listInOrder(reader: Reader, search: OrderedSearch): Promise<read
   }
 }
 
+type HitTables = Database & { readonly hit: Database['member_word'] };
+
+/** A word of the same member that the search has come by already. */
+const earlierWord = (where: ExpressionBuilder<HitTables, 'hit'>, driver: SearchTerm) =>
+  where
+    .selectFrom('member_word as earlier')
+    .select('earlier.word')
+    .whereRef('earlier.member_number', '=', 'hit.member_number')
+    .where('earlier.word', '>=', driver.from)
+    .whereRef('earlier.word', '<', 'hit.word');
+
 /**
  * The statement of a search: goes along the index through the range of `driver` from `after` on, takes each member once (at
  * the first of its words in the range), and looks up the other conditions in the member's own words.
@@ -143,19 +155,8 @@ export function searchStatement(
 ) {
   let query = hitsOf(reader, driver, others)
     .select(['hit.word', 'hit.member_number'])
-    .where('hit.word', '>=', page.after?.word ?? driver.from)
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('member_word as earlier')
-            .select('earlier.word')
-            .whereRef('earlier.member_number', '=', 'hit.member_number')
-            .where('earlier.word', '>=', driver.from)
-            .whereRef('earlier.word', '<', 'hit.word'),
-        ),
-      ),
-    );
+    .where('hit.word', '>=', page.after?.word ?? driver.from);
+  if (!driver.isList) query = query.where((where) => where.not(where.exists(earlierWord(where, driver))));
   const { after } = page;
   if (after !== null)
     query = query.where(sql<boolean>`(hit.word, hit.member_number) > (${after.word}, ${after.memberNumber})`);
@@ -163,14 +164,18 @@ export function searchStatement(
 }
 
 // One condition alone is every list without a search, and most searches.
-const firstOfOne = fixedQuery({ from: '$from', to: '$to', limit: -1 }, (reader, { from, to, limit }) =>
-  searchStatement(reader, { from, to }, [], { after: null, limit }),
-);
-const nextOfOne = fixedQuery(
-  { from: '$from', to: '$to', word: '$word', memberNumber: -2, limit: -1 },
-  (reader, { from, to, word, memberNumber, limit }) =>
-    searchStatement(reader, { from, to }, [], { after: { word, memberNumber }, limit }),
-);
+const firstOfOne = (isList: boolean) =>
+  fixedQuery({ from: '$from', to: '$to', limit: -1 }, (reader, { from, to, limit }) =>
+    searchStatement(reader, { from, to, isList }, [], { after: null, limit }),
+  );
+const nextOfOne = (isList: boolean) =>
+  fixedQuery(
+    { from: '$from', to: '$to', word: '$word', memberNumber: -2, limit: -1 },
+    (reader, { from, to, word, memberNumber, limit }) =>
+      searchStatement(reader, { from, to, isList }, [], { after: { word, memberNumber }, limit }),
+  );
+const inList = { first: firstOfOne(true), next: nextOfOne(true) };
+const inText = { first: firstOfOne(false), next: nextOfOne(false) };
 
 export async function searchWords(
   reader: Reader,
@@ -179,12 +184,13 @@ export async function searchWords(
   { after, limit }: { readonly after: WordPosition | null; readonly limit: number },
 ): Promise<readonly WordPosition[]> {
   const { from, to } = driver;
+  const one = driver.isList ? inList : inText;
   const rows =
     others.length > 0
       ? await searchStatement(reader, driver, others, { after, limit }).execute()
       : after === null
-        ? await firstOfOne(reader, { from, to, limit })
-        : await nextOfOne(reader, { from, to, ...after, limit });
+        ? await one.first(reader, { from, to, limit })
+        : await one.next(reader, { from, to, ...after, limit });
   return rows.map((row) => ({ word: row.word, memberNumber: row.member_number }));
 }
 

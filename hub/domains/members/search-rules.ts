@@ -92,13 +92,20 @@ export interface MemberFilter {
 export interface SearchTerm {
   readonly from: string;
   readonly to: string;
+  /** A list, in which each member has one word at most. */
+  readonly isList: boolean;
 }
 
 // The highest code point: no word continues with it.
-const prefixTerm = (prefix: string): SearchTerm => ({ from: prefix, to: `${prefix}\u{10ffff}` });
+const prefixTerm = (prefix: string, isList: boolean): SearchTerm => ({
+  from: prefix,
+  to: `${prefix}\u{10ffff}`,
+  isList,
+});
+const listTerm = (prefix: string): SearchTerm => prefixTerm(prefix, true);
 
 /** The list of everybody, in the order of names. */
-export const everybody: SearchTerm = prefixTerm('a:');
+export const everybody: SearchTerm = listTerm('a:');
 
 /**
  * The conditions of a search, those of the text first, the longest of them in front. Never empty: without any filter it is
@@ -114,9 +121,9 @@ export function searchTerms(filter: MemberFilter): readonly SearchTerm[] | null 
     .sort((left, right) => right.length - left.length)
     .slice(0, maxTerms);
   if (words.length === 0 && (filter.q ?? '').trim() !== '') return null;
-  const terms = [...new Set(words)].map((word) => prefixTerm(`n:${word}`));
-  if (filter.groupId !== undefined) terms.push(prefixTerm(`g:${filter.groupId}:`));
-  if (filter.planId !== undefined) terms.push(prefixTerm(`p:${filter.planId}:`));
-  if (filter.status !== undefined) terms.push(prefixTerm(`s:${filter.status}:`));
+  const terms = [...new Set(words)].map((word) => prefixTerm(`n:${word}`, false));
+  if (filter.groupId !== undefined) terms.push(listTerm(`g:${filter.groupId}:`));
+  if (filter.planId !== undefined) terms.push(listTerm(`p:${filter.planId}:`));
+  if (filter.status !== undefined) terms.push(listTerm(`s:${filter.status}:`));
   return terms.length === 0 ? [everybody] : terms;
 }
