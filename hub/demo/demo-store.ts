@@ -111,6 +111,7 @@ export async function openDemoStore(stateDir: string, clock: DemoClock, log: Log
       clock,
       log,
       isBulkLoad: true,
+      isWriterHere: true,
     }),
   );
 }

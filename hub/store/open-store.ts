@@ -8,8 +8,10 @@ import { ReportReader } from './report-reader.ts';
 import type { Replication, Store } from './store.ts';
 import { StoreFigures } from './store-figures.ts';
 import { joinRegistry, type Registrations } from './table-registry.ts';
-import { WorkerLink } from './worker-link.ts';
+import { type StoreLink, WorkerLink } from './worker-link.ts';
+import type { StoreReady, WriterWorkerData } from './worker-protocol.ts';
 import { WriteQueue } from './write-queue.ts';
+import { WriterHere } from './writer-here.ts';
 
 export interface OpenStoreOptions extends StoreLocation {
   /** Every table of every domain; the store adds its own. */
@@ -25,6 +27,8 @@ export interface OpenStoreOptions extends StoreLocation {
   readonly maxPageCount?: number | undefined;
   /** A store that is filled at once, by a process that has memory to spare. */
   readonly isBulkLoad?: boolean | undefined;
+  /** The writer runs in this thread and not in a Worker: for a process that has nothing else to do meanwhile. */
+  readonly isWriterHere?: boolean | undefined;
   /** Called when the store Worker dies. Unless told it throws where nobody catches: the process stops and is started again. */
   readonly onDeath?: ((fault: Fault) => void) | undefined;
 }
@@ -37,17 +41,7 @@ export interface OpenStoreOptions extends StoreLocation {
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const { path, key, keyPlace, clock, log } = options;
   const location = { path, key, keyPlace };
-  const { link, ready } = await WorkerLink.start(
-    'writer-worker.ts',
-    {
-      ...location,
-      migrationsDir: options.migrationsDir,
-      nowMs: clock.nowMs(),
-      maxPageCount: options.maxPageCount,
-      isBulkLoad: options.isBulkLoad ?? false,
-    },
-    options.onDeath ?? stopProcess,
-  );
+  const { link, ready } = await openLink(options);
   try {
     const figures = new StoreFigures();
     const tables = joinRegistry(options.registry, ready.tables);
@@ -103,6 +97,23 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     await link.close();
     throw error;
   }
+}
+
+async function openLink(options: OpenStoreOptions): Promise<{ link: StoreLink; ready: StoreReady }> {
+  const { path, key, keyPlace } = options;
+  const data: WriterWorkerData = {
+    path,
+    key,
+    keyPlace,
+    migrationsDir: options.migrationsDir,
+    nowMs: options.clock.nowMs(),
+    maxPageCount: options.maxPageCount,
+    isBulkLoad: options.isBulkLoad ?? false,
+  };
+  if (options.isWriterHere !== true)
+    return await WorkerLink.start('writer-worker.ts', data, options.onDeath ?? stopProcess);
+  const link = new WriterHere(data);
+  return { link, ready: link.ready };
 }
 
 function stopProcess(fault: Fault): void {

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '#hub/kernel/result.ts';
 import { openConnection } from './open.ts';
 import { errorToWire } from './store-faults.ts';
-import { serveConnection } from './worker-loop.ts';
+import { answersOf, serveRequests } from './worker-loop.ts';
 import type { ReaderWorkerData, WorkerReady } from './worker-protocol.ts';
 
 const cacheKib = 4096;
@@ -16,9 +16,12 @@ function start(): void {
   const startedMs = performance.now();
   try {
     const connection = openConnection(data, { mode: 'read', cacheKib });
-    serveConnection(port, connection, 'begin', () => {
-      connection.close();
-    });
+    serveRequests(
+      port,
+      answersOf(connection, 'begin', () => {
+        connection.close();
+      }),
+    );
     answer({ kind: 'ready', tables: [], migrated: [], openMs: performance.now() - startedMs });
   } catch (error) {
     answer({ kind: 'failed', error: errorToWire(error) });

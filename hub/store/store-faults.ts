@@ -65,6 +65,12 @@ export function errorToWire(error: unknown): WireError {
   return { message: error.message };
 }
 
+/** An error of opening the store at `path` -> its form on the wire; SQLite's own do not say which file. */
+export function openingToWire(path: string, error: unknown): WireError {
+  const wire = errorToWire(error);
+  return wire.fault === undefined ? { ...wire, message: `${path}: ${wire.message}` } : wire;
+}
+
 /** An error of a statement or of opening -> the Fault that callers branch on. Its cause keeps SQLite's words. */
 export function wireToFault(wire: WireError): Fault {
   const cause = new Error(wire.sqlite === undefined ? wire.message : `${wire.sqlite}: ${wire.message}`);

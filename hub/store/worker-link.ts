@@ -4,6 +4,7 @@ import { wireToFault } from './store-faults.ts';
 import type {
   ReaderWorkerData,
   StatementResult,
+  StoreReady,
   WorkerReady,
   WorkerReply,
   WorkerRequest,
@@ -15,11 +16,16 @@ interface Waiting {
   reject(reason: Error): void;
 }
 
-/** What a Worker says when it is open. */
-export type Ready = Extract<WorkerReady, { kind: 'ready' }>;
+/** A connection of the store that is asked from here. */
+export interface StoreLink {
+  /** Rejects with a Fault: of the statement, or because there is nothing that could answer any more. */
+  request(request: WorkerRequest): Promise<StatementResult>;
+  /** Closes the connection and waits for its end. */
+  close(): Promise<void>;
+}
 
 /** One store Worker as the main thread sees it: requests are answered in the order in which they were made. */
-export class WorkerLink {
+export class WorkerLink implements StoreLink {
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
   /** Asked for since the last message. */
@@ -52,7 +58,7 @@ export class WorkerLink {
     file: 'writer-worker.ts' | 'reader-worker.ts',
     data: WriterWorkerData | ReaderWorkerData,
     onDeath: (fault: Fault) => void,
-  ): Promise<{ link: WorkerLink; ready: Ready }> {
+  ): Promise<{ link: WorkerLink; ready: StoreReady }> {
     const worker = new Worker(new URL(file, import.meta.url), {
       name: file,
       workerData: data,
@@ -105,10 +111,10 @@ export class WorkerLink {
   }
 }
 
-async function firstMessage(worker: Worker): Promise<Ready> {
+async function firstMessage(worker: Worker): Promise<StoreReady> {
   const listening = new AbortController();
   try {
-    return await new Promise<Ready>((resolve, reject) => {
+    return await new Promise<StoreReady>((resolve, reject) => {
       const onMessage = (message: WorkerReady): void => {
         if (message.kind === 'ready') resolve(message);
         else reject(wireToFault(message.error));

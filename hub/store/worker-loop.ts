@@ -9,16 +9,14 @@ import type { Statement, StatementResult, WorkerReply, WorkerRequest } from './w
 const nothing: StatementResult = { rows: [], changes: 0, lastInsertRowid: 0 };
 
 /**
- * Answers requests on `port` with `connection` until `close`, in the order in which they come, those of one message with
- * one message. `begin` is the
- * statement that opens a transaction; `close` runs before the port is closed.
+ * What `connection` answers to requests; throws SQLite's errors. `begin` is the statement that opens a transaction; `close`
+ * runs when that is asked for.
  */
-export function serveConnection(
-  port: MessagePort,
+export function answersOf(
   connection: Connection,
   begin: 'begin' | 'begin immediate',
   close: () => void,
-): void {
+): (request: WorkerRequest) => StatementResult {
   const statements = new StatementCache(connection);
   let stream: IterableIterator<unknown> | null = null;
 
@@ -41,7 +39,7 @@ export function serveConnection(
     }
     return result;
   };
-  const answer = (request: WorkerRequest): StatementResult => {
+  return (request) => {
     switch (request.kind) {
       case 'begin':
         return run({ sql: begin, parameters: [] });
@@ -74,7 +72,10 @@ export function serveConnection(
         return unreachable(request);
     }
   };
+}
 
+/** Answers on `port` until `close`, in the order in which requests come, those of one message with one message. */
+export function serveRequests(port: MessagePort, answer: (request: WorkerRequest) => StatementResult): void {
   const reply = (request: WorkerRequest): WorkerReply => {
     try {
       return { kind: 'done', result: answer(request) };

@@ -39,14 +39,16 @@ export interface TableShape {
   readonly primaryKey: readonly string[];
 }
 
+/** What a store says when it is open. */
+export interface StoreReady {
+  readonly tables: readonly TableShape[];
+  readonly migrated: readonly MigrationState[];
+  readonly openMs: number;
+}
+
 /** The first message of a Worker: it is open, or why not. */
 export type WorkerReady =
-  | {
-      readonly kind: 'ready';
-      readonly tables: readonly TableShape[];
-      readonly migrated: readonly MigrationState[];
-      readonly openMs: number;
-    }
+  | ({ readonly kind: 'ready' } & StoreReady)
   | { readonly kind: 'failed'; readonly error: WireError };
 
 /** What the store Worker is started with. */

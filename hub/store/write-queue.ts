@@ -7,14 +7,14 @@ import type { Replication, Transaction } from './store.ts';
 import { ConstraintFault } from './store-faults.ts';
 import type { StoreFigures } from './store-figures.ts';
 import type { Tables } from './table-registry.ts';
-import type { WorkerLink } from './worker-link.ts';
+import type { StoreLink } from './worker-link.ts';
 import type { Statement, StatementResult, WorkerRequest } from './worker-protocol.ts';
 
 /** Work that one transaction may take before it is logged: all others wait for it. */
 const longWorkMs = 50;
 
 export interface WriteQueueDeps {
-  readonly link: WorkerLink;
+  readonly link: StoreLink;
   readonly tables: Tables;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly log: Logger;
@@ -269,7 +269,7 @@ class Session implements TransactionSession {
   readonly replication: Pick<Replication, 'wholeRows'>;
   statements = 0;
   hasWritten = false;
-  readonly #link: WorkerLink;
+  readonly #link: StoreLink;
   readonly #startedMs = performance.now();
   #running = 0;
   /** Of these, the ones that the work has to await itself. */
