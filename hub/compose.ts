@@ -271,6 +271,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     onRightsChanged: () => void live.recheck(),
     isConnected: (bridgeId) => broker.isConnected(bridgeId),
   });
+  const meter = new RequestMeter();
   const sync = createSync({
     ...common,
     log: log.child({ subsystem: 'sync' }),
@@ -280,6 +281,7 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     instance: await readMachineInstance(paths.instance),
     release: hubRelease,
     pollSeconds: config.sync.pollSeconds,
+    answeredRequests: () => meter.answered,
   });
   await sync.load();
   await startIdentity(identityDeps);
@@ -301,7 +303,6 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     tls,
     bridges: broker,
   });
-  const meter = new RequestMeter();
   const errorReports = await errorReportsOf(config, clock, log);
   const health = composeHealth({
     store,

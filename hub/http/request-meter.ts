@@ -32,6 +32,11 @@ export class RequestMeter {
     return made;
   }
 
+  /** Requests answered so far. */
+  get answered(): number {
+    return this.#countWhere(() => true);
+  }
+
   #used(): readonly RouteCount[] {
     return this.#routes.filter(({ durations }) => durations.count > 0);
   }
@@ -47,7 +52,7 @@ export class RequestMeter {
     name: 'http',
     title: 'Requests',
     figures: async () => [
-      { name: 'requests', title: 'Answered', unit: 'count', value: this.#countWhere(() => true) },
+      { name: 'requests', title: 'Answered', unit: 'count', value: this.answered },
       {
         name: 'failures',
         title: 'Failed in the hub',

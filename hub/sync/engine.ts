@@ -27,6 +27,7 @@ export interface EngineDeps {
   readonly instance: string;
   readonly release: string;
   readonly pollMs: number;
+  readonly answeredRequests: () => number;
   /** Called when anything of the state is another. */
   readonly onChanged: () => void;
 }
@@ -182,7 +183,7 @@ export class SyncEngine {
       const method: unknown = Reflect.get(this.#deps.keeper, name);
       const value: unknown =
         typeof method === 'function' ? await Reflect.apply(method, undefined, args) : null;
-      answer = { kind: 'done', id, value };
+      answer = { kind: 'done', id, value, answeredRequests: this.#deps.answeredRequests() };
     } catch (error) {
       answer = { kind: 'failed', id, message: error instanceof Error ? error.message : String(error) };
     }

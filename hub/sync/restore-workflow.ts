@@ -80,6 +80,7 @@ export async function takeEverything(
     random: Math.random,
     report,
     isStopping: () => false,
+    giveWay: async () => false,
   });
   try {
     const { problem } = await runner.runOnce();

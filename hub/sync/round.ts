@@ -21,6 +21,8 @@ export interface RoundDeps {
   readonly report: (progress: Progress) => void;
   /** True when the hub stops: a round ends at the next batch. */
   readonly isStopping: () => boolean;
+  /** After work of so many ms: waits while others are served by this machine; whether there were any. */
+  readonly giveWay: (workedMs: number) => Promise<boolean>;
 }
 
 /** What goes on in a round, for people. */
@@ -36,6 +38,8 @@ export interface RoundOutcome {
 const smallestBatch: BatchLimits = { operations: 1, bytes: 1 };
 export const firstBatch: BatchLimits = { operations: 500, bytes: 262_144 };
 const largestOperations = 4000;
+/** A batch while others are served: some milliseconds of work, so that nobody waits long behind it. */
+const politeOperations = 100;
 /** A batch that was taken so quickly may be followed by a larger one. */
 const quickMs = 400;
 const changesAtOnce = 500;
@@ -208,7 +212,7 @@ export class Round {
   }
 
   async #pushAll(): Promise<void> {
-    const { centre, outbox, keeper, report } = this.#deps;
+    const { centre, outbox, keeper, report, giveWay } = this.#deps;
     const link = this.#link();
     const who = this.#identity(link);
     let at = { seq: link.acked, chain: link.acked_chain };
@@ -230,13 +234,15 @@ export class Round {
       }
       const taken = answer;
       if (taken.status !== 'ok') throw new Overtaken(`the centre answered ${taken.status}`);
-      this.#grow(batch.to - batch.from + 1, performance.now() - startedMs);
+      const tookMs = performance.now() - startedMs;
       await noted;
       at = { seq: batch.to, chain: batch.end };
       noted = keeper.acknowledge({ epoch: link.epoch, ...at, dead: taken.dead });
       // Its failure is met where it is awaited.
       noted.catch(() => undefined);
       report({ kind: 'sent', operations: batch.to - batch.from + 1 });
+      if (await giveWay(tookMs)) this.#stepBack();
+      else this.#grow(batch.to - batch.from + 1, tookMs);
       if (next === null) {
         await noted;
         next = outbox.nextBatch(at.seq, at.chain, this.#limits.current);
@@ -260,6 +266,15 @@ export class Round {
     return !isSlow && !isSmallest;
   }
 
+  /** Small batches, between which others have their turn. */
+  #stepBack(): void {
+    const { operations, bytes } = this.#limits.current;
+    this.#limits.current = {
+      operations: Math.min(politeOperations, operations),
+      bytes: Math.min(firstBatch.bytes, bytes),
+    };
+  }
+
   #grow(operations: number, tookMs: number): void {
     const { current } = this.#limits;
     if (tookMs > quickMs || operations < current.operations / 2) return;
@@ -270,7 +285,7 @@ export class Round {
   }
 
   async #backfill(): Promise<void> {
-    const { centre, outbox, keeper, report } = this.#deps;
+    const { centre, outbox, keeper, report, giveWay } = this.#deps;
     const link = this.#link();
     const who = this.#identity(link);
     const place = link.place === null ? null : backfillPlace.parse(JSON.parse(link.place));
@@ -280,6 +295,7 @@ export class Round {
       let after = place?.tbl === tbl ? place.after : '';
       for (;;) {
         if (this.#deps.isStopping()) return;
+        const startedMs = performance.now();
         const page = outbox.backfillPage(tbl, after, limit);
         if (page.lastId === null) break;
         try {
@@ -296,13 +312,14 @@ export class Round {
         report({ kind: 'sent', operations: page.rows });
         limit = Math.min(rowsOfPage, limit * 2);
         await keeper.noteBackfill(JSON.stringify({ tbl, after }));
+        await giveWay(performance.now() - startedMs);
       }
     }
     await keeper.noteBackfill(null);
   }
 
   async #pullAll(hello: Hello): Promise<void> {
-    const { centre, outbox, keeper, report } = this.#deps;
+    const { centre, outbox, keeper, report, giveWay } = this.#deps;
     const acked = this.#link().acked;
     for (;;) {
       if (this.#deps.isStopping()) return;
@@ -319,14 +336,16 @@ export class Round {
       }
       report({ kind: 'head', head: answer.head, clockAheadMs: -1 });
       if (answer.changes.length === 0) return;
+      const startedMs = performance.now();
       await keeper.take(answer.changes);
       report({ kind: 'received', operations: answer.changes.length });
+      await giveWay(performance.now() - startedMs);
     }
   }
 
   /** Takes whole tables, from where an earlier round was cut. */
   async #bootstrap(link: LinkRow): Promise<void> {
-    const { centre, keeper, report } = this.#deps;
+    const { centre, keeper, report, giveWay } = this.#deps;
     const who = this.#identity(link);
     let place = bootstrapPlace.parse(
       JSON.parse(link.place ?? '{"tables":null,"head":null,"cid":null,"tbl":null,"after":null}'),
@@ -349,8 +368,10 @@ export class Round {
         if (isFull) page = centre.snapshot(who, tbl, last, rowsOfPage);
         // Its failure is met where it is awaited.
         page.catch(() => undefined);
+        const startedMs = performance.now();
         await keeper.takePage({ tbl, columns, rows }, JSON.stringify(place));
         report({ kind: 'received', operations: rows.length });
+        await giveWay(performance.now() - startedMs);
         if (this.#deps.isStopping()) return;
         if (!isFull) break;
       }

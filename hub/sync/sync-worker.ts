@@ -1,5 +1,6 @@
 // The sync Worker: talks to the centre and reads the outbox; the hub's only writer writes for it.
 import { constants, setPriority } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '#hub/kernel/result.ts';
 import { openReadConnection } from '#hub/store/read-connection.ts';
@@ -10,7 +11,7 @@ import { Runner } from './runner.ts';
 import type { FromSyncWorker, KeeperCall, SyncWorkerData, ToSyncWorker } from './worker-messages.ts';
 
 // Of this thread alone, as Linux has it: people at doors and pages go first while a long outbox drains.
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+setPriority(constants.priority.PRIORITY_LOW);
 
 const cacheKib = 2048;
 const connectTimeoutMs = 15_000;
@@ -48,6 +49,12 @@ const keeper: ReplicaKeeper = {
   noteToken: (change) => tell('noteToken', change),
 };
 
+/** While somebody is served, so many times what a batch took is left to them. */
+const giveWayTimes = 3;
+const longestPauseMs = 1000;
+let answeredRequests = 0;
+let answeredBefore = 0;
+
 const connection = openReadConnection(data.location, cacheKib);
 let isStopping = false;
 let isRunning = false;
@@ -72,6 +79,12 @@ const runner = new Runner({
   random: Math.random,
   report: (progress) => say({ kind: 'progress', progress }),
   isStopping: () => isStopping,
+  async giveWay(workedMs) {
+    const isServing = answeredRequests !== answeredBefore;
+    answeredBefore = answeredRequests;
+    if (isServing) await pause(Math.min(longestPauseMs, workedMs * giveWayTimes));
+    return isServing;
+  },
 });
 
 /** The next round comes in so many ms, or sooner if one is due sooner. */
@@ -121,6 +134,7 @@ port.on('message', (message: ToSyncWorker) => {
       if (!isRunning) void end();
       break;
     case 'done':
+      ({ answeredRequests } = message);
       waiting.get(message.id)?.resolve(message.value);
       waiting.delete(message.id);
       break;

@@ -29,5 +29,11 @@ export type FromSyncWorker =
 /** To the Worker. `grown`: something waits in the outbox; `now`: a round at once; `stop`: the end after the batch. */
 export type ToSyncWorker =
   | { readonly kind: 'grown' | 'now' | 'stop' }
-  | { readonly kind: 'done'; readonly id: number; readonly value: unknown }
+  | {
+      readonly kind: 'done';
+      readonly id: number;
+      readonly value: unknown;
+      /** So many requests the hub has answered since it started. */
+      readonly answeredRequests: number;
+    }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string };

@@ -29,6 +29,8 @@ export interface SyncDeps {
   readonly instance: string;
   readonly release: string;
   readonly pollSeconds: number;
+  /** Requests of people and programs that the hub has answered so far: replication goes slower while there are some. */
+  readonly answeredRequests: () => number;
 }
 
 /** Replication with the central database, as the hub starts and stops it. */
@@ -64,6 +66,7 @@ export function createSync(deps: SyncDeps): RunningSync {
     instance: deps.instance,
     release: deps.release,
     pollMs: deps.pollSeconds * 1000,
+    answeredRequests: deps.answeredRequests,
     onChanged: () => void onRound(),
   });
 

@@ -160,6 +160,7 @@ export class BenchReplica {
       instance: this.instance,
       release: 'bench',
       pollMs: 50,
+      answeredRequests: () => 0,
       onChanged: () => look(engine),
     });
     this.#engine = engine;

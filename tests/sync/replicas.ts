@@ -174,6 +174,8 @@ export class Replica {
   readonly #connection: ReadConnection;
   readonly #connect: (link: LinkRow) => Promise<CentralConnection>;
   #runner: Runner;
+  /** As if people were served all the time. */
+  isServing = false;
 
   private constructor(parts: {
     folder: string;
@@ -270,6 +272,7 @@ export class Replica {
       random: () => 0.5,
       report: () => undefined,
       isStopping: () => false,
+      giveWay: async () => this.isServing,
     });
   }
 

@@ -228,4 +228,37 @@ describe('batches', () => {
     expect(await centre().rows(site, 'access_event', ['id'])).toHaveLength(1000);
     await expectEqual(centre(), site, hub);
   });
+
+  it('are small while people are served, and grow when nobody is', async () => {
+    const { site, hubs } = await makeSite(centre(), 1);
+    const [hub] = hubs;
+    const sizes: number[] = [];
+    hub.line.asking = (name, values) => {
+      if (name === 'push') sizes.push(Number(values[5]) - Number(values[4]) + 1);
+    };
+    const append = async (): Promise<void> => {
+      const rows = Array.from({ length: 500 }, (_value, seq) => eventRow(seq, { journal_id: randomUUID() }));
+      for (let times = 0; times < 8; times += 1)
+        await hub.replica.store.transact('test.append', (tx) =>
+          tx.appendAll(
+            'access_event',
+            rows.map((row) => ({ ...row, id: randomUUID(), journal_id: randomUUID() })),
+          ),
+        );
+    };
+    await append();
+    hub.replica.isServing = true;
+    await hub.replica.round();
+    // The first two are under way before it is known that anybody is served.
+    expect(sizes.slice(0, 2)).toEqual([500, 500]);
+    expect(sizes.length).toBeGreaterThan(30);
+    expect(Math.max(...sizes.slice(2))).toBe(100);
+    await append();
+    hub.replica.isServing = false;
+    await hub.replica.round();
+    expect(Math.max(...sizes)).toBeGreaterThan(500);
+    delete hub.line.asking;
+    await rest(hub);
+    await expectEqual(centre(), site, hub);
+  });
 });

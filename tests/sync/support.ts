@@ -138,6 +138,7 @@ export function syncPartsOf({ store, time, access, members, announced }: Bench):
     instance: randomUUID(),
     release: 'test',
     pollSeconds: 4,
+    answeredRequests: () => 0,
   });
   return { sync, parts: { store, tables: hubTables, sync, follow } };
 }
