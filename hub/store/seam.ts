@@ -18,8 +18,8 @@ import type { Statement, StatementResult } from './worker-protocol.ts';
 
 /** What one open transaction offers to the seam. */
 export interface TransactionSession {
-  /** `then` runs right behind it if it returned or changed a row; should that fail, so does the transaction. */
-  run(statement: Statement, then?: Statement): Promise<StatementResult>;
+  /** `follow` runs right behind it if it returned or changed a row; should that fail, so does the transaction. */
+  run(statement: Statement, follow?: Statement): Promise<StatementResult>;
   /** Runs it in its turn, without waiting: should it fail, so does the transaction. */
   post(statement: Statement): void;
   readonly nowMs: number;
@@ -370,19 +370,19 @@ function insertStatement(table: string, ...rows: readonly ColumnValues[]): State
 const liveRow = 'where id = ? and deleted_at_ms is null and version = coalesce(?, version)';
 
 /** Returns the row as it is then. */
-const updateStatement = (
+function updateStatement(
   table: string,
   id: string,
   columns: ColumnValues,
   nowMs: number,
   expectedVersion: number | null,
-): Statement => ({
-  sql:
-    `update ${quoteName(table)} set ${Object.keys(columns)
-      .map((name) => `${quoteName(name)} = ?, `)
-      .join('')}` + `version = version + 1, updated_at_ms = ? ${liveRow} returning *`,
-  parameters: [...Object.values(columns), nowMs, id, expectedVersion],
-});
+): Statement {
+  const set = Object.keys(columns).map((name) => `${quoteName(name)} = ?, `);
+  return {
+    sql: `update ${quoteName(table)} set ${set.join('')}version = version + 1, updated_at_ms = ? ${liveRow} returning *`,
+    parameters: [...Object.values(columns), nowMs, id, expectedVersion],
+  };
+}
 
 /** Into the outbox, each with the cursor of the centre's changes that its transaction has seen. */
 function changeStatement(rows: readonly ColumnValues[]): Statement {

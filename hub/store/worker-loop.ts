@@ -25,11 +25,11 @@ export function answersOf(
     if (statement.reader) return { ...nothing, rows: statement.all(...parameters) };
     return { rows: [], ...statement.run(...parameters) };
   };
-  const runWith = (statement: Statement, then: Statement | undefined): StatementResult => {
+  const runWith = (statement: Statement, follow: Statement | undefined): StatementResult => {
     const result = run(statement);
-    if (then === undefined || (result.changes === 0 && result.rows.length === 0)) return result;
+    if (follow === undefined || (result.changes === 0 && result.rows.length === 0)) return result;
     try {
-      run(then);
+      run(follow);
     } catch (error) {
       // A broken rule undoes a statement and lets the transaction go on; here the first one would be kept without this.
       const wire = errorToWire(error);
@@ -51,7 +51,7 @@ export function answersOf(
       case 'run':
         // Its transaction could not begin, or SQLite has rolled it back.
         assert(connection.inTransaction, 'a statement runs inside a transaction');
-        return runWith(request.statement, request.then);
+        return runWith(request.statement, request.follow);
       case 'lines':
         return { ...nothing, rows: [rowsToLines(run(request.statement).rows, request.columns)] };
       case 'stream':

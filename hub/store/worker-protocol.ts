@@ -9,8 +9,8 @@ export type Statement = { readonly sql: string; readonly parameters: readonly Co
 /** What the main thread asks of a store Worker, several in one message. Answered in order, one reply each. */
 export type WorkerRequest =
   | { readonly kind: 'begin' | 'commit' | 'rollback' | 'close' }
-  /** `then` runs only when the first returned or changed a row, and fails the transaction when it fails. */
-  | { readonly kind: 'run'; readonly statement: Statement; readonly then?: Statement | undefined }
+  /** `follow` runs only when the first returned or changed a row, and fails the transaction when it fails. */
+  | { readonly kind: 'run'; readonly statement: Statement; readonly follow?: Statement | undefined }
   | { readonly kind: 'stream'; readonly statement: Statement }
   | { readonly kind: 'next'; readonly rows: number }
   | { readonly kind: 'endStream' }

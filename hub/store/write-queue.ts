@@ -314,10 +314,10 @@ class Session implements TransactionSession {
     this.#post(this.#run(statement));
   }
 
-  async run(statement: Statement, then?: Statement): Promise<StatementResult> {
+  async run(statement: Statement, follow?: Statement): Promise<StatementResult> {
     this.#owned += 1;
     try {
-      return await this.#run(statement, then);
+      return await this.#run(statement, follow);
     } finally {
       this.#owned -= 1;
     }
@@ -333,13 +333,13 @@ class Session implements TransactionSession {
     this.#posted = Promise.all([this.#posted, settled]);
   }
 
-  async #run(statement: Statement, then?: Statement): Promise<StatementResult> {
+  async #run(statement: Statement, follow?: Statement): Promise<StatementResult> {
     if (this.#broken !== null) throw this.#broken;
     assert(!this.#isDone, `the transaction ${this.name} is over: await each of its statements inside`);
     this.#running += 1;
     this.statements += 1;
     try {
-      const result = await this.#link.request({ kind: 'run', statement, then });
+      const result = await this.#link.request({ kind: 'run', statement, follow });
       if (result.changes > 0) this.hasWritten = true;
       return result;
     } catch (error) {

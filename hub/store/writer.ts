@@ -77,7 +77,7 @@ function open(data: WriterWorkerData, lock: StoreLock): { connection: Connection
 export interface Writer {
   readonly ready: StoreReady;
   /** Does what is asked for; throws SQLite's errors. `close` gives the lock back. */
-  answer(request: WorkerRequest): StatementResult;
+  readonly answer: (request: WorkerRequest) => StatementResult;
 }
 
 /** Takes the store's lock, opens and migrates the store. Throws the Faults of `openStore`, and what SQLite says. */

@@ -7,6 +7,7 @@ import { CountingProxy } from './counting-proxy.ts';
 import { type BenchRow, median, printReport, row, rowAtLeast } from './report.ts';
 import { drainRows } from './sync-drain.ts';
 import { copyMs, unnestMs, writeCopyFile } from './sync-peers.ts';
+import { pouchPerSecond } from './sync-pouch.ts';
 import { batchSizes, makeSender, type Passage, pullAll, pushAll } from './sync-rounds.ts';
 
 // Replication beside what it is compared with, all in one run against one Postgres that keeps what is committed.
@@ -25,6 +26,7 @@ const events = Number(values.events);
 const rounds = Number(values.rounds);
 const limit = { ofCopy: 0.3, ofUnnest: 0.7, pullPerSecond: 100_000, bytesAnEvent: 150 } as const;
 const countedEvents = Math.min(events, 50_000);
+const documents = Math.min(events, 50_000);
 
 const startMs = performance.now();
 const say = (text: string): void =>
@@ -108,6 +110,13 @@ const rows: BenchRow[] = [];
 const centre = await BenchCentre.start();
 try {
   rows.push(...(await throughput(centre)), ...(await wire(centre)));
+  rows.push(
+    row(
+      `PouchDB to express-pouchdb, ${documents} of the events`,
+      await pouchPerSecond(documents),
+      'events/s',
+    ),
+  );
   rows.push(...(await drainRows(centre, Number(values.backlog), say)));
 } finally {
   await centre.close();

@@ -28,15 +28,15 @@ it('whoever was told of a commit reads what it wrote, also in a turn that read b
   const other = openConnection({ path: options.path, key: rightKey }, { mode: 'read', cacheKib: 256 });
   const isThere = other.prepare('select count(*) from tick').pluck();
   for (const n of [1, 2, 3, 4, 5, 6]) {
-    let isTold = false;
+    const answer = { isThere: false };
     const told = store
       .transact('write', async (tx) => await tx.insert('tick', { n }))
       .then(async () => {
-        isTold = true;
+        answer.isThere = true;
         return await ticks(store);
       });
     // Each turn reads, and then lasts long enough for the commit to be made while what it read is still open.
-    while (!isTold) {
+    while (!answer.isThere) {
       await ticks(store);
       for (let looks = 0; looks < 500 && isThere.get() !== n; looks += 1);
       await nextTurn();
