@@ -266,7 +266,7 @@ describe('the journal', () => {
   it('goes on in its reserve when the disk is full, and by itself when there is room again', async () => {
     const time = new TestTime();
     const disk = new FullableDisk(newFolder());
-    const journal = await openIn('unused', { disk, later: time.later });
+    const journal = await openIn(newFolder(), { disk, later: time.later });
     disk.full = true;
     let written = 0;
     while (journal.append(fullGrant()) !== null) {
@@ -286,7 +286,7 @@ describe('the journal', () => {
   it('is not writable while the medium takes no syncs, and never calls such events safe', async () => {
     const time = new TestTime();
     const disk = new FullableDisk(newFolder());
-    const journal = await openIn('unused', { disk, later: time.later });
+    const journal = await openIn(newFolder(), { disk, later: time.later });
     disk.failSyncs = true;
     journal.append(fullGrant());
     await waitUntil(() => !journal.writable, 'the failure');
