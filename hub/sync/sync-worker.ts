@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '#hub/kernel/result.ts';
 import { openReadConnection } from '#hub/store/read-connection.ts';
 import { connectCentral } from './central-connection.ts';
+import { createGiveWay } from './give-way.ts';
 import { OutboxReader } from './outbox-reader.ts';
 import type { ReplicaKeeper } from './replica-keeper.ts';
 import { Runner } from './runner.ts';
@@ -49,11 +50,8 @@ const keeper: ReplicaKeeper = {
   noteToken: (change) => tell('noteToken', change),
 };
 
-/** While somebody is served, so many times what a batch took is left to them. */
-const giveWayTimes = 3;
-const longestPauseMs = 1000;
+/** As of the hub's last answer to this Worker. */
 let answeredRequests = 0;
-let answeredBefore = 0;
 
 const connection = openReadConnection(data.location, cacheKib);
 let isStopping = false;
@@ -79,12 +77,7 @@ const runner = new Runner({
   random: Math.random,
   report: (progress) => say({ kind: 'progress', progress }),
   isStopping: () => isStopping,
-  async giveWay(workedMs) {
-    const isServing = answeredRequests !== answeredBefore;
-    answeredBefore = answeredRequests;
-    if (isServing) await pause(Math.min(longestPauseMs, workedMs * giveWayTimes));
-    return isServing;
-  },
+  giveWay: createGiveWay(() => answeredRequests, pause),
 });
 
 /** The next round comes in so many ms, or sooner if one is due sooner. */

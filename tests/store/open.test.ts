@@ -183,6 +183,18 @@ describe('the lock', () => {
     expect(fault.message).toContain(`process ${process.pid}`);
   });
 
+  it('is held, and given back, by a writer in this thread too, which says the same of a wrong key', async () => {
+    const { store, options } = await openTestStore(makeFolder(), { isWriterHere: true });
+    expect((await faultOf(openStore({ ...options, isWriterHere: false }))).code).toBe('storeLocked');
+    await store.transact('write', async (tx) => await tx.insert('tick', { n: 1 }));
+    const twice = store.transact('again', async (tx) => await tx.insert('tick', { n: 1 }));
+    expect((await faultOf(twice)).code).toBe('constraint');
+    await store.close();
+    expect((await faultOf(openStore({ ...options, key: wrongKey }))).code).toBe('wrongKey');
+    const again = await openStore({ ...options, isWriterHere: false });
+    await again.close();
+  });
+
   it('is free again when the store was closed or did not open', async () => {
     const folder = makeFolder();
     const { store, options } = await openTestStore(folder);
