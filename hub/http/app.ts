@@ -252,7 +252,7 @@ export function createApp(options: AppOptions): App {
     exchangeOf,
     authenticator: options.authenticator,
     bodyReaderFor: (limitBytes) => (limitBytes === undefined ? readBody : createBodyReader(limitBytes)),
-    csvAnswers: new CsvAnswers(log),
+    csvAnswers: new CsvAnswers(log, () => meter.answered),
     noteFault: (ctx, fault) => noteBreakage(core, ctx, fault),
     idempotency: options.idempotency,
   };

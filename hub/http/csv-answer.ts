@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { csvLines } from '#hub/platform/csv.ts';
+import { createGiveWay } from '#hub/platform/give-way.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { CsvList, ParsedCall } from './endpoint.ts';
 import { type FieldError, type Problem, platformProblem } from './problem.ts';
@@ -26,10 +28,19 @@ export const pagingErrors = (query: Readonly<Record<string, unknown>>): readonly
 /** The files that are under way. */
 export class CsvAnswers {
   readonly #log: Logger;
+  readonly #answeredRequests: () => number;
+  readonly #pause: (ms: number) => Promise<unknown>;
   #running = 0;
 
-  constructor(log: Logger) {
+  /** @param answeredRequests so many so far: while there come more, a file leaves time to them between its pieces */
+  constructor(
+    log: Logger,
+    answeredRequests: () => number,
+    pause: (ms: number) => Promise<unknown> = (ms) => wait(ms),
+  ) {
     this.#log = log;
+    this.#answeredRequests = answeredRequests;
+    this.#pause = pause;
   }
 
   get isFull(): boolean {
@@ -52,13 +63,18 @@ export class CsvAnswers {
   async *#pieces(list: CsvList<ParsedCall>, call: ParsedCall, cut: () => void) {
     try {
       yield Buffer.from(csvLines([list.columns]));
+      const giveWay = createGiveWay(this.#answeredRequests, this.#pause);
+      let askedMs = performance.now();
       for await (const piece of list.lines(call)) {
+        const workedMs = performance.now() - askedMs;
         const stalled = setTimeout(cut, stalledMs);
         try {
           yield typeof piece === 'string' ? Buffer.from(piece) : piece;
         } finally {
           clearTimeout(stalled);
         }
+        await giveWay(workedMs);
+        askedMs = performance.now();
       }
     } catch (error) {
       // The status has gone out: the connection breaks off, so that nobody takes a part for the whole.

@@ -1,11 +1,13 @@
 import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { CsvAnswers } from '#hub/http/csv-answer.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { CsvList } from '#hub/http/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { csvLines } from '#hub/platform/csv.ts';
-import { ask, serve } from './support.ts';
+import { ask, logInto, serve } from './support.ts';
 
 type Lines = CsvList<unknown>['lines'];
 
@@ -134,6 +136,30 @@ describe('a list as CSV', () => {
     sent.destroy();
     await expect.poll(() => ended).toBe(true);
     expect(made).toBeLessThan(400);
+  });
+
+  it('leaves time to others between its pieces while they are served', async () => {
+    let answered = 0;
+    const pauses: number[] = [];
+    const answers = new CsvAnswers(
+      logInto().log,
+      () => answered,
+      async (ms) => pauses.push(ms),
+    );
+    const asked: number[] = [];
+    const lines: Lines = async function* () {
+      for (let piece = 0; piece < 5; piece += 1) {
+        asked.push(pauses.length);
+        // One was answered during the second piece, and one during the third.
+        if (piece === 1 || piece === 2) answered += 1;
+        yield csvLines([['Lathe', piece]]);
+      }
+    };
+    const list = { fileName: 'tools', columns: ['name', 'note'], lines };
+    const context = { requestId: 'one', remoteAddress: '127.0.0.1', userAgent: '' };
+    const call = { principal: null, params: {}, query: {}, body: {}, context };
+    expect(await text(answers.stream(list, call))).toMatch(/^name,note\r\n(Lathe,\d\r\n){5}$/);
+    expect(asked).toEqual([0, 0, 1, 2, 2]);
   });
 
   it('is refused when four others are under way, and can be had when one of them is done', async () => {

@@ -124,7 +124,9 @@ describe('search among 10,000 members', () => {
       for (const after of [null, { word: driver!.from, memberNumber: 2000 }]) {
         const statement = searchStatement(store.read, driver!, others, { after, limit: 51 }).compile();
         const plan = explain(connection, statement.sql, statement.parameters);
-        expect(plan[0]).toMatch(/^SEARCH hit USING PRIMARY KEY \(/);
+        // A page far down the list begins at its place, not at the top.
+        const from = after === null ? 'word>? AND word<?' : '(word,member_number)>(?,?) AND word<?';
+        expect(plan[0]).toBe(`SEARCH hit USING PRIMARY KEY (${from})`);
         for (const step of plan.slice(1))
           expect(step).toMatch(
             /^(CORRELATED SCALAR SUBQUERY \d+|SEARCH \w+ (EXISTS )?USING COVERING INDEX member_word_by_member \(member_number=\? AND word>\? AND word<\?\))$/,

@@ -33,14 +33,26 @@ const hasWord = (column: string, term: SearchTerm): RawBuilder<boolean> =>
     where other.member_number = ${sql.ref(column)} and other.word >= ${term.from} and other.word < ${term.to}
   )`;
 
-/** Entries of the word index in the range of `driver`, of members who have a word in each of the others. */
-const hitsOf = (reader: Reader, driver: SearchTerm, others: readonly SearchTerm[]) =>
+const word = sql.ref<string>('hit.word');
+/** Compared without the index: of two bounds on one side SQLite would begin at the first, not at the nearer one. */
+const unindexedWord = sql<string>`+hit.word`;
+
+/**
+ * Entries of the word index in the range of `driver`, of members who have a word in each of the others.
+ * @param bounded the end of the range that a place in the list stands nearer to, which the caller adds as a condition
+ */
+const hitsOf = (
+  reader: Reader,
+  driver: SearchTerm,
+  others: readonly SearchTerm[],
+  bounded: 'from' | 'to' | null = null,
+) =>
   others.reduce(
     (query, other) => query.where(hasWord('hit.member_number', other)),
     reader
       .selectFrom('member_word as hit')
-      .where('hit.word', '>=', driver.from)
-      .where('hit.word', '<', driver.to),
+      .where(bounded === 'from' ? unindexedWord : word, '>=', driver.from)
+      .where(bounded === 'to' ? unindexedWord : word, '<', driver.to),
   );
 
 /** How many members a search finds. */
@@ -105,7 +117,11 @@ async function listByColumns(
 /** Members by name: along the entries of the list of everybody. */
 async function listByName(reader: Reader, search: OrderedSearch): Promise<readonly OrderedHit[]> {
   const order = { columns: ['hit.word', 'hit.member_number'], isDescending: isReversed(search.sort) };
-  let query = hitsOf(reader, everybody, search.terms).select(['hit.word', 'hit.member_number']);
+  const bounded = order.isDescending ? 'to' : 'from';
+  let query = hitsOf(reader, everybody, search.terms, search.after === null ? null : bounded).select([
+    'hit.word',
+    'hit.member_number',
+  ]);
   if (search.within !== null) query = query.where(isWithin('hit.member_number', search.within));
   if (search.after !== null) query = query.where(isAfter(order, search.after));
   const rows = await query.orderBy(inOrder(order)).limit(search.limit).execute();
@@ -132,6 +148,8 @@ export function listInOrder(reader: Reader, search: OrderedSearch): Promise<read
   }
 }
 
+const inWords = { columns: ['hit.word', 'hit.member_number'], isDescending: false };
+
 type HitTables = Database & { readonly hit: Database['member_word'] };
 
 /** A word of the same member that the search has come by already. */
@@ -153,14 +171,14 @@ export function searchStatement(
   others: readonly SearchTerm[],
   page: { readonly after: WordPosition | null; readonly limit: number },
 ) {
-  let query = hitsOf(reader, driver, others)
-    .select(['hit.word', 'hit.member_number'])
-    .where('hit.word', '>=', page.after?.word ?? driver.from);
-  if (!driver.isList) query = query.where((where) => where.not(where.exists(earlierWord(where, driver))));
   const { after } = page;
-  if (after !== null)
-    query = query.where(sql<boolean>`(hit.word, hit.member_number) > (${after.word}, ${after.memberNumber})`);
-  return query.orderBy('hit.word').orderBy('hit.member_number').limit(page.limit);
+  let query = hitsOf(reader, driver, others, after === null ? null : 'from').select([
+    'hit.word',
+    'hit.member_number',
+  ]);
+  if (!driver.isList) query = query.where((where) => where.not(where.exists(earlierWord(where, driver))));
+  if (after !== null) query = query.where(isAfter(inWords, [after.word, after.memberNumber]));
+  return query.orderBy(inOrder(inWords)).limit(page.limit);
 }
 
 // One condition alone is every list without a search, and most searches.

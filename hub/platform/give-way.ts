@@ -1,9 +1,9 @@
-/** While somebody is served, so many times what a batch took is left to them. */
+/** While others are served, so many times what a piece of a long work took is left to them. */
 const leftTimes = 3;
 const longestPauseMs = 1000;
 
 /**
- * Between batches: waits if requests were answered since the last one, and says whether there were any.
+ * Between two pieces of a long work: waits if requests were answered since the last one, and says whether there were any.
  * @param answeredRequests so many so far
  */
 export function createGiveWay(

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createGiveWay } from '#hub/sync/give-way.ts';
+import { createGiveWay } from '#hub/platform/give-way.ts';
 
 it('leaves three times what a batch took to whoever is served, a second at most, and nothing to nobody', async () => {
   let answered = 7;
