@@ -24,6 +24,9 @@ const readyLines: Record<Part, string> = {
   bridge: '"doors are served"',
 };
 
+/** Whatever takes longer than this to serve or to end never will. */
+const longestMs = 60_000;
+
 interface Running {
   readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
@@ -138,7 +141,22 @@ export class Appliance {
       reject(new Error(`the ${part} ended (${code}):\n${lines.slice(-10).join('\n')}`)),
     );
     this.#running.set(part, { child, ended });
-    await ready;
+    await this.#within(part, child, 'to serve', ready);
+  }
+
+  /** Kills a part that takes too long, and rejects with its last lines. */
+  async #within<T>(part: Part, child: ChildProcess, what: string, done: Promise<T>): Promise<T> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      const lines = this.output[part].slice(-20).join('\n');
+      reject(new Error(`the ${part} took more than ${longestMs} ms ${what}; its last lines:\n${lines}`));
+    }, longestMs);
+    try {
+      return await Promise.race([done, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #takePorts(line: string): void {
@@ -153,7 +171,7 @@ export class Appliance {
     if (running === undefined) return null;
     this.#running.delete(part);
     running.child.kill(signal);
-    return running.ended;
+    return await this.#within(part, running.child, `to end after ${signal}`, running.ended);
   }
 
   /** Stops everything and removes the state. */

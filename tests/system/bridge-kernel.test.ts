@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => appliance.close());
 
 test('the bridge on a real kernel: opens, denies, loses no bit, locks, and its hub hears of all of it once', {
-  timeout: 330_000,
+  timeout: 400_000,
 }, async () => {
   const { items } = await appliance.ask('GET', '/api/access-control/portals');
   const front = (items as { id: string; key: string; version: number }[]).find(({ key }) => key === 'front');
@@ -37,7 +37,7 @@ test('the bridge on a real kernel: opens, denies, loses no bit, locks, and its h
   const outcome = await runInUml({
     kernelPath: umlKernel(),
     scenario: ['node', '--test-reporter=tap', 'tests/system/bridge-kernel.guest.ts'],
-    timeoutMs: 300_000,
+    timeoutMs: 240_000,
     prepare: (shareDir) => cp(bridgeDir, path.join(shareDir, 'bridge'), { recursive: true }),
     collect: async (shareDir) => {
       const text = await readFile(path.join(shareDir, 'events.json'), 'utf8').catch(() => '[]');
