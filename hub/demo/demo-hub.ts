@@ -3,7 +3,8 @@ import { loadSite } from '#hub/domains/identity/workflow.ts';
 import { findMemberNames } from '#hub/domains/members/repository.ts';
 import { loadAdmissionFacts, type MemberDeps, subjectExists } from '#hub/domains/members/workflow.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import { type DemoClock, type DemoStore, demoIds } from './demo-store.ts';
+import { createIds } from '#hub/platform/new-id.ts';
+import type { DemoClock, DemoStore } from './demo-store.ts';
 
 /** The domains of the hub over the demo's store: nobody listens, and no bridge is connected. */
 export interface DemoHub {
@@ -20,7 +21,7 @@ export function composeDemo(
   log: Logger,
   onChanged: (ids: readonly string[]) => void,
 ): DemoHub {
-  const newId = demoIds(clock);
+  const newId = createIds(() => clock.nowMs());
   const announceIn = async (): Promise<void> => undefined;
   const access = createAccess({
     store,

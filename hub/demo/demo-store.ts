@@ -1,7 +1,5 @@
-import { randomFillSync } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { v7 } from 'uuid';
 import { assert } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import { hubPaths } from '#hub/platform/hub-config.ts';
@@ -33,33 +31,6 @@ export class DemoClock implements Clock {
   trust(): 'ntp' {
     return 'ntp';
   }
-}
-
-/** Sixteen random bytes at a time, of many that are asked for together: to ask the kernel takes longer than an event. */
-function pooledRandom(): () => Uint8Array {
-  const pool = new Uint8Array(16 * 256);
-  let used = pool.length;
-  return () => {
-    if (used === pool.length) {
-      randomFillSync(pool);
-      used = 0;
-    }
-    used += 16;
-    return pool.subarray(used - 16, used);
-  };
-}
-
-/** Ids of the demo's own time, so that what is listed in the order of ids is in the order of the year. */
-export function demoIds(clock: DemoClock): () => string {
-  let lastMs = 0;
-  let seq = 0;
-  const rng = pooledRandom();
-  return () => {
-    const msecs = clock.nowMs();
-    seq = msecs === lastMs ? seq + 1 : 0;
-    lastMs = msecs;
-    return v7({ msecs, seq, rng });
-  };
 }
 
 /** The store of a hub that is not running, in which many workflows can share one transaction. */

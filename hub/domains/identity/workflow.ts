@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
+import { takeRandomBytes } from '#hub/platform/random-pool.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit-chain.ts';
 import { actorNameOf, appendAudit, findAuditHead, listAuditOf, parseFacts } from './audit-repository.ts';
@@ -34,7 +34,7 @@ export const loadAuditHead = (tx: Transaction): Promise<AuditHead> => findAuditH
 export async function recordAudit(tx: Transaction, fact: AuditFact, known?: AuditHead): Promise<void> {
   const head = known === undefined ? await findAuditHead(tx) : known;
   const payload = {
-    salt: randomBytes(16).toString('hex'),
+    salt: takeRandomBytes(16).toString('hex'),
     actorName: 'name' in fact.actor ? fact.actor.name : null,
     body: canonicalJson(fact.payload),
   };
