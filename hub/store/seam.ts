@@ -13,6 +13,7 @@ import type { ChangeTable, Database } from './database.ts';
 import { isColumnValue, runnerDialect } from './dialect.ts';
 import { quoteName } from './quote-name.ts';
 import type { LocalWriter, Replication, RowMissing, StaleVersion, TableName, Transaction } from './store.ts';
+import type { TableNote } from './table-note.ts';
 import { sealedTables, type Table, type Tables } from './table-registry.ts';
 import type { Statement, StatementResult } from './worker-protocol.ts';
 
@@ -24,8 +25,12 @@ export interface TransactionSession {
   post(statement: Statement): void;
   readonly nowMs: number;
   readonly effects: (() => void)[];
-  /** The tables that it wrote to. */
-  readonly written: Set<string>;
+  /** To be called for every table, before the write to it goes on its way. */
+  noteWrite(table: string): void;
+  /** To be called when a part of it is rolled back. */
+  noteUndone(): void;
+  leave<T>(note: TableNote<T>, value: T): void;
+  recall<T>(note: TableNote<T>): T | undefined;
   /** For what is noted for replication. */
   readonly hybridClock: HybridClock;
   readonly replication: Pick<Replication, 'wholeRows'>;
@@ -51,7 +56,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
       dialect: runnerDialect({
         admit: (query) => {
           const written = admitInTransaction(query, tables);
-          if (written !== null) session.written.add(written);
+          if (written !== null) session.noteWrite(written);
         },
         run: async (statement) => await session.run(statement),
         stream: () => {
@@ -81,12 +86,21 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     this.#session.effects.push(effect);
   }
 
+  leave<T>(note: TableNote<T>, value: T): void {
+    this.#session.leave(note, value);
+  }
+
+  recall<T>(note: TableNote<T>): T | undefined {
+    return this.#session.recall(note);
+  }
+
   async attempt<T>(work: () => Promise<T>): Promise<T> {
     const { effects } = this.#session;
     const effectsBefore = effects.length;
     const end = async (isKept: boolean): Promise<void> => {
       if (!isKept) {
         effects.length = effectsBefore;
+        this.#session.noteUndone();
         await this.#session.run({ sql: 'rollback to attempt', parameters: [] });
       }
       await this.#session.run({ sql: 'release attempt', parameters: [] });
@@ -211,7 +225,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
   replicatedTable(name: string): Table | undefined {
     const table = this.#tables.get(name);
     if (table === undefined || table.registration.class === 'local') return undefined;
-    this.#session.written.add(name);
+    this.#session.noteWrite(name);
     return table;
   }
 
@@ -275,7 +289,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     columns: ColumnValues,
     body: string | null,
   ): ColumnValues {
-    this.#session.written.add('change');
+    this.#session.noteWrite('change');
     const digest = digestOf(columns, table.registration.personalColumns);
     const hlc = this.#session.hybridClock.tick(this.nowMs);
     return { tbl: table.name, pk, op, body, digest, at_ms: this.nowMs, hlc, erases: 0 };
@@ -284,7 +298,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
   #table(name: string, classes: readonly string[]): Table {
     const table = this.#tables.get(name);
     assert(table !== undefined, `table ${name} is registered`);
-    this.#session.written.add(name);
+    this.#session.noteWrite(name);
     assert(
       classes.includes(table.registration.class),
       `table ${name} is ${table.registration.class}: it is not written by this function`,

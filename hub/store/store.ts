@@ -3,6 +3,7 @@ import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { Database } from './database.ts';
 import type { LineColumn, LinePiece } from './line-format.ts';
 import type { StoreFigures } from './store-figures.ts';
+import type { TableNote } from './table-note.ts';
 import type { Statement } from './worker-protocol.ts';
 
 /** How a table takes part in replication. Every table is registered, or the store does not open. */
@@ -74,6 +75,13 @@ export interface Transaction extends Reader {
   attempt<T>(work: () => Promise<T>): Promise<T>;
   /** Runs after the commit, never when it is rolled back. For announcements. */
   afterCommit(effect: () => void): void;
+  /**
+   * Leaves what is known of a table after the writes that were awaited, here and to the transactions after this one: it
+   * holds until the next write to the table, by whomever, and is gone when anything is rolled back.
+   */
+  leave<T>(note: TableNote<T>, value: T): void;
+  /** What was left and still holds; undefined when there is nothing. Spares a way to the store and back. */
+  recall<T>(note: TableNote<T>): T | undefined;
 }
 
 /** Runs a query and makes CSV lines of its rows, both in the reader Worker. */

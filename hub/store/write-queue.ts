@@ -6,6 +6,7 @@ import { isRefused, SeamTransaction, type TransactionSession } from './seam.ts';
 import type { Replication, Transaction } from './store.ts';
 import { ConstraintFault } from './store-faults.ts';
 import type { StoreFigures } from './store-figures.ts';
+import { type TableNote, WriteMarks } from './table-note.ts';
 import type { Tables } from './table-registry.ts';
 import type { StoreLink } from './worker-link.ts';
 import type { Statement, StatementResult, WorkerRequest } from './worker-protocol.ts';
@@ -82,6 +83,7 @@ const maxGroupMs = 25;
  */
 export class WriteQueue {
   readonly #deps: WriteQueueDeps;
+  readonly #marks = new WriteMarks();
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
   /** Asked for and not begun. */
@@ -141,7 +143,7 @@ export class WriteQueue {
 
   async #run<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<Outcome<T>> {
     const { link, tables, clock } = this.#deps;
-    const session = new Session(name, this.#deps, clock.nowMs());
+    const session = new Session(name, this.#deps, this.#marks, clock.nowMs());
     const joined = this.#group;
     const group = joined ?? new Group();
     session.begin(joined === null ? { kind: 'begin' } : savepoint('savepoint turn'));
@@ -201,6 +203,7 @@ export class WriteQueue {
 
   /** Takes back what one transaction did: alone the whole, in a group what came behind its savepoint. */
   async #undo(session: Session, joined: Group | null, cause: unknown): Promise<void> {
+    this.#marks.noteUndone();
     if (joined === null) {
       this.#group = null;
       await this.#rollBack([session]);
@@ -220,6 +223,7 @@ export class WriteQueue {
   }
 
   async #rollBack(sessions: readonly Session[]): Promise<void> {
+    this.#marks.noteUndone();
     for (const session of sessions) session.end();
     try {
       await this.#deps.link.request({ kind: 'rollback' });
@@ -264,12 +268,14 @@ class Session implements TransactionSession {
   readonly name: string;
   readonly nowMs: number;
   readonly effects: (() => void)[] = [];
+  /** The tables that it wrote to. */
   readonly written = new Set<string>();
   readonly hybridClock: HybridClock;
   readonly replication: Pick<Replication, 'wholeRows'>;
   statements = 0;
   hasWritten = false;
   readonly #link: StoreLink;
+  readonly #marks: WriteMarks;
   readonly #startedMs = performance.now();
   #running = 0;
   /** Of these, the ones that the work has to await itself. */
@@ -283,13 +289,32 @@ class Session implements TransactionSession {
   constructor(
     name: string,
     { link, hybridClock, replication }: Pick<WriteQueueDeps, 'link' | 'hybridClock' | 'replication'>,
+    marks: WriteMarks,
     nowMs: number,
   ) {
     this.name = name;
     this.#link = link;
     this.nowMs = nowMs;
+    this.#marks = marks;
     this.hybridClock = hybridClock;
     this.replication = replication;
+  }
+
+  noteWrite(table: string): void {
+    this.written.add(table);
+    this.#marks.noteWrite(table);
+  }
+
+  noteUndone(): void {
+    this.#marks.noteUndone();
+  }
+
+  leave<T>(note: TableNote<T>, value: T): void {
+    if (!this.#isDone) note.leave(this.#marks, value);
+  }
+
+  recall<T>(note: TableNote<T>): T | undefined {
+    return note.recall(this.#marks);
   }
 
   elapsedMs(): number {

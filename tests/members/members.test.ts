@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
 import {
   memberChangeSchema,
   memberInputSchema,
@@ -60,6 +61,23 @@ describe('adding members', () => {
     const bench = await openBench();
     const added = await Promise.all(Array.from({ length: 20 }, () => addMember(bench)));
     expect(new Set(added.map((member) => member.number)).size).toBe(20);
+  });
+
+  it('leaves no gap and no broken audit log where others are refused or change members at the same time', async () => {
+    const bench = await openBench();
+    const first = await addMember(bench, { number: 5000 });
+    const taken = memberInputSchema.parse({ name: 'Bob', number: 5000 });
+    const added = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        if (index % 3 === 1) refused(await createMember(bench.deps, staff, taken));
+        if (index % 3 === 2)
+          await change(bench, first.id, Math.floor(index / 3) + 1, { name: `Ada ${index}` });
+        return (await addMember(bench)).number;
+      }),
+    );
+    expect(added.toSorted()).toEqual(Array.from({ length: 20 }, (_, index) => 5001 + index));
+    const verified = await bench.store.report((reader) => verifyAudit(reader));
+    expect(verified).toMatchObject({ ok: true, entries: 27 });
   });
 
   it('refuses a number that somebody has', async () => {

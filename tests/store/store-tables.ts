@@ -61,6 +61,9 @@ export interface TestTransaction extends TestReader {
   readonly local: Pick<TestKysely, 'insertInto' | 'updateTable' | 'deleteFrom'>;
   readonly nowMs: number;
   afterCommit(effect: () => void): void;
+  attempt: Transaction['attempt'];
+  leave: Transaction['leave'];
+  recall: Transaction['recall'];
 }
 export interface TestStore {
   readonly figures: Store['figures'];

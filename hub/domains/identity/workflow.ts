@@ -2,6 +2,7 @@ import type { Principal } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { takeRandomBytes } from '#hub/platform/random-pool.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { TableNote } from '#hub/store/table-note.ts';
 import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit-chain.ts';
 import { actorNameOf, appendAudit, findAuditHead, listAuditOf, parseFacts } from './audit-repository.ts';
 import { findSite, type Site } from './repository.ts';
@@ -23,16 +24,12 @@ export function actorOf(principal: Principal): Actor {
   return { kind: principal.kind, id: principal.accountId, name: principal.displayName };
 }
 
-/** The newest entry of the audit log; null when there is none. */
-export type AuditHead = Awaited<ReturnType<typeof findAuditHead>>;
-export const loadAuditHead = (tx: Transaction): Promise<AuditHead> => findAuditHead(tx);
+/** The newest entry, to which the next one is chained. */
+const auditHead = new TableNote<{ readonly seq: number; readonly hash: string }>('audit_entry');
 
-/**
- * Appends to the audit log inside the transaction that does the thing, so that neither exists without the other.
- * @param known the newest entry as `loadAuditHead` gave it in this transaction: spares whoever must be quick a wait
- */
-export async function recordAudit(tx: Transaction, fact: AuditFact, known?: AuditHead): Promise<void> {
-  const head = known === undefined ? await findAuditHead(tx) : known;
+/** Appends to the audit log inside the transaction that does the thing, so that neither exists without the other. */
+export async function recordAudit(tx: Transaction, fact: AuditFact): Promise<void> {
+  const head = tx.recall(auditHead) ?? (await findAuditHead(tx));
   const payload = {
     salt: takeRandomBytes(16).toString('hex'),
     actorName: 'name' in fact.actor ? fact.actor.name : null,
@@ -50,7 +47,9 @@ export async function recordAudit(tx: Transaction, fact: AuditFact, known?: Audi
     payloadDigest: digestPayload(payload),
     prevHash: head?.hash ?? chainStart,
   };
-  await appendAudit(tx, { ...link, hash: hashLink(link) }, payload);
+  const hash = hashLink(link);
+  await appendAudit(tx, { ...link, hash }, payload);
+  tx.leave(auditHead, { seq: link.seq, hash });
 }
 
 /** The site's name and IANA time zone; null before the claim. */

@@ -1,7 +1,8 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { loadAuditHead, recordAudit } from '#hub/domains/identity/workflow.ts';
+import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { TableNote } from '#hub/store/table-note.ts';
 import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
 import { applyChanges, describeChanges } from './change-rules.ts';
 import type { Hold, Member, MemberChange, MemberInput } from './member-schema.ts';
@@ -46,6 +47,9 @@ const firstNumber = 1001;
 const dayMs = 86_400_000;
 /** A member cannot pile up more holds that are not released. */
 const maxActiveHolds = 20;
+/** The highest number that was ever given out. */
+const highestNumber = new TableNote<number>('member');
+
 async function showMember(tx: Transaction, id: string): Promise<Member> {
   const member = await loadMember(tx, id, tx.nowMs);
   assert(member !== undefined, 'a member that was just written is there');
@@ -74,25 +78,22 @@ async function createInside(
   if (future !== null) return refuse(future);
   if (input.number !== undefined && (await isNumberTaken(tx, input.number)))
     return refuse({ code: 'numberTaken', number: input.number });
-  const [highest, auditHead] = await Promise.all([findHighestNumber(tx), loadAuditHead(tx)]);
-  const number = input.number ?? (highest ?? firstNumber - 1) + 1;
+  const highest = tx.recall(highestNumber) ?? (await findHighestNumber(tx)) ?? firstNumber - 1;
+  const number = input.number ?? highest + 1;
   const id = deps.newId();
   // The store does it in this order; nothing here has to wait for what comes before it.
   const [, , , member] = await Promise.all([
     insertMember(tx, { ...input, id, number }),
-    recordAudit(
-      tx,
-      {
-        actor,
-        action: 'member.create',
-        target: { table: 'member', id },
-        payload: { number, name: input.name },
-      },
-      auditHead,
-    ),
+    recordAudit(tx, {
+      actor,
+      action: 'member.create',
+      target: { table: 'member', id },
+      payload: { number, name: input.name },
+    }),
     followNewMember(deps, tx, { ...input, id, number }),
     showMember(tx, id),
   ]);
+  tx.leave(highestNumber, Math.max(highest, number));
   return ok(member);
 }
 

@@ -33,9 +33,9 @@ const hasWord = (column: string, term: SearchTerm): RawBuilder<boolean> =>
     where other.member_number = ${sql.ref(column)} and other.word >= ${term.from} and other.word < ${term.to}
   )`;
 
-const word = sql.ref<string>('hit.word');
+const hitWord = sql.ref<string>('hit.word');
 /** Compared without the index: of two bounds on one side SQLite would begin at the first, not at the nearer one. */
-const unindexedWord = sql<string>`+hit.word`;
+const unindexedHitWord = sql<string>`+hit.word`;
 
 /**
  * Entries of the word index in the range of `driver`, of members who have a word in each of the others.
@@ -51,8 +51,8 @@ const hitsOf = (
     (query, other) => query.where(hasWord('hit.member_number', other)),
     reader
       .selectFrom('member_word as hit')
-      .where(bounded === 'from' ? unindexedWord : word, '>=', driver.from)
-      .where(bounded === 'to' ? unindexedWord : word, '<', driver.to),
+      .where(bounded === 'from' ? unindexedHitWord : hitWord, '>=', driver.from)
+      .where(bounded === 'to' ? unindexedHitWord : hitWord, '<', driver.to),
   );
 
 /** How many members a search finds. */
