@@ -65,6 +65,9 @@ function rowsOf(name: string, connections: number, measured: Measured, bare: Mea
     ...(name === 'member by id'
       ? [
           row(`bare Koa, ${connections} conn.: answers`, bare.perSecond, '/s'),
+          // Its slowest are what the machine itself makes wait.
+          row(`bare Koa, ${connections} conn.: p50`, bare.p50Ms, 'ms'),
+          row(`bare Koa, ${connections} conn.: p99`, bare.p99Ms, 'ms'),
           rowAtLeast(
             `${title}: of bare Koa's answers`,
             measured.perSecond / bare.perSecond,
