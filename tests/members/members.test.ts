@@ -75,7 +75,9 @@ describe('adding members', () => {
         return (await addMember(bench)).number;
       }),
     );
-    expect(added.toSorted()).toEqual(Array.from({ length: 20 }, (_, index) => 5001 + index));
+    expect(added.toSorted((one, other) => one - other)).toEqual(
+      Array.from({ length: 20 }, (_, index) => 5001 + index),
+    );
     const verified = await bench.store.report((reader) => verifyAudit(reader));
     expect(verified).toMatchObject({ ok: true, entries: 27 });
   });
