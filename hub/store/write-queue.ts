@@ -203,12 +203,12 @@ export class WriteQueue {
 
   /** Takes back what one transaction did: alone the whole, in a group what came behind its savepoint. */
   async #undo(session: Session, joined: Group | null, cause: unknown): Promise<void> {
-    this.#marks.noteUndone();
     if (joined === null) {
       this.#group = null;
       await this.#rollBack([session]);
       return;
     }
+    this.#marks.noteUndone();
     session.end();
     this.#report(session, session.elapsedMs());
     try {

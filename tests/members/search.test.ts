@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { memberListQuerySchema } from '#hub/domains/members/member-schema.ts';
 import { searchMembers } from '#hub/domains/members/member-search.ts';
-import { searchStatement } from '#hub/domains/members/search-repository.ts';
+import { nameStatement, searchStatement } from '#hub/domains/members/search-repository.ts';
 import { type MemberFilter, memberWords, searchTerms } from '#hub/domains/members/search-rules.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { type Connection, openConnection } from '#hub/store/open.ts';
@@ -132,6 +132,14 @@ describe('search among 10,000 members', () => {
             /^(CORRELATED SCALAR SUBQUERY \d+|SEARCH \w+ (EXISTS )?USING COVERING INDEX member_word_by_member \(member_number=\? AND word>\? AND word<\?\))$/,
           );
       }
+    }
+    for (const [sort, from] of [
+      ['name', '(word,member_number)>(?,?) AND word<?'],
+      ['-name', 'word>? AND (word,member_number)<(?,?)'],
+    ] as const) {
+      const search = { sort, terms: [], within: null, after: ['a:mia', 2000], limit: 51 };
+      const { sql, parameters } = nameStatement(store.read, search).compile();
+      expect(explain(connection, sql, parameters)).toEqual([`SEARCH hit USING PRIMARY KEY (${from})`]);
     }
   });
 });

@@ -3,7 +3,7 @@ import { unreachable } from '#hub/kernel/result.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
 import type { Database } from '#hub/store/database.ts';
 import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
-import { inOrder, isAfter, type Place } from '#hub/store/list-order.ts';
+import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { MemberSort } from './member-schema.ts';
 import { everybody, type SearchTerm } from './search-rules.ts';
@@ -34,26 +34,29 @@ const hasWord = (column: string, term: SearchTerm): RawBuilder<boolean> =>
   )`;
 
 const hitWord = sql.ref<string>('hit.word');
-/** Compared without the index: of two bounds on one side SQLite would begin at the first, not at the nearer one. */
-const unindexedHitWord = sql<string>`+hit.word`;
+/** As a value that no index knows. */
+const hitWordValue = sql<string>`+hit.word`;
+const inWords = (isDescending: boolean): ListOrder => ({
+  columns: ['hit.word', 'hit.member_number'],
+  isDescending,
+});
 
-/**
- * Entries of the word index in the range of `driver`, of members who have a word in each of the others.
- * @param bounded the end of the range that a place in the list stands nearer to, which the caller adds as a condition
- */
-const hitsOf = (
+/** Entries of the word index in the range of `driver`, of members who have a word in each of the others. */
+function hitsOf(
   reader: Reader,
   driver: SearchTerm,
   others: readonly SearchTerm[],
-  bounded: 'from' | 'to' | null = null,
-) =>
-  others.reduce(
-    (query, other) => query.where(hasWord('hit.member_number', other)),
-    reader
-      .selectFrom('member_word as hit')
-      .where(bounded === 'from' ? unindexedHitWord : hitWord, '>=', driver.from)
-      .where(bounded === 'to' ? unindexedHitWord : hitWord, '<', driver.to),
-  );
+  { isDescending, after }: { readonly isDescending: boolean; readonly after: Place | null },
+) {
+  // Of two bounds on one side SQLite looks up the first, not the nearer one: on its side the place is the only one.
+  const isBehind = after !== null;
+  let query = reader
+    .selectFrom('member_word as hit')
+    .where(isBehind && !isDescending ? hitWordValue : hitWord, '>=', driver.from)
+    .where(isBehind && isDescending ? hitWordValue : hitWord, '<', driver.to);
+  for (const other of others) query = query.where(hasWord('hit.member_number', other));
+  return isBehind ? query.where(isAfter(inWords(isDescending), after)) : query;
+}
 
 /** How many members a search finds. */
 export async function countHits(
@@ -61,7 +64,7 @@ export async function countHits(
   driver: SearchTerm,
   others: readonly SearchTerm[],
 ): Promise<number> {
-  const row = await hitsOf(reader, driver, others)
+  const row = await hitsOf(reader, driver, others, { isDescending: false, after: null })
     .select(sql<number>`count(distinct hit.member_number)`.as('members'))
     .executeTakeFirstOrThrow();
   return row.members;
@@ -114,17 +117,19 @@ async function listByColumns(
   }));
 }
 
-/** Members by name: along the entries of the list of everybody. */
-async function listByName(reader: Reader, search: OrderedSearch): Promise<readonly OrderedHit[]> {
-  const order = { columns: ['hit.word', 'hit.member_number'], isDescending: isReversed(search.sort) };
-  const bounded = order.isDescending ? 'to' : 'from';
-  let query = hitsOf(reader, everybody, search.terms, search.after === null ? null : bounded).select([
+/** The statement of a list by name: along the entries of the list of everybody. */
+export function nameStatement(reader: Reader, { sort, terms, within, after, limit }: OrderedSearch) {
+  const isDescending = isReversed(sort);
+  let query = hitsOf(reader, everybody, terms, { isDescending, after }).select([
     'hit.word',
     'hit.member_number',
   ]);
-  if (search.within !== null) query = query.where(isWithin('hit.member_number', search.within));
-  if (search.after !== null) query = query.where(isAfter(order, search.after));
-  const rows = await query.orderBy(inOrder(order)).limit(search.limit).execute();
+  if (within !== null) query = query.where(isWithin('hit.member_number', within));
+  return query.orderBy(inOrder(inWords(isDescending))).limit(limit);
+}
+
+async function listByName(reader: Reader, search: OrderedSearch): Promise<readonly OrderedHit[]> {
+  const rows = await nameStatement(reader, search).execute();
   return rows.map((row) => ({ memberNumber: row.member_number, place: [row.word, row.member_number] }));
 }
 
@@ -148,8 +153,6 @@ export function listInOrder(reader: Reader, search: OrderedSearch): Promise<read
   }
 }
 
-const inWords = { columns: ['hit.word', 'hit.member_number'], isDescending: false };
-
 type HitTables = Database & { readonly hit: Database['member_word'] };
 
 /** A word of the same member that the search has come by already. */
@@ -171,14 +174,13 @@ export function searchStatement(
   others: readonly SearchTerm[],
   page: { readonly after: WordPosition | null; readonly limit: number },
 ) {
-  const { after } = page;
-  let query = hitsOf(reader, driver, others, after === null ? null : 'from').select([
+  const after = page.after === null ? null : [page.after.word, page.after.memberNumber];
+  let query = hitsOf(reader, driver, others, { isDescending: false, after }).select([
     'hit.word',
     'hit.member_number',
   ]);
   if (!driver.isList) query = query.where((where) => where.not(where.exists(earlierWord(where, driver))));
-  if (after !== null) query = query.where(isAfter(inWords, [after.word, after.memberNumber]));
-  return query.orderBy(inOrder(inWords)).limit(page.limit);
+  return query.orderBy(inOrder(inWords(false))).limit(page.limit);
 }
 
 // One condition alone is every list without a search, and most searches.
