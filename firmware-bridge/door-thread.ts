@@ -1,15 +1,10 @@
-import {
-  type AccessDecision,
-  cardAlone,
-  decideAccess,
-  isClockTrusted,
-  type Proof,
-} from '#hub/domains/access/rules.ts';
+import { isClockTrusted } from '#hub/kernel/time.ts';
+import { type AccessDecision, cardAlone, decideAccess, type Proof } from '#hub/domains/access/rules.ts';
 import { waysInAt } from '#hub/domains/access/schedule-rules.ts';
 import { type CardRead, defaultPortalSettings } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { assert } from '#hub/kernel/result.ts';
-import type { BridgeState } from '#hub/mqtt/topics.ts';
+import type { BridgeState } from '#hub/domains/access/bridge-link-schema.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { BridgeConfig } from './config.ts';
 import { Door, type DoorEntry } from './door.ts';

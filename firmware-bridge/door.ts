@@ -1,5 +1,4 @@
 import type { PolicyPortal } from '#hub/domains/access/policy-schema.ts';
-import { isClockTrusted } from '#hub/domains/access/rules.ts';
 import { scheduledModeAt } from '#hub/domains/access/schedule-rules.ts';
 import {
   defaultPortalSettings,
@@ -8,8 +7,8 @@ import {
   type PortalState,
 } from '#hub/domains/access/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
-import type { ZoneOffsets } from '#hub/kernel/time.ts';
-import type { BridgeState } from '#hub/mqtt/topics.ts';
+import { type ZoneOffsets, isClockTrusted } from '#hub/kernel/time.ts';
+import type { BridgeState } from '#hub/domains/access/bridge-link-schema.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { PortalConfig } from './config.ts';
 import { buzzerSignals, type Later, ledSignals, SignalPlayer } from './feedback.ts';

@@ -1,4 +1,4 @@
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
 
 export interface DrainDeps {
   /** Contiguous events from `seq` on, none above `upTo`. */

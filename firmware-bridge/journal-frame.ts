@@ -9,7 +9,7 @@ import type {
 import { bytesToId, idToBytes } from '#hub/kernel/ids.ts';
 import { assert } from '#hub/kernel/result.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
 
 /** An event before the journal gives it its number; the boot is that of the segment. */
 export type JournalEntry = Omit<BridgeEvent, 'seq' | 'bootId'>;

@@ -1,4 +1,4 @@
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
 import type { JournalDisk } from './journal-disk.ts';
 import { decodeEntry, maxFrameBytes } from './journal-frame.ts';
 import {

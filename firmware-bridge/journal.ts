@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { assert } from '#hub/kernel/result.ts';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
 import type { JournalDisk, JournalFile } from './journal-disk.ts';
 import { encodeEntry, type JournalEntry, sealFrame } from './journal-frame.ts';
 import { JournalReader } from './journal-reader.ts';

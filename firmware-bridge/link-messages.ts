@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { PolicyVersion } from '#hub/domains/access/policy-schema.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
-import type { BridgeCommand, BridgeState, helloSchema, replySchema } from '#hub/mqtt/topics.ts';
+import type { BridgeCommand, BridgeState, helloSchema, replySchema } from '#hub/domains/access/bridge-link-schema.ts';
 import type { LogLevel } from '#hub/platform/log.ts';
 import type { Policy } from './policy.ts';
 import type { StoredPolicy } from './policy-store.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { unreachable } from '#hub/kernel/result.ts';
-import type { FromBridge, policyAppliedSchema } from '#hub/mqtt/topics.ts';
+import type { FromBridge, policyAppliedSchema } from '#hub/domains/access/bridge-link-schema.ts';
 import { type PolicyClose, PolicyIntake, type PolicyPage, type PolicyRefusal } from './policy-intake.ts';
 import type { PolicyStore, StoredPolicy } from './policy-store.ts';
 

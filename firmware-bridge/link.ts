@@ -7,7 +7,7 @@ import {
   type FromBridge,
   schemaToBridge,
   type ToBridge,
-} from '#hub/mqtt/topics.ts';
+} from '#hub/domains/access/bridge-link-schema.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { type Device, deviceSchema } from './config.ts';
 import { openJournalDisk } from './journal-disk.ts';

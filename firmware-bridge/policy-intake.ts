@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
 import { recordBytes } from '#hub/domains/access/policy-record-schema.ts';
-import type { policyAppliedSchema, policyCloseSchema, policyPageSchema } from '#hub/mqtt/topics.ts';
+import type { policyAppliedSchema, policyCloseSchema, policyPageSchema } from '#hub/domains/access/bridge-link-schema.ts';
 import { emptyRecords } from './policy.ts';
 import { carryRevocations, mergeRecords } from './policy-merge.ts';
 import type { StoredPolicy } from './policy-store.ts';

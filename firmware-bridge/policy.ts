@@ -1,3 +1,4 @@
+import { isClockTrusted } from '#hub/kernel/time.ts';
 import {
   decodeRecord,
   decodeSecret,
@@ -13,7 +14,6 @@ import type {
   PolicyPortal,
   PolicyVersion,
 } from '#hub/domains/access/policy-schema.ts';
-import { isClockTrusted } from '#hub/domains/access/rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { digestOf, numberDigestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
 import type { Clock } from '#hub/platform/clock.ts';

@@ -1,6 +1,6 @@
 import { mostReaderLines, type ReaderKind } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
-import type { ReaderState } from '#hub/mqtt/topics.ts';
+import type { ReaderState } from '#hub/domains/access/bridge-link-schema.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { DoorEntry } from './door.ts';
 import type { Later } from './feedback.ts';

@@ -3,7 +3,7 @@ import { connect as connectSocket, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { type IClientOptions, MqttClient } from 'mqtt';
-import { bridgeProtocol, bridgeTopic, type FromBridge, type ToBridge, toBridge } from '#hub/mqtt/topics.ts';
+import { bridgeProtocol, bridgeTopic, type FromBridge, type ToBridge, toBridge } from '#hub/domains/access/bridge-link-schema.ts';
 import type { Device } from '../config.ts';
 import type { LinkData } from '../link-messages.ts';
 

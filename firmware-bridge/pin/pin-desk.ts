@@ -1,7 +1,7 @@
+import { isClockTrusted } from '#hub/kernel/time.ts';
 import { randomBytes } from 'node:crypto';
 import type { Later } from '#bridge/feedback.ts';
 import type { PinSecret } from '#hub/domains/access/policy-record-schema.ts';
-import { isClockTrusted } from '#hub/domains/access/rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import { pinHashBytes, pinSaltBytes } from '#hub/platform/pin-hash.ts';

@@ -54,6 +54,10 @@ export const pageOf = <T extends z.ZodType>(item: T) =>
       .meta({ description: 'On all pages together; with `count=true`' }),
   });
 
+/** What became of a thing. */
+export const changeSchema = z.enum(['created', 'changed', 'removed']);
+export type Change = z.infer<typeof changeSchema>;
+
 /** One line of text for people: no control characters, no blanks around it. */
 export const lineOf = (maxLength: number) =>
   z

@@ -1,3 +1,4 @@
+import { toIsoOrNull } from '#hub/kernel/time.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { readCentralUrl } from './central-url.ts';
 import { countConflicts } from './conflict-repository.ts';
@@ -30,8 +31,6 @@ export const noRounds: RoundFigures = {
   clockAheadMs: 0,
 };
 
-const isoTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
-
 /** How replication is doing: what the store knows, and what the process has seen. */
 export async function readSyncStatus(reader: Reader, rounds: RoundFigures): Promise<SyncStatus> {
   const link = await findLink(reader);
@@ -53,11 +52,11 @@ export async function readSyncStatus(reader: Reader, rounds: RoundFigures): Prom
         ? null
         : { code, ...problemWords[code], ...(seen === undefined ? {} : { evidence: seen }) },
     lastSuccessAt:
-      link === undefined ? null : isoTime(rounds.lastSuccessMs ?? (await findLastSuccess(reader, link))),
-    nextTryAt: link === undefined ? null : isoTime(rounds.nextTryMs),
+      link === undefined ? null : toIsoOrNull(rounds.lastSuccessMs ?? (await findLastSuccess(reader, link))),
+    nextTryAt: link === undefined ? null : toIsoOrNull(rounds.nextTryMs),
     outbox: {
       waiting: outbox.waiting,
-      oldestAt: isoTime(outbox.oldestAtMs),
+      oldestAt: toIsoOrNull(outbox.oldestAtMs),
       sentPerMinute: rounds.sentPerMinute,
     },
     inbox: { waiting: rounds.inboxWaiting, receivedPerMinute: rounds.receivedPerMinute },

@@ -1,8 +1,8 @@
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { Fault, ok, refuse } from '#hub/kernel/result.ts';
-import type { Announce } from '#hub/platform/announce.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
+import type { Announce } from '#hub/store/announce.ts';
 import { readPosition } from '#hub/store/replicated-writes.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
 import { CentralFault } from './central-faults.ts';

@@ -3,7 +3,7 @@ import { acknowledgeAlarm, listAlarms } from '#hub/domains/access/alarm-workflow
 import { streamEventLines } from '#hub/domains/access/event-csv.ts';
 import { eventQuerySchema } from '#hub/domains/access/event-schema.ts';
 import { listEvents } from '#hub/domains/access/event-workflow.ts';
-import { builtInRoles } from '#hub/domains/identity/schema.ts';
+import { builtInRoles } from '#tests/_support/open-domains.ts';
 import {
   accepted,
   addPaidMember,

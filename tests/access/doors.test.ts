@@ -188,6 +188,6 @@ describe('simulated taps', () => {
       errors: [{ pointer: '/body/portalKey', message: 'is no door; there are: front' }],
     });
     expect(refused(await tapSimulated(parts, { ...tap, card: 'x' })).code).toBe('cardText');
-    expect(refused(await tapSimulated(parts, { ...tap, readerKey: 'none' })).code).toBe('readerMissing');
+    expect(refused(await tapSimulated(parts, { ...tap, readerKey: 'none' })).code).toBe('noReader');
   });
 });

@@ -10,9 +10,9 @@ import { accessEndpoints } from '#hub/domains/access/routes.ts';
 import { removeRule } from '#hub/domains/access/rule-workflow.ts';
 import { decideAccess } from '#hub/domains/access/rules.ts';
 import type { PortalSettings } from '#hub/domains/access/schema.ts';
-import { permissions } from '#hub/domains/identity/schema.ts';
 import { placeHold } from '#hub/domains/members/member-workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
+import { appCatalog, permissions } from '#tests/_support/open-domains.ts';
 import {
   accepted,
   addMember,
@@ -150,13 +150,16 @@ test('every endpoint names a permission, every list answers by its own schema', 
     expect(endpoint.path.startsWith('/api/access-control/')).toBe(true);
     if (endpoint.method !== 'GET' || endpoint.path.includes('{')) continue;
     const reply = accepted(
-      await endpoint.invoke({
-        principal,
-        params: {},
-        query: endpoint.query?.parse({}) ?? {},
-        body: {},
-        context: { requestId: 'request', remoteAddress: 'test', userAgent: '' },
-      }),
+      await endpoint.invoke(
+        {
+          principal,
+          params: {},
+          query: endpoint.query?.parse({}) ?? {},
+          body: {},
+          context: { requestId: 'request', remoteAddress: 'test', userAgent: '' },
+        },
+        appCatalog.problems,
+      ),
     );
     const body = JSON.parse(JSON.stringify(reply.body));
     expect(endpoint.response.parse(body)).toEqual(body);

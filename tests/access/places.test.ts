@@ -55,7 +55,9 @@ describe('areas', () => {
     expect(refused(await createArea(parts, staff, { name: 'Yard', parentId: newId() })).code).toBe(
       'areaUnknown',
     );
-    expect(refused(await createArea(parts, staff, { name: 'hall', parentId: null })).code).toBe('nameTaken');
+    expect(refused(await createArea(parts, staff, { name: 'hall', parentId: null })).code).toBe(
+      'areaNameTaken',
+    );
     accepted(await createArea(parts, staff, { name: 'Hall', parentId: hall.id }));
     await bridge.pull();
     expect(bridge.document?.areaParents).toMatchObject({ [hall.id]: null, [room.id]: hall.id });

@@ -6,8 +6,8 @@ import {
   makeRecoverySheet,
   recoveryHealth,
 } from '#hub/domains/access/recovery-workflow.ts';
-import { builtInRoles, permissions } from '#hub/domains/identity/schema.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
+import { builtInRoles, permissions } from '#tests/_support/open-domains.ts';
 import { accepted, addPaidMember, type Bench, card, openBench, refused, staff } from './support.ts';
 
 const asker = (kind: Principal['kind'], accountId: string): Principal => ({
@@ -23,7 +23,7 @@ const console = asker('console', 'console');
 
 const check = ({ access }: Bench, code: string, who = owner) => checkRecoveryCode(access.parts, who, code);
 const findingsOf = async ({ store }: Bench, isLinked: boolean): Promise<readonly string[]> => {
-  const found = await recoveryHealth({ store, isLinked: () => isLinked }).findings?.();
+  const found = await recoveryHealth({ store, isLinked: async () => isLinked }).findings?.();
   return (found ?? []).map(({ id, severity }) => `${severity} ${id}`);
 };
 

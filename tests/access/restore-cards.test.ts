@@ -9,13 +9,13 @@ import { insertSet } from '#hub/domains/access/policy-repository.ts';
 import { addReading } from '#hub/domains/access/reading-workflow.ts';
 import { makeRecoverySheet } from '#hub/domains/access/recovery-workflow.ts';
 import { openCardKey, restoreCards } from '#hub/domains/access/vault-workflow.ts';
-import { permissions } from '#hub/domains/identity/schema.ts';
+import { hubTables } from '#hub/domains.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Database } from '#hub/store/database.ts';
-import type { Store } from '#hub/store/store.ts';
+import type { Store, TableName } from '#hub/store/store.ts';
 import { ConstraintFault } from '#hub/store/store-faults.ts';
-import { hubTables } from '#hub/tables.ts';
+import { permissions } from '#tests/_support/open-domains.ts';
 import {
   accepted,
   addPaidMember,
@@ -35,11 +35,7 @@ const owner: Principal = {
   permissions: new Set(permissions),
   sessionId: 'session',
 };
-type StateTable = {
-  [T in keyof typeof hubTables]: (typeof hubTables)[T]['class'] extends 'state' ? T : never;
-}[keyof typeof hubTables];
-const isState = (table: string): table is StateTable =>
-  hubTables[table as keyof typeof hubTables].class === 'state';
+const isState = (table: string): table is TableName => hubTables[table]?.class === 'state';
 
 const ownColumns: readonly string[] = ['version', 'created_at_ms', 'updated_at_ms', 'deleted_at_ms'];
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DoorCommand } from '#bridge/link-messages.ts';
-import { bridgeStateSchema } from '#hub/mqtt/topics.ts';
+import { bridgeStateSchema } from '#hub/domains/access/bridge-link-schema.ts';
 import { waitUntil } from './bridge-fixtures.ts';
 import { contact, eventsOf, isReleased, kindsOf, led, newRig, rex, startedRig, strike } from './door-rig.ts';
 import { cardNumber, makePolicy, testIdOf } from './policy-fixtures.ts';

@@ -8,9 +8,14 @@ import { openJournalDisk } from '#bridge/journal-disk.ts';
 import { Link } from '#bridge/link.ts';
 import type { LinkData, ToDoor } from '#bridge/link-messages.ts';
 import { openPolicyStore, type StoredPolicy } from '#bridge/policy-store.ts';
-import type { BridgeHandler, FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
+import type { BridgeHandler, FromBridgePayload } from '#hub/domains/access/bridge-link.ts';
+import {
+  type BridgeEvent,
+  bridgeEventSchema,
+  type FromBridge,
+  fromBridge,
+} from '#hub/domains/access/bridge-link-schema.ts';
 import { type Broker, createBroker } from '#hub/mqtt/broker.ts';
-import { type BridgeEvent, bridgeEventSchema, type FromBridge, fromBridge } from '#hub/mqtt/topics.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { fullGrant, TestTime, waitUntil } from './bridge-fixtures.ts';

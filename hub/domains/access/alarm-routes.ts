@@ -4,7 +4,6 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { pageRefusals } from '#hub/http/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { ok } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import { alarmAcknowledgeSchema, alarmQuerySchema, alarmSchema } from './alarm-schema.ts';
 import { acknowledgeAlarm, listAlarms } from './alarm-workflow.ts';
@@ -25,8 +24,7 @@ export const alarmEndpoints = (parts: AccessParts): Endpoint[] => [
     response: pageOf(alarmSchema),
     refusals: pageRefusals,
     async handle({ query }) {
-      const page = await listAlarms(parts, query);
-      return page.ok ? ok({ body: page.value }) : page;
+      return await listAlarms(parts, query);
     },
   }),
   defineEndpoint({
@@ -38,11 +36,10 @@ export const alarmEndpoints = (parts: AccessParts): Endpoint[] => [
     params: z.strictObject({ id: idSchema }),
     body: alarmAcknowledgeSchema,
     response: alarmSchema,
-    refusals: { alarmNotFound: 404, alarmAcknowledged: 409 },
+    refusals: ['alarmNotFound', 'alarmAcknowledged'],
     async handle(call) {
       const actor = actorOf(call.principal);
-      const done = await acknowledgeAlarm(parts, actor, call.params.id, call.body.note ?? null);
-      return done.ok ? ok({ body: done.value }) : done;
+      return await acknowledgeAlarm(parts, actor, call.params.id, call.body.note ?? null);
     },
   }),
 ];

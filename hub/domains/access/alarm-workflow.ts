@@ -1,42 +1,42 @@
 import type { z } from 'zod';
 import type { Actor } from '#hub/domains/identity/schema.ts';
+import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { type AlarmRow, findAlarm, findAlarms } from './alarm-repository.ts';
 import type { Alarm, alarmQuerySchema } from './alarm-schema.ts';
-import { type AccessDeps, isoTime, isoTimeOrNull } from './context.ts';
+import { type AccessDeps } from './context.ts';
 import type { AccessEventRow } from './event-repository.ts';
 import type { AccessParts } from './parts.ts';
 import { findPortals } from './place-repository.ts';
 import { stampToWire } from './place-view.ts';
 import { assertWritten } from './place-workflow.ts';
 
-type NameDeps = Pick<AccessDeps, 'loadMemberNames'>;
-
-async function alarmsToWire(reader: Reader, deps: NameDeps, rows: readonly AlarmRow[]): Promise<Alarm[]> {
+async function alarmsToWire(reader: Reader, rows: readonly AlarmRow[]): Promise<Alarm[]> {
   const portals = new Map((await findPortals(reader)).map(({ id, name }) => [id, name]));
   const memberIds = rows.flatMap(({ memberId }) => (memberId === null ? [] : [memberId]));
-  const members = await deps.loadMemberNames(reader, [...new Set(memberIds)]);
+  const members = await loadMemberNames(reader, [...new Set(memberIds)]);
   const named = (id: string | null, name: string | undefined, gone: string) =>
     id === null ? null : { id, name: name ?? gone };
   return rows.map((row) => ({
     ...stampToWire(row),
     kind: row.kind,
-    at: isoTime(row.atMs),
+    at: toIso(row.atMs),
     eventId: row.eventId,
     portal: named(row.portalId, portals.get(row.portalId ?? ''), 'removed door'),
     member: named(row.memberId, members.get(row.memberId ?? ''), 'removed member'),
-    acknowledgedAt: isoTimeOrNull(row.acknowledgedAtMs),
+    acknowledgedAt: toIsoOrNull(row.acknowledgedAtMs),
     acknowledgedBy: row.acknowledgedBy,
     note: row.note,
   }));
 }
 
-async function showAlarm(reader: Reader, deps: NameDeps, id: string): Promise<Alarm> {
+async function showAlarm(reader: Reader, id: string): Promise<Alarm> {
   const row = await findAlarm(reader, id);
   assert(row !== null, 'an alarm that was just written is there');
-  const [alarm] = await alarmsToWire(reader, deps, [row]);
+  const [alarm] = await alarmsToWire(reader, [row]);
   assert(alarm !== undefined, 'one row gives one alarm');
   return alarm;
 }
@@ -47,7 +47,7 @@ async function showAlarm(reader: Reader, deps: NameDeps, id: string): Promise<Al
  */
 export async function raiseDuress(
   tx: Transaction,
-  deps: Pick<AccessDeps, 'newId' | 'announceIn' | 'loadMemberNames'>,
+  deps: Pick<AccessDeps, 'newId' | 'announceIn'>,
   event: AccessEventRow,
 ): Promise<void> {
   const id = deps.newId();
@@ -62,7 +62,7 @@ export async function raiseDuress(
     acknowledged_by: null,
     note: null,
   });
-  await deps.announceIn(tx, { topic: 'access.alarm', data: await showAlarm(tx, deps, id) });
+  await deps.announceIn(tx, { topic: 'access.alarm', data: await showAlarm(tx, id) });
 }
 
 /** One page, the newest first. */
@@ -74,7 +74,7 @@ export async function listAlarms(
   if (!asked.ok) return asked;
   const { after, limit, cut } = asked.value;
   const page = cut(await findAlarms(parts.store.read, { after, limit }), (row) => [row.id]);
-  return ok({ items: await alarmsToWire(parts.store.read, parts, page.rows), nextCursor: page.nextCursor });
+  return ok({ items: await alarmsToWire(parts.store.read, page.rows), nextCursor: page.nextCursor });
 }
 
 /**
@@ -94,7 +94,7 @@ export function acknowledgeAlarm(
     const by = 'name' in actor ? actor.name : actor.kind;
     const columns = { acknowledged_at_ms: tx.nowMs, acknowledged_by: by, note };
     assertWritten(await tx.write('access_alarm', id, columns));
-    const alarm = await showAlarm(tx, parts, id);
+    const alarm = await showAlarm(tx, id);
     await parts.announceIn(tx, { topic: 'access.alarm', data: alarm });
     return ok(alarm);
   });

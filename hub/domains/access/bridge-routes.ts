@@ -32,8 +32,8 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     tag,
     access: { permission: 'bridge.read' },
     response: pageOf(bridgeSchema),
-    refusals: {},
-    handle: async () => ok({ body: { items: await listBridges(parts), nextCursor: null } }),
+    refusals: [],
+    handle: async () => ok({ items: await listBridges(parts), nextCursor: null }),
   }),
   defineEndpoint({
     method: 'POST',
@@ -45,9 +45,8 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     response: tokenSchema,
     answerIsSecret: true,
     status: 201,
-    refusals: {},
-    handle: async ({ principal, body }) =>
-      ok({ body: await createBridge(parts, actorOf(principal), body.name) }),
+    refusals: [],
+    handle: async ({ principal, body }) => ok(await createBridge(parts, actorOf(principal), body.name)),
   }),
   defineEndpoint({
     method: 'POST',
@@ -58,10 +57,9 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     params,
     response: tokenSchema,
     answerIsSecret: true,
-    refusals: { bridgeNotFound: 404 },
+    refusals: ['bridgeNotFound'],
     async handle(call) {
-      const renewed = await renewToken(parts, actorOf(call.principal), call.params.id);
-      return renewed.ok ? ok({ body: renewed.value }) : renewed;
+      return await renewToken(parts, actorOf(call.principal), call.params.id);
     },
   }),
   defineEndpoint({
@@ -72,10 +70,10 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'bridge.manage' },
     params,
     response: done,
-    refusals: { bridgeNotFound: 404, rotationRuns: 409 },
+    refusals: ['bridgeNotFound', 'rotationRuns'],
     async handle(call) {
       const rotated = await rotateDigestKey(parts, actorOf(call.principal), call.params.id);
-      return rotated.ok ? ok({ body: {} }) : rotated;
+      return rotated.ok ? ok({}) : rotated;
     },
   }),
   defineEndpoint({
@@ -87,11 +85,11 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     params,
     body: z.strictObject({ credentialIds: z.array(idSchema).min(1).max(10_000) }),
     response: done,
-    refusals: { bridgeNotFound: 404, notConnected: 503, noAnswer: 503, bridgeRefused: 409 },
+    refusals: ['bridgeNotFound', 'notConnected', 'noAnswer', 'bridgeRefused'],
     async handle(call) {
       const { credentialIds } = call.body;
       const approved = await approveWithheld(parts, actorOf(call.principal), call.params.id, credentialIds);
-      return approved.ok ? ok({ body: {} }) : approved;
+      return approved.ok ? ok({}) : approved;
     },
   }),
   defineEndpoint({
@@ -103,19 +101,19 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'bridge.manage' },
     body: simulatedTapSchema,
     response: done,
-    refusals: {
-      cardText: 422,
-      portalUnknown: 422,
-      portalAmbiguous: 422,
-      readerMissing: 422,
-      notSimulated: 409,
-      notConnected: 503,
-      noAnswer: 503,
-      bridgeRefused: 409,
-    },
+    refusals: [
+      'cardText',
+      'portalUnknown',
+      'portalAmbiguous',
+      'noReader',
+      'notSimulated',
+      'notConnected',
+      'noAnswer',
+      'bridgeRefused',
+    ],
     async handle({ body }) {
       const tapped = await tapSimulated(parts, body);
-      return tapped.ok ? ok({ body: {} }) : tapped;
+      return tapped.ok ? ok({}) : tapped;
     },
   }),
 ];

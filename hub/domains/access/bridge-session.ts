@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
-import type { Change } from '#hub/domains/notifications/topic-schema.ts';
-import type { BridgeHandler, FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
+import type { Change } from '#hub/kernel/wire.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import type { BridgeHandler, FromBridgePayload } from './bridge-link.ts';
 import {
   findBridgeSecret,
   findBridgeStatuses,
@@ -281,7 +281,7 @@ export function createBridgeSessions(deps: SessionDeps): BridgeSessions {
   }
   /** Live pages are told separately: once what they would load is there, and also of what no transaction writes. */
   function queueForWebhooks(tx: Transaction, bridgeId: string): Promise<void> {
-    return deps.webhooks.enqueue(tx, [bridgeChanged(bridgeId)]);
+    return deps.announcements.enqueue(tx, [bridgeChanged(bridgeId)]);
   }
 
   const handler: BridgeHandler = {

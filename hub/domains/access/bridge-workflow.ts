@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
 import { digestKeyBytes } from '#hub/platform/card-digest.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import {
@@ -18,7 +20,6 @@ import {
   saveTokenHash,
 } from './bridge-repository.ts';
 import { hashToken } from './bridge-token.ts';
-import { isoTime, isoTimeOrNull } from './context.ts';
 import { findCredentialsById } from './credential-repository.ts';
 import { type CardRefusal, readCardText } from './credential-workflow.ts';
 import { type BridgeRefusal, refuseOutcome } from './enrolment-workflow.ts';
@@ -208,7 +209,7 @@ export type TapRefusal =
   | FieldRefusal<'portalUnknown' | 'portalAmbiguous'>
   | CardRefusal
   | Refusal<'notSimulated'>
-  | Refusal<'readerMissing'>
+  | Refusal<'noReader'>
   | BridgeRefusal;
 
 /** Taps a card, or types a number, and then a PIN at a simulated reader; a bridge with real lines refuses. */
@@ -233,7 +234,7 @@ export async function tapSimulated(
   if (!parts.link.isConnected(bridgeId) || live === null) return refuse({ code: 'notConnected' });
   if (!live.hello.simulated) return refuse({ code: 'notSimulated' });
   const readerKey = readers.find((key) => body.readerKey === undefined || key === body.readerKey);
-  if (readerKey === undefined) return refuse({ code: 'readerMissing' });
+  if (readerKey === undefined) return refuse({ code: 'noReader' });
   const outcome = await parts.commands.send(bridgeId, {
     kind: 'tap',
     readerKey,
@@ -271,12 +272,12 @@ async function toBridge(
   const withheld = (status?.withheldCredentialIds ?? []).slice(0, 200);
   const credentials = await findCredentialsById(read, withheld);
   const memberIds = [...credentials.values()].map((credential) => credential.memberId);
-  const names = await parts.loadMemberNames(read, memberIds);
+  const names = await loadMemberNames(read, memberIds);
   return {
     ...stampToWire(row),
     name: row.name,
     connected,
-    lastSeenAt: connected ? isoTime(parts.clock.nowMs()) : isoTimeOrNull(status?.lastSeenAtMs ?? null),
+    lastSeenAt: connected ? toIso(parts.clock.nowMs()) : toIsoOrNull(status?.lastSeenAtMs ?? null),
     release: status?.release ?? null,
     simulated: status?.simulated ?? false,
     clockTrust: live?.state?.clockTrust ?? live?.hello.clockTrust ?? null,

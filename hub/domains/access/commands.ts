@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
-import type { BridgeCommand, commandRefusals } from '#hub/mqtt/topics.ts';
+import type { FromBridgePayload } from './bridge-link.ts';
+import type { BridgeCommand, commandRefusals } from './bridge-link-schema.ts';
 import type { AccessDeps } from './context.ts';
 import type { cardReadSchema } from './schema.ts';
 

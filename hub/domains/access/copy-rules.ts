@@ -1,5 +1,4 @@
-import type { ClockTrust } from '#hub/kernel/time.ts';
-import { isClockTrusted } from './rules.ts';
+import { type ClockTrust, isClockTrusted } from '#hub/kernel/time.ts';
 import type { AccessEventKind } from './schema.ts';
 
 /** A card at a door. */

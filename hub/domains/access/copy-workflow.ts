@@ -2,9 +2,10 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
 import type { HealthPart } from '#hub/platform/health-part.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
-import { type AccessDeps, isoTime } from './context.ts';
+import { type AccessDeps } from './context.ts';
 import { findSuspectedCopies, insertSuspectedCopy, type SuspectedCopyRow } from './copy-repository.ts';
 import { findImpossibleWay, sightingsIn } from './copy-rules.ts';
 import { findCredential, findCredentialsById } from './credential-repository.ts';
@@ -59,7 +60,7 @@ export async function loadSuspectedCopies(
   const placed = ({ portalId, atMs }: SuspectedCopyRow['from']) => ({
     portalId,
     portalName: names.get(portalId) ?? removedDoor,
-    at: isoTime(atMs),
+    at: toIso(atMs),
   });
   return new Map(
     rows.map(({ credentialId, from, to, walkSeconds }) => [

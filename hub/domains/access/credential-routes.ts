@@ -43,9 +43,9 @@ const tag = 'credentials';
 const params = z.strictObject({ id: idSchema });
 
 /** What every enrolment can be refused for. */
-const enrolRefusals = { memberUnknown: 422, datesInvalid: 422, alreadyEnrolled: 409 } as const;
+const enrolRefusals = ['memberUnknown', 'datesInvalid', 'alreadyEnrolled'] as const;
 /** What every order to a bridge can be refused for. */
-const bridgeRefusals = { notConnected: 503, noAnswer: 503, bridgeRefused: 409 } as const;
+const bridgeRefusals = ['notConnected', 'noAnswer', 'bridgeRefused'] as const;
 
 function actionEndpoint(
   parts: AccessParts,
@@ -62,17 +62,10 @@ function actionEndpoint(
     params,
     body: credentialActionSchema,
     response: credentialSchema,
-    refusals: { credentialNotFound: 404, credentialTransition: 409 },
+    refusals: ['credentialNotFound', 'credentialTransition'],
     async handle(call) {
       const reason = call.body.reason ?? null;
-      const changed = await changeCredentialStatus(
-        parts,
-        actorOf(call.principal),
-        call.params.id,
-        action,
-        reason,
-      );
-      return changed.ok ? ok({ body: changed.value }) : changed;
+      return await changeCredentialStatus(parts, actorOf(call.principal), call.params.id, action, reason);
     },
   });
 }
@@ -97,8 +90,7 @@ function cardEndpoints(parts: AccessParts): Endpoint[] {
         },
       },
       async handle({ query }) {
-        const page = await listCredentials(parts, query);
-        return page.ok ? ok({ body: page.value }) : page;
+        return await listCredentials(parts, query);
       },
     }),
     defineEndpoint({
@@ -109,10 +101,9 @@ function cardEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'credential.read' },
       params,
       response: credentialSchema,
-      refusals: { credentialNotFound: 404 },
+      refusals: ['credentialNotFound'],
       async handle(call) {
-        const credential = await loadCredential(parts, call.params.id);
-        return credential.ok ? ok({ body: credential.value }) : credential;
+        return await loadCredential(parts, call.params.id);
       },
     }),
     defineEndpoint({
@@ -124,10 +115,9 @@ function cardEndpoints(parts: AccessParts): Endpoint[] {
       body: enrolCardSchema,
       response: credentialSchema,
       status: 201,
-      refusals: { ...enrolRefusals, cardText: 422 },
+      refusals: [...enrolRefusals, 'cardText'],
       async handle({ principal, body }) {
-        const enrolled = await enrolCardText(parts, actorOf(principal), body);
-        return enrolled.ok ? ok({ body: enrolled.value }) : enrolled;
+        return await enrolCardText(parts, actorOf(principal), body);
       },
     }),
     defineBulkEndpoint({
@@ -138,7 +128,7 @@ function cardEndpoints(parts: AccessParts): Endpoint[] {
       item: enrolCardSchema,
       response: credentialSchema,
       lineStatus: 201,
-      refusals: { ...enrolRefusals, cardText: 422 },
+      refusals: [...enrolRefusals, 'cardText'],
       handleLines: ({ principal }, lines) => enrolCardTexts(parts, actorOf(principal), lines),
     }),
     defineEndpoint({
@@ -150,10 +140,9 @@ function cardEndpoints(parts: AccessParts): Endpoint[] {
       params,
       body: credentialPatchSchema,
       response: credentialSchema,
-      refusals: { credentialNotFound: 404, staleVersion: 409, datesInvalid: 422 },
+      refusals: ['credentialNotFound', 'staleVersion', 'datesInvalid'],
       async handle(call) {
-        const changed = await changeCredential(parts, actorOf(call.principal), call.params.id, call.body);
-        return changed.ok ? ok({ body: changed.value }) : changed;
+        return await changeCredential(parts, actorOf(call.principal), call.params.id, call.body);
       },
     }),
     actionEndpoint(parts, 'suspend', 'suspend', 'Suspend a card'),
@@ -169,22 +158,21 @@ function cardEndpoints(parts: AccessParts): Endpoint[] {
       params,
       body: replaceCredentialSchema,
       response: replacedSchema,
-      refusals: {
+      refusals: [
         ...enrolRefusals,
         ...bridgeRefusals,
-        cardText: 422,
-        credentialNotFound: 404,
-        credentialTransition: 409,
-        eventNotFound: 404,
-        cardForgotten: 410,
-      },
+        'cardText',
+        'credentialNotFound',
+        'credentialTransition',
+        'eventNotFound',
+        'cardForgotten',
+      ],
       async handle(call) {
         const { card, eventId, label } = call.body;
         const read = card === undefined ? await revealCard(parts, eventId ?? '') : readCardText(card);
         if (!read.ok) return read;
         const actor = actorOf(call.principal);
-        const replaced = await replaceCard(parts, actor, call.params.id, read.value, label);
-        return replaced.ok ? ok({ body: replaced.value }) : replaced;
+        return await replaceCard(parts, actor, call.params.id, read.value, label);
       },
     }),
   ];
@@ -202,14 +190,13 @@ function copyEndpoint(parts: AccessParts): Endpoint {
     params,
     body: credentialActionSchema,
     response: credentialSchema,
-    refusals: { credentialNotFound: 404, nothingSuspected: 409 },
+    refusals: ['credentialNotFound', 'nothingSuspected'],
     async handle(call) {
       const { id } = call.params;
       const reason = call.body.reason ?? null;
       const dismissed = await dismissCopy(parts, actorOf(call.principal), id, reason);
       if (!dismissed.ok) return dismissed;
-      const credential = await loadCredential(parts, id);
-      return credential.ok ? ok({ body: credential.value }) : credential;
+      return await loadCredential(parts, id);
     },
   });
 }
@@ -225,10 +212,9 @@ function enrolmentEndpoints(parts: AccessParts, enrolments: Enrolments): Endpoin
       body: enrolmentCreateSchema,
       response: enrolmentSchema,
       status: 201,
-      refusals: { ...bridgeRefusals, readerUnknown: 422, memberUnknown: 422, readerBusy: 409 },
+      refusals: [...bridgeRefusals, 'readerUnknown', 'memberUnknown', 'readerBusy'],
       async handle({ principal, body }) {
-        const begun = await enrolments.begin(actorOf(principal), body);
-        return begun.ok ? ok({ body: begun.value }) : begun;
+        return await enrolments.begin(actorOf(principal), body);
       },
     }),
     defineEndpoint({
@@ -239,10 +225,10 @@ function enrolmentEndpoints(parts: AccessParts, enrolments: Enrolments): Endpoin
       access: { permission: 'credential.manage' },
       params,
       response: enrolmentSchema,
-      refusals: { enrolmentNotFound: 404 },
+      refusals: ['enrolmentNotFound'],
       async handle(call) {
         const enrolment = enrolments.find(call.params.id);
-        return enrolment === null ? refuse({ code: 'enrolmentNotFound' }) : ok({ body: enrolment });
+        return enrolment === null ? refuse({ code: 'enrolmentNotFound' }) : ok(enrolment);
       },
     }),
     defineEndpoint({
@@ -253,10 +239,10 @@ function enrolmentEndpoints(parts: AccessParts, enrolments: Enrolments): Endpoin
       access: { permission: 'credential.manage' },
       params,
       response: enrolmentSchema,
-      refusals: { enrolmentNotFound: 404 },
+      refusals: ['enrolmentNotFound'],
       async handle(call) {
         const enrolment = await enrolments.cancel(call.params.id);
-        return enrolment === null ? refuse({ code: 'enrolmentNotFound' }) : ok({ body: enrolment });
+        return enrolment === null ? refuse({ code: 'enrolmentNotFound' }) : ok(enrolment);
       },
     }),
     defineEndpoint({
@@ -266,8 +252,8 @@ function enrolmentEndpoints(parts: AccessParts, enrolments: Enrolments): Endpoin
       tag,
       access: { permission: 'credential.read' },
       response: pageOf(unknownCardSchema),
-      refusals: {},
-      handle: async () => ok({ body: { items: await listUnknownCards(parts), nextCursor: null } }),
+      refusals: [],
+      handle: async () => ok({ items: await listUnknownCards(parts), nextCursor: null }),
     }),
     defineEndpoint({
       method: 'POST',
@@ -279,11 +265,10 @@ function enrolmentEndpoints(parts: AccessParts, enrolments: Enrolments): Endpoin
       body: unknownCardEnrolSchema,
       response: credentialSchema,
       status: 201,
-      refusals: { ...enrolRefusals, ...bridgeRefusals, eventNotFound: 404, cardForgotten: 410 },
+      refusals: [...enrolRefusals, ...bridgeRefusals, 'eventNotFound', 'cardForgotten'],
       async handle(call) {
         const { eventId } = call.params;
-        const enrolled = await enrolUnknownCard(parts, actorOf(call.principal), eventId, call.body);
-        return enrolled.ok ? ok({ body: enrolled.value }) : enrolled;
+        return await enrolUnknownCard(parts, actorOf(call.principal), eventId, call.body);
       },
     }),
   ];

@@ -1,14 +1,15 @@
 import type { z } from 'zod';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { toIsoOrNull } from '#hub/kernel/time.ts';
 import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
 import { findBridgeStatuses, findBridges } from './bridge-repository.ts';
 import { type CardTextRefusal, derivedReadings, maskedCardText, parseCardText } from './card-rules.ts';
-import { isoTimeOrNull } from './context.ts';
 import { loadSuspectedCopies } from './copy-workflow.ts';
 import {
   type CredentialFilter,
@@ -48,12 +49,11 @@ export type EnrolRefusal = FieldRefusal<'memberUnknown' | 'datesInvalid'> | Alre
 
 /** Rows as they stand on the wire, with names and where the last change has not arrived. */
 export async function credentialsToWire(
-  parts: AccessParts,
   reader: Reader,
   rows: readonly CredentialRow[],
 ): Promise<Credential[]> {
   if (rows.length === 0) return [];
-  const names = await parts.loadMemberNames(reader, [...new Set(rows.map((row) => row.memberId))]);
+  const names = await loadMemberNames(reader, [...new Set(rows.map((row) => row.memberId))]);
   const revisions = await findRecordRevisions(
     reader,
     rows.map((row) => row.id),
@@ -73,8 +73,8 @@ export async function credentialsToWire(
     label: row.label,
     status: row.status,
     assurance: row.assurance,
-    validFrom: isoTimeOrNull(row.validFromMs),
-    validUntil: isoTimeOrNull(row.validUntilMs),
+    validFrom: toIsoOrNull(row.validFromMs),
+    validUntil: toIsoOrNull(row.validUntilMs),
     masked: row.masked,
     suspectedCopy: copies.get(row.id) ?? null,
     notAppliedAt: bridges
@@ -87,10 +87,10 @@ export async function credentialsToWire(
   }));
 }
 
-export async function showCredential(parts: AccessParts, tx: Reader, id: string): Promise<Credential> {
+export async function showCredential(tx: Reader, id: string): Promise<Credential> {
   const row = await findCredential(tx, id);
   assert(row !== null, 'a credential that was just written is there');
-  const [credential] = await credentialsToWire(parts, tx, [row]);
+  const [credential] = await credentialsToWire(tx, [row]);
   assert(credential !== undefined, 'one row gives one credential');
   return credential;
 }
@@ -128,12 +128,8 @@ export interface NewCredential {
   readonly validUntilMs?: number | null;
 }
 
-export async function whoseCard(
-  parts: AccessParts,
-  tx: Transaction,
-  credential: CredentialRow,
-): Promise<AlreadyEnrolled> {
-  const names = await parts.loadMemberNames(tx, [credential.memberId]);
+export async function whoseCard(tx: Transaction, credential: CredentialRow): Promise<AlreadyEnrolled> {
+  const names = await loadMemberNames(tx, [credential.memberId]);
   const memberName = names.get(credential.memberId) ?? null;
   return {
     code: 'alreadyEnrolled',
@@ -169,7 +165,7 @@ export async function enrolInside(
   read: CardRead,
   wanted: NewCredential,
 ): Promise<Result<string, EnrolRefusal>> {
-  if (!(await parts.loadMemberNames(tx, [wanted.memberId])).has(wanted.memberId))
+  if (!(await loadMemberNames(tx, [wanted.memberId])).has(wanted.memberId))
     return refuse({
       code: 'memberUnknown',
       errors: [{ pointer: '/body/memberId', message: 'is no member' }],
@@ -185,7 +181,7 @@ export async function enrolInside(
   const owning = owner === null ? null : await findCredential(tx, owner.credentialId);
   // A reading that was only computed gives way to a card that was really seen.
   if (owner?.seen === true && owning !== null && owning.status !== 'retired')
-    return refuse(await whoseCard(parts, tx, owning));
+    return refuse(await whoseCard(tx, owning));
   const id = parts.newId();
   await tx.insert('credential', {
     id,
@@ -217,7 +213,7 @@ export function enrolCard(
 ): Promise<Result<Credential, EnrolRefusal>> {
   return parts.store.transact('credential.enrol', async (tx) => {
     const enrolled = await enrolInside(parts, tx, actor, read, wanted);
-    return enrolled.ok ? ok(await showCredential(parts, tx, enrolled.value)) : enrolled;
+    return enrolled.ok ? ok(await showCredential(tx, enrolled.value)) : enrolled;
   });
 }
 
@@ -262,7 +258,7 @@ export const enrolCardTexts = (
       const read = readCardText(line.card);
       if (!read.ok) return read;
       const enrolled = await enrolInside(parts, tx, actor, read.value, wantedOf(line));
-      return enrolled.ok ? ok(await showCredential(parts, tx, enrolled.value)) : enrolled;
+      return enrolled.ok ? ok(await showCredential(tx, enrolled.value)) : enrolled;
     },
   );
 
@@ -311,7 +307,7 @@ export function changeCredentialStatus(
     const row = await findCredential(tx, id);
     if (row === null) return refuse({ code: 'credentialNotFound' });
     const changed = await changeStatusInside(parts, tx, actor, row, action, reason);
-    return changed.ok ? ok(await showCredential(parts, tx, id)) : changed;
+    return changed.ok ? ok(await showCredential(tx, id)) : changed;
   });
 }
 
@@ -332,8 +328,8 @@ export function replaceCard(
     const replaced = await replaceInside(parts, tx, actor, id, read, label);
     if (!replaced.ok) return replaced;
     return ok({
-      lost: await showCredential(parts, tx, id),
-      credential: await showCredential(parts, tx, replaced.value),
+      lost: await showCredential(tx, id),
+      credential: await showCredential(tx, replaced.value),
     });
   });
 }
@@ -374,7 +370,7 @@ export function changeCredential(
     const row = await findCredential(tx, id);
     if (row === null) return refuse({ code: 'credentialNotFound' });
     if (row.version !== body.version)
-      return refuse({ code: 'staleVersion', current: await showCredential(parts, tx, id) });
+      return refuse({ code: 'staleVersion', current: await showCredential(tx, id) });
     if (row.kind === 'pin' && ((body.validFrom ?? null) !== null || (body.validUntil ?? null) !== null))
       return refuse({
         code: 'datesInvalid',
@@ -398,7 +394,7 @@ export function changeCredential(
       memberId: row.memberId,
       payload: { label, validFromMs, validUntilMs },
     });
-    return ok(await showCredential(parts, tx, id));
+    return ok(await showCredential(tx, id));
   });
 }
 
@@ -408,7 +404,7 @@ export async function loadCredential(
 ): Promise<Result<Credential, Refusal<'credentialNotFound'>>> {
   const row = await findCredential(parts.store.read, id);
   if (row === null) return refuse({ code: 'credentialNotFound' });
-  const [credential] = await credentialsToWire(parts, parts.store.read, [row]);
+  const [credential] = await credentialsToWire(parts.store.read, [row]);
   return credential === undefined ? refuse({ code: 'credentialNotFound' }) : ok(credential);
 }
 
@@ -444,7 +440,7 @@ export async function listCredentials(
   const page = cut(rows, (row) => placeOfCredential(sort, row));
   const total = await count(parts.store, (reader) => countCredentials(reader, filter));
   return ok({
-    items: await credentialsToWire(parts, read, page.rows),
+    items: await credentialsToWire(read, page.rows),
     nextCursor: page.nextCursor,
     ...total,
   });
@@ -466,7 +462,7 @@ export async function* streamCredentials(
     const page: CredentialPage = { order, after, limit: credentialsPerPiece };
     const piece = await parts.store.report(async (reader) => {
       const rows = await findCredentials(reader, filter, page);
-      return { items: await credentialsToWire(parts, reader, rows), last: rows[credentialsPerPiece - 1] };
+      return { items: await credentialsToWire(reader, rows), last: rows[credentialsPerPiece - 1] };
     });
     yield piece.items;
     after = piece.last === undefined ? null : placeOfCredential(query.sort, piece.last);

@@ -3,7 +3,6 @@ import { actorOf } from '#hub/domains/identity/workflow.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { ok } from '#hub/kernel/result.ts';
 import {
   holdOpenSchema,
   lockdownSchema,
@@ -29,10 +28,9 @@ function overrideEndpoints(parts: AccessParts): Endpoint[] {
       params,
       body: holdOpenSchema,
       response: overrideAnswerSchema,
-      refusals: { portalNotFound: 404, lockedDown: 423, untilInvalid: 422 },
+      refusals: ['portalNotFound', 'lockedDown', 'untilInvalid'],
       async handle(call) {
-        const done = await holdOpen(parts, actorOf(call.principal), call.params.id, call.body);
-        return done.ok ? ok({ body: done.value }) : done;
+        return await holdOpen(parts, actorOf(call.principal), call.params.id, call.body);
       },
     }),
     defineEndpoint({
@@ -43,10 +41,9 @@ function overrideEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'door.lockdown' },
       params,
       response: overrideAnswerSchema,
-      refusals: { portalNotFound: 404, notHeldOpen: 409 },
+      refusals: ['portalNotFound', 'notHeldOpen'],
       async handle(call) {
-        const done = await endHoldOpen(parts, actorOf(call.principal), call.params.id);
-        return done.ok ? ok({ body: done.value }) : done;
+        return await endHoldOpen(parts, actorOf(call.principal), call.params.id);
       },
     }),
     defineEndpoint({
@@ -58,10 +55,9 @@ function overrideEndpoints(parts: AccessParts): Endpoint[] {
       params,
       body: lockdownSchema,
       response: overrideAnswerSchema,
-      refusals: { portalNotFound: 404 },
+      refusals: ['portalNotFound'],
       async handle(call) {
-        const done = await lockDown(parts, actorOf(call.principal), call.params.id, call.body.reason);
-        return done.ok ? ok({ body: done.value }) : done;
+        return await lockDown(parts, actorOf(call.principal), call.params.id, call.body.reason);
       },
     }),
     defineEndpoint({
@@ -72,10 +68,9 @@ function overrideEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'door.lockdown' },
       params,
       response: overrideAnswerSchema,
-      refusals: { portalNotFound: 404, notLockedDown: 409 },
+      refusals: ['portalNotFound', 'notLockedDown'],
       async handle(call) {
-        const done = await endLockdown(parts, actorOf(call.principal), call.params.id);
-        return done.ok ? ok({ body: done.value }) : done;
+        return await endLockdown(parts, actorOf(call.principal), call.params.id);
       },
     }),
   ];
@@ -92,16 +87,9 @@ export const doorEndpoints = (parts: AccessParts): Endpoint[] => [
     body: unlockSchema,
     response: unlockAnswerSchema,
     ratePerMinute: 60,
-    refusals: {
-      portalNotFound: 404,
-      lockedDown: 423,
-      notConnected: 503,
-      noAnswer: 503,
-      bridgeRefused: 409,
-    },
+    refusals: ['portalNotFound', 'lockedDown', 'notConnected', 'noAnswer', 'bridgeRefused'],
     async handle(call) {
-      const unlocked = await unlockPortal(parts, actorOf(call.principal), call.params.id, call.body);
-      return unlocked.ok ? ok({ body: unlocked.value }) : unlocked;
+      return await unlockPortal(parts, actorOf(call.principal), call.params.id, call.body);
     },
   }),
   ...overrideEndpoints(parts),
@@ -113,10 +101,9 @@ export const doorEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'door.lockdown' },
     body: lockdownSchema,
     response: overrideAnswerSchema,
-    refusals: { portalNotFound: 404 },
+    refusals: ['portalNotFound'],
     async handle({ principal, body }) {
-      const done = await lockDown(parts, actorOf(principal), null, body.reason);
-      return done.ok ? ok({ body: done.value }) : done;
+      return await lockDown(parts, actorOf(principal), null, body.reason);
     },
   }),
   defineEndpoint({
@@ -126,10 +113,9 @@ export const doorEndpoints = (parts: AccessParts): Endpoint[] => [
     tag,
     access: { permission: 'door.lockdown' },
     response: overrideAnswerSchema,
-    refusals: { portalNotFound: 404, notLockedDown: 409 },
+    refusals: ['portalNotFound', 'notLockedDown'],
     async handle({ principal }) {
-      const done = await endLockdown(parts, actorOf(principal), null);
-      return done.ok ? ok({ body: done.value }) : done;
+      return await endLockdown(parts, actorOf(principal), null);
     },
   }),
 ];

@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import type { Actor } from '#hub/domains/identity/schema.ts';
+import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
 import { answerTimeoutMs, type CommandOutcome } from './commands.ts';
-import { isoTime } from './context.ts';
 import type { TransitionRefusal } from './credential-rules.ts';
 import type { Credential, Enrolment, enrolmentCreateSchema, unknownCardSchema } from './credential-schema.ts';
 import { type AlreadyEnrolled, type EnrolRefusal, enrolCard, replaceCard } from './credential-workflow.ts';
@@ -120,7 +121,7 @@ export function createEnrolments(parts: AccessParts): Enrolments {
           code: 'readerUnknown',
           errors: [{ pointer: '/body/readerId', message: "is no reader: take the id of a door's reader" }],
         });
-      if (!(await parts.loadMemberNames(parts.store.read, [body.memberId])).has(body.memberId))
+      if (!(await loadMemberNames(parts.store.read, [body.memberId])).has(body.memberId))
         return refuse({
           code: 'memberUnknown',
           errors: [{ pointer: '/body/memberId', message: 'is no member' }],
@@ -143,7 +144,7 @@ export function createEnrolments(parts: AccessParts): Enrolments {
           readerId: body.readerId,
           memberId: body.memberId,
           state: 'waiting',
-          expiresAt: isoTime(parts.clock.nowMs() + enrolmentMs),
+          expiresAt: toIso(parts.clock.nowMs() + enrolmentMs),
           credentialId: null,
           message: null,
         },
@@ -205,10 +206,10 @@ export async function listUnknownCards(parts: AccessParts): Promise<z.input<type
     if ((await findRecordByDigest(read, set, Buffer.from(event.digest, 'hex'))) !== null) continue;
     offered.push({
       eventId: event.id,
-      at: isoTime(event.atMs),
+      at: toIso(event.atMs),
       portalName: event.portalId === null ? null : (portals.get(event.portalId) ?? null),
       reader: event.readerKey,
-      offeredUntil: isoTime(event.receivedAtMs + offeredMs),
+      offeredUntil: toIso(event.receivedAtMs + offeredMs),
     });
   }
   return offered;

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
 import type { LineColumn } from '#hub/store/line-format.ts';
 import type { Place } from '#hub/store/list-order.ts';
@@ -51,7 +52,7 @@ const idOf = (row: unknown): Place | null =>
 
 /** All events that fit as CSV lines, made in the reader Worker, a piece in each turn. */
 export async function* streamEventLines(
-  deps: Pick<AccessDeps, 'store' | 'loadMemberNames'>,
+  deps: Pick<AccessDeps, 'store'>,
   query: z.output<typeof eventQuerySchema>,
 ): AsyncGenerator<Uint8Array> {
   const isOldestFirst = !isReversed(query.sort);
@@ -60,7 +61,7 @@ export async function* streamEventLines(
     const page: EventPage = { isOldestFirst, after, limit: eventsPerPiece };
     const piece = await deps.store.report(async (reader, toLines) => {
       const members = await findMembersOfEvents(reader, query, page);
-      const names = Object.fromEntries(await deps.loadMemberNames(reader, members));
+      const names = Object.fromEntries(await loadMemberNames(reader, members));
       return await toLines(flatEvents(reader, query, page), columnsWith(names));
     });
     yield piece.lines;

@@ -1,9 +1,9 @@
 import { type Selectable, sql } from 'kysely';
 import { z } from 'zod';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
-import { bridgeEventSchema } from '#hub/mqtt/topics.ts';
 import { inOrder, isAfter, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { bridgeEventSchema } from './bridge-link-schema.ts';
 import type { AccessEventTable } from './repository.ts';
 import { type AccessEventKind, accessEventKindSchema, type DenyReason, denyReasonSchema } from './schema.ts';
 

@@ -4,8 +4,8 @@ import type { Endpoint } from '#hub/http/endpoint.ts';
 import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
 import { pageOf, pageQuerySchema } from '#hub/kernel/wire.ts';
-import { isoTime } from './context.ts';
 import { eventCsvColumns, streamEventLines } from './event-csv.ts';
 import { countDeadLetters, findDeadLetters, findEvent } from './event-repository.ts';
 import {
@@ -38,8 +38,7 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
     },
     refusals: pageRefusals,
     async handle({ query }) {
-      const page = await listEvents(parts, query);
-      return page.ok ? ok({ body: page.value }) : page;
+      return await listEvents(parts, query);
     },
   }),
   defineEndpoint({
@@ -50,11 +49,11 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'accessEvent.read' },
     params: z.strictObject({ id: idSchema }),
     response: accessEventSchema,
-    refusals: { eventNotFound: 404 },
+    refusals: ['eventNotFound'],
     async handle(call) {
       const row = await findEvent(parts.store.read, call.params.id);
-      const [event] = row === null ? [] : await toWireEvents(parts.store.read, parts, [row]);
-      return event === undefined ? refuse({ code: 'eventNotFound' }) : ok({ body: event });
+      const [event] = row === null ? [] : await toWireEvents(parts.store.read, [row]);
+      return event === undefined ? refuse({ code: 'eventNotFound' }) : ok(event);
     },
   }),
   defineEndpoint({
@@ -71,9 +70,9 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
       if (!asked.ok) return asked;
       const { after, limit, cut, count } = asked.value;
       const page = cut(await findDeadLetters(parts.store.read, { after, limit }), (letter) => [letter.id]);
-      const items = page.rows.map(({ atMs, ...letter }) => ({ ...letter, at: isoTime(atMs) }));
+      const items = page.rows.map(({ atMs, ...letter }) => ({ ...letter, at: toIso(atMs) }));
       const total = await count(parts.store, countDeadLetters);
-      return ok({ body: { items, nextCursor: page.nextCursor, ...total } });
+      return ok({ items, nextCursor: page.nextCursor, ...total });
     },
   }),
   defineEndpoint({
@@ -84,17 +83,16 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'accessEvent.read' },
     body: checkRequestSchema,
     response: checkAnswerSchema,
-    refusals: {
-      portalUnknown: 422,
-      portalAmbiguous: 422,
-      memberUnknown: 422,
-      credentialUnknown: 422,
-      cardText: 422,
-      policyMissing: 409,
-    },
+    refusals: [
+      'portalUnknown',
+      'portalAmbiguous',
+      'memberUnknown',
+      'credentialUnknown',
+      'cardText',
+      'noPolicy',
+    ],
     async handle({ body }) {
-      const answer = await explainAccess(parts, body);
-      return answer.ok ? ok({ body: answer.value }) : answer;
+      return await explainAccess(parts, body);
     },
   }),
 ];

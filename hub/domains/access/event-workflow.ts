@@ -1,13 +1,15 @@
 import type { z } from 'zod';
+import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
 import { ok, type Result } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
-import type { FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
-import { type BridgeEvent, bridgeEventSchema } from '#hub/mqtt/topics.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { raiseDuress } from './alarm-workflow.ts';
+import type { FromBridgePayload } from './bridge-link.ts';
+import { type BridgeEvent, bridgeEventSchema } from './bridge-link-schema.ts';
 import { findBridges, findCursor, saveCursor } from './bridge-repository.ts';
-import { type AccessDeps, isoTime } from './context.ts';
+import { type AccessDeps } from './context.ts';
 import { noteCopies } from './copy-workflow.ts';
 import { findCredentialsById } from './credential-repository.ts';
 import type { AccessEventRow, EventDetails } from './event-repository.ts';
@@ -46,7 +48,7 @@ const detailsOf = (event: BridgeEvent): EventDetails => {
 /** Adds one slice, at most 500; returns what was added and the last event up to which the store now holds everything. */
 export async function takeSlice(
   tx: Transaction,
-  deps: Pick<AccessDeps, 'newId' | 'webhooks' | 'announceIn' | 'loadMemberNames'>,
+  deps: Pick<AccessDeps, 'newId' | 'announcements' | 'announceIn'>,
   bridgeId: string,
   journalId: string,
   offered: readonly Offered[],
@@ -112,9 +114,9 @@ export async function takeSlice(
   for (const event of underDuress) await raiseDuress(tx, deps, event);
   await saveCursor(tx, bridgeId, journalId, last.seq);
   await noteCopies(tx, deps, allPortals, added);
-  if (added.length > 0 && deps.webhooks.wants('access.event')) {
-    const events = await toWireEvents(tx, deps, added);
-    await deps.webhooks.enqueue(
+  if (added.length > 0 && deps.announcements.wants('access.event')) {
+    const events = await toWireEvents(tx, added);
+    await deps.announcements.enqueue(
       tx,
       events.map((data) => ({ topic: 'access.event', data })),
     );
@@ -133,10 +135,7 @@ export interface EventIntake {
 
 /** Takes a bridge's events in, exactly once and in order, a slice at a time. */
 export async function takeEvents(
-  deps: Pick<
-    AccessDeps,
-    'store' | 'newId' | 'announce' | 'announceIn' | 'webhooks' | 'loadMemberNames' | 'log'
-  >,
+  deps: Pick<AccessDeps, 'store' | 'newId' | 'announce' | 'announceIn' | 'announcements' | 'log'>,
   bridgeId: string,
   payload: FromBridgePayload<'events'>,
   intake: EventIntake,
@@ -162,13 +161,13 @@ export async function takeEvents(
 }
 
 async function announceEvents(
-  deps: Pick<AccessDeps, 'store' | 'announce' | 'loadMemberNames'>,
+  deps: Pick<AccessDeps, 'store' | 'announce'>,
   added: readonly AccessEventRow[],
 ): Promise<void> {
   const newest = added.slice(-announcedPerSlice);
   const [first] = newest;
   if (first === undefined) return;
-  for (const event of await toWireEvents(deps.store.read, deps, newest))
+  for (const event of await toWireEvents(deps.store.read, newest))
     deps.announce({ topic: 'access.event', data: event });
   if (newest.length < added.length)
     deps.announce({
@@ -201,17 +200,13 @@ const present = (values: readonly (string | null)[]): string[] => [
 ];
 
 /** Events with names and in words, in the order given. */
-export async function toWireEvents(
-  read: Reader,
-  deps: Pick<AccessDeps, 'loadMemberNames'>,
-  rows: readonly AccessEventRow[],
-): Promise<AccessEvent[]> {
+export async function toWireEvents(read: Reader, rows: readonly AccessEventRow[]): Promise<AccessEvent[]> {
   const bridges = new Map((await findBridges(read)).map((bridge) => [bridge.id, bridge.name]));
   const portals = new Map((await findPortals(read)).map((portal) => [portal.id, portal.name]));
   const rules = rows.some((row) => row.details.ruleId !== undefined)
     ? new Map((await findRules(read)).map((rule) => [rule.id, rule.name]))
     : new Map<string, string>();
-  const members = await deps.loadMemberNames(read, present(rows.map((row) => row.memberId)));
+  const members = await loadMemberNames(read, present(rows.map((row) => row.memberId)));
   const credentials = await findCredentialsById(read, present(rows.map((row) => row.credentialId)));
   const followed = await loadFollowed(read, rows);
   const named = (id: string | null, name: string | undefined, gone: string) =>
@@ -222,9 +217,9 @@ export async function toWireEvents(
     return {
       id: row.id,
       kind: row.kind,
-      at: isoTime(row.atMs),
+      at: toIso(row.atMs),
       clockTrust: row.clockTrust,
-      receivedAt: isoTime(row.receivedAtMs),
+      receivedAt: toIso(row.receivedAtMs),
       bridge: named(row.bridgeId, bridges.get(row.bridgeId), 'removed controller'),
       portal:
         row.portalId === null && details.portalKey !== undefined
@@ -252,7 +247,7 @@ export async function toWireEvents(
 
 /** One page. */
 export async function listEvents(
-  deps: Pick<AccessDeps, 'store' | 'loadMemberNames'>,
+  deps: Pick<AccessDeps, 'store'>,
   query: z.output<typeof eventQuerySchema>,
 ): Promise<Result<{ items: AccessEvent[]; nextCursor: string | null; total?: number }, CursorInvalid>> {
   const asked = openPage(query, 1);
@@ -262,6 +257,6 @@ export async function listEvents(
   const rows = await findEvents(deps.store.read, query, { isOldestFirst, after, limit });
   const page = cut(rows, (row) => [row.id]);
   const total = await count(deps.store, (reader) => countEvents(reader, query));
-  const items = await toWireEvents(deps.store.read, deps, page.rows);
+  const items = await toWireEvents(deps.store.read, page.rows);
   return ok({ items, nextCursor: page.nextCursor, ...total });
 }

@@ -1,8 +1,9 @@
+import { loadAdmissionFacts, loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { isClockTrusted, toIso } from '#hub/kernel/time.ts';
 import { digestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { findBridgeStatuses } from './bridge-repository.ts';
-import { isoTime } from './context.ts';
 import { findCardsOfMember, findCredential } from './credential-repository.ts';
 import { type CardRefusal, readCardText } from './credential-workflow.ts';
 import { wordChecks, wordDecision } from './event-rules.ts';
@@ -20,7 +21,7 @@ import {
   type PolicySet,
 } from './policy-repository.ts';
 import type { CredentialFacts, PolicyDocument, PolicyPortal } from './policy-schema.ts';
-import { type AccessMoment, cardAlone, decideAccess, isClockTrusted, type Proof } from './rules.ts';
+import { type AccessMoment, cardAlone, decideAccess, type Proof } from './rules.ts';
 import { plannedModeAt, waysInAt } from './schedule-rules.ts';
 
 export type ExplainRefusal =
@@ -96,7 +97,7 @@ async function findFacts(
     return ok(decode(await findFactsRecord(read, set, request.credentialId)));
   }
   const memberId = request.memberId ?? '';
-  const admission = (await parts.loadAdmissionFacts(read, [memberId], parts.clock.nowMs())).get(memberId);
+  const admission = (await loadAdmissionFacts(read, [memberId], parts.clock.nowMs())).get(memberId);
   if (admission === undefined) return refuse(fieldRefusal('memberUnknown', 'memberId', 'is no member'));
   const cards = await findCardsOfMember(read, memberId, 200);
   const usable = cards.find((card) => card.status === 'active' || card.status === 'temporary') ?? cards[0];
@@ -160,7 +161,7 @@ function wordAsking(portal: PolicyPortal, document: PolicyDocument, at: AccessMo
 export async function explainAccess(
   parts: AccessParts,
   request: CheckRequest,
-): Promise<Result<CheckAnswer, ExplainRefusal | Refusal<'policyMissing'>>> {
+): Promise<Result<CheckAnswer, ExplainRefusal | Refusal<'noPolicy'>>> {
   const { read } = parts.store;
   const named = await findNamedPortal(read, request);
   if (!named.ok) return named;
@@ -168,14 +169,14 @@ export async function explainAccess(
   const { bridgeId } = portalRow;
   const set = (await findSets(read, bridgeId)).find((candidate) => candidate.current);
   const stored = await findDocument(read, bridgeId);
-  if (set === undefined || stored === null) return refuse({ code: 'policyMissing' });
+  if (set === undefined || stored === null) return refuse({ code: 'noPolicy' });
   const { document } = stored;
   const facts = await findFacts(parts, request, set, document);
   if (!facts.ok) return facts;
   const status = (await findBridgeStatuses(read)).get(bridgeId);
   const at = momentOf(parts, request, bridgeId, document, portalRow.id, status?.lastSeenAtMs ?? null);
   const portal = document.portals.find((candidate) => candidate.id === portalRow.id);
-  if (portal === undefined || at === null) return refuse({ code: 'policyMissing' });
+  if (portal === undefined || at === null) return refuse({ code: 'noPolicy' });
   const proof = await proofOf(read, set, facts.value, request.withPin);
   const decision = decideAccess(document, portal, facts.value ?? undefined, at, proof);
   const rule = document.rules.find((candidate) => candidate.id === decision.ruleId) ?? null;
@@ -193,7 +194,7 @@ export async function explainAccess(
     rule: rule === null ? null : { id: rule.id, name: rule.name },
     portal: { id: portal.id, name: portal.name },
     ...(await namesOf(parts, facts.value)),
-    at: isoTime(at.wallMs),
+    at: toIso(at.wallMs),
     mode: at.mode,
     extendedAccess: decision.extended,
     appliedAtPortal: applied !== null && applied.epoch === epoch && applied.revision >= stored.revision,
@@ -206,7 +207,7 @@ async function namesOf(
 ): Promise<Pick<CheckAnswer, 'member' | 'credential'>> {
   if (facts === null) return { member: null, credential: null };
   const { read } = parts.store;
-  const names = await parts.loadMemberNames(read, [facts.memberId]);
+  const names = await loadMemberNames(read, [facts.memberId]);
   const credential = facts.credentialId === '' ? null : await findCredential(read, facts.credentialId);
   return {
     member: { id: facts.memberId, name: names.get(facts.memberId) ?? 'removed member' },

@@ -1,7 +1,8 @@
 import type { z } from 'zod';
-import type { FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
-import type { BridgeState } from '#hub/mqtt/topics.ts';
-import { type AccessDeps, isoTime } from './context.ts';
+import { toIso } from '#hub/kernel/time.ts';
+import type { FromBridgePayload } from './bridge-link.ts';
+import type { BridgeState } from './bridge-link-schema.ts';
+import { type AccessDeps } from './context.ts';
 import { createReaderAnnouncer, readerToLive } from './live-readers.ts';
 import type { portalLiveSchema } from './place-schema.ts';
 import type { ReaderLive } from './reader-schema.ts';
@@ -35,7 +36,7 @@ const toLive = (portal: PortalState): PortalLive => ({
   mode: portal.mode,
   contactOpen: portal.contactOpen,
   strikeReleased: portal.strikeReleased,
-  since: isoTime(portal.sinceMs),
+  since: toIso(portal.sinceMs),
 });
 
 /** What is now, in memory only; changes of doors and readers are announced, gathered so that pages are not flooded. */

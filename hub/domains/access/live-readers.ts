@@ -1,5 +1,6 @@
-import type { ReaderState } from '#hub/mqtt/topics.ts';
-import { type AccessDeps, isoTimeOrNull } from './context.ts';
+import { toIsoOrNull } from '#hub/kernel/time.ts';
+import type { ReaderState } from './bridge-link-schema.ts';
+import { type AccessDeps } from './context.ts';
 import { type ReaderLive, readerId } from './reader-schema.ts';
 
 /** What only counts on is announced at most so often for each bridge: a reader on a bus counts ten frames a second. */
@@ -10,15 +11,15 @@ export const readerToLive = (reader: ReaderState): ReaderLive => ({
   link: reader.link,
   problem: reader.problem,
   channel: reader.channel,
-  pairingUntil: isoTimeOrNull(reader.pairingUntilMs),
+  pairingUntil: toIsoOrNull(reader.pairingUntilMs),
   tamper: reader.tamper,
   powerFault: reader.powerFault,
   inputs: reader.inputs,
   outputs: reader.outputs,
   identity: reader.identity,
-  lastReadAt: isoTimeOrNull(reader.lastReadMs),
+  lastReadAt: toIsoOrNull(reader.lastReadMs),
   lastBits: reader.lastBits,
-  lastKeysAt: isoTimeOrNull(reader.lastKeysMs),
+  lastKeysAt: toIsoOrNull(reader.lastKeysMs),
   goodFrames: reader.goodFrames,
   faultyFrames: reader.faultyFrames,
   parityFaults: reader.parityFaults,

@@ -3,7 +3,6 @@ import { actorOf } from '#hub/domains/identity/workflow.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { ok } from '#hub/kernel/result.ts';
 import { credentialSchema } from './credential-schema.ts';
 import type { AccessParts } from './parts.ts';
 import { pinSetSchema } from './pin-schema.ts';
@@ -26,10 +25,9 @@ export const pinEndpoints = (parts: AccessParts): Endpoint[] => [
     response: credentialSchema,
     // Each costs two runs of argon2id.
     ratePerMinute: 30,
-    refusals: { memberNotFound: 404, pinWeak: 422, pinTooAlike: 422 },
+    refusals: ['memberNotFound', 'pinWeak', 'pinTooAlike'],
     async handle(call) {
-      const set = await setPin(parts, actorOf(call.principal), call.params.memberId, call.body);
-      return set.ok ? ok({ body: set.value }) : set;
+      return await setPin(parts, actorOf(call.principal), call.params.memberId, call.body);
     },
   }),
   defineEndpoint({
@@ -40,10 +38,9 @@ export const pinEndpoints = (parts: AccessParts): Endpoint[] => [
     access,
     params,
     response: credentialSchema,
-    refusals: { pinNotSet: 404 },
+    refusals: ['pinNotSet'],
     async handle(call) {
-      const removed = await removePin(parts, actorOf(call.principal), call.params.memberId);
-      return removed.ok ? ok({ body: removed.value }) : removed;
+      return await removePin(parts, actorOf(call.principal), call.params.memberId);
     },
   }),
 ];

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Actor } from '#hub/domains/identity/schema.ts';
+import { loadAdmissionFacts, loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { pinHashBytes, pinSaltBytes } from '#hub/platform/pin-hash.ts';
 import type { Transaction } from '#hub/store/store.ts';
@@ -39,15 +40,14 @@ export async function setPin(
   wanted: PinSet,
 ): Promise<Result<Credential, Refusal<'memberNotFound'> | PinRefusal>> {
   const { read } = parts.store;
-  const facts = (await parts.loadAdmissionFacts(read, [memberId], parts.clock.nowMs())).get(memberId);
+  const facts = (await loadAdmissionFacts(read, [memberId], parts.clock.nowMs())).get(memberId);
   if (facts === undefined) return refuse({ code: 'memberNotFound' });
   const decided = decidePin(wanted.pin, wanted.duressPin ?? null, facts.memberNumber);
   if (!decided.ok) return decided;
   // Before the transaction, which may wait for nothing but the store.
   const hashes = await hashesOf(parts, wanted);
   return await parts.store.transact('pin.set', async (tx) => {
-    if (!(await parts.loadMemberNames(tx, [memberId])).has(memberId))
-      return refuse({ code: 'memberNotFound' });
+    if (!(await loadMemberNames(tx, [memberId])).has(memberId)) return refuse({ code: 'memberNotFound' });
     const before = await findPinOfMember(tx, memberId);
     if (before !== null) await retireInside(parts, tx, before);
     const id = parts.newId();
@@ -70,7 +70,7 @@ export async function setPin(
       payload: { replaces: before?.id ?? null },
       alsoIds: before === null ? [] : [before.id],
     });
-    return ok(await showCredential(parts, tx, id));
+    return ok(await showCredential(tx, id));
   });
 }
 
@@ -90,7 +90,7 @@ export function removePin(
       memberId,
       payload: { before: row.status, after: 'retired' },
     });
-    const shown = await showCredential(parts, tx, row.id);
+    const shown = await showCredential(tx, row.id);
     assert(shown.status === 'retired', 'a PIN that was removed is retired');
     return ok(shown);
   });

@@ -43,7 +43,7 @@ const params = z.strictObject({ id: idSchema });
 const gone = z.strictObject({});
 /** These lists are bounded by what a policy may hold and come whole. */
 const whole = <T>(items: T[]): { items: T[]; nextCursor: null } => ({ items, nextCursor: null });
-const removed = { body: {} } as const;
+const removed = {};
 
 function areaEndpoints(parts: AccessParts): Endpoint[] {
   const tag = 'areas';
@@ -55,8 +55,8 @@ function areaEndpoints(parts: AccessParts): Endpoint[] {
       tag,
       access: { permission: 'portal.read' },
       response: pageOf(areaSchema),
-      refusals: {},
-      handle: async () => ok({ body: whole((await findAreas(parts.store.read)).map(areaToWire)) }),
+      refusals: [],
+      handle: async () => ok(whole((await findAreas(parts.store.read)).map(areaToWire))),
     }),
     defineEndpoint({
       method: 'POST',
@@ -67,10 +67,9 @@ function areaEndpoints(parts: AccessParts): Endpoint[] {
       body: areaCreateSchema,
       response: areaSchema,
       status: 201,
-      refusals: { nameTaken: 409, areaUnknown: 422, areaCycle: 422, tooMany: 409 },
+      refusals: ['areaNameTaken', 'areaUnknown', 'areaCycle', 'tooManyAreas'],
       async handle({ principal, body }) {
-        const area = await createArea(parts, actorOf(principal), body);
-        return area.ok ? ok({ body: area.value }) : area;
+        return await createArea(parts, actorOf(principal), body);
       },
     }),
     defineEndpoint({
@@ -82,17 +81,9 @@ function areaEndpoints(parts: AccessParts): Endpoint[] {
       params,
       body: areaPatchSchema,
       response: areaSchema,
-      refusals: {
-        areaNotFound: 404,
-        staleVersion: 409,
-        nameTaken: 409,
-        areaUnknown: 422,
-        areaCycle: 422,
-        tooMany: 409,
-      },
+      refusals: ['areaNotFound', 'staleVersion', 'areaNameTaken', 'areaUnknown', 'areaCycle', 'tooManyAreas'],
       async handle(call) {
-        const area = await changeArea(parts, actorOf(call.principal), call.params.id, call.body);
-        return area.ok ? ok({ body: area.value }) : area;
+        return await changeArea(parts, actorOf(call.principal), call.params.id, call.body);
       },
     }),
     defineEndpoint({
@@ -103,7 +94,7 @@ function areaEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'portal.manage' },
       params,
       response: gone,
-      refusals: { areaNotFound: 404, areaInUse: 409 },
+      refusals: ['areaNotFound', 'areaInUse'],
       async handle(call) {
         const done = await removeArea(parts, actorOf(call.principal), call.params.id);
         return done.ok ? ok(removed) : done;
@@ -122,8 +113,8 @@ function portalEndpoints(parts: AccessParts): Endpoint[] {
       tag,
       access: { permission: 'portal.read' },
       response: pageOf(portalSchema),
-      refusals: {},
-      handle: async () => ok({ body: whole(await loadPortals(parts, parts.store.read)) }),
+      refusals: [],
+      handle: async () => ok(whole(await loadPortals(parts, parts.store.read))),
     }),
     defineEndpoint({
       method: 'GET',
@@ -133,10 +124,10 @@ function portalEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'portal.read' },
       params,
       response: portalSchema,
-      refusals: { portalNotFound: 404 },
+      refusals: ['portalNotFound'],
       async handle(call) {
         const portal = await loadPortal(parts, parts.store.read, call.params.id);
-        return portal === null ? refuse({ code: 'portalNotFound' }) : ok({ body: portal });
+        return portal === null ? refuse({ code: 'portalNotFound' }) : ok(portal);
       },
     }),
     defineEndpoint({
@@ -148,10 +139,10 @@ function portalEndpoints(parts: AccessParts): Endpoint[] {
       params,
       body: portalPatchSchema,
       response: portalSchema,
-      refusals: { portalNotFound: 404, staleVersion: 409, areaUnknown: 422, settingsInvalid: 422 },
+      refusals: ['portalNotFound', 'staleVersion', 'areaUnknown', 'settingsInvalid'],
       async handle(call) {
         const portal = await changePortal(parts, actorOf(call.principal), call.params.id, call.body);
-        return portal.ok ? ok({ body: portal.value }) : portal;
+        return portal;
       },
     }),
     defineEndpoint({
@@ -162,7 +153,7 @@ function portalEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'portal.manage' },
       params,
       response: gone,
-      refusals: { portalNotFound: 404, portalAnnounced: 409 },
+      refusals: ['portalNotFound', 'portalAnnounced'],
       async handle(call) {
         const done = await removePortal(parts, actorOf(call.principal), call.params.id);
         return done.ok ? ok(removed) : done;
@@ -181,8 +172,8 @@ function ruleEndpoints(parts: AccessParts): Endpoint[] {
       tag,
       access: { permission: 'rule.read' },
       response: pageOf(ruleSchema),
-      refusals: {},
-      handle: async () => ok({ body: whole((await findRules(parts.store.read)).map(ruleToWire)) }),
+      refusals: [],
+      handle: async () => ok(whole((await findRules(parts.store.read)).map(ruleToWire))),
     }),
     defineEndpoint({
       method: 'GET',
@@ -192,10 +183,10 @@ function ruleEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'rule.read' },
       params,
       response: ruleSchema,
-      refusals: { ruleNotFound: 404 },
+      refusals: ['ruleNotFound'],
       async handle(call) {
         const rule = await findRule(parts.store.read, call.params.id);
-        return rule === null ? refuse({ code: 'ruleNotFound' }) : ok({ body: ruleToWire(rule) });
+        return rule === null ? refuse({ code: 'ruleNotFound' }) : ok(ruleToWire(rule));
       },
     }),
     defineEndpoint({
@@ -207,10 +198,10 @@ function ruleEndpoints(parts: AccessParts): Endpoint[] {
       body: ruleCreateSchema,
       response: ruleSchema,
       status: 201,
-      refusals: { ruleInvalid: 422, tooMany: 409 },
+      refusals: ['ruleInvalid', 'tooManyRules'],
       async handle({ principal, body }) {
         const rule = await createRule(parts, actorOf(principal), body);
-        return rule.ok ? ok({ body: rule.value }) : rule;
+        return rule;
       },
     }),
     defineEndpoint({
@@ -222,10 +213,9 @@ function ruleEndpoints(parts: AccessParts): Endpoint[] {
       params,
       body: rulePatchSchema,
       response: ruleSchema,
-      refusals: { ruleNotFound: 404, staleVersion: 409, ruleInvalid: 422, tooMany: 409 },
+      refusals: ['ruleNotFound', 'staleVersion', 'ruleInvalid', 'tooManyRules'],
       async handle(call) {
-        const rule = await changeRule(parts, actorOf(call.principal), call.params.id, call.body);
-        return rule.ok ? ok({ body: rule.value }) : rule;
+        return await changeRule(parts, actorOf(call.principal), call.params.id, call.body);
       },
     }),
     defineEndpoint({
@@ -236,7 +226,7 @@ function ruleEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'rule.manage' },
       params,
       response: gone,
-      refusals: { ruleNotFound: 404 },
+      refusals: ['ruleNotFound'],
       async handle(call) {
         const done = await removeRule(parts, actorOf(call.principal), call.params.id);
         return done.ok ? ok(removed) : done;
@@ -255,8 +245,8 @@ function scheduleEndpoints(parts: AccessParts): Endpoint[] {
       tag,
       access: { permission: 'rule.read' },
       response: pageOf(openingHoursSchema),
-      refusals: {},
-      handle: async () => ok({ body: whole((await findOpeningHours(parts.store.read)).map(hoursToWire)) }),
+      refusals: [],
+      handle: async () => ok(whole((await findOpeningHours(parts.store.read)).map(hoursToWire))),
     }),
     defineEndpoint({
       method: 'PUT',
@@ -266,10 +256,9 @@ function scheduleEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'rule.manage' },
       body: openingHoursPutSchema,
       response: openingHoursSchema,
-      refusals: { areaUnknown: 422 },
+      refusals: ['areaUnknown'],
       async handle({ principal, body }) {
-        const hours = await putOpeningHours(parts, actorOf(principal), body);
-        return hours.ok ? ok({ body: hours.value }) : hours;
+        return await putOpeningHours(parts, actorOf(principal), body);
       },
     }),
     defineEndpoint({
@@ -280,7 +269,7 @@ function scheduleEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'rule.manage' },
       params,
       response: gone,
-      refusals: { hoursNotFound: 404 },
+      refusals: ['hoursNotFound'],
       async handle(call) {
         const done = await removeOpeningHours(parts, actorOf(call.principal), call.params.id);
         return done.ok ? ok(removed) : done;
@@ -304,9 +293,9 @@ function holidayEndpoints(parts: AccessParts, tag: string): Endpoint[] {
           .meta({ description: 'Earliest day, YYYY-MM-DD in the zone of the site' }),
       }),
       response: pageOf(holidaySchema),
-      refusals: {},
+      refusals: [],
       handle: async ({ query }) =>
-        ok({ body: whole((await findHolidays(parts.store.read, query.from ?? '')).map(holidayToWire)) }),
+        ok(whole((await findHolidays(parts.store.read, query.from ?? '')).map(holidayToWire))),
     }),
     defineEndpoint({
       method: 'POST',
@@ -317,10 +306,9 @@ function holidayEndpoints(parts: AccessParts, tag: string): Endpoint[] {
       body: holidayCreateSchema,
       response: holidaySchema,
       status: 201,
-      refusals: { areaUnknown: 422, dayTaken: 409, tooMany: 409 },
+      refusals: ['areaUnknown', 'dayTaken', 'tooManyHolidays'],
       async handle({ principal, body }) {
-        const holiday = await createHoliday(parts, actorOf(principal), body);
-        return holiday.ok ? ok({ body: holiday.value }) : holiday;
+        return await createHoliday(parts, actorOf(principal), body);
       },
     }),
     defineEndpoint({
@@ -332,10 +320,9 @@ function holidayEndpoints(parts: AccessParts, tag: string): Endpoint[] {
       params,
       body: holidayPatchSchema,
       response: holidaySchema,
-      refusals: { holidayNotFound: 404, staleVersion: 409, dayTaken: 409 },
+      refusals: ['holidayNotFound', 'staleVersion', 'dayTaken'],
       async handle(call) {
-        const holiday = await changeHoliday(parts, actorOf(call.principal), call.params.id, call.body);
-        return holiday.ok ? ok({ body: holiday.value }) : holiday;
+        return await changeHoliday(parts, actorOf(call.principal), call.params.id, call.body);
       },
     }),
     defineEndpoint({
@@ -346,7 +333,7 @@ function holidayEndpoints(parts: AccessParts, tag: string): Endpoint[] {
       access: { permission: 'rule.manage' },
       params,
       response: gone,
-      refusals: { holidayNotFound: 404 },
+      refusals: ['holidayNotFound'],
       async handle(call) {
         const done = await removeHoliday(parts, actorOf(call.principal), call.params.id);
         return done.ok ? ok(removed) : done;

@@ -1,6 +1,6 @@
+import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { findBridgeStatuses } from './bridge-repository.ts';
-import { isoTime, isoTimeOrNull } from './context.ts';
 import type { AccessParts } from './parts.ts';
 import {
   type AreaRow,
@@ -20,8 +20,8 @@ import type { PortalOverride } from './schema.ts';
 export const stampToWire = (row: RowStamp) => ({
   id: row.id,
   version: row.version,
-  createdAt: isoTime(row.createdAtMs),
-  updatedAt: isoTime(row.updatedAtMs),
+  createdAt: toIso(row.createdAtMs),
+  updatedAt: toIso(row.updatedAtMs),
 });
 
 export const areaToWire = (row: AreaRow): Area => ({
@@ -37,8 +37,8 @@ export const ruleToWire = (row: RuleRow): Rule => ({
   target: row.target,
   windows: row.windows,
   outsideOpeningHours: row.outsideOpeningHours,
-  validFrom: isoTimeOrNull(row.validFromMs),
-  validUntil: isoTimeOrNull(row.validUntilMs),
+  validFrom: toIsoOrNull(row.validFromMs),
+  validUntil: toIsoOrNull(row.validUntilMs),
 });
 
 export const hoursToWire = (row: OpeningHoursRow): OpeningHours => ({

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
-import type { Change } from '#hub/domains/notifications/topic-schema.ts';
 import { assert, ok, type Refusal, type Result, refuse, unreachable } from '#hub/kernel/result.ts';
-import type { LastingAnnouncement } from '#hub/platform/announce.ts';
+import type { Change } from '#hub/kernel/wire.ts';
+import type { LastingAnnouncement } from '#hub/store/announce.ts';
 import type { RowMissing, StaleVersion, Transaction } from '#hub/store/store.ts';
 import type { AccessParts } from './parts.ts';
 import {
@@ -106,7 +106,9 @@ async function isAreaNameTaken(
   );
 }
 
-export type AreaRefusal = FieldRefusal<'nameTaken' | 'areaUnknown' | 'areaCycle'> | Refusal<'tooMany'>;
+export type AreaRefusal =
+  | FieldRefusal<'areaNameTaken' | 'areaUnknown' | 'areaCycle'>
+  | Refusal<'tooManyAreas'>;
 
 async function checkArea(
   tx: Transaction,
@@ -119,7 +121,7 @@ async function checkArea(
   if (makesCycle(area.id, area.parentId, parents))
     return fieldRefusal('areaCycle', 'parentId', 'lies inside this area: an area cannot contain itself');
   if (await isAreaNameTaken(tx, area.name, area.parentId, area.id))
-    return fieldRefusal('nameTaken', 'name', 'is the name of another area at this place');
+    return fieldRefusal('areaNameTaken', 'name', 'is the name of another area at this place');
   return null;
 }
 
@@ -129,7 +131,7 @@ export function createArea(
   body: z.output<typeof areaCreateSchema>,
 ): Promise<Result<Area, AreaRefusal>> {
   return parts.store.transact('area.create', async (tx) => {
-    if ((await findAreas(tx)).length >= maxAreas) return refuse({ code: 'tooMany' });
+    if ((await findAreas(tx)).length >= maxAreas) return refuse({ code: 'tooManyAreas' });
     const id = parts.newId();
     const refusal = await checkArea(tx, { id, ...body });
     if (refusal !== null) return refuse(refusal);
@@ -317,7 +319,7 @@ export function removeOpeningHours(
   });
 }
 
-export type HolidayRefusal = FieldRefusal<'areaUnknown' | 'dayTaken'> | Refusal<'tooMany'>;
+export type HolidayRefusal = FieldRefusal<'areaUnknown' | 'dayTaken'> | Refusal<'tooManyHolidays'>;
 
 export function createHoliday(
   parts: AccessParts,
@@ -326,7 +328,7 @@ export function createHoliday(
 ): Promise<Result<Holiday, HolidayRefusal>> {
   return parts.store.transact('holiday.create', async (tx) => {
     const all = await findHolidays(tx, '');
-    if (all.length >= maxHolidays) return refuse({ code: 'tooMany' });
+    if (all.length >= maxHolidays) return refuse({ code: 'tooManyHolidays' });
     if (body.areaId !== null && (await findArea(tx, body.areaId)) === null)
       return refuse(fieldRefusal('areaUnknown', 'areaId', 'is no area: choose one of the list, or none'));
     if (all.some((day) => day.date === body.date && day.areaId === body.areaId))

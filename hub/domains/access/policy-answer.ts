@@ -1,5 +1,5 @@
-import type { FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
 import type { Reader } from '#hub/store/store.ts';
+import type { FromBridgePayload } from './bridge-link.ts';
 import { policyHash } from './policy-hash-rules.ts';
 import { recordBytes } from './policy-record-schema.ts';
 import {

@@ -1,7 +1,9 @@
-import type { AdmissionFacts } from '#hub/domains/members/schema.ts';
+import { loadSite } from '#hub/domains/identity/workflow.ts';
+import { loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import { zoneOffsets } from '#hub/kernel/zone.ts';
 import { digestOf, numberDigestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
-import type { Reader, Store, Transaction } from '#hub/store/store.ts';
+import type { Store, Transaction } from '#hub/store/store.ts';
 import {
   findCredentialIdsAfter,
   findCredentialIdsOf,
@@ -37,21 +39,8 @@ import {
 } from './policy-repository.ts';
 import type { PolicyDocument } from './policy-schema.ts';
 
-export interface Site {
-  readonly name: string;
-  /** IANA name. */
-  readonly timeZone: string;
-}
-
 export interface PolicyDeps {
   readonly store: Store;
-  /** Null until the site is claimed. */
-  readonly loadSite: (reader: Reader) => Promise<Site | null>;
-  readonly loadAdmissionFacts: (
-    reader: Reader,
-    memberIds: readonly string[],
-    nowMs: number,
-  ) => Promise<ReadonlyMap<string, AdmissionFacts>>;
   /** A commit gave the policy a new revision. */
   readonly onPolicyChanged: () => void;
 }
@@ -59,7 +48,6 @@ export interface PolicyDeps {
 /** Credentials in one transaction of a walk over all of them, so that each stays well below 50 ms. */
 const sliceSize = 100;
 const removedKept = 5_000;
-const dayMs = 86_400_000;
 
 const hexOf = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
@@ -81,13 +69,12 @@ type Desired = (key: Uint8Array) => StoredRecord[];
 /** Loads facts once; the records of each set differ by nothing but the digest. */
 async function loadDesired(
   tx: Transaction,
-  deps: Pick<PolicyDeps, 'loadAdmissionFacts'>,
   credentialIds: readonly string[],
   symbols: PolicySymbols,
 ): Promise<Desired> {
   const credentials = await findCredentialsById(tx, credentialIds);
   const memberIds = [...new Set([...credentials.values()].map((credential) => credential.memberId))];
-  const factsByMember = await deps.loadAdmissionFacts(tx, memberIds, tx.nowMs);
+  const factsByMember = await loadAdmissionFacts(tx, memberIds, tx.nowMs);
   const readings = await findReadings(tx, [...credentials.keys()]);
   const pins = await findPins(tx, [...credentials.keys()]);
   const inputs = new Map<string, Parameters<typeof encodeRecord>[1]>();
@@ -169,8 +156,8 @@ function offsetsAround(timeZone: string, nowMs: number): PolicyDocument['zone'] 
 }
 
 /** What all bridges' documents have in common. */
-async function loadCommon(tx: Transaction, deps: Pick<PolicyDeps, 'loadSite'>) {
-  const site = (await deps.loadSite(tx)) ?? { name: 'MakrCave', timeZone: 'UTC' };
+async function loadCommon(tx: Transaction) {
+  const site = (await loadSite(tx)) ?? { name: 'MakrCave', timeZone: 'UTC' };
   const areas = await findAreas(tx);
   const hours = await findOpeningHours(tx);
   const twoDaysAgo = new Date(tx.nowMs - 2 * dayMs).toISOString().slice(0, 10);
@@ -218,7 +205,7 @@ export function createPolicyKeeper(deps: PolicyDeps): PolicyKeeper {
     if (credentialIds.length === 0) return;
     const symbols = await findSymbols(tx);
     const symbolsBefore = symbols.plans.size + symbols.groupSets.size;
-    const desired = await loadDesired(tx, deps, credentialIds, symbols);
+    const desired = await loadDesired(tx, credentialIds, symbols);
     let revision: number | null = null;
     for (const set of await findSets(tx)) {
       if (onlyKeyId !== undefined && set.keyId !== onlyKeyId) continue;
@@ -232,7 +219,7 @@ export function createPolicyKeeper(deps: PolicyDeps): PolicyKeeper {
   }
 
   async function refreshDocuments(tx: Transaction): Promise<void> {
-    const { base, rules } = await loadCommon(tx, deps);
+    const { base, rules } = await loadCommon(tx);
     const portals = await findPortals(tx);
     let revision: number | null = null;
     for (const set of await findSets(tx)) {

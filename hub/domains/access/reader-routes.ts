@@ -18,16 +18,16 @@ import { cancelPairing, pairReader, switchOutput, testReader } from './reader-wo
 const base = '/api/access-control/readers';
 const tag = 'readers';
 const params = z.strictObject({ id: readerIdSchema });
-const orderRefusals = {
-  readerNotFound: 404,
-  notConnected: 503,
-  noAnswer: 503,
-  notPairable: 409,
-  readerOffline: 409,
-  noLamp: 409,
-  noOutput: 409,
-  bridgeRefused: 409,
-} as const;
+const orderRefusals = [
+  'readerNotFound',
+  'notConnected',
+  'noAnswer',
+  'notPairable',
+  'readerOffline',
+  'noLamp',
+  'noOutput',
+  'bridgeRefused',
+] as const;
 
 export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
   defineEndpoint({
@@ -37,8 +37,8 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     tag,
     access: { permission: 'portal.read' },
     response: pageOf(readerSchema),
-    refusals: {},
-    handle: async () => ok({ body: { items: await listReaders(parts), nextCursor: null } }),
+    refusals: [],
+    handle: async () => ok({ items: await listReaders(parts), nextCursor: null }),
   }),
   defineEndpoint({
     method: 'POST',
@@ -53,8 +53,7 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     response: readerAnswerSchema,
     refusals: orderRefusals,
     async handle(call) {
-      const paired = await pairReader(parts, actorOf(call.principal), call.params.id, call.body.seconds);
-      return paired.ok ? ok({ body: paired.value }) : paired;
+      return await pairReader(parts, actorOf(call.principal), call.params.id, call.body.seconds);
     },
   }),
   defineEndpoint({
@@ -67,8 +66,7 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     response: readerAnswerSchema,
     refusals: orderRefusals,
     async handle(call) {
-      const cancelled = await cancelPairing(parts, actorOf(call.principal), call.params.id);
-      return cancelled.ok ? ok({ body: cancelled.value }) : cancelled;
+      return await cancelPairing(parts, actorOf(call.principal), call.params.id);
     },
   }),
   defineEndpoint({
@@ -82,8 +80,7 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     ratePerMinute: 60,
     refusals: orderRefusals,
     async handle(call) {
-      const tested = await testReader(parts, actorOf(call.principal), call.params.id);
-      return tested.ok ? ok({ body: tested.value }) : tested;
+      return await testReader(parts, actorOf(call.principal), call.params.id);
     },
   }),
   defineEndpoint({
@@ -99,8 +96,7 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     ratePerMinute: 60,
     refusals: orderRefusals,
     async handle(call) {
-      const switched = await switchOutput(parts, actorOf(call.principal), call.params.id, call.body);
-      return switched.ok ? ok({ body: switched.value }) : switched;
+      return await switchOutput(parts, actorOf(call.principal), call.params.id, call.body);
     },
   }),
 ];

@@ -39,7 +39,7 @@ export function addReading(
     const other = owner === null || owner.credentialId === credentialId ? null : owner;
     const owning = other === null ? null : await findCredential(tx, other.credentialId);
     if (other?.seen === true && owning !== null && owning.status !== 'retired')
-      return refuse(await whoseCard(parts, tx, owning));
+      return refuse(await whoseCard(tx, owning));
     if ((await countReadings(tx, credentialId)) >= maxReadings)
       return refuse({ code: 'tooManyReadings', title: 'The card has as many readings as it may have.' });
     await keepReadings(parts, tx, credentialId, read);

@@ -23,9 +23,9 @@ export const recoveryEndpoints = (parts: AccessParts): Endpoint[] => [
     tag,
     access,
     response: recoveryStateSchema,
-    refusals: {},
+    refusals: [],
     async handle() {
-      return ok({ body: await loadRecoveryState(parts) });
+      return ok(await loadRecoveryState(parts));
     },
   }),
   defineEndpoint({
@@ -41,9 +41,9 @@ export const recoveryEndpoints = (parts: AccessParts): Endpoint[] => [
     answerIsSecret: true,
     status: 201,
     ratePerMinute: 10,
-    refusals: {},
+    refusals: [],
     async handle({ principal }) {
-      return ok({ body: await makeRecoverySheet(parts, principal) });
+      return ok(await makeRecoverySheet(parts, principal));
     },
   }),
   defineEndpoint({
@@ -55,10 +55,9 @@ export const recoveryEndpoints = (parts: AccessParts): Endpoint[] => [
     body: recoveryCheckSchema,
     response: recoveryCheckedSchema,
     ratePerMinute: 30,
-    refusals: { noCardKey: 404, recoveryCodeMistyped: 422, recoveryCodeWrong: 422, tooManyAttempts: 429 },
+    refusals: ['noCardKey', 'recoveryCodeMistyped', 'recoveryCodeWrong', 'tooManyAttempts'],
     async handle({ principal, body }) {
-      const checked = await checkRecoveryCode(parts, principal, body.recoveryCode);
-      return checked.ok ? ok({ body: checked.value }) : checked;
+      return await checkRecoveryCode(parts, principal, body.recoveryCode);
     },
   }),
 ];

@@ -5,14 +5,14 @@ import {
   settleAttempt,
   type TooManyAttempts,
 } from '#hub/domains/identity/attempt-workflow.ts';
-import { actorOf, recordAudit } from '#hub/domains/identity/workflow.ts';
+import { actorOf, loadSite, recordAudit } from '#hub/domains/identity/workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { ok, type Result, refuse } from '#hub/kernel/result.ts';
+import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
 import type { HealthPart } from '#hub/platform/health-part.ts';
 import type { Store } from '#hub/store/store.ts';
 import { wrapCardKey } from './card-seal.ts';
-import { isoTime, isoTimeOrNull } from './context.ts';
 import type { AccessParts } from './parts.ts';
 import {
   bytesToRecoveryCode,
@@ -32,7 +32,7 @@ export async function loadRecoveryState({
   const wrap = await findCardKeyWrap(store.read);
   const { keyId, walkAfter } = await findVaultState(store.read);
   return {
-    madeAt: isoTimeOrNull(wrap?.madeAtMs ?? null),
+    madeAt: toIsoOrNull(wrap?.madeAtMs ?? null),
     fits: wrap === null ? null : wrap.keyId === vault.keyId,
     sealedCards: await store.report(countSeals),
     complete: keyId === vault.keyId && walkAfter === null,
@@ -41,7 +41,7 @@ export async function loadRecoveryState({
 
 /** Makes a recovery code and wraps the card key by it; the sheet before is void. The code is in the answer alone. */
 export async function makeRecoverySheet(
-  parts: Pick<AccessParts, 'store' | 'vault' | 'cardKey' | 'newId' | 'loadSite'>,
+  parts: Pick<AccessParts, 'store' | 'vault' | 'cardKey' | 'newId'>,
   asker: Principal,
 ): Promise<RecoverySheet> {
   const code = randomBytes(recoveryCodeBytes);
@@ -54,12 +54,12 @@ export async function makeRecoverySheet(
       actor: actorOf(asker),
       action: 'recoverySheet.make',
       target: { table: 'card_key_wrap', id },
-      payload: { voidsSheetOf: isoTimeOrNull(before?.madeAtMs ?? null) },
+      payload: { voidsSheetOf: toIsoOrNull(before?.madeAtMs ?? null) },
     });
     return {
       recoveryCode: bytesToRecoveryCode(code),
-      madeAt: isoTime(tx.nowMs),
-      siteName: (await parts.loadSite(tx))?.name ?? null,
+      madeAt: toIso(tx.nowMs),
+      siteName: (await loadSite(tx))?.name ?? null,
       parts: [...recoverySheetParts],
     };
   });
@@ -100,7 +100,7 @@ export async function checkRecoveryCode(
       });
     if (!opened.ok) return { result: opened };
     if (wrap === null) return { result: refuse({ code: 'noCardKey', title: 'There is no recovery sheet' }) };
-    return { result: ok({ madeAt: isoTime(wrap.madeAtMs), fits: wrap.keyId === parts.vault.keyId }) };
+    return { result: ok({ madeAt: toIso(wrap.madeAtMs), fits: wrap.keyId === parts.vault.keyId }) };
   });
   return result;
 }
@@ -115,13 +115,13 @@ export function recoveryHealth({
 }: {
   readonly store: Pick<Store, 'read'>;
   /** Whether a centre takes this hub's changes. */
-  readonly isLinked: () => boolean;
+  readonly isLinked: () => Promise<boolean>;
 }): HealthPart {
   return {
     name: 'recovery',
     title: 'Recovery sheet',
     async findings(): Promise<readonly Finding[]> {
-      if (!isLinked()) return [];
+      if (!(await isLinked())) return [];
       const wrap = await findCardKeyWrap(store.read);
       if (wrap === null)
         return [
@@ -140,7 +140,7 @@ export function recoveryHealth({
         {
           id: 'recovery.sheetVoid',
           severity: 'info',
-          evidence: `The recovery sheet of ${isoTime(wrap.madeAtMs)} is void: the key of the cards was lost since and made anew.`,
+          evidence: `The recovery sheet of ${toIso(wrap.madeAtMs)} is void: the key of the cards was lost since and made anew.`,
           fix: makeOne,
         },
       ];

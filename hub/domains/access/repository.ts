@@ -1,6 +1,7 @@
 import type { Generated } from 'kysely';
 import type { AppendColumns, StateColumns } from '#hub/store/database.ts';
 import type { TableRegistration } from '#hub/store/store.ts';
+import type { Registrations } from '#hub/store/table-registry.ts';
 
 export interface AreaTable extends StateColumns {
   name: string;
@@ -221,29 +222,53 @@ const local: TableRegistration = { class: 'local', owner: 'hub', personalColumns
  * only inside `credential_seal`, sealed under a key that nobody else has.
  */
 export const accessTables = {
-  area: state,
-  bridge: state,
+  area: { ...state, called: 'Area', label: { column: 'name' }, managedBy: 'portal.manage' },
+  bridge: { ...state, called: 'Door controller', label: { column: 'name' }, managedBy: 'bridge.manage' },
   bridge_secret: local,
   bridge_status: local,
   bridge_cursor: local,
-  portal: state,
-  access_rule: state,
-  opening_hours: state,
-  schedule_exception: state,
-  credential: { class: 'state', owner: 'hub', personalColumns: ['label', 'masked'] },
+  portal: { ...state, called: 'Door', label: { column: 'name' }, managedBy: 'portal.manage' },
+  access_rule: { ...state, called: 'Access rule', label: { column: 'name' }, managedBy: 'rule.manage' },
+  opening_hours: { ...state, called: 'Opening hours', managedBy: 'portal.manage' },
+  schedule_exception: {
+    ...state,
+    called: 'Day with hours of its own',
+    label: { column: 'name' },
+    managedBy: 'portal.manage',
+  },
+  credential: {
+    called: 'Card',
+    label: { column: 'label' },
+    managedBy: 'credential.manage',
+    class: 'state',
+    owner: 'hub',
+    personalColumns: ['label', 'masked'],
+  },
   credential_reading: local,
   credential_pin: local,
-  credential_seal: { class: 'state', owner: 'hub', personalColumns: ['sealed'] },
-  card_key_wrap: state,
+  credential_seal: { called: 'credential seal', class: 'state', owner: 'hub', personalColumns: ['sealed'] },
+  card_key_wrap: { ...state, called: 'card key wrap' },
   card_vault: local,
-  access_alarm: { class: 'state', owner: 'hub', personalColumns: ['note'] },
-  suspected_copy: state,
+  access_alarm: {
+    called: 'Silent alarm',
+    label: { reference: 'member_id', table: 'member' },
+    class: 'state',
+    owner: 'hub',
+    personalColumns: ['note'],
+  },
+  suspected_copy: { ...state, called: 'Suspected copy of a card' },
   policy_state: local,
   policy_symbol: local,
   policy_set: local,
   policy_record: local,
   policy_removed: local,
   policy_document: local,
-  access_event: { class: 'append', owner: 'hub', personalColumns: [] },
+  access_event: {
+    called: 'Event at a door',
+    label: { reference: 'member_id', table: 'member' },
+    class: 'append',
+    owner: 'hub',
+    personalColumns: [],
+  },
   event_dead_letter: local,
-} as const satisfies Record<string, TableRegistration>;
+} as const satisfies Registrations;

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Actor } from '#hub/domains/identity/schema.ts';
+import { subjectExists } from '#hub/domains/members/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { AccessParts } from './parts.ts';
@@ -12,21 +13,17 @@ import type { PolicyRule } from './schema.ts';
 /** Bound of a policy's document. */
 const maxRules = 5_000;
 
-export type RuleRefusal = FieldRefusal<'ruleInvalid'> | Refusal<'tooMany'>;
+export type RuleRefusal = FieldRefusal<'ruleInvalid'> | Refusal<'tooManyRules'>;
 
 /** What a rule names must be there, and its dates must leave some time in between. */
-async function checkRule(
-  parts: AccessParts,
-  tx: Transaction,
-  rule: Omit<PolicyRule, 'id'>,
-): Promise<RuleRefusal | null> {
+async function checkRule(tx: Transaction, rule: Omit<PolicyRule, 'id'>): Promise<RuleRefusal | null> {
   const errors: { pointer: string; message: string }[] = [];
   const { subject, target } = rule;
   if (target.kind === 'area' && (await findArea(tx, target.id)) === null)
     errors.push({ pointer: '/body/target/id', message: 'is no area: choose one of the list' });
   if (target.kind === 'portal' && (await findPortal(tx, target.id)) === null)
     errors.push({ pointer: '/body/target/id', message: 'is no door: choose one of the list' });
-  if (subject.kind !== 'everyone' && !(await parts.subjectExists(tx, subject)))
+  if (subject.kind !== 'everyone' && !(await subjectExists(tx, subject)))
     errors.push({ pointer: '/body/subject/id', message: `is no ${subject.kind}: choose one of the list` });
   if (rule.validFromMs !== null && rule.validUntilMs !== null && rule.validUntilMs <= rule.validFromMs)
     errors.push({ pointer: '/body/validUntil', message: 'must be later than validFrom' });
@@ -69,8 +66,8 @@ export function createRule(
   const { validFrom, validUntil, ...fields } = body;
   const rule = { ...fields, validFromMs: toMs(validFrom), validUntilMs: toMs(validUntil) };
   return parts.store.transact('rule.create', async (tx) => {
-    if ((await findRules(tx)).length >= maxRules) return refuse({ code: 'tooMany' });
-    const refusal = await checkRule(parts, tx, rule);
+    if ((await findRules(tx)).length >= maxRules) return refuse({ code: 'tooManyRules' });
+    const refusal = await checkRule(tx, rule);
     if (refusal !== null) return refuse(refusal);
     return ok(await showRule(tx, await insertRule(parts, tx, actor, rule)));
   });
@@ -95,7 +92,7 @@ export function changeRule(
       validFromMs: body.validFrom === undefined ? row.validFromMs : toMs(body.validFrom),
       validUntilMs: body.validUntil === undefined ? row.validUntilMs : toMs(body.validUntil),
     };
-    const refusal = await checkRule(parts, tx, rule);
+    const refusal = await checkRule(tx, rule);
     if (refusal !== null) return refuse(refusal);
     assertWritten(await tx.write('access_rule', id, ruleColumns(rule)));
     const payload = { name: rule.name, subject: rule.subject, target: rule.target };

@@ -1,6 +1,6 @@
 import { admittingMembershipStates } from '#hub/domains/members/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
-import { type ClockTrust, localMomentAt } from '#hub/kernel/time.ts';
+import { type ClockTrust, isClockTrusted, localMomentAt } from '#hub/kernel/time.ts';
 import type { CredentialFacts, PolicyDocument, PolicyPortal } from './policy-schema.ts';
 import { areaChain, isInWindow, openingAt, waysInAt } from './schedule-rules.ts';
 import type { AccessCheck, CheckResult, DenyReason, PolicyRule, PortalMode } from './schema.ts';
@@ -62,10 +62,6 @@ const reasonByCheck: Readonly<Record<AccessCheck, DenyReason>> = {
   pinRight: 'pinWrong',
   journalWritable: 'journalFault',
 };
-
-/** Whether the time of day may be used: `restored` only says that it is not earlier. */
-export const isClockTrusted = (trust: ClockTrust): boolean =>
-  trust === 'ntp' || trust === 'rtc' || trust === 'hub';
 
 type Policy = Pick<PolicyDocument, 'zone' | 'rules' | 'areaParents' | 'openingHours' | 'exceptions'>;
 

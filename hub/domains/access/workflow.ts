@@ -1,9 +1,9 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import type { BridgeHandler } from '#hub/mqtt/bridge-link.ts';
 import type { HealthPart } from '#hub/platform/health-part.ts';
 import { createPinHasher } from '#hub/platform/pin-hash.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { bridgeHealth } from './bridge-health-workflow.ts';
+import type { BridgeHandler } from './bridge-link.ts';
 import { createBridgeSessions } from './bridge-session.ts';
 import { ensureLocalBridge, giveMissingSecrets, type NewBridge, resumeRotations } from './bridge-workflow.ts';
 import { createCardVault } from './card-vault.ts';
@@ -57,8 +57,6 @@ export function createAccess(deps: AccessDeps): Access {
   }
   const keeper = createPolicyKeeper({
     store: deps.store,
-    loadSite: deps.loadSite,
-    loadAdmissionFacts: deps.loadAdmissionFacts,
     onPolicyChanged: () => sessions.nudge(),
   });
   const vault = createCardVault(deps);

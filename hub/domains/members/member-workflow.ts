@@ -1,6 +1,7 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { TableNote } from '#hub/store/table-note.ts';
 import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
@@ -44,7 +45,6 @@ export interface DateInFuture extends Refusal<'dateInFuture'> {
 
 /** Four digits from the first member on. */
 const firstNumber = 1001;
-const dayMs = 86_400_000;
 /** A member cannot pile up more holds that are not released. */
 const maxActiveHolds = 20;
 /** The highest number that was ever given out. */

@@ -1,8 +1,7 @@
-import { isClockTrusted } from '#hub/domains/access/rules.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import { isClockTrusted } from '#hub/kernel/time.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { Membership, MembershipChange, MembershipEventInput, MembershipInput } from './member-schema.ts';
 import { membershipsToWire } from './member-view.ts';
@@ -310,7 +309,7 @@ export async function advanceMemberships(
  * @returns how many were due
  */
 export async function advanceDueMemberships(
-  deps: Pick<MemberDeps, 'store' | 'announceIn' | 'onAdmissionChanged'> & { readonly clock: Clock },
+  deps: Pick<MemberDeps, 'store' | 'clock' | 'announceIn' | 'onAdmissionChanged'>,
 ): Promise<number> {
   const limit = 20;
   let advanced = 0;

@@ -68,8 +68,30 @@ export const createPlan = (
 ): Promise<Result<Plan, NameTaken<'planNameTaken'>>> =>
   deps.store.transact('members.createPlan', (tx) => createPlanInside(deps, tx, actor, input));
 
+/** The plan that a space which was just claimed starts with. */
+export async function createFirstPlan(
+  deps: Pick<MemberDeps, 'newId' | 'announceIn'>,
+  tx: Transaction,
+): Promise<void> {
+  await createPlanInside(
+    deps,
+    tx,
+    { kind: 'system' },
+    {
+      name: 'Member',
+      description: null,
+      priceMinor: 0,
+      currency: 'EUR',
+      interval: 'none',
+      graceDays: 7,
+      overdueDays: 30,
+      active: true,
+    },
+  );
+}
+
 /** The same inside a transaction that does more. */
-export async function createPlanInside(
+async function createPlanInside(
   deps: Pick<MemberDeps, 'newId' | 'announceIn'>,
   tx: Transaction,
   actor: Actor,

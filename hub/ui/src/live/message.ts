@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { eventTopics, Topic } from '#hub/domains/notifications/topic-schema.ts';
+import type { eventTopics, Topic } from '#hub/domains/webhooks/topic-schema.ts';
 
 type Announced = {
   [T in Topic]: { readonly topic: T; readonly data: z.output<(typeof eventTopics)[T]['data']> };

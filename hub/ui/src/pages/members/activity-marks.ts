@@ -3,7 +3,7 @@ import Hand from '@lucide/svelte/icons/hand';
 import IdCard from '@lucide/svelte/icons/id-card';
 import Ticket from '@lucide/svelte/icons/ticket';
 import User from '@lucide/svelte/icons/user';
-import type { MemberActivity } from '#hub/domains/access/activity-schema.ts';
+import type { MemberActivity } from '#hub/domains/timeline/schema.ts';
 import type { Mark } from '../../parts/mark.ts';
 import { eventMark, isEventKind } from '../doors/door-marks.ts';
 

@@ -4,7 +4,7 @@ import CircleX from '@lucide/svelte/icons/circle-x';
 import Clock from '@lucide/svelte/icons/clock';
 import Pause from '@lucide/svelte/icons/pause';
 import TriangleAlert from '@lucide/svelte/icons/triangle-alert';
-import type { Delivery, Webhook } from '#hub/domains/notifications/schema.ts';
+import type { Delivery, Webhook } from '#hub/domains/webhooks/schema.ts';
 import type { Mark } from '../../parts/mark.ts';
 
 export const webhookMarks: Readonly<Record<Webhook['state'], Mark>> = {
