@@ -1,5 +1,5 @@
-import { ApiProblem, ask, useCsrfToken } from '../live/api.ts';
-import { theme } from '../shell/theme.svelte.ts';
+import { ApiProblem, api, useCsrfToken } from '../live/api.ts';
+import { theme } from '../state/theme.svelte.ts';
 
 /** What of Swagger UI is used; its files are copied beside this page, see vite.config.ts. */
 interface SwaggerRequest {
@@ -45,7 +45,7 @@ const wordsOf = (problem: unknown): string =>
 /** The token of the session as it is now, null when nobody is signed in. */
 async function readSession(): Promise<string | null> {
   try {
-    const session = await ask('get', '/auth/session');
+    const session = await api('get', '/auth/session');
     useCsrfToken(session.csrfToken ?? '');
     status.textContent = `Signed in as ${session.account?.displayName ?? 'nobody'}: what you try is done in your name.`;
     form.hidden = true;
@@ -69,7 +69,7 @@ form.addEventListener('submit', (event) => {
     const value = fields.get(name);
     return typeof value === 'string' ? value : '';
   };
-  ask('post', '/auth/session', { body: { username: text('username'), password: text('password') } }).then(
+  api('post', '/auth/session', { body: { username: text('username'), password: text('password') } }).then(
     async () => {
       form.reset();
       await readSession();
@@ -80,7 +80,7 @@ form.addEventListener('submit', (event) => {
   );
 });
 signOut.addEventListener('click', () => {
-  void ask('delete', '/auth/session').then(readSession, readSession);
+  void api('delete', '/auth/session').then(readSession, readSession);
 });
 
 /** A token speaks for itself, without the session; else a write carries the session's token, as the UI's do. */

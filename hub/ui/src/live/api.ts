@@ -109,12 +109,12 @@ client.use({
  * Asks the hub. Path, parameters, body and answer are those of the hub's own document: a wrong one does not compile.
  * @throws ApiProblem when the hub refuses or cannot be reached
  */
-export function ask<M extends Verb, P extends PathOf<M>>(
+export function api<M extends Verb, P extends PathOf<M>>(
   method: M,
   path: P,
   ...init: Asked<P, M>
 ): Promise<MethodResponse<Client<paths, 'application/json'>, M, P>>;
-export async function ask(method: Verb, path: string, init?: object): Promise<unknown> {
+export async function api(method: Verb, path: string, init?: object): Promise<unknown> {
   const { data } = await client.request(method, path, { ...init });
   return data;
 }

@@ -1,0 +1,141 @@
+import type { Bridge } from '#hub/domains/access/event-schema.ts';
+import type { Area, Portal } from '#hub/domains/access/place-schema.ts';
+import { api } from '../../../live/api.ts';
+import { Latest } from '../../../live/latest.ts';
+import type { LiveMessage } from '../../../live/message.ts';
+import { session } from '../../../state/session.svelte.ts';
+import { attempt, toasts } from '../../../state/toasts.svelte.ts';
+
+const reloadingTopics = new Set<string>([
+  'reset',
+  'portal.changed',
+  'area.changed',
+  'hours.changed',
+  'holiday.changed',
+  'bridge.changed',
+  'rule.changed',
+  'credential.changed',
+] satisfies LiveMessage['topic'][]);
+
+/** Doors, their controllers and areas as this page shows them, kept up to date by what the hub announces. */
+export class Doors {
+  portals = $state.raw<readonly Portal[]>([]);
+  bridges = $state.raw<readonly Bridge[]>([]);
+  areas = $state.raw<readonly Area[]>([]);
+  loaded = $state(false);
+  readonly #latest = new Latest();
+
+  async load(): Promise<void> {
+    const fetch = () =>
+      Promise.all([
+        api('get', '/api/access-control/portals'),
+        session.can('bridge.read') ? api('get', '/api/access-control/bridges') : { items: [] },
+        api('get', '/api/access-control/areas'),
+      ]);
+    await attempt(() =>
+      this.#latest.load(fetch, ([portals, bridges, areas]) => {
+        this.portals = portals.items;
+        this.bridges = bridges.items;
+        this.areas = areas.items;
+        this.loaded = true;
+      }),
+    );
+  }
+
+  /** What a door does arrives whole; anything else that changed is loaded. */
+  take(messages: readonly LiveMessage[]): void {
+    if (messages.some(({ topic }) => reloadingTopics.has(topic))) {
+      void this.load();
+      return;
+    }
+    for (const { topic, data } of messages) {
+      if (topic !== 'portal.state') continue;
+      const { portalId, connected, live } = data;
+      this.portals = this.portals.map((portal) =>
+        portal.id === portalId ? { ...portal, connected, live } : portal,
+      );
+    }
+  }
+
+  put(changed: readonly Portal[]): void {
+    this.portals = this.portals.map((portal) => changed.find(({ id }) => id === portal.id) ?? portal);
+  }
+
+  bridgeOf(portal: Portal): Bridge | undefined {
+    return this.bridges.find(({ id }) => id === portal.bridgeId);
+  }
+
+  async holdOpen(id: string, until: string, reason: string): Promise<void> {
+    const path = { id };
+    const body = { until, reason };
+    this.put(
+      (await api('post', '/api/access-control/portals/{id}/hold-open', { params: { path }, body })).portals,
+    );
+  }
+  async #lockDown(id: string, reason: string): Promise<void> {
+    const path = { id };
+    const body = { reason };
+    this.put(
+      (await api('post', '/api/access-control/portals/{id}/lockdown', { params: { path }, body })).portals,
+    );
+  }
+  async #end(id: string, what: 'hold-open' | 'lockdown'): Promise<void> {
+    const path = { id };
+    this.put(
+      (await api('post', `/api/access-control/portals/{id}/end-${what}`, { params: { path } })).portals,
+    );
+  }
+
+  endHoldOpen(portal: Portal): Promise<boolean> {
+    return attempt(async () => {
+      await this.#end(portal.id, 'hold-open');
+      toasts.done(`${portal.name} is not held open any more.`, () => void this.#restore(portal), portal.id);
+    });
+  }
+
+  /** Locks at once: in an emergency nobody reads a question. */
+  lockDown(portal: Portal): Promise<boolean> {
+    return attempt(async () => {
+      await this.#lockDown(portal.id, 'Locked down on the Doors page');
+      toasts.done(`${portal.name} is locked down.`, () => void this.#endAndRestore([portal]), portal.id);
+    });
+  }
+
+  endLockdown(portal: Portal): Promise<boolean> {
+    return attempt(async () => {
+      await this.#end(portal.id, 'lockdown');
+      toasts.done(`The lockdown of ${portal.name} has ended.`, () => void this.lockDown(portal), portal.id);
+    });
+  }
+
+  lockDownSite(): Promise<boolean> {
+    const before = this.portals.filter(({ override }) => override?.kind !== 'lockdown');
+    return attempt(async () => {
+      const body = { reason: 'Site locked down on the Doors page' };
+      this.put((await api('post', '/api/access-control/lockdown', { body })).portals);
+      toasts.done('Every door is locked down.', () => void this.#endAndRestore(before), 'site');
+    });
+  }
+
+  endSiteLockdown(): Promise<boolean> {
+    return attempt(async () => {
+      this.put((await api('post', '/api/access-control/end-lockdown')).portals);
+      toasts.done('The lockdown of every door has ended.', () => void this.lockDownSite(), 'site');
+    });
+  }
+
+  #endAndRestore(portals: readonly Portal[]): Promise<boolean> {
+    return attempt(async () => {
+      for (const portal of portals) {
+        await this.#end(portal.id, 'lockdown');
+        await this.#restore(portal);
+      }
+    });
+  }
+
+  /** Holds a door open again that was held open before. */
+  async #restore({ id, override }: Portal): Promise<void> {
+    if (override?.kind === 'holdOpen' && override.untilMs > Date.now())
+      await attempt(() => this.holdOpen(id, new Date(override.untilMs).toISOString(), override.reason));
+  }
+}

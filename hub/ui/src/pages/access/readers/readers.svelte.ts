@@ -1,0 +1,111 @@
+import type { Reader } from '#hub/domains/access/reader-schema.ts';
+import { api } from '../../../live/api.ts';
+import { Latest } from '../../../live/latest.ts';
+import type { LiveMessage } from '../../../live/message.ts';
+import { attempt, toasts } from '../../../state/toasts.svelte.ts';
+
+const reloadingTopics = new Set<string>([
+  'reset',
+  'portal.changed',
+  'bridge.changed',
+] satisfies LiveMessage['topic'][]);
+
+/** The readers of one door. */
+export interface ReaderGroup {
+  readonly portalId: string;
+  readonly portalName: string;
+  readonly bridgeName: string;
+  readonly connected: boolean;
+  readonly readers: readonly Reader[];
+}
+
+/** The readers as this page shows them, kept up to date by what the hub announces. */
+export class Readers {
+  list = $state.raw<readonly Reader[]>([]);
+  loaded = $state(false);
+  readonly groups = $derived(groupByDoor(this.list));
+  readonly #latest = new Latest();
+
+  async load(): Promise<void> {
+    await attempt(() =>
+      this.#latest.load(
+        () => api('get', '/api/access-control/readers'),
+        ({ items }) => {
+          this.list = items;
+          this.loaded = true;
+        },
+      ),
+    );
+  }
+
+  /** What a reader does arrives whole; anything else that changed is loaded. */
+  take(messages: readonly LiveMessage[]): void {
+    if (messages.some(({ topic }) => reloadingTopics.has(topic))) {
+      void this.load();
+      return;
+    }
+    for (const { topic, data } of messages) {
+      if (topic !== 'reader.state') continue;
+      const { readerId, connected, live } = data;
+      this.list = this.list.map((reader) =>
+        reader.id === readerId ? { ...reader, connected, live } : reader,
+      );
+    }
+  }
+
+  /** @throws ApiProblem when it is refused: the dialog shows it */
+  async pair({ id }: Reader, seconds: number): Promise<void> {
+    const body = { seconds };
+    await api('post', '/api/access-control/readers/{id}/pair', { params: { path: { id } }, body });
+  }
+
+  cancelPairing({ id }: Reader): Promise<boolean> {
+    return this.#order(id, 'cancel-pairing');
+  }
+
+  test({ id }: Reader): Promise<boolean> {
+    return this.#order(id, 'test');
+  }
+
+  /** Long enough to see what hangs on it move. */
+  switchOutput({ id }: Reader, output: number): Promise<boolean> {
+    return attempt(async () => {
+      const { sentence } = await api('post', '/api/access-control/readers/{id}/switch-output', {
+        params: { path: { id } },
+        body: { output, seconds: 3 },
+      });
+      toasts.done(sentence, undefined, id);
+    });
+  }
+
+  #order(id: string, what: 'cancel-pairing' | 'test'): Promise<boolean> {
+    return attempt(async () => {
+      const path = { id };
+      const { sentence } = await api('post', `/api/access-control/readers/{id}/${what}`, {
+        params: { path },
+      });
+      toasts.done(sentence, undefined, id);
+    });
+  }
+
+  /** The usual order to release a door, so short that only the relay's click is meant. */
+  clickLock({ portalId }: ReaderGroup): Promise<boolean> {
+    return attempt(async () => {
+      const { sentence } = await api('post', '/api/access-control/portals/{id}/unlock', {
+        params: { path: { id: portalId } },
+        body: { seconds: 1, reason: 'Relay test' },
+      });
+      toasts.done(sentence, undefined, portalId);
+    });
+  }
+}
+
+function groupByDoor(readers: readonly Reader[]): readonly ReaderGroup[] {
+  const byDoor = Map.groupBy(readers, ({ portalId }) => portalId);
+  return [...byDoor.values()].flatMap((ofDoor) => {
+    const [first] = ofDoor;
+    if (first === undefined) return [];
+    const { portalId, portalName, bridgeName, connected } = first;
+    return [{ portalId, portalName, bridgeName, connected, readers: ofDoor }];
+  });
+}

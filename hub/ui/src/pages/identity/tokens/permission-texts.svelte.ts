@@ -1,0 +1,20 @@
+import type { Permission } from '#hub/domains/identity/schema.ts';
+import { api } from '../../../live/api.ts';
+import { session } from '../../../state/session.svelte.ts';
+
+/** What permissions mean, in words, for whoever may read roles; others see the permissions' names. */
+class ShownPermissions {
+  texts = $state.raw<ReadonlyMap<string, string>>(new Map());
+
+  async load(): Promise<void> {
+    if (this.texts.size > 0 || !session.can('role.read')) return;
+    const { items } = await api('get', '/api/access-control/permissions');
+    this.texts = new Map(items.map(({ permission, description }) => [permission, description]));
+  }
+
+  textOf(permission: Permission): string {
+    return this.texts.get(permission) ?? permission;
+  }
+}
+
+export const shownPermissions = new ShownPermissions();

@@ -1,0 +1,43 @@
+import { hubNowMs } from '../../live/api.ts';
+import { calendarDay, exactClockTime } from '../../state/time-format.svelte.ts';
+
+interface Figure {
+  readonly unit: 'bytes' | 'count' | 'milliseconds' | 'seconds' | 'time' | 'text' | 'yesNo';
+  readonly value: number | string | boolean | null;
+}
+
+const number = new Intl.NumberFormat([], { maximumFractionDigits: 1 });
+const byteUnits = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+function bytes(value: number): string {
+  const step = value < 1 ? 0 : Math.min(byteUnits.length - 1, Math.floor(Math.log2(value) / 10));
+  return `${number.format(value / 1024 ** step)} ${byteUnits[step]}`;
+}
+
+const spans = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+] as const;
+
+/** `2 hours`: the largest unit that fits. */
+export function span(seconds: number): string {
+  const [unit, length] = spans.find(([, candidate]) => seconds >= candidate) ?? ['second', 1];
+  const count = Math.floor(seconds / length);
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
+const dayMs = 86_400_000;
+/** The time when it is near, the date with its year when it is not. */
+const moment = (at: string): string =>
+  Math.abs(Date.parse(at) - hubNowMs()) < dayMs ? exactClockTime(at) : calendarDay(at);
+
+/** A figure of the health report in words. */
+export function figureInWords({ unit, value }: Figure): string {
+  if (value === null) return 'not known yet';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (typeof value === 'string') return unit === 'time' ? moment(value) : value;
+  if (unit === 'bytes') return bytes(value);
+  if (unit === 'seconds') return span(value);
+  return unit === 'milliseconds' ? `${number.format(value)} ms` : number.format(value);
+}

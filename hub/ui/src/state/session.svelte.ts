@@ -1,0 +1,61 @@
+import type { z } from 'zod';
+import type { currentSessionSchema, Permission } from '#hub/domains/identity/schema.ts';
+import { ApiProblem, api, useCsrfToken, whenSignedOut } from '../live/api.ts';
+import { live } from '../live/live.svelte.ts';
+
+/** Who is signed in, as `GET /auth/session` answers. */
+export type SessionView = z.infer<typeof currentSessionSchema>;
+
+type Stage = 'loading' | 'claim' | 'signIn' | 'signedIn' | 'unreachable';
+
+class Session {
+  stage = $state<Stage>('loading');
+  view = $state<SessionView | undefined>(undefined);
+  siteName = $state('');
+
+  can(permission: Permission): boolean {
+    return this.view?.permissions.includes(permission) ?? false;
+  }
+
+  /** As `can`; null asks for nothing but being signed in. */
+  may(permission: Permission | null): boolean {
+    return permission === null ? this.view !== undefined : this.can(permission);
+  }
+
+  enter(view: SessionView): void {
+    useCsrfToken(view.csrfToken ?? '');
+    this.view = view;
+    this.siteName = view.siteName ?? '';
+    this.stage = 'signedIn';
+  }
+
+  leave(): void {
+    useCsrfToken('');
+    this.view = undefined;
+    this.stage = 'signIn';
+  }
+
+  /** Finds out where this browser stands: unclaimed hub, nobody signed in, or signed in. */
+  async load(): Promise<void> {
+    try {
+      const claim = await api('get', '/api/system/claim');
+      if (!claim.claimed) {
+        this.stage = 'claim';
+        return;
+      }
+      this.siteName = claim.siteName ?? '';
+      this.enter(await api('get', '/auth/session'));
+    } catch (problem) {
+      this.stage = problem instanceof ApiProblem && problem.status === 401 ? 'signIn' : 'unreachable';
+    }
+  }
+
+  async signOut(): Promise<void> {
+    await api('delete', '/auth/session');
+    live.tellSignedOut();
+    this.leave();
+  }
+}
+
+export const session = new Session();
+whenSignedOut(() => session.leave());
