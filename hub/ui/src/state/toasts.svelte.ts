@@ -46,3 +46,28 @@ export async function attempt(work: () => Promise<unknown>): Promise<boolean> {
     return false;
   }
 }
+
+interface Removal {
+  /** What the toast says. */
+  readonly done: string;
+  readonly remove: () => Promise<unknown>;
+  /** Makes it anew, for Undo. */
+  readonly restore: () => Promise<unknown>;
+  /** Brings the list up to date after either. */
+  readonly load: () => Promise<void>;
+}
+
+/** Removes something and offers to undo that. */
+export const removeWithUndo = ({ done, remove, restore, load }: Removal): Promise<boolean> =>
+  attempt(async () => {
+    await remove();
+    toasts.done(
+      done,
+      () =>
+        void attempt(async () => {
+          await restore();
+          await load();
+        }),
+    );
+    await load();
+  });

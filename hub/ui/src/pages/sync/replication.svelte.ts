@@ -1,7 +1,5 @@
 import { api } from '../../live/api.ts';
-import { Latest } from '../../live/latest.ts';
-import { live } from '../../live/live.svelte.ts';
-import type { LiveMessage } from '../../live/message.ts';
+import { Loaded, reloadEvery, reloadWhenStale, showUnlessOffline } from '../../state/loaded.svelte.ts';
 import { attempt, toasts } from '../../state/toasts.svelte.ts';
 import {
   type Conflict,
@@ -13,97 +11,99 @@ import {
 } from './sync-api.ts';
 
 type Page<T> = { readonly items: readonly T[]; readonly nextCursor: string | null };
-
+interface Lists {
+  readonly conflicts: Page<Conflict>;
+  readonly letters: Page<DeadLetter>;
+}
 const none = { items: [], nextCursor: null };
 
-/** Replication as its page shows it, kept up to date by what the hub announces. */
+/** Rates and queues change all the time; a change of state is announced. */
+const refreshEveryMs = 5_000;
+
+async function fetchLists(): Promise<Lists> {
+  const [conflicts, letters] = await Promise.all([fetchConflicts(null), fetchDeadLetters(null)]);
+  return { conflicts, letters };
+}
+
+/** Replication, its conflicts and its dead letters, kept up to date. Made while a component is. */
 export class Replication {
-  status = $state.raw<SyncStatus | null>(null);
-  conflicts = $state.raw<Page<Conflict>>(none);
-  letters = $state.raw<Page<DeadLetter>>(none);
   readonly #mayManage: boolean;
-  readonly #latest = new Latest();
-  readonly #latestLists = new Latest();
+  readonly #status = new Loaded<SyncStatus | null>(null, fetchSyncStatus, showUnlessOffline);
+  readonly #lists = new Loaded<Lists>({ conflicts: none, letters: none }, fetchLists);
 
   constructor(mayManage: boolean) {
     this.#mayManage = mayManage;
+    void this.#load();
+    reloadWhenStale(() => this.#load(), { on: ['sync.changed'] });
+    reloadEvery(() => this.#refresh(), refreshEveryMs);
   }
 
-  /** Figures change all the time: the lists are loaded again only when their numbers did. */
-  async refresh(): Promise<void> {
-    try {
-      await this.#latest.load(fetchSyncStatus, (status) => this.#take(status));
-    } catch (problem) {
-      // Whether the hub can be reached is said above every page.
-      if (live.state !== 'offline') toasts.problem(problem);
-    }
+  get status(): SyncStatus | null {
+    return this.#status.value;
+  }
+  get conflicts(): Page<Conflict> {
+    return this.#lists.value.conflicts;
+  }
+  get letters(): Page<DeadLetter> {
+    return this.#lists.value.letters;
   }
 
-  async load(): Promise<void> {
-    await Promise.all([this.refresh(), this.#loadLists()]);
-  }
-
-  listen(messages: readonly LiveMessage[]): void {
-    if (messages.some(({ topic }) => topic === 'reset' || topic === 'sync.changed')) void this.load();
-  }
-
-  #take(status: SyncStatus): void {
+  /** Loads the figures; the lists only when their counts have changed. */
+  async #refresh(): Promise<void> {
     const before = this.status;
-    this.status = status;
-    const areOthers =
-      before !== null && (before.conflicts !== status.conflicts || before.deadLetters !== status.deadLetters);
-    if (areOthers) void this.#loadLists();
+    await this.#status.load();
+    const isOther = (count: 'conflicts' | 'deadLetters'): boolean =>
+      before !== null && before[count] !== this.status?.[count];
+    if (isOther('conflicts') || isOther('deadLetters')) void this.#loadLists();
   }
 
   async #loadLists(): Promise<void> {
-    if (!this.#mayManage) return;
-    await attempt(() =>
-      this.#latestLists.load(
-        () => Promise.all([fetchConflicts(null), fetchDeadLetters(null)]),
-        ([conflicts, letters]) => {
-          this.conflicts = conflicts;
-          this.letters = letters;
-        },
-      ),
-    );
+    if (this.#mayManage) await this.#lists.load();
+  }
+
+  async #load(): Promise<void> {
+    await Promise.all([this.#refresh(), this.#loadLists()]);
   }
 
   async moreConflicts(): Promise<void> {
     await attempt(async () => {
       const { items, nextCursor } = await fetchConflicts(this.conflicts.nextCursor);
-      this.conflicts = { items: [...this.conflicts.items, ...items], nextCursor };
+      const conflicts = { items: [...this.conflicts.items, ...items], nextCursor };
+      this.#lists.value = { ...this.#lists.value, conflicts };
     });
   }
 
   async moreLetters(): Promise<void> {
     await attempt(async () => {
       const { items, nextCursor } = await fetchDeadLetters(this.letters.nextCursor);
-      this.letters = { items: [...this.letters.items, ...items], nextCursor };
+      const letters = { items: [...this.letters.items, ...items], nextCursor };
+      this.#lists.value = { ...this.#lists.value, letters };
     });
   }
 
   /** @throws ApiProblem when it is refused: the form shows it at its fields */
   async link(body: { url: string; code: string; ca?: string }): Promise<void> {
-    this.status = await api('post', '/api/sync/link', { body });
-    toasts.done(`This hub belongs to ${this.status.link?.siteName ?? 'the centre'} now.`);
-    await this.load();
+    const status = await api('post', '/api/sync/link', { body });
+    this.#status.value = status;
+    toasts.done(`This hub belongs to ${status.link?.siteName ?? 'the centre'} now.`);
+    await this.#load();
   }
 
   /** @throws ApiProblem when it is refused: the dialog shows it */
   async unlink(): Promise<void> {
-    this.status = await api('post', '/api/sync/unlink');
+    this.#status.value = await api('post', '/api/sync/unlink');
     toasts.done('This hub is on its own again.');
   }
 
   /** @throws ApiProblem when it is refused: the dialog shows it */
   async goOn(): Promise<void> {
-    this.status = await api('post', '/api/sync/continue');
+    this.#status.value = await api('post', '/api/sync/continue');
     toasts.done('It goes on here.');
   }
 
   async runNow(): Promise<void> {
     await attempt(async () => {
-      this.status = await api('post', '/api/sync/run');
+      this.#status.value = await api('post', '/api/sync/run');
     });
   }
 
@@ -112,7 +112,7 @@ export class Replication {
       await api('post', '/api/sync/conflicts/{id}/settle', { params: { path: { id } }, body: { choose } });
       toasts.done(`${label ?? subject}, ${field}: ${choose === 'kept' ? 'kept as it is' : 'changed'}.`);
     });
-    await this.load();
+    await this.#load();
   }
 
   async close({ id, subject, label }: DeadLetter, how: 'retry' | 'dismiss'): Promise<void> {
@@ -120,6 +120,6 @@ export class Replication {
       await api('post', `/api/sync/dead-letters/{id}/${how}`, { params: { path: { id } } });
       toasts.done(`${label ?? subject} is ${how === 'retry' ? 'tried again' : 'dismissed'}.`);
     });
-    await this.load();
+    await this.#load();
   }
 }

@@ -1,5 +1,4 @@
-import { clockTime } from '../../state/time-format.svelte.ts';
-import { span } from '../system/figures.ts';
+import { clockTime, span } from '../../state/time-format.ts';
 import type { Conflict, SyncStatus } from './sync-api.ts';
 
 const number = new Intl.NumberFormat('en');

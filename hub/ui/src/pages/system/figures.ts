@@ -1,5 +1,5 @@
 import { hubNowMs } from '../../live/api.ts';
-import { calendarDay, exactClockTime } from '../../state/time-format.svelte.ts';
+import { calendarDay, exactClockTime, span } from '../../state/time-format.ts';
 
 interface Figure {
   readonly unit: 'bytes' | 'count' | 'milliseconds' | 'seconds' | 'time' | 'text' | 'yesNo';
@@ -12,19 +12,6 @@ const byteUnits = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
 function bytes(value: number): string {
   const step = value < 1 ? 0 : Math.min(byteUnits.length - 1, Math.floor(Math.log2(value) / 10));
   return `${number.format(value / 1024 ** step)} ${byteUnits[step]}`;
-}
-
-const spans = [
-  ['day', 86_400],
-  ['hour', 3600],
-  ['minute', 60],
-] as const;
-
-/** `2 hours`: the largest unit that fits. */
-export function span(seconds: number): string {
-  const [unit, length] = spans.find(([, candidate]) => seconds >= candidate) ?? ['second', 1];
-  const count = Math.floor(seconds / length);
-  return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
 const dayMs = 86_400_000;

@@ -5,7 +5,7 @@ import Ticket from '@lucide/svelte/icons/ticket';
 import User from '@lucide/svelte/icons/user';
 import type { MemberActivity } from '#hub/domains/access/activity-schema.ts';
 import type { Mark } from '../../parts/mark.ts';
-import { eventMark, isEventKind } from '../access/doors/door-marks.ts';
+import { eventMark, isEventKind } from '../access/events/event-marks.ts';
 
 const markByKind: Readonly<Record<MemberActivity['kind'], Mark>> = {
   member: { tone: 'quiet', icon: User, word: 'Member' },

@@ -1,64 +1,71 @@
 import type { Bridge } from '#hub/domains/access/event-schema.ts';
 import type { Area, Portal } from '#hub/domains/access/place-schema.ts';
 import { api } from '../../../live/api.ts';
-import { Latest } from '../../../live/latest.ts';
 import type { LiveMessage } from '../../../live/message.ts';
+import { keepLoaded } from '../../../state/loaded.svelte.ts';
 import { session } from '../../../state/session.svelte.ts';
 import { attempt, toasts } from '../../../state/toasts.svelte.ts';
 
-const reloadingTopics = new Set<string>([
-  'reset',
-  'portal.changed',
-  'area.changed',
-  'hours.changed',
-  'holiday.changed',
-  'bridge.changed',
-  'rule.changed',
-  'credential.changed',
-] satisfies LiveMessage['topic'][]);
+interface Found {
+  readonly portals: readonly Portal[];
+  readonly bridges: readonly Bridge[];
+  readonly areas: readonly Area[];
+}
 
-/** Doors, their controllers and areas as this page shows them, kept up to date by what the hub announces. */
+async function fetchDoors(): Promise<Found> {
+  const [portals, bridges, areas] = await Promise.all([
+    api('get', '/api/access-control/portals'),
+    session.can('bridge.read') ? api('get', '/api/access-control/bridges') : { items: [] },
+    api('get', '/api/access-control/areas'),
+  ]);
+  return { portals: portals.items, bridges: bridges.items, areas: areas.items };
+}
+
+/** The doors, their controllers and areas, kept up to date. Made while a component is. */
 export class Doors {
-  portals = $state.raw<readonly Portal[]>([]);
-  bridges = $state.raw<readonly Bridge[]>([]);
-  areas = $state.raw<readonly Area[]>([]);
-  loaded = $state(false);
-  readonly #latest = new Latest();
+  readonly #found = keepLoaded<Found>({ portals: [], bridges: [], areas: [] }, fetchDoors, {
+    on: [
+      'portal.changed',
+      'area.changed',
+      'hours.changed',
+      'holiday.changed',
+      'bridge.changed',
+      'rule.changed',
+      'credential.changed',
+    ],
+    apply: (messages) => this.#applyStates(messages),
+  });
+  readonly load = this.#found.load;
 
-  async load(): Promise<void> {
-    const fetch = () =>
-      Promise.all([
-        api('get', '/api/access-control/portals'),
-        session.can('bridge.read') ? api('get', '/api/access-control/bridges') : { items: [] },
-        api('get', '/api/access-control/areas'),
-      ]);
-    await attempt(() =>
-      this.#latest.load(fetch, ([portals, bridges, areas]) => {
-        this.portals = portals.items;
-        this.bridges = bridges.items;
-        this.areas = areas.items;
-        this.loaded = true;
-      }),
-    );
+  get portals(): readonly Portal[] {
+    return this.#found.value.portals;
+  }
+  get bridges(): readonly Bridge[] {
+    return this.#found.value.bridges;
+  }
+  get areas(): readonly Area[] {
+    return this.#found.value.areas;
+  }
+  get loaded(): boolean {
+    return this.#found.loaded;
   }
 
-  /** What a door does arrives whole; anything else that changed is loaded. */
-  take(messages: readonly LiveMessage[]): void {
-    if (messages.some(({ topic }) => reloadingTopics.has(topic))) {
-      void this.load();
-      return;
-    }
+  #applyStates(messages: readonly LiveMessage[]): void {
     for (const { topic, data } of messages) {
       if (topic !== 'portal.state') continue;
       const { portalId, connected, live } = data;
-      this.portals = this.portals.map((portal) =>
-        portal.id === portalId ? { ...portal, connected, live } : portal,
+      this.#setPortals(
+        this.portals.map((portal) => (portal.id === portalId ? { ...portal, connected, live } : portal)),
       );
     }
   }
 
+  #setPortals(portals: readonly Portal[]): void {
+    this.#found.value = { ...this.#found.value, portals };
+  }
+
   put(changed: readonly Portal[]): void {
-    this.portals = this.portals.map((portal) => changed.find(({ id }) => id === portal.id) ?? portal);
+    this.#setPortals(this.portals.map((portal) => changed.find(({ id }) => id === portal.id) ?? portal));
   }
 
   bridgeOf(portal: Portal): Bridge | undefined {

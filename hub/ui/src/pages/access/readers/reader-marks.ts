@@ -10,7 +10,7 @@ import Zap from '@lucide/svelte/icons/zap';
 import type { Reader, ReaderLive } from '#hub/domains/access/reader-schema.ts';
 import type { ReaderKind } from '#hub/domains/access/schema.ts';
 import type { Mark } from '../../../parts/mark.ts';
-import { clockTime, exactClockTime } from '../../../state/time-format.svelte.ts';
+import { clockTime, exactClockTime } from '../../../state/time-format.ts';
 
 const markByLink: Readonly<Record<ReaderLive['link'], Mark>> = {
   offline: { tone: 'bad', icon: CircleX, word: 'Not reachable' },

@@ -1,14 +1,8 @@
 import type { Reader } from '#hub/domains/access/reader-schema.ts';
 import { api } from '../../../live/api.ts';
-import { Latest } from '../../../live/latest.ts';
 import type { LiveMessage } from '../../../live/message.ts';
+import { keepLoaded } from '../../../state/loaded.svelte.ts';
 import { attempt, toasts } from '../../../state/toasts.svelte.ts';
-
-const reloadingTopics = new Set<string>([
-  'reset',
-  'portal.changed',
-  'bridge.changed',
-] satisfies LiveMessage['topic'][]);
 
 /** The readers of one door. */
 export interface ReaderGroup {
@@ -19,35 +13,27 @@ export interface ReaderGroup {
   readonly readers: readonly Reader[];
 }
 
-/** The readers as this page shows them, kept up to date by what the hub announces. */
+/** The readers by door, kept up to date. Made while a component is. */
 export class Readers {
-  list = $state.raw<readonly Reader[]>([]);
-  loaded = $state(false);
+  readonly #found = keepLoaded<readonly Reader[]>(
+    [],
+    async () => (await api('get', '/api/access-control/readers')).items,
+    { on: ['portal.changed', 'bridge.changed'], apply: (messages) => this.#applyStates(messages) },
+  );
   readonly groups = $derived(groupByDoor(this.list));
-  readonly #latest = new Latest();
 
-  async load(): Promise<void> {
-    await attempt(() =>
-      this.#latest.load(
-        () => api('get', '/api/access-control/readers'),
-        ({ items }) => {
-          this.list = items;
-          this.loaded = true;
-        },
-      ),
-    );
+  get list(): readonly Reader[] {
+    return this.#found.value;
+  }
+  get loaded(): boolean {
+    return this.#found.loaded;
   }
 
-  /** What a reader does arrives whole; anything else that changed is loaded. */
-  take(messages: readonly LiveMessage[]): void {
-    if (messages.some(({ topic }) => reloadingTopics.has(topic))) {
-      void this.load();
-      return;
-    }
+  #applyStates(messages: readonly LiveMessage[]): void {
     for (const { topic, data } of messages) {
       if (topic !== 'reader.state') continue;
       const { readerId, connected, live } = data;
-      this.list = this.list.map((reader) =>
+      this.#found.value = this.list.map((reader) =>
         reader.id === readerId ? { ...reader, connected, live } : reader,
       );
     }

@@ -69,3 +69,16 @@ export const isoToLastDay = (until: string | null): string =>
 export const lastDay = (until: string): string => calendarDay(Date.parse(until) - 1);
 /** The date `days` from now, as date fields take it. */
 export const dateFieldIn = (days: number): string => toDateField(hubNowMs() + days * dayMs);
+
+const spans = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+] as const;
+
+/** `2 hours`: the largest unit that fits. */
+export function span(seconds: number): string {
+  const [unit, length] = spans.find(([, candidate]) => seconds >= candidate) ?? ['second', 1];
+  const count = Math.floor(seconds / length);
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,24 @@
+import type { Topic } from '#hub/domains/notifications/topic-schema.ts';
+
+/** Every topic that the hub announces: a browser hands out named events only to those who listen for the name. */
+export const topics = [
+  'portal.state',
+  'reader.state',
+  'access.event',
+  'access.alarm',
+  'access.backlog',
+  'enrolment.changed',
+  'member.changed',
+  'credential.changed',
+  'plan.changed',
+  'group.changed',
+  'portal.changed',
+  'area.changed',
+  'rule.changed',
+  'hours.changed',
+  'holiday.changed',
+  'bridge.changed',
+  'finding.changed',
+  'webhook.changed',
+  'sync.changed',
+] as const satisfies readonly Topic[];
