@@ -7,7 +7,7 @@ type Announced = {
   [T in AnnouncedTopic]: { readonly topic: T; readonly data: z.output<(typeof eventTopics)[T]['data']> };
 }[AnnouncedTopic];
 
-/** An announcement of the hub. `reset`: some were missed, load everything again; `signedOut`: the session has ended. */
+/** An event of the hub. `reset`: events were missed, reload everything; `signedOut`: the session has ended. */
 export type LiveMessage = Announced | { readonly topic: 'reset' | 'signedOut'; readonly data: object };
 export type LiveTopic = LiveMessage['topic'];
 

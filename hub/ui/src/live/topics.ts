@@ -1,6 +1,6 @@
 import type { Topic } from '#hub/domains/notifications/topic-schema.ts';
 
-/** Every topic that the hub announces: a browser hands out named events only to those who listen for the name. */
+/** All topics of the hub. An EventSource only delivers named events to listeners for that name. */
 export const topics = [
   'portal.state',
   'reader.state',

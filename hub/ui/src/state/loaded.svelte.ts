@@ -5,15 +5,15 @@ import { toasts } from './toasts.svelte.ts';
 
 type OnProblem = (problem: unknown) => void;
 
-/** Shows a problem unless the hub cannot be reached: the frame says so above every page. */
+/** Shows a problem as a toast unless the hub is offline, which the frame reports anyway. */
 export const showUnlessOffline: OnProblem = (problem) => {
   if (live.state !== 'offline') toasts.problem(problem);
 };
 
-/** A value that the hub answers. A late answer never replaces that of a later question. */
+/** A value loaded from the hub; responses to outdated requests are discarded. */
 export class Loaded<T> {
   value: T;
-  /** False until the first answer. */
+  /** False until the first response. */
   loaded = $state(false);
   readonly #fetch: () => Promise<T>;
   readonly #onProblem: OnProblem;
@@ -29,7 +29,7 @@ export class Loaded<T> {
     this.#onProblem = onProblem;
   }
 
-  /** Resolves when the value is at least as new as the call; a refusal is shown, not thrown. */
+  /** Resolves once the value is at least as new as this call. Reports problems instead of throwing them. */
   readonly load = async (): Promise<void> => {
     try {
       await this.#latest.load(this.#fetch, (value) => {
@@ -43,15 +43,15 @@ export class Loaded<T> {
 }
 
 export interface Refresh {
-  /** Announcements that make the value stale: their topics, or a test of each. A gap in the stream always does. */
+  /** Messages that make the value stale, by topic or predicate. A gap in the stream always does. */
   readonly on?: readonly LiveTopic[] | ((message: LiveMessage) => boolean);
-  /** Takes announcements that carry the change themselves; not called when one of them makes the value stale. */
+  /** Applies messages that carry the change themselves; skipped if any of them makes the value stale. */
   readonly apply?: (messages: readonly LiveMessage[]) => void;
-  /** Loads again this often while the page is visible: for what nobody announces. */
+  /** Polling interval while the page is visible, for changes that are not announced. */
   readonly everyMs?: number;
 }
 
-/** Calls `load` whenever the value is stale, for as long as the calling component is shown. */
+/** Calls `load` whenever the value becomes stale, until the calling component unmounts. */
 export function reloadWhenStale(load: () => Promise<void>, { on = [], apply, everyMs }: Refresh): void {
   const stale = new Set<LiveTopic>(typeof on === 'function' ? [] : on);
   const isStale = typeof on === 'function' ? on : ({ topic }: LiveMessage): boolean => stale.has(topic);
@@ -64,7 +64,7 @@ export function reloadWhenStale(load: () => Promise<void>, { on = [], apply, eve
   if (everyMs !== undefined) reloadEvery(load, everyMs);
 }
 
-/** Calls `load` at an interval while the page is visible, for as long as the calling component is shown. */
+/** Calls `load` at an interval while the page is visible, until the calling component unmounts. */
 export function reloadEvery(load: () => Promise<void>, everyMs: number): void {
   $effect(() => {
     const timer = setInterval(() => {
@@ -74,7 +74,7 @@ export function reloadEvery(load: () => Promise<void>, everyMs: number): void {
   });
 }
 
-/** Loads a value and keeps it up to date for as long as the calling component is shown. */
+/** Loads a value and keeps it up to date until the calling component unmounts. */
 export function keepLoaded<T>(
   initial: T,
   fetch: () => Promise<T>,
@@ -86,7 +86,7 @@ export function keepLoaded<T>(
   return loaded;
 }
 
-/** Calls `load` at once, and again when what `query` reads has been left alone for a moment. */
+/** Calls `load` immediately and, debounced, whenever the state that `query` reads changes. */
 export function loadWhileTyping(query: () => unknown, load: () => Promise<unknown>): void {
   let waitMs = 0;
   $effect(() => {

@@ -2,16 +2,16 @@ import { type Component, createContext } from 'svelte';
 import type { Permission } from '#hub/domains/identity/schema.ts';
 
 /**
- * An entry of the main navigation; its pages are the tabs in it. One domain declares it, any may put pages into it.
- * Orders of areas and of tabs go in hundreds, so that others fit in between.
+ * An entry of the main navigation, with its pages as tabs. One domain declares it; any domain may add pages to it.
+ * Areas and tabs are numbered in hundreds, so that others fit in between.
  */
 export interface AreaSpec {
   readonly order: number;
   readonly title: string;
-  /** The title on a phone. */
+  /** Title on a phone. */
   readonly short: string;
   readonly icon: Component<{ size?: number; 'aria-hidden'?: boolean }>;
-  /** Links below the tabs, to what is no page of this application. */
+  /** Links below the tabs to anything outside this application. */
   readonly links?: readonly Link[];
 }
 
@@ -21,17 +21,17 @@ export interface Link {
 }
 
 export interface Page {
-  /** The path, with `:id` in place of an id. */
+  /** May contain `:id` as a segment. */
   readonly path: string;
   readonly title: string;
-  /** Null for everybody who is signed in. */
+  /** Null for every signed-in account. */
   readonly permission: Permission | null;
   readonly load: () => Promise<{ readonly default: Component }>;
-  /** The tab that leads here; a page without one is reached by links. */
+  /** Place in the navigation; a page without one is reached by links. */
   readonly tab?: { readonly area: string; readonly order: number };
 }
 
-/** What a domain adds to the application: `pages/<domain>/section.ts`. */
+/** The contribution of a domain to the application, exported by `pages/<domain>/section.ts`. */
 export interface Section {
   readonly areas?: Readonly<Record<string, AreaSpec>>;
   readonly pages: readonly Page[];
@@ -41,16 +41,16 @@ export interface Area extends AreaSpec {
   readonly tabs: readonly Page[];
 }
 
-/** Matches the paths of a page: an id is a UUID. */
+/** Compiles a path; `:id` matches a UUID. */
 const toPattern = (path: string): RegExp => new RegExp(`^${path.replaceAll(':id', '[0-9a-f-]{36}')}$`);
 
-/** The pages of all sections, by path and by their place in the navigation. */
+/** Finds the pages of all sections by path and by area. */
 export class Navigation {
-  /** In order; only those that have pages. */
+  /** Non-empty areas, in order. */
   readonly areas: readonly Area[];
   readonly #pages: readonly { readonly pattern: RegExp; readonly page: Page }[];
 
-  /** @throws Error when two sections claim the same path or area, or a page names an area that nobody declares */
+  /** @throws Error if two sections declare the same path or area, or a page belongs to an undeclared area */
   constructor(sections: readonly Section[]) {
     const pages = sections.flatMap((section) => section.pages);
     const specs = new Map<string, AreaSpec>();
@@ -71,12 +71,12 @@ export class Navigation {
       .toSorted((left, right) => left.order - right.order);
   }
 
-  /** Finds the page that a path leads to. */
+  /** Returns the page at a path. */
   pageAt(path: string): Page | undefined {
     return this.#pages.find(({ pattern }) => pattern.test(path))?.page;
   }
 
-  /** Finds the area with a tab that a path leads to or lies below. */
+  /** Returns the area that has a tab at this path or above it. */
   areaAt(path: string): Area | undefined {
     return this.areas.find(({ tabs }) =>
       tabs.some((tab) => path === tab.path || (tab.path !== '/' && path.startsWith(`${tab.path}/`))),
@@ -91,5 +91,5 @@ function tabsOf(area: string, pages: readonly Page[]): readonly Page[] {
     .map(({ page }) => page);
 }
 
-/** The application's navigation, for the parts that a page shows. */
+/** Context through which parts reach the navigation. */
 export const [useNavigation, provideNavigation] = createContext<Navigation>();

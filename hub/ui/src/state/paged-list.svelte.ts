@@ -7,15 +7,15 @@ export interface ListPage<T> {
 }
 
 interface Options<T> {
-  /** Merges a first page into what is shown; without it, the page replaces everything. */
+  /** Merges a fresh first page into the items shown; by default it replaces them. */
   readonly merge?: (first: ListPage<T>, shown: ListPage<T>) => ListPage<T>;
 }
 
-/** A list that the hub hands out page by page. */
+/** A list loaded page by page. */
 export class PagedList<T extends { readonly id: string }> {
   items = $state.raw<readonly T[]>([]);
   nextCursor = $state<string | null>(null);
-  /** False until the first answer. */
+  /** False until the first response. */
   loaded = $state(false);
   readonly #fetchPage: (cursor: string | null) => Promise<ListPage<T>>;
   readonly #merge: NonNullable<Options<T>['merge']>;
@@ -29,7 +29,7 @@ export class PagedList<T extends { readonly id: string }> {
     this.#merge = merge;
   }
 
-  /** Loads from the start. A late answer never replaces that of a later question; a refusal is shown, not thrown. */
+  /** Loads the first page, discarding responses to outdated requests. Shows problems instead of throwing them. */
   readonly load = async (): Promise<void> => {
     await attempt(() =>
       this.#latest.load(
@@ -49,7 +49,7 @@ export class PagedList<T extends { readonly id: string }> {
     await attempt(async () => {
       const cursor = this.nextCursor;
       const page = await this.#fetchPage(cursor);
-      // The list may have started over in the meantime; then this page has no place in it.
+      // Discard the page if the list has been reloaded in the meantime.
       if (cursor !== this.nextCursor) return;
       const shown = new Set(this.items.map(({ id }) => id));
       this.items = [...this.items, ...page.items.filter(({ id }) => !shown.has(id))];
@@ -57,7 +57,7 @@ export class PagedList<T extends { readonly id: string }> {
     });
   };
 
-  /** Puts a changed item in its place, a new one at the end. */
+  /** Replaces an item, or appends a new one. */
   put(changed: T): void {
     const isShown = this.items.some(({ id }) => id === changed.id);
     this.items = isShown

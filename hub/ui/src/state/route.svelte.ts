@@ -1,8 +1,8 @@
-/** The page is the path: reloads, bookmarks and the back button work. */
+/** Routes by path, so that reloads, bookmarks and the back button work. */
 class Route {
   path = $state(location.pathname);
 
-  /** The last part of the path: the id of the thing that the page is about. */
+  /** The last path segment: the id on a detail page. */
   get id(): string {
     return this.path.slice(this.path.lastIndexOf('/') + 1);
   }
@@ -20,7 +20,7 @@ addEventListener('popstate', () => {
   route.path = location.pathname;
 });
 
-/** For links: keeps the click in the page, leaves new tabs to the browser. */
+/** Handles clicks on links without a page load; leaves new tabs to the browser. */
 export function follow(event: MouseEvent): void {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey)
     return;

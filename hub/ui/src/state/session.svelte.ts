@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import type { currentSessionSchema, Permission } from '#hub/domains/identity/schema.ts';
-import { ApiProblem, api, useCsrfToken, whenSignedOut } from '../live/api.ts';
+import { ApiProblem, api, onSessionEnd, setCsrfToken } from '../live/api.ts';
 import { live } from '../live/live.svelte.ts';
 
-/** Who is signed in, as `GET /auth/session` answers. */
+/** The current session, as returned by `GET /auth/session`. */
 export type SessionView = z.infer<typeof currentSessionSchema>;
 
 type Stage = 'loading' | 'claim' | 'signIn' | 'signedIn' | 'unreachable';
@@ -17,25 +17,25 @@ class Session {
     return this.view?.permissions.includes(permission) ?? false;
   }
 
-  /** As `can`; null asks for nothing but being signed in. */
+  /** Like `can`; null only requires a session. */
   may(permission: Permission | null): boolean {
     return permission === null ? this.view !== undefined : this.can(permission);
   }
 
   enter(view: SessionView): void {
-    useCsrfToken(view.csrfToken ?? '');
+    setCsrfToken(view.csrfToken ?? '');
     this.view = view;
     this.siteName = view.siteName ?? '';
     this.stage = 'signedIn';
   }
 
   leave(): void {
-    useCsrfToken('');
+    setCsrfToken('');
     this.view = undefined;
     this.stage = 'signIn';
   }
 
-  /** Finds out where this browser stands: unclaimed hub, nobody signed in, or signed in. */
+  /** Determines the stage: unclaimed hub, signed out or signed in. */
   async load(): Promise<void> {
     try {
       const claim = await api('get', '/api/system/claim');
@@ -52,10 +52,10 @@ class Session {
 
   async signOut(): Promise<void> {
     await api('delete', '/auth/session');
-    live.tellSignedOut();
+    live.broadcastSignOut();
     this.leave();
   }
 }
 
 export const session = new Session();
-whenSignedOut(() => session.leave());
+onSessionEnd(() => session.leave());

@@ -1,6 +1,6 @@
 const key = 'makrcave-theme';
 
-/** Follows the device until somebody chooses; the choice stays in this browser. */
+/** Follows the device until the user chooses a theme, which this browser remembers. */
 class Theme {
   dark = $state(false);
 

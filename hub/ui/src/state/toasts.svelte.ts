@@ -20,7 +20,7 @@ class Toasts {
     setTimeout(() => this.dismiss(id), forMs);
   }
 
-  /** @param about what it is about: a later notice about the same takes its place, with its Undo */
+  /** @param about subject; a later toast on the same subject replaces this one and its Undo */
   done(text: string, undo?: () => void, about?: string): void {
     this.#show({ tone: 'good', text, undo, about }, undo === undefined ? doneForMs : undoForMs);
   }
@@ -36,7 +36,7 @@ class Toasts {
 
 export const toasts = new Toasts();
 
-/** Runs what a click asked for; a refusal is shown with its next step. True when it worked. */
+/** Runs an action and shows a failure as a toast. Returns whether it succeeded. */
 export async function attempt(work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work();
@@ -48,16 +48,16 @@ export async function attempt(work: () => Promise<unknown>): Promise<boolean> {
 }
 
 interface Removal {
-  /** What the toast says. */
+  /** Text of the toast. */
   readonly done: string;
   readonly remove: () => Promise<unknown>;
-  /** Makes it anew, for Undo. */
+  /** Recreates the item, for Undo. */
   readonly restore: () => Promise<unknown>;
-  /** Brings the list up to date after either. */
+  /** Reloads the list after either. */
   readonly load: () => Promise<void>;
 }
 
-/** Removes something and offers to undo that. */
+/** Removes an item and offers Undo. */
 export const removeWithUndo = ({ done, remove, restore, load }: Removal): Promise<boolean> =>
   attempt(async () => {
     await remove();

@@ -27,7 +27,7 @@ async function fetchPlaces(): Promise<Found> {
   };
 }
 
-/** The areas of the site, its opening hours and its holidays, kept up to date. Made while a component is. */
+/** Areas, opening hours and holidays of the site, kept up to date. Create it during component initialization. */
 export class Places {
   readonly #found = keepLoaded<Found>({ areas: [], hours: [], holidays: [] }, fetchPlaces, {
     on: ['area.changed', 'hours.changed', 'holiday.changed'],
@@ -51,7 +51,7 @@ export class Places {
     return this.areas.find((area) => area.id === id)?.name ?? 'removed area';
   }
 
-  /** Names an area, or the site where there is none. */
+  /** Names an area; null is the site itself. */
   placeName(areaId: string | null): string {
     return areaId === null ? 'The whole site' : this.areaName(areaId);
   }

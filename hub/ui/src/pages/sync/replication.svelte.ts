@@ -17,7 +17,7 @@ interface Lists {
 }
 const none = { items: [], nextCursor: null };
 
-/** Rates and queues change all the time; a change of state is announced. */
+/** Rates and queues change constantly; only state changes are announced. */
 const refreshEveryMs = 5_000;
 
 async function fetchLists(): Promise<Lists> {
@@ -25,7 +25,7 @@ async function fetchLists(): Promise<Lists> {
   return { conflicts, letters };
 }
 
-/** Replication, its conflicts and its dead letters, kept up to date. Made while a component is. */
+/** Replication status, conflicts and dead letters, kept up to date. Create it during component initialization. */
 export class Replication {
   readonly #mayManage: boolean;
   readonly #status = new Loaded<SyncStatus | null>(null, fetchSyncStatus, showUnlessOffline);
@@ -48,7 +48,7 @@ export class Replication {
     return this.#lists.value.letters;
   }
 
-  /** Loads the figures; the lists only when their counts have changed. */
+  /** Loads the status, and the lists if their counts have changed. */
   async #refresh(): Promise<void> {
     const before = this.status;
     await this.#status.load();
@@ -96,7 +96,7 @@ export class Replication {
   }
 
   /** @throws ApiProblem when it is refused: the dialog shows it */
-  async goOn(): Promise<void> {
+  async continueHere(): Promise<void> {
     this.#status.value = await api('post', '/api/sync/continue');
     toasts.done('It goes on here.');
   }

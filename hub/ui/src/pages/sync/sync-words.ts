@@ -9,7 +9,7 @@ const waits = (count: number): string => `${changes(count)} ${count === 1 ? 'wai
 
 type Stage = NonNullable<SyncStatus['link']>['stage'];
 
-/** What a new link goes through, one after the other. */
+/** Stages of a new link, in order. */
 export const stages: readonly { readonly stage: Stage; readonly title: string; readonly doing: string }[] = [
   { stage: 'seed', title: 'Announce', doing: 'Announcing everything that is here to the centre' },
   { stage: 'backfill', title: 'Send the past', doing: 'Sending events from before' },
@@ -17,7 +17,7 @@ export const stages: readonly { readonly stage: Stage; readonly title: string; r
   { stage: 'live', title: 'Up to date', doing: 'Exchanging changes' },
 ];
 
-/** How replication is doing, in one sentence. */
+/** Describes the state of replication in one sentence. */
 export function sentenceOf(status: SyncStatus, nowMs: number): string {
   const { state, link, lastSuccessAt, nextTryAt, outbox, inbox, problem } = status;
   switch (state) {
@@ -52,7 +52,7 @@ function workingSentence(stage: Stage, toSend: number, toTake: number): string {
   return doing === '' ? 'Connecting to the centre.' : `${doing.charAt(0).toUpperCase()}${doing.slice(1)}.`;
 }
 
-/** `1,204, the oldest for 2 hours`. */
+/** Formats as `1,204 changes, the oldest for 2 hours`. */
 export function waitingInWords(
   { waiting, oldestAt }: Pick<SyncStatus['outbox'], 'waiting' | 'oldestAt'>,
   nowMs: number,
@@ -64,11 +64,11 @@ export function waitingInWords(
 
 export const rateInWords = (perMinute: number): string => `${number.format(Math.round(perMinute))} a minute`;
 
-/** Who wrote a value. */
+/** Names the writer of a value. */
 export const writerInWords = ({ kind }: Conflict['keptBy']): string =>
   ({ thisHub: 'this hub', otherHub: 'another hub', centre: 'another application at the centre' })[kind];
 
-/** A value of a column for people; null is an empty field. */
+/** Formats the value of a column; null is an empty field. */
 export function valueInWords(column: string, value: string | number | null): string {
   if (value === null || value === '') return 'empty';
   if (typeof value === 'number' && column.endsWith('_ms')) return clockTime(value);

@@ -15,11 +15,11 @@ function bytes(value: number): string {
 }
 
 const dayMs = 86_400_000;
-/** The time when it is near, the date with its year when it is not. */
+/** Formats a recent time with its clock, others as a date with the year. */
 const moment = (at: string): string =>
   Math.abs(Date.parse(at) - hubNowMs()) < dayMs ? exactClockTime(at) : calendarDay(at);
 
-/** A figure of the health report in words. */
+/** Formats a figure of the health report. */
 export function figureInWords({ unit, value }: Figure): string {
   if (value === null) return 'not known yet';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';

@@ -15,7 +15,7 @@ const markByKind: Readonly<Record<MemberActivity['kind'], Mark>> = {
   access: { tone: 'quiet', icon: DoorOpen, word: 'Door' },
 };
 
-/** What an entry of a member's history is about; at a door, how it went there. */
+/** Returns the kind of a history entry; at a door, the outcome. */
 export function activityMark({ kind, action, observed }: MemberActivity): Mark {
   if (kind === 'access' && isEventKind(action)) return eventMark({ kind: action, observed });
   if (action === 'hold.place') return { ...markByKind.hold, tone: 'warn' };

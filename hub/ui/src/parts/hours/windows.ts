@@ -10,7 +10,7 @@ export const weekdays = [
   { number: 7, short: 'Sun', long: 'Sunday' },
 ] as const;
 
-/** A line of the editor: the same hours on some days of the week. Times are `HH:MM`; an end of `00:00` is midnight. */
+/** One row of the editor: the same hours on several weekdays. Times are `HH:MM`; an end of `00:00` means midnight. */
 export interface WindowRow {
   readonly key: number;
   days: number[];
@@ -31,7 +31,7 @@ function timeToMinute(time: string): number {
   const [hours = '0', minutes = '0'] = time.split(':');
   return Number(hours) * 60 + Number(minutes);
 }
-/** Midnight as an end is the end of the same day. */
+/** Treats an end of midnight as the end of the same day. */
 const endToMinute = (time: string): number => timeToMinute(time) || 1440;
 
 export const endsNextDay = (row: Pick<WindowRow, 'start' | 'end'>): boolean =>
@@ -54,7 +54,7 @@ export const rowsToWindows = (rows: readonly WindowRow[]): (WeeklyWindow & { rea
       .map((weekday) => ({ weekday, ...rowToHours(row), mode: row.mode })),
   );
 
-/** Days with the same hours (and mode) stand on one line. */
+/** Groups days with the same hours and mode into one row. */
 export function windowsToRows(
   windows: readonly (DayHours & { readonly weekday?: number; readonly mode?: string })[],
 ): WindowRow[] {
@@ -93,7 +93,7 @@ const describeHours = (row: WindowRow): string => {
   return `${row.start} to ${end}${endsNextDay(row) ? ' the next day' : ''}`;
 };
 
-/** `Mon to Fri 09:00 to 18:00`, one line each. */
+/** Formats each row as `Mon to Fri 09:00 to 18:00`. */
 export const describeWindows = (windows: Parameters<typeof windowsToRows>[0]): string[] =>
   windowsToRows(windows).map((row) =>
     row.days.length === 0 ? describeHours(row) : `${describeDays(row.days)} ${describeHours(row)}`,

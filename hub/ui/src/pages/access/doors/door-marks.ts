@@ -21,7 +21,7 @@ const markByState: Readonly<Record<PortalState, Mark>> = {
   unlocked: { tone: 'warn', icon: LockOpen, word: 'Unlocked' },
 };
 
-/** What the door does now; a lockdown counts more than how the door stands, unless it stands open. */
+/** Returns the current state of a door. Lockdown takes precedence unless the door is open. */
 export function doorMark(portal: Portal): Mark {
   const { live } = portal;
   if (live === null) return { tone: 'quiet', icon: Unplug, word: 'Not connected' };

@@ -21,7 +21,7 @@ async function fetchDoors(): Promise<Found> {
   return { portals: portals.items, bridges: bridges.items, areas: areas.items };
 }
 
-/** The doors, their controllers and areas, kept up to date. Made while a component is. */
+/** Doors, controllers and areas, kept up to date. Create it during component initialization. */
 export class Doors {
   readonly #found = keepLoaded<Found>({ portals: [], bridges: [], areas: [] }, fetchDoors, {
     on: [
@@ -100,7 +100,7 @@ export class Doors {
     });
   }
 
-  /** Locks at once: in an emergency nobody reads a question. */
+  /** Locks without confirmation, for emergencies. */
   lockDown(portal: Portal): Promise<boolean> {
     return attempt(async () => {
       await this.#lockDown(portal.id, 'Locked down on the Doors page');
@@ -140,7 +140,7 @@ export class Doors {
     });
   }
 
-  /** Holds a door open again that was held open before. */
+  /** Restores a hold-open that was in effect before. */
   async #restore({ id, override }: Portal): Promise<void> {
     if (override?.kind === 'holdOpen' && override.untilMs > Date.now())
       await attempt(() => this.holdOpen(id, new Date(override.untilMs).toISOString(), override.reason));

@@ -4,15 +4,15 @@ import type { LiveMessage } from '../../../live/message.ts';
 import { reloadWhenStale } from '../../../state/loaded.svelte.ts';
 import { type ListPage, PagedList } from '../../../state/paged-list.svelte.ts';
 
-/** Above this, new events push out the oldest; "Show more" brings those back. */
+/** Above this, new events displace the oldest; "Show more" loads them again. */
 const maxShown = 500;
-/** A first load goes on until this many are shown, for at most four more pages. */
+/** The first load fetches up to four more pages until this many are shown. */
 const enough = 10;
 
-/** What controllers report of themselves; among people and doors it only gets in the way. */
-const ownKinds: readonly AccessEvent['kind'][] = ['policyApplied', 'boot', 'clockChanged'];
+/** Reports of controllers about themselves, hidden from the default view. */
+const controllerKinds: readonly AccessEvent['kind'][] = ['policyApplied', 'boot', 'clockChanged'];
 
-/** Access events, newest first, as they happen. Made while a component is. */
+/** Live access events, newest first. Create it during component initialization. */
 export class EventFeed {
   /** Empty for all doors. */
   portalId = $state('');
@@ -24,14 +24,14 @@ export class EventFeed {
   });
   readonly events = $derived(
     this.choice === 'doors'
-      ? this.#list.items.filter(({ kind }) => !ownKinds.includes(kind))
+      ? this.#list.items.filter(({ kind }) => !controllerKinds.includes(kind))
       : this.#list.items,
   );
   readonly hasMore = $derived(this.#list.nextCursor !== null);
   readonly loaded = $derived(this.#list.loaded);
   readonly more = this.#list.more;
 
-  /** @param memberId events of one member only */
+  /** @param memberId limits the feed to one member */
   constructor(memberId: string | undefined) {
     this.#memberId = memberId;
     $effect(() => {
@@ -71,7 +71,7 @@ export class EventFeed {
     );
   }
 
-  /** Keeps what was announced while the page was on its way. */
+  /** Keeps events that were announced while the page was being fetched. */
   #keepNewer({ items, nextCursor }: ListPage<AccessEvent>): ListPage<AccessEvent> {
     const newest = items[0]?.id ?? '';
     const newer = this.#list.items.filter((event) => this.#fits(event) && event.id > newest);
@@ -89,7 +89,7 @@ export class EventFeed {
     this.#list.items = [...added.toReversed(), ...this.#list.items];
     if (this.#list.items.length <= maxShown) return;
     this.#list.items = this.#list.items.slice(0, maxShown);
-    // A page goes on before an event.
+    // Event ids are cursors.
     this.#list.nextCursor = this.#list.items.at(-1)?.id ?? null;
   }
 }

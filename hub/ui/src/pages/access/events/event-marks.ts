@@ -42,7 +42,7 @@ const markByKind: Readonly<Record<AccessEventKind, Mark>> = {
 
 export const isEventKind = (kind: string): kind is AccessEventKind => Object.hasOwn(markByKind, kind);
 
-/** How an event went. A door that only observes has let nobody in and kept nobody out. */
+/** Returns the outcome of an event. A door that only observes neither grants nor denies. */
 export function eventMark(event: Pick<AccessEvent, 'kind' | 'observed'>): Mark {
   if (event.observed && event.kind === 'granted') return { tone: 'info', icon: Info, word: 'Would grant' };
   if (event.observed && event.kind === 'denied') return { tone: 'warn', icon: Info, word: 'Would deny' };
@@ -56,12 +56,12 @@ const readerKinds: readonly AccessEventKind[] = [
   'pinLockout',
 ];
 
-/** Whether it is about a reader rather than about somebody at it. */
-export const isOfReader = ({ kind, reader }: Pick<AccessEvent, 'kind' | 'reader'>): boolean =>
+/** Returns whether an event concerns a reader rather than a person at it. */
+export const isAboutReader = ({ kind, reader }: Pick<AccessEvent, 'kind' | 'reader'>): boolean =>
   reader !== null && readerKinds.includes(kind);
 
-/** What happened where nobody is named: at doors with several readers also which of them. */
+/** Describes an event without a person, naming the reader if the event concerns one. */
 export function eventSentence(event: Pick<AccessEvent, 'kind' | 'reader' | 'mode' | 'why'>): string {
   if (event.kind === 'modeChanged' && event.mode !== null) return modeWords[event.mode];
-  return isOfReader(event) ? `${event.reader}: ${event.why.sentence}` : event.why.sentence;
+  return isAboutReader(event) ? `${event.reader}: ${event.why.sentence}` : event.why.sentence;
 }

@@ -18,7 +18,7 @@ const markByLink: Readonly<Record<ReaderLive['link'], Mark>> = {
   online: { tone: 'good', icon: CircleCheck, word: 'Online' },
 };
 
-/** Whether the reader can be reached, as its controller says. */
+/** Returns the state of the link between controller and reader. */
 export function linkMark({ connected, live }: Pick<Reader, 'connected' | 'live'>): Mark {
   if (!connected) return { tone: 'quiet', icon: Unplug, word: 'Controller not connected' };
   if (live === null) return { tone: 'quiet', icon: Hourglass, word: 'Nothing heard yet' };
@@ -31,14 +31,14 @@ const markByChannel: Readonly<Record<NonNullable<ReaderLive['channel']>, Mark>> 
   ownKey: { tone: 'good', icon: KeyRound, word: 'Own key' },
 };
 
-/** How it speaks. One that is not reached has not said anything yet that somebody could overhear. */
+/** Returns how the channel is secured. An unreachable reader has not sent anything in the open yet. */
 export function channelMark({ channel, link }: Pick<ReaderLive, 'channel' | 'link'>): Mark {
   if (channel === null) return { tone: 'quiet', icon: Minus, word: 'None' };
   if (channel === 'none' && link !== 'online') return { tone: 'quiet', icon: Hourglass, word: 'Not yet' };
   return markByChannel[channel];
 }
 
-/** What the reader itself raises an alarm about. */
+/** Returns the alarms that the reader itself raises. */
 export const alarmMarks = ({ tamper, powerFault }: ReaderLive): readonly Mark[] => [
   ...(tamper === true ? [{ tone: 'bad', icon: ShieldAlert, word: 'Housing open' } as const] : []),
   ...(powerFault === true ? [{ tone: 'warn', icon: Zap, word: 'Supply not sound' } as const] : []),
@@ -74,7 +74,7 @@ function levelFacts(title: string, levels: readonly boolean[]): readonly Fact[] 
   return [{ title, value: `${on} on, ${levels.length - on} off` }];
 }
 
-/** Last card and keys, counters since the controller's start, and what the reader says of itself. Never a number. */
+/** Lists last card and keys, counters since the controller started, and device details; never card numbers. */
 export function readerFacts(live: ReaderLive): readonly Fact[] {
   const { goodFrames, faultyFrames, parityFaults, lostBits, timeouts } = live;
   const bits = live.lastBits === null ? '' : `, ${live.lastBits} bits`;

@@ -13,7 +13,7 @@ export interface ReaderGroup {
   readonly readers: readonly Reader[];
 }
 
-/** The readers by door, kept up to date. Made while a component is. */
+/** Readers grouped by door, kept up to date. Create it during component initialization. */
 export class Readers {
   readonly #found = keepLoaded<readonly Reader[]>(
     [],
@@ -53,7 +53,7 @@ export class Readers {
     return this.#order(id, 'test');
   }
 
-  /** Long enough to see what hangs on it move. */
+  /** Switches long enough to see the attached device react. */
   switchOutput({ id }: Reader, output: number): Promise<boolean> {
     return attempt(async () => {
       const { sentence } = await api('post', '/api/access-control/readers/{id}/switch-output', {
@@ -74,8 +74,8 @@ export class Readers {
     });
   }
 
-  /** The usual order to release a door, so short that only the relay's click is meant. */
-  clickLock({ portalId }: ReaderGroup): Promise<boolean> {
+  /** Unlocks the door for one second, to hear the relay click. */
+  pulseLock({ portalId }: ReaderGroup): Promise<boolean> {
     return attempt(async () => {
       const { sentence } = await api('post', '/api/access-control/portals/{id}/unlock', {
         params: { path: { id: portalId } },

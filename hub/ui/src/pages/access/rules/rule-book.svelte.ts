@@ -20,7 +20,7 @@ interface Items<T> {
 }
 const none = <T>(): Items<T> => ({ items: [] });
 
-/** The rules, with the names that it takes to put them in words, kept up to date. Made while a component is. */
+/** Rules and the names needed to describe them, kept up to date. Create it during component initialization. */
 export class RuleBook {
   readonly places: Places;
   readonly #found = keepLoaded(nothing, () => this.#fetch(), {
@@ -70,7 +70,7 @@ export class RuleBook {
     };
   }
 
-  /** Names that are known stay as they are. */
+  /** Fetches unknown names only. */
   async #fetchMemberNames(rules: readonly Rule[]): Promise<Record<string, string>> {
     const names: Record<string, string> = {};
     if (!session.can('member.read')) return names;

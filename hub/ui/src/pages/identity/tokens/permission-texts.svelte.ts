@@ -2,8 +2,8 @@ import type { Permission } from '#hub/domains/identity/schema.ts';
 import { api } from '../../../live/api.ts';
 import { session } from '../../../state/session.svelte.ts';
 
-/** What permissions mean, in words, for whoever may read roles; others see the permissions' names. */
-class ShownPermissions {
+/** Descriptions of permissions for users who may read roles; others see the bare names. */
+class PermissionTexts {
   texts = $state.raw<ReadonlyMap<string, string>>(new Map());
 
   async load(): Promise<void> {
@@ -17,4 +17,4 @@ class ShownPermissions {
   }
 }
 
-export const shownPermissions = new ShownPermissions();
+export const permissionTexts = new PermissionTexts();

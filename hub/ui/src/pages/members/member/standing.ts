@@ -8,7 +8,7 @@ import { membershipMark } from '../memberships/membership-words.ts';
 
 type Standing = Pick<MemberListItem, 'status' | 'onHold' | 'admitsNow' | 'membershipState'>;
 
-/** How a member stands, as a colour, an icon and a word: the strongest reason first. */
+/** Returns the standing of a member, by the most severe reason. */
 export function standingMark(member: Standing): Mark {
   if (member.status === 'left') return { tone: 'quiet', icon: CircleSlash, word: 'Left' };
   if (member.status === 'suspended') return { tone: 'bad', icon: CirclePause, word: 'Suspended' };
@@ -19,7 +19,7 @@ export function standingMark(member: Standing): Mark {
   return membershipMark(member.membershipState);
 }
 
-/** Whether the doors open for a member, in one sentence. */
+/** Says in one sentence whether doors open for a member. */
 export function standingSentence(member: Standing & Pick<MemberListItem, 'waiverMissing'>): string {
   if (member.status === 'left') return 'No door opens: the member has left.';
   if (member.status === 'suspended') return 'No door opens: the member is suspended.';

@@ -35,9 +35,9 @@ export function membershipMark(state: MembershipState): Mark {
 type StaffEvent = MembershipEventInput['event'];
 interface EventWords {
   readonly word: string;
-  /** What it does, before it is done. */
+  /** Explains the effect before the event is triggered. */
   readonly sentence: string;
-  /** Dates that people give with it. */
+  /** Dates that the dialog asks for. */
   readonly from?: true;
   readonly until?: 'needed' | 'possible';
   readonly danger?: true;

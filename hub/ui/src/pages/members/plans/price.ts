@@ -1,6 +1,6 @@
 import type { Plan } from '#hub/domains/members/plan-schema.ts';
 
-/** How many minor units make one of a currency: 100 for EUR, 1 for JPY. */
+/** Returns the minor units per unit of a currency: 100 for EUR, 1 for JPY. */
 function minorPerMajor(currency: string): number {
   try {
     const { maximumFractionDigits = 2 } = new Intl.NumberFormat([], {
@@ -13,14 +13,14 @@ function minorPerMajor(currency: string): number {
   }
 }
 
-/** `12.50` as people write it, from minor units. */
+/** Formats minor units for editing, such as `12.50`. */
 export function minorToText(minor: number, currency: string): string {
   const per = minorPerMajor(currency);
   const digits = String(per).length - 1;
   const whole = Math.floor(minor / per);
   return digits === 0 ? String(whole) : `${whole}.${String(minor % per).padStart(digits, '0')}`;
 }
-/** Minor units out of `12.50` or `12,5`; null when it is no price. */
+/** Parses `12.50` or `12,5` into minor units; null if invalid. */
 export function textToMinor(text: string, currency: string): number | null {
   const digits = String(minorPerMajor(currency)).length - 1;
   const match = /^(\d{1,10})(?:[.,](\d+))?$/.exec(text.trim());
@@ -36,7 +36,7 @@ const intervalWords: Readonly<Record<Plan['interval'], string>> = {
   none: '',
 };
 
-/** `€12.50 a month` */
+/** Formats as `€12.50 a month`. */
 export function describePrice({ priceMinor, currency, interval }: Plan): string {
   if (priceMinor === 0) return 'Free';
   const amount = new Intl.NumberFormat([], { style: 'currency', currency }).format(
