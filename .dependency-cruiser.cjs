@@ -12,6 +12,52 @@ const driver = (name, packagePattern, adapter) => ({
   to: { path: `node_modules/${packagePattern}/` },
 });
 
+/** The floors of the UI, highest first: a file imports its own and those below. */
+const uiFloors = ['app', 'pages', 'parts', 'state', 'live'];
+const uiFloorRules = uiFloors.slice(1).map((floor, index) => ({
+  name: `ui-floor-${floor}`,
+  comment: `imports only ${uiFloors.slice(index + 1).join(', ')}`,
+  severity: 'error',
+  from: { path: `^hub/ui/src/${floor}/` },
+  to: { path: `^hub/ui/src/(${uiFloors.slice(0, index + 1).join('|')})/` },
+}));
+
+const uiPages = '^hub/ui/src/pages/';
+/** Which pages of one domain show something of another's; every other meeting of two domains is refused. */
+const uiMeetings = {
+  // The page of a member shows cards, PIN, doors and history; its list finds cards and offers unknown ones.
+  members: [
+    'access/cards/MemberCards.svelte',
+    'access/cards/credential-marks.ts',
+    'access/enrolment/UnknownCards.svelte',
+    'access/events/EventList.svelte',
+    'access/pins/MemberPin.svelte',
+    'timeline/MemberHistory.svelte',
+  ],
+  // A rule or a card is for a member; rules hold at places, and their page shows both.
+  access: ['members/member/MemberPicker.svelte', 'places/PlaceCards.svelte', 'places/places.svelte.ts'],
+  // What happened at a door looks the same in a history.
+  timeline: ['access/events/event-marks.ts'],
+};
+const uiPageRules = [
+  {
+    name: 'ui-pages-keep-to-their-domain',
+    severity: 'error',
+    from: { path: `${uiPages}([^/]+)/`, pathNot: `${uiPages}(${Object.keys(uiMeetings).join('|')})/` },
+    to: { path: uiPages, pathNot: `${uiPages}$1/` },
+  },
+  ...Object.entries(uiMeetings).map(([name, files]) => ({
+    name: `ui-pages-of-${name}`,
+    comment: `imports of other domains' pages only ${files.join(', ')}`,
+    severity: 'error',
+    from: { path: `${uiPages}${name}/` },
+    to: {
+      path: uiPages,
+      pathNot: [`${uiPages}${name}/`, ...files.map((file) => `${uiPages}${file.replaceAll('.', '\\.')}$`)],
+    },
+  })),
+];
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -54,7 +100,7 @@ module.exports = {
       from: { path: domain },
       to: {
         path: '^hub/domains/',
-        pathNot: ['^hub/domains/$1/', '/[^/]*(schema|rules|workflow)\\.ts$'],
+        pathNot: ['^hub/domains/$1/', '/[^/]*(schema|rules|workflow|domain)\\.ts$'],
       },
     },
     {
@@ -93,6 +139,8 @@ module.exports = {
         dependencyTypesNot: ['type-only'],
       },
     },
+    ...uiFloorRules,
+    ...uiPageRules,
     driver('sqlite', 'better-sqlite3[^/]*', '^hub/store/'),
     driver('pg', 'pg[^/]*', '^hub/sync/'),
     driver('aedes', 'aedes', '^hub/mqtt/'),

@@ -4,7 +4,7 @@ import type { Endpoint } from './http/endpoint.ts';
 import type { DescribedWebhook } from './http/openapi-webhooks.ts';
 import type { RawEndpoint } from './http/raw-endpoint.ts';
 import type { PermissionCatalog } from './kernel/permission-catalog.ts';
-import type { PermissionSpec, ProblemSpec, TopicSpec } from './kernel/vocabulary.ts';
+import type { AuditWord, PermissionSpec, ProblemSpec, TopicSpec } from './kernel/vocabulary.ts';
 import type { Chore } from './platform/chores.ts';
 import type { Clock } from './platform/clock.ts';
 import type { HealthPart } from './platform/health-part.ts';
@@ -12,12 +12,6 @@ import type { Logger } from './platform/log.ts';
 import type { Announce, AnnounceIn, AnnouncementQueue } from './store/announce.ts';
 import type { Reader, Store, Transaction } from './store/store.ts';
 import type { Registrations } from './store/table-registry.ts';
-
-/** Facts of an audit entry, as it was written. */
-export type AuditFacts = Readonly<Record<string, unknown>>;
-
-/** An action of the audit log in words, for a member's timeline; a function where the facts decide. */
-export type AuditWord = string | ((facts: AuditFacts) => string);
 
 /** Everything that the hub knows of a domain. Data first; `open` is the only thing that runs. */
 export interface Domain<Running extends RunningDomain = RunningDomain> {

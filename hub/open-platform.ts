@@ -63,7 +63,7 @@ export async function openPlatform(
     : undefined;
   stack.defer(() => tls?.close());
   const errorReports = await openErrorReports(config, clock, log);
-  stack.defer(async () => void (await errorReports?.close()));
+  stack.defer(() => errorReports?.close());
   const process = watchProcess();
   stack.defer(() => process.close());
   const ofStore = storeHealth({ store, path: paths.store, clock });
@@ -84,7 +84,7 @@ export async function openPlatform(
         everyMs: dayMs,
         firstAfterMs: firstCheckAfterMs,
         isWholeCheck: true,
-        run: ofStore.check,
+        run: () => ofStore.check(),
       },
       { name: 'clock', everyMs: 60_000, run: () => clock.saveMark() },
     ],

@@ -70,6 +70,7 @@ interface HubWords {
   /** The OpenAPI document, slim. */
   readonly document: string;
   readonly topics: readonly string[];
+  readonly lastingTopics: readonly string[];
   readonly permissions: readonly string[];
 }
 
@@ -88,6 +89,7 @@ async function readHub(): Promise<HubWords> {
     return {
       document: JSON.stringify(slim({ ...answer.json, components: { ...components, schemas } })),
       topics: Object.keys(topics),
+      lastingTopics: Object.keys(topics).filter((topic) => topics[topic]?.lasting),
       permissions: permissions.names,
     };
   } finally {
@@ -101,23 +103,27 @@ const isCurrent = async (file: string): Promise<boolean> =>
   (await readFile(file, 'utf8').catch(() => '')).startsWith(mark);
 if (!(await isCurrent(typesFile)) || !(await isCurrent(namesFile))) {
   const { default: openapiTypes, astToString } = await import('openapi-typescript');
-  const { document, topics, permissions } = await readHub();
+  const { document, topics, lastingTopics, permissions } = await readHub();
   const types = await openapiTypes(document, {
     // What has a default may be left out of a body.
     defaultNonNullable: false,
     alphabetize: true,
   });
+  const unionOf = (names: readonly string[]): string => names.map((name) => `  | '${name}'`).join('\n');
   const listOf = (names: readonly string[]): string =>
     `[\n${names.map((name) => `  '${name}',\n`).join('')}]`;
   const names = `import type { components } from './schema.d.ts';
 
 /** Every permission of the hub. */
 export type Permission =
-${permissions.map((name) => `  | '${name}'`).join('\n')};
+${unionOf(permissions)};
 
 /** What is announced, by topic. */
 export type Announced = components['schemas']['${announcedSchema}'];
 export type Topic = keyof Announced;
+/** Topics that webhooks can subscribe to. */
+export type LastingTopic =
+${unionOf(lastingTopics)};
 
 /** Every topic that the hub announces. */
 export const topics: readonly Topic[] = ${listOf(topics)};

@@ -18,7 +18,7 @@ function accessProblem(access: Access | undefined, permissions: PermissionCatalo
   if ('permission' in access)
     return permissions.has(access.permission)
       ? undefined
-      : `names the permission ${access.permission}, which does not exist`;
+      : `names the permission ${String(access.permission)}, which does not exist`;
   if ('signedIn' in access) return undefined;
   if ('open' in access)
     return typeof access.open === 'string' && access.open.trim() !== ''

@@ -74,3 +74,9 @@ export interface ProblemSpec {
 export const wrongField = (pointer: string, message: string): Pick<ProblemSpec, 'facts'> => ({
   facts: { errors: [{ pointer, message }] },
 });
+
+/** Facts of an audit entry, as it was written. */
+export type AuditFacts = Readonly<Record<string, unknown>>;
+
+/** An action of the audit log in words, for a member's timeline; a function where the facts decide. */
+export type AuditWord = string | ((facts: AuditFacts) => string);

@@ -24,7 +24,6 @@ export interface TableRegistration {
   readonly managedBy?: PermissionName;
 }
 export type TableName = keyof Database;
-export type TableRegistry = Readonly<Record<TableName, TableRegistration>>;
 
 /** Selecting only: nothing that writes can be built from it. */
 export type Reader = Pick<Kysely<Database>, 'selectFrom' | 'with' | 'withRecursive'> & FixedReader;

@@ -82,14 +82,14 @@ export const sync: Domain<RunningReplication> = {
           everyMs: 10 * minuteMs,
           run: async () => pruneAllChanges(store, { ...hubRetention, keepFrom: await running.neededFrom() }),
         },
-        { name: 'sync', everyMs: minuteMs, run: running.maintain },
+        { name: 'sync', everyMs: minuteMs, run: () => running.maintain() },
       ],
-      serve: running.start,
+      serve: () => running.start(),
       async afterRestore() {
         await store.transact('restore.end', noteRestored);
         return null;
       },
-      close: running.close,
+      close: () => running.close(),
     };
   },
 };

@@ -49,6 +49,26 @@ const violations: Record<string, { file: string; source: string }> = {
     file: 'hub/ui/src/bad-value.ts',
     source: "import { value } from '#hub/domains/two/schema.ts';\nexport const copy = value;",
   },
+  'ui-floor-pages': { file: 'hub/ui/src/pages/one/bad-floor.ts', source: "import '../../app/target.ts';" },
+  'ui-floor-parts': { file: 'hub/ui/src/parts/bad.ts', source: "import '../pages/one/target.ts';" },
+  'ui-floor-state': { file: 'hub/ui/src/state/bad.ts', source: "import '../parts/target.ts';" },
+  'ui-floor-live': { file: 'hub/ui/src/live/bad.ts', source: "import '../state/target.ts';" },
+  'ui-pages-keep-to-their-domain': {
+    file: 'hub/ui/src/pages/one/bad.ts',
+    source: "import '../two/target.ts';",
+  },
+  'ui-pages-of-members': {
+    file: 'hub/ui/src/pages/members/bad.ts',
+    source: "import '../access/target.ts';",
+  },
+  'ui-pages-of-access': {
+    file: 'hub/ui/src/pages/access/bad.ts',
+    source: "import '../members/target.ts';",
+  },
+  'ui-pages-of-timeline': {
+    file: 'hub/ui/src/pages/timeline/bad.ts',
+    source: "import '../access/target.ts';",
+  },
   'driver-sqlite': { file: 'hub/http/bad-sqlite.ts', source: "import 'better-sqlite3-multiple-ciphers';" },
   'driver-pg': { file: 'hub/http/bad-pg.ts', source: "import 'pg';" },
   'driver-aedes': { file: 'hub/http/bad-aedes.ts', source: "import 'aedes';" },
@@ -75,6 +95,16 @@ const bystanders: Record<string, string> = {
     "import { value } from '#hub/domains/two/schema.ts';\nexport const copy = value;",
   'hub/ui/src/good.ts':
     "import type { value } from '#hub/domains/two/schema.ts';\nexport type Copy = typeof value;",
+  ...Object.fromEntries(
+    ['app', 'pages/one', 'pages/two', 'pages/access', 'pages/members', 'parts', 'state', 'live'].map(
+      (folder) => [`hub/ui/src/${folder}/target.ts`, 'export const value = 1;'],
+    ),
+  ),
+  'hub/ui/src/app/good.ts': "import '../pages/one/target.ts';\nimport '../live/target.ts';",
+  'hub/ui/src/pages/one/good.ts': "import './target.ts';\nimport '../../parts/target.ts';",
+  'hub/ui/src/pages/places/places.svelte.ts': 'export const value = 1;',
+  'hub/ui/src/pages/access/good.ts': "import '../places/places.svelte.ts';",
+  'hub/ui/src/parts/good.ts': "import './target.ts';\nimport '../state/target.ts';",
   'firmware-bridge/target.ts': 'export const value = 1;',
   'tests/target.ts': 'export const value = 1;',
 };

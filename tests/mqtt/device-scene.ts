@@ -85,7 +85,7 @@ export class DeviceScene {
     const { running } = await openTestDomains({
       store: this.store,
       clock,
-      ports: { devices: Object.assign(this.broker, { address: noDevices.address }) },
+      ports: { devices: Object.assign(this.broker, { address: () => noDevices.address() }) },
     });
     this.devices = running.of(devices).devices;
     await this.devices.start();

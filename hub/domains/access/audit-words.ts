@@ -1,4 +1,4 @@
-import type { AuditWord } from '#hub/domain.ts';
+import type { AuditWord } from '#hub/kernel/vocabulary.ts';
 
 /** What was done to cards, in words. */
 export const cardAuditWords = {

@@ -44,7 +44,7 @@ export const devices: Domain<RunningDevices> = {
     return {
       devices: running,
       endpoints: deviceEndpoints(running, () => port.address()),
-      start: running.start,
+      start: () => running.start(),
     };
   },
 };

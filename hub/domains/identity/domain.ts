@@ -93,7 +93,7 @@ export const identity: Domain<RunningIdentity> = {
           everyMs: dayMs,
           firstAfterMs: firstCheckAfterMs,
           isWholeCheck: true,
-          run: audit.check,
+          run: () => audit.check(),
         },
       ],
       afterReplication: {

@@ -1,4 +1,4 @@
-import type { AuditFacts, AuditWord } from '#hub/domain.ts';
+import type { AuditFacts, AuditWord } from '#hub/kernel/vocabulary.ts';
 import type { TimeMembershipEvent } from './membership-rules.ts';
 
 /** What time alone did to a membership. */

@@ -1,5 +1,5 @@
-import type { AuditFacts, AuditWord } from '#hub/domain.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
+import type { AuditFacts, AuditWord } from '#hub/kernel/vocabulary.ts';
 import type { ActivityKind } from './schema.ts';
 
 /** The tables whose rows make up a member's timeline, as the audit log names them. */

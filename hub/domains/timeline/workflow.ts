@@ -1,4 +1,3 @@
-import type { AuditWord } from '#hub/domain.ts';
 import type { AccessEvent } from '#hub/domains/access/event-schema.ts';
 import { listCardIdsOf, listEventsOf, loadCardLabels } from '#hub/domains/access/member-history-workflow.ts';
 import { findActionsOn, type RecordedAction } from '#hub/domains/identity/workflow.ts';
@@ -7,6 +6,7 @@ import type { Principal } from '#hub/http/endpoint.ts';
 import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
+import type { AuditWord } from '#hub/kernel/vocabulary.ts';
 import type { Store } from '#hub/store/store.ts';
 import { activityKindOf, describeAction, describeActor } from './rules.ts';
 import type { MemberActivity } from './schema.ts';
