@@ -15,6 +15,7 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     exclude: leftOut,
+    globalSetup: ['tests/_support/run/setup.ts'],
     pool: 'forks',
     // Tests wait for events; this only ends one that waits in vain, later than what it polls for says so itself.
     testTimeout: 60_000,

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { central } from '#hub/cli/central.ts';
 import type { CommandContext } from '#hub/cli/command.ts';
 import { makeAuthority, makeServerCertificate } from '#hub/platform/certificate.ts';
-import { freePort, type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
+import { freePort, type PostgresServer } from '#tests/_support/postgres.ts';
+import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { faultOf, makeFolder, startWithTls } from './fixture.ts';
 
@@ -111,7 +112,7 @@ describe('sites and hubs of a centre', () => {
   let server: PostgresServer;
   let url: string;
   beforeAll(async () => {
-    server = await startPostgres({ version: 15 });
+    server = await usePostgres({ version: 15 });
     ({ url } = await server.createDatabase());
     await run(['migrate', url], { root: product });
   });

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { type KeyAndCertificate, makeAuthority, makeServerCertificate } from '#hub/platform/certificate.ts';
 import { connectCentral } from '#hub/sync/central-connection.ts';
 import { CentralFault } from '#hub/sync/central-faults.ts';
-import { freePort, type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
+import { freePort, type PostgresServer } from '#tests/_support/postgres.ts';
+import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { until } from '#tests/_support/until.ts';
 import { connectForTest, faultOf, startWithTls } from './fixture.ts';
 
@@ -52,7 +53,7 @@ async function listen(server: Server): Promise<number> {
 describe('a connection to the central database', () => {
   let server: PostgresServer;
   beforeAll(async () => {
-    server = await startPostgres({ version: 18 });
+    server = await usePostgres({ version: 18 });
   });
   afterAll(() => server.stop());
 

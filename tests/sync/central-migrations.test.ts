@@ -4,7 +4,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CentralClient } from '#hub/sync/central-connection.ts';
 import { centralMigrationStatus, migrateCentral } from '#hub/sync/central-migrations.ts';
-import { type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
+import type { PostgresServer } from '#tests/_support/postgres.ts';
+import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { until } from '#tests/_support/until.ts';
 import { connectForTest, faultOf, makeFolder } from './fixture.ts';
 
@@ -15,7 +16,7 @@ const files = { '0001_thing.sql': first, '0002_shelf.sql': second };
 describe.each([15, 18] as const)('the migrations of a central PostgreSQL %i', (version) => {
   let server: PostgresServer;
   beforeAll(async () => {
-    server = await startPostgres({ version });
+    server = await usePostgres({ version });
   });
   afterAll(() => server.stop());
 

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectCentral } from '#hub/sync/central-connection.ts';
 import { migrateCentral } from '#hub/sync/central-migrations.ts';
-import { type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
+import type { PostgresServer } from '#tests/_support/postgres.ts';
+import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { CentralSite, Replica } from './replicas.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -11,7 +12,7 @@ let server: PostgresServer;
 let central: CentralSite;
 let replica: Replica;
 beforeAll(async () => {
-  server = await startPostgres({ version: 15 });
+  server = await usePostgres({ version: 15 });
   const { url } = await server.createDatabase();
   const connection = await connectCentral({ url, connectTimeoutMs: 10_000, queryTimeoutMs: null });
   await migrateCentral(connection, path.join(root, 'migrations/postgres'));

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assert } from '#hub/kernel/result.ts';
 import { makeAuthority, makeServerCertificate } from '#hub/platform/certificate.ts';
 import { type CentralConnection, connectCentral } from '#hub/sync/central-connection.ts';
-import { type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
+import type { PostgresServer } from '#tests/_support/postgres.ts';
+import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { CuttingProxy, type Direction } from './cutting-proxy.ts';
 import { startWithTls } from './fixture.ts';
 import { CentralSite, differences, eventRow, memberRow, Replica, settle } from './replicas.ts';
@@ -37,7 +38,7 @@ describe.each(['without TLS', 'with TLS'] as const)('a round that is cut, %s,', 
               nowMs,
             }),
           )
-        : await startPostgres({ version: 18 });
+        : await usePostgres({ version: 18 });
     central = await CentralSite.create(server);
     proxy = await CuttingProxy.open(server.port);
     site = await central.addSite();

@@ -9,7 +9,8 @@ import {
   type ConnectCentralOptions,
   connectCentral,
 } from '#hub/sync/central-connection.ts';
-import { type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
+import type { PostgresServer } from '#tests/_support/postgres.ts';
+import { usePostgres } from '#tests/_support/run/postgres.ts';
 
 /** A folder with these files that is gone after the test. */
 export function makeFolder(files: Readonly<Record<string, string>> = {}): string {
@@ -44,14 +45,14 @@ export async function faultOf(promise: Promise<unknown>): Promise<Fault> {
   return error;
 }
 
-/** A PostgreSQL 18 that speaks TLS with this certificate; the caller stops it. */
+/** This worker's PostgreSQL 18, speaking TLS with this certificate. */
 export async function startWithTls({ cert, key }: KeyAndCertificate): Promise<PostgresServer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'sync-test-'));
   const tls = { cert: path.join(folder, 'cert.pem'), key: path.join(folder, 'key.pem') };
   writeFileSync(tls.cert, cert);
   writeFileSync(tls.key, key);
   try {
-    return await startPostgres({ version: 18, tls });
+    return await usePostgres({ version: 18, tls });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
