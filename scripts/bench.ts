@@ -1,14 +1,16 @@
-import { readdir } from 'node:fs/promises';
+import { glob } from 'node:fs/promises';
 import path from 'node:path';
 
 const folder = path.resolve(import.meta.dirname, '../tests/bench');
-const names = (await readdir(folder))
-  .filter((file) => file.endsWith('.bench.ts'))
-  .map((file) => file.slice(0, -'.bench.ts'.length))
-  .sort();
+const suffix = '.bench.ts';
+const files = new Map<string, string>();
+for await (const file of glob(`**/*${suffix}`, { cwd: folder }))
+  files.set(path.basename(file, suffix), path.join(folder, file));
+const names = [...files.keys()].sort();
 const [name] = process.argv.slice(2);
-if (name === undefined || !names.includes(name)) {
+const file = files.get(name ?? '');
+if (file === undefined) {
   process.stderr.write(`Usage: npm run bench -- NAME\n\nNAME is one of: ${names.join(', ')}\n`);
   process.exit(name === '--help' || name === '-h' ? 0 : 64);
 }
-await import(path.join(folder, `${name}.bench.ts`));
+await import(file);

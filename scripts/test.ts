@@ -130,7 +130,7 @@ async function findKernel(leftOutFile: string): Promise<string | null> {
   const reason = said.trim().split('\n').at(-1) ?? `uml-kernel ended with ${code}`;
   await appendFile(
     leftOutFile,
-    `- the bridge on a real kernel's GPIO (tests/system/*-kernel.test.ts): ${reason}\n`,
+    `- the bridge on a real kernel's GPIO (tests/system/kernel/*.test.ts): ${reason}\n`,
   );
   return null;
 }

@@ -7,6 +7,7 @@ import { sendToPanel } from '#bridge/gpio/panel-client.ts';
 import type { PanelCommand } from '#bridge/gpio/panel-schema.ts';
 import { type ControlAnswer, callControlSocket } from '#hub/cli/control-socket.ts';
 import { type ControlStream, openControlStream, type StreamedEvent } from '#hub/cli/control-stream.ts';
+import { type Reaper, startReaper } from './reaper.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -46,6 +47,7 @@ export class Appliance {
   readonly stateDir: string;
   readonly #options: ApplianceOptions;
   readonly #running = new Map<Part, Running>();
+  readonly #reaper: Reaper;
   /** The last lines of each part, for messages. */
   readonly output: Record<Part, string[]> = { hub: [], bridge: [], simulator: [] };
   httpPort = 0;
@@ -55,6 +57,7 @@ export class Appliance {
   private constructor(stateDir: string, options: ApplianceOptions) {
     this.stateDir = stateDir;
     this.#options = options;
+    this.#reaper = startReaper(options.stateDir === undefined ? stateDir : null);
   }
 
   static async create(options: ApplianceOptions = {}): Promise<Appliance> {
@@ -123,6 +126,7 @@ export class Appliance {
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    this.#reaper.note(part, child.pid ?? null);
     const lines = this.output[part];
     lines.length = 0;
     const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
@@ -137,10 +141,12 @@ export class Appliance {
     if (child.stdout) createInterface(child.stdout).on('line', onLine);
     if (child.stderr) createInterface(child.stderr).on('line', onLine);
     const ended = new Promise<number | null>((done) => child.once('close', done));
-    void ended.then((code) =>
-      reject(new Error(`the ${part} ended (${code}):\n${lines.slice(-10).join('\n')}`)),
-    );
-    this.#running.set(part, { child, ended });
+    const running = { child, ended };
+    this.#running.set(part, running);
+    void ended.then((code) => {
+      reject(new Error(`the ${part} ended (${code}):\n${lines.slice(-10).join('\n')}`));
+      if (this.#running.get(part) === running || !this.#running.has(part)) this.#reaper.note(part, null);
+    });
     await this.#within(part, child, 'to serve', ready);
   }
 
@@ -177,6 +183,7 @@ export class Appliance {
   /** Stops everything and removes the state. */
   async close(): Promise<void> {
     for (const part of ['bridge', 'simulator', 'hub'] as const) await this.stop(part);
+    this.#reaper.close();
     await rm(this.stateDir, { recursive: true, force: true });
   }
 

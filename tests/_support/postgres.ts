@@ -21,16 +21,17 @@ export interface StartPostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-export interface PostgresServer {
+export interface PostgresAddress {
   /** Superuser, database `postgres`, plain TCP on 127.0.0.1. */
   readonly url: string;
   readonly port: number;
   /** The folder of its Unix socket. */
   readonly socketFolder: string;
+}
+
+export interface PostgresServer extends PostgresAddress {
   /** An empty database of its own for a test; its owner is the superuser. */
   readonly createDatabase: () => Promise<{ readonly url: string }>;
-  /** The last of what the server said. */
-  readonly serverLog: () => string;
   /** Ends the server at once, connections and all, and removes what it stored. */
   readonly stop: () => Promise<void>;
 }
@@ -86,7 +87,8 @@ const childEnv = (folder: string): NodeJS.ProcessEnv => ({
 
 /**
  * A PostgreSQL server of this version in a temporary folder, on a free port of 127.0.0.1, with a random password. Takes
- * about 1.5 s: one for a test file, a database for a test. Ends with the test process also when that is killed.
+ * about 1.5 s; tests take the one that their worker has (`usePostgres`). Ends with the process that started it, also when that
+ * is killed.
  */
 export async function startPostgres(options: StartPostgresOptions): Promise<PostgresServer> {
   const folder = await mkdtemp(path.join(tmpdir(), 'makrcave-pg-'));
@@ -196,7 +198,7 @@ async function startServer(
     const port = await freePort();
     const keeper = spawnKeeper(bin, port, options, place);
     const log = keepLog(keeper);
-    if (await log.isReady) return serverOf(keeper, log.text, { port, password, folder: place.folder });
+    if (await log.isReady) return serverOf(keeper, { port, password, folder: place.folder });
     // Somebody took the port between our looking and the server's binding.
     if (attempt < 5 && log.text().includes(portTakenLine)) {
       await stopKeeper(keeper, { removes: false });
@@ -268,34 +270,35 @@ async function stopKeeper(keeper: ChildProcess, { removes }: { readonly removes:
 
 function serverOf(
   keeper: ChildProcess,
-  serverLog: () => string,
   { port, password, folder }: { port: number; password: string; folder: string },
 ): PostgresServer {
-  const urlOf = (database: string): string =>
-    `postgres://${superuser}:${password}@127.0.0.1:${port}/${database}`;
-  const url = urlOf('postgres');
+  const url = `postgres://${superuser}:${password}@127.0.0.1:${port}/postgres`;
   return {
     url,
     port,
     socketFolder: folder,
-    serverLog,
-    createDatabase: async () => {
-      const name = `test_${randomBytes(6).toString('hex')}`;
-      const client = new Client({ connectionString: url });
-      await client.connect();
-      try {
-        // Half as long as by the log, as nothing has to be on the disk.
-        await client.query(`create database ${name} strategy file_copy`);
-      } finally {
-        await client.end();
-      }
-      return { url: urlOf(name) };
-    },
+    createDatabase: () => createDatabase(url),
     stop: async () => {
       await stopKeeper(keeper, { removes: true });
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Makes an empty database on the server at this address; gives the address of that. */
+export async function createDatabase(serverUrl: string): Promise<{ url: string }> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const client = new Client({ connectionString: serverUrl });
+  await client.connect();
+  try {
+    // Half as long as by the log, as nothing has to be on the disk.
+    await client.query(`create database ${name} strategy file_copy`);
+  } finally {
+    await client.end();
+  }
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return { url: url.href };
 }
 
 /** A port of 127.0.0.1 on which nobody listens at this moment. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createBridge } from '#hub/domains/access/bridge-workflow.ts';
-import { wiegandState } from '#tests/_support/reader-states.ts';
+import { wiegandState } from '#tests/_support/doors/reader-states.ts';
 import { openBench, openWithBridge, staff } from './support.ts';
 
 const minuteMs = 60_000;

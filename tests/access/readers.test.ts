@@ -5,7 +5,7 @@ import { readerIdSchema, switchOutputSchema } from '#hub/domains/access/reader-s
 import { listReaders } from '#hub/domains/access/reader-view.ts';
 import { cancelPairing, pairReader, switchOutput, testReader } from '#hub/domains/access/reader-workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import { osdpState, wiegandState } from '#tests/_support/reader-states.ts';
+import { osdpState, wiegandState } from '#tests/_support/doors/reader-states.ts';
 import { accepted, type Bench, firstPortal, openWithBridge, refused, staff } from './support.ts';
 
 const key = 'front-in';

@@ -1,7 +1,12 @@
 import { parseArgs } from 'node:util';
-import { type CrashReport, runCrashes } from '#tests/_support/crash-run.ts';
-import { type PowerCutReport, runPowerCuts, type Wrong, wrongs } from '#tests/_support/power-cut-run.ts';
-import { canTrace } from '#tests/_support/strace.ts';
+import {
+  type PowerCutReport,
+  runPowerCuts,
+  type Wrong,
+  wrongs,
+} from '#tests/_support/crash/power-cut-run.ts';
+import { type CrashReport, runCrashes } from '#tests/_support/crash/run.ts';
+import { canTrace } from '#tests/_support/crash/strace.ts';
 import { type BenchRow, median, printReport, quantile, row } from './report.ts';
 
 // Kills bridge and hub again and again while people tap, and counts what was lost; then cuts the power in a record of

@@ -9,7 +9,7 @@ import { openJournalDisk } from '#bridge/journal-disk.ts';
 import { lineRequests } from '#bridge/line-requests.ts';
 import { PolicyAge } from '#bridge/policy.ts';
 import { createSystemClock } from '#hub/platform/system-clock.ts';
-import { noPins } from '#tests/_support/no-pins.ts';
+import { noPins } from '#tests/_support/doors/no-pins.ts';
 import { MemoryGpio } from '#tests/bridge/memory-gpio.ts';
 import { cardNumber, makePolicy } from '#tests/bridge/policy-fixtures.ts';
 

@@ -4,7 +4,7 @@ import { keyToBurst } from '#bridge/readers/wiegand/keypad.ts';
 import type { ControlStream } from '#hub/cli/control-stream.ts';
 import { hashPinSync } from '#hub/platform/pin-hash.ts';
 import { isDecision } from '#tests/_support/appliance.ts';
-import { setDoor } from '#tests/_support/doors.ts';
+import { setDoor } from '#tests/_support/doors/doors.ts';
 import { BenchPanel } from './bench-panel.ts';
 import { type BenchDoor, benchCard, openBenchSite } from './bench-site.ts';
 import { memoryOf } from './process-figures.ts';

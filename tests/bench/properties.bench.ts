@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { findSignedOut, preparePropertyScene, runProperties } from '#tests/_support/api-properties.ts';
+import { findSignedOut, preparePropertyScene, runProperties } from '#tests/_support/api/properties.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { type BenchRow, printReport, row, rowAtLeast } from './report.ts';
 

@@ -12,7 +12,7 @@ import type { CommandOutcome } from '#bridge/link-messages.ts';
 import { PolicyAge } from '#bridge/policy.ts';
 import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
-import { noPins } from '#tests/_support/no-pins.ts';
+import { noPins } from '#tests/_support/doors/no-pins.ts';
 import { TestTime, waitUntil } from './bridge-fixtures.ts';
 import { MemoryGpio } from './memory-gpio.ts';
 import { makePolicy, type TestCard, type TestDocument } from './policy-fixtures.ts';

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openChip, pollAndRead } from '#bridge/gpio/cdev.ts';
 import { decodeLineEvents, encodeLineEvent } from '#bridge/gpio/uapi.ts';
 
-// What needs no GPIO chip. The rest runs against a kernel's own chip in tests/system/gpio-cdev-kernel.test.ts.
+// What needs no GPIO chip. The rest runs against a kernel's own chip in tests/system/kernel/gpio-cdev.test.ts.
 
 const event = (seqno: number) => ({
   timestampNs: BigInt(seqno),

@@ -12,13 +12,19 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => appliance.close());
 
-const cli = (command: string, ...args: string[]) => runCli([command, '--state', appliance.stateDir, ...args]);
+/** A hub may run on the default ports beside these tests. */
+const anyPort = { MAKRCAVE_HTTP_PORT: '0', MAKRCAVE_HTTP_HTTPS_PORT: '0' };
+const cli = (command: string, ...args: string[]) =>
+  runCli([command, '--state', appliance.stateDir, ...args], anyPort);
 interface Doctor {
   running: boolean;
   findings: { id: string; severity: string; evidence: string; fix: string }[];
 }
 async function doctor(env: Record<string, string> = {}): Promise<Doctor & { code: number | null }> {
-  const { stdout, stderr, code } = await runCli(['doctor', '--json', '--state', appliance.stateDir], env);
+  const { stdout, stderr, code } = await runCli(['doctor', '--json', '--state', appliance.stateDir], {
+    ...anyPort,
+    ...env,
+  });
   if (stdout === '') throw new Error(stderr);
   return { ...(JSON.parse(stdout) as Doctor), code };
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { ActedBridge } from '#tests/_support/acted-bridge.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
-import { osdpState, wiegandState } from '#tests/_support/reader-states.ts';
+import { ActedBridge } from '#tests/_support/doors/acted-bridge.ts';
+import { osdpState, wiegandState } from '#tests/_support/doors/reader-states.ts';
 import { until } from '#tests/_support/until.ts';
 import { runCli } from './run-cli.ts';
 

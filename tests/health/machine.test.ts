@@ -9,7 +9,7 @@ import { type DiskSpace, diskFindings, diskHealth } from '#hub/platform/disk-hea
 import type { HealthPart } from '#hub/platform/health-part.ts';
 import { lagFindings, watchProcess } from '#hub/platform/process-health.ts';
 import { tlsHealth } from '#hub/platform/tls-health.ts';
-import { mountSmallDisk } from '#tests/_support/small-disk.ts';
+import { mountSmallDisk } from '#tests/_support/crash/small-disk.ts';
 
 const brief = (findings: readonly Finding[] | undefined): string[] =>
   (findings ?? []).map(({ id, severity }) => `${severity} ${id}`);

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { assert } from '#hub/kernel/result.ts';
 import type { Database } from '#hub/store/database.ts';
 import type { LinkRow } from '#hub/sync/repository.ts';
-import { type PostgresServer, startPostgres } from '#tests/_support/postgres.ts';
+import type { PostgresServer } from '#tests/_support/postgres.ts';
+import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { connectOver, type Line } from './connections.ts';
 import { CentralSite, copyStore, differences, eventRow, memberRow, Replica, settle } from './replicas.ts';
 
@@ -15,7 +16,7 @@ export function useCentre(version: 15 | 18 = 18): () => CentralSite {
   let server: PostgresServer | undefined;
   let central: CentralSite | undefined;
   beforeAll(async () => {
-    server = await startPostgres({ version });
+    server = await usePostgres({ version });
     central = await CentralSite.create(server);
   });
   afterAll(async () => {

@@ -4,7 +4,7 @@ import {
   type PropertyScene,
   preparePropertyScene,
   runProperties,
-} from '#tests/_support/api-properties.ts';
+} from '#tests/_support/api/properties.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 
 /** Another seed sends other requests; `MAKRCAVE_PROPERTIES_SEED` sends the ones of a run that failed. */

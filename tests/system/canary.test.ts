@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bitsToHex } from '#hub/domains/access/card-rules.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
-import { cardBits } from '#tests/_support/doors.ts';
+import { cardBits } from '#tests/_support/doors/doors.ts';
 
 const name = 'Zyxwalda Quorrington';
 const email = 'zyxwalda.canary@example.test';

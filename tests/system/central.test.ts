@@ -8,8 +8,8 @@ import { makeAuthority, makeServerCertificate } from '#hub/platform/certificate.
 import { Appliance } from '#tests/_support/appliance.ts';
 import type { PostgresServer } from '#tests/_support/postgres.ts';
 import { until } from '#tests/_support/until.ts';
+import { startWithTls } from '#tests/sync/centre/fixture.ts';
 import { runCli } from '../cli/run-cli.ts';
-import { startWithTls } from '../sync/fixture.ts';
 
 // One space from its first link to its second box: the whole product and a real Postgres, over TLS, under a hub's role.
 

@@ -9,7 +9,7 @@ import { denyReasons } from '#hub/domains/access/schema.ts';
 import { createLog } from '#hub/platform/log.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
-import { withStore } from '#tests/_support/crash-account.ts';
+import { withStore } from '#tests/_support/crash/account.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const endMs = Date.parse('2026-11-20T15:20:00Z');

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keyToBurst } from '#bridge/readers/wiegand/keypad.ts';
 import { Appliance, isDecision } from '#tests/_support/appliance.ts';
-import { cardBits, setDoor, simulatedLevel, untilLevel } from '#tests/_support/doors.ts';
+import { cardBits, setDoor, simulatedLevel, untilLevel } from '#tests/_support/doors/doors.ts';
 import { until } from '#tests/_support/until.ts';
 
 // The whole product: keys go as bursts over the fake lines, through the bridge's Worker and its PIN Worker.

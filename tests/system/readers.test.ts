@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSimulatedPanel, type SimulatedPanel } from '#bridge/gpio/simulated-panel.ts';
 import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
-import { cardBits, setDoor, simulatedLevel, untilLevel } from '#tests/_support/doors.ts';
-import { readJournalFiles } from '#tests/_support/journal-files.ts';
+import { readJournalFiles } from '#tests/_support/crash/journal-files.ts';
+import { cardBits, setDoor, simulatedLevel, untilLevel } from '#tests/_support/doors/doors.ts';
 import { until } from '#tests/_support/until.ts';
 
 const front = { d0: 5, d1: 6 };

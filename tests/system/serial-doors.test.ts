@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Appliance } from '#tests/_support/appliance.ts';
-import { cardBits, setDoor, simulatedLevel, untilLevel } from '#tests/_support/doors.ts';
+import { cardBits, setDoor, simulatedLevel, untilLevel } from '#tests/_support/doors/doors.ts';
 import { BusProcess } from '#tests/_support/osdp/bus-process-client.ts';
 import { until } from '#tests/_support/until.ts';
 

@@ -1,54 +1,47 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import chromium from '@sparticuz/chromium';
+import { buffer } from 'node:stream/consumers';
 import axe from 'axe-core';
-import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright-core';
-import { build, type Rolldown } from 'vite';
+import {
+  type Browser,
+  type BrowserContext,
+  type Download,
+  type Page,
+  chromium as playwright,
+} from 'playwright-core';
 import { Appliance } from '#tests/_support/appliance.ts';
+import { askShared } from '#tests/_support/run/shared.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
 const screenshotDir = path.join(import.meta.dirname, 'screenshots');
 
-export interface BuiltUi {
-  readonly directory: string;
-  readonly files: Rolldown.RolldownOutput['output'];
-  remove(): Promise<void>;
+/** A file of the build; `code` and `source` as the browser gets them. */
+type BuiltFile =
+  | {
+      readonly type: 'chunk';
+      readonly fileName: string;
+      readonly code: string;
+      readonly facadeModuleId: string | null;
+      readonly imports: readonly string[];
+      readonly moduleIds: readonly string[];
+    }
+  | { readonly type: 'asset'; readonly fileName: string; readonly source: string };
+
+/** The files of this run's build of the UI. */
+export async function readBuiltFiles(): Promise<readonly BuiltFile[]> {
+  const { directory, filesJson } = await askShared('ui');
+  const files = JSON.parse(await readFile(filesJson, 'utf8')) as BuiltFile[];
+  return await Promise.all(
+    files.map(async (file) => {
+      const text = await readFile(path.join(directory, file.fileName), 'utf8');
+      return file.type === 'chunk' ? { ...file, code: text } : { ...file, source: text };
+    }),
+  );
 }
 
-/** Builds the UI as the product does, into a folder of its own. */
-export async function buildUi(): Promise<BuiltUi> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'mc-ui-'));
-  // The test runner names another environment, and a build in it is another build.
-  process.env.NODE_ENV = 'production';
-  const built = await build({
-    configFile: path.join(root, 'hub/ui/vite.config.ts'),
-    logLevel: 'error',
-    build: { outDir: directory, emptyOutDir: false },
-  });
-  if (Array.isArray(built) || !('output' in built)) throw new Error('the build has one output');
-  return {
-    directory,
-    files: built.output,
-    remove: () => rm(directory, { recursive: true, force: true }),
-  };
-}
-
-/** A chromium that says nothing to the outside, as root too. */
-export async function launchBrowser(): Promise<Browser> {
-  return playwright.launch({
-    executablePath: await chromium.executablePath(),
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--disable-dev-shm-usage',
-    ],
-  });
+/** Connects to this worker's chromium; to close it closes the windows that were opened on the connection. */
+export async function connectBrowser(): Promise<Browser> {
+  const { wsEndpoint } = await askShared('browser');
+  return await playwright.connect(wsEndpoint);
 }
 
 export const phone = { width: 390, height: 844 };
@@ -134,9 +127,8 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: path.join(screenshotDir, `${name}.png`), fullPage: !isDialogOpen });
 }
 
-/** What a browser test stands on: this build of the UI, the whole appliance that serves it, and a browser. */
+/** What a browser test stands on: the whole appliance, which serves this run's build of the UI, and a browser. */
 export interface Stage {
-  readonly ui: BuiltUi;
   readonly appliance: Appliance;
   readonly browser: Browser;
   close(): Promise<void>;
@@ -153,8 +145,7 @@ export async function setStage(options: { bridge?: boolean; bridgeConfig?: strin
     for (const closeOne of closers.toReversed()) await closeOne();
   };
   try {
-    const ui = await buildUi();
-    closers.push(() => ui.remove());
+    const ui = await askShared('ui');
     const appliance = await Appliance.create({
       ...(options.bridgeConfig === undefined ? {} : { bridgeConfig: options.bridgeConfig }),
       env: { MAKRCAVE_UI_DIR: ui.directory, MAKRCAVE_WEBHOOKS_ALLOW_PRIVATE_NETWORKS: '127.0.0.0/8' },
@@ -166,9 +157,9 @@ export async function setStage(options: { bridge?: boolean; bridgeConfig?: strin
       await appliance.start('bridge');
       await appliance.untilApplied();
     }
-    const browser = await launchBrowser();
+    const browser = await connectBrowser();
     closers.push(() => browser.close());
-    return { ui, appliance, browser, close };
+    return { appliance, browser, close };
   } catch (cause) {
     await close();
     throw cause;
@@ -182,6 +173,11 @@ export async function signIn(page: Page, password: string, username = 'olga'): P
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('heading', { name: 'Doors', exact: true }).waitFor();
+}
+
+/** The text of a saved file, with the mark at its start if it has one. */
+export async function readDownload(download: Download): Promise<string> {
+  return (await buffer(await download.createReadStream())).toString('utf8');
 }
 
 /** What the page showed when a test failed, for whoever looks for the cause. */

@@ -1,24 +1,23 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Appliance } from '#tests/_support/appliance.ts';
-import { type BuiltUi, buildUi, findViolations, launchBrowser, openContext, screenshot } from './browser.ts';
+import { askShared } from '#tests/_support/run/shared.ts';
+import { connectBrowser, findViolations, openContext, screenshot } from './browser.ts';
 
-let ui: BuiltUi;
 let appliance: Appliance;
 let browser: Browser;
 let password: string;
 
 beforeAll(async () => {
-  ui = await buildUi();
-  appliance = await Appliance.create({ env: { MAKRCAVE_UI_DIR: ui.directory } });
+  const { directory } = await askShared('ui');
+  appliance = await Appliance.create({ env: { MAKRCAVE_UI_DIR: directory } });
   await appliance.start('hub');
   ({ password } = await appliance.furnish());
-  browser = await launchBrowser();
+  browser = await connectBrowser();
 }, 60_000);
 afterAll(async () => {
   await browser?.close();
   await appliance?.close();
-  await ui?.remove();
 });
 
 /** The page of the documentation, with every request that left this machine's own hub. */

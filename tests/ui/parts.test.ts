@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Latest } from '#hub/ui/src/live/latest.ts';
 import { minorToText, textToMinor } from '#hub/ui/src/pages/members/plans/price.ts';
 import { describeWindows, rowsToWindows, windowsToRows } from '#hub/ui/src/parts/hours/windows.ts';
-import { type BuiltUi, buildUi, findViolations, launchBrowser, openContext } from './browser.ts';
+import { connectBrowser, findViolations, openContext, readBuiltFiles } from './browser.ts';
 
 const windowArbitrary = fc.record({
   weekday: fc.integer({ min: 1, max: 7 }),
@@ -64,16 +64,15 @@ describe('prices', () => {
 });
 
 describe('the built UI', () => {
-  let ui: BuiltUi;
+  let files: Awaited<ReturnType<typeof readBuiltFiles>>;
   beforeAll(async () => {
-    ui = await buildUi();
-  }, 60_000);
-  afterAll(() => ui.remove());
+    files = await readBuiltFiles();
+  });
 
   /** Bytes of JavaScript, compressed, that the browser needs before a page of this source can be shown. */
   function gzippedBytes(source: string): number {
     const chunks = new Map(
-      ui.files.flatMap((file) => (file.type === 'chunk' ? [[file.fileName, file] as const] : [])),
+      files.flatMap((file) => (file.type === 'chunk' ? [[file.fileName, file] as const] : [])),
     );
     const start = [...chunks.values()].find((chunk) => chunk.facadeModuleId?.endsWith(source));
     if (start === undefined) throw new Error(`no chunk begins with ${source}`);
@@ -107,11 +106,11 @@ describe('the built UI', () => {
   });
 
   it('holds no inline script or style, and nothing of the hub but words of its API', () => {
-    const index = ui.files.find(({ fileName }) => fileName === 'index.html');
-    const html = index?.type === 'asset' ? String(index.source) : '';
+    const index = files.find(({ fileName }) => fileName === 'index.html');
+    const html = index?.type === 'asset' ? index.source : '';
     expect(html).toContain('<script type="module" crossorigin src="/assets/');
     expect(html).not.toMatch(/<style|style=|<script(?![^>]*src=)|https?:\/\//);
-    const modules = ui.files.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+    const modules = files.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
     expect(modules.length).toBeGreaterThan(50);
     expect(modules.filter((id) => /\/hub\/(?!ui\/)|\/zod\//.test(id))).toEqual([]);
   });
@@ -119,7 +118,7 @@ describe('the built UI', () => {
 
 describe('the check for accessibility', () => {
   it('finds a button without a name and text that is too pale', async () => {
-    const browser = await launchBrowser();
+    const browser = await connectBrowser();
     const { page } = await openContext(browser, 'http://localhost');
     await page.setContent(
       '<html lang="en"><title>x</title><main><button></button><p style="color:#bbb;background:#fff">pale</p></main></html>',

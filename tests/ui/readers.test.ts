@@ -1,7 +1,7 @@
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ActedBridge } from '#tests/_support/acted-bridge.ts';
-import { osdpState, wiegandState } from '#tests/_support/reader-states.ts';
+import { ActedBridge } from '#tests/_support/doors/acted-bridge.ts';
+import { osdpState, wiegandState } from '#tests/_support/doors/reader-states.ts';
 import { until } from '#tests/_support/until.ts';
 import {
   desktop,

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Appliance } from '#tests/_support/appliance.ts';
-import { openContext, type Stage, screenshotFailure, setStage, signIn } from './browser.ts';
+import { openContext, readDownload, type Stage, screenshotFailure, setStage, signIn } from './browser.ts';
 
 describe('the work of staff, in a browser', () => {
   let stage: Stage;
@@ -213,7 +212,7 @@ describe('the work of staff, in a browser', () => {
     const button = page.getByRole('button', { name: 'Export CSV' });
     const [download] = await Promise.all([page.waitForEvent('download'), button.click()]);
     expect(download.suggestedFilename()).toBe(`${fileName}.csv`);
-    const text = await readFile(await download.path(), 'utf8');
+    const text = await readDownload(download);
     // Spreadsheets tell UTF-8 by the mark at the start.
     expect(text.startsWith(`\uFEFF${header}`)).toBe(true);
     const [columns = '', ...rows] = text.trimEnd().split('\r\n');

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { saveLink } from '#hub/sync/repository.ts';
 import type { SyncStatus } from '#hub/sync/schema.ts';
 import { sentenceOf, valueInWords, waitingInWords } from '#hub/ui/src/pages/sync/sync-words.ts';
-import { writeWhileStopped } from '#tests/_support/stopped-hub.ts';
-import { addConflict, addDeadLetter, centreHub, linkOf, otherHub, ownHub } from '../sync/support.ts';
+import { writeWhileStopped } from '#tests/_support/crash/stopped-hub.ts';
+import { addConflict, addDeadLetter, centreHub, linkOf, otherHub, ownHub } from '#tests/sync/hub/support.ts';
 import {
   desktop,
   findSmallTargets,
@@ -13,6 +12,7 @@ import {
   openContext,
   overflowPx,
   phone,
+  readDownload,
   type Stage,
   screenshot,
   screenshotFailure,
@@ -244,7 +244,7 @@ describe('the Sync page', () => {
       page.getByRole('button', { name: 'Export CSV' }).click(),
     ]);
     expect(download.suggestedFilename()).toBe('sync-dead-letters.csv');
-    const text = await readFile(await download.path(), 'utf8');
+    const text = await readDownload(download);
     expect(text).toContain('the write breaks the unique rule plan.name_key');
     expect(text.trim().split('\n')).toHaveLength(3);
     const before = await stage.appliance.ask('GET', '/api/sync');
