@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -5,10 +7,18 @@ import type { Maker } from './protocol.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 
+/** Makes the types and names that the UI is built with, where the hub has changed. */
+async function makeNames(): Promise<void> {
+  const child = spawn(process.execPath, [path.join(root, 'scripts/api-types.ts')], { stdio: 'inherit' });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error('the types of the API could not be made');
+}
+
 /** The UI built as the product builds it, into a folder of its own. */
 export const uiMaker: Maker = {
   perWorker: false,
   async make() {
+    await makeNames();
     const { build } = await import('vite');
     const folder = await mkdtemp(path.join(tmpdir(), 'mc-ui-'));
     const directory = path.join(folder, 'dist');
