@@ -80,6 +80,12 @@ export interface Core {
   readonly log: Logger;
   /** Tells the domains above, in the same transaction; awaits them in list order. */
   readonly raise: <T>(tx: Transaction, signal: Signal<T>, fact: T) => Promise<void>;
+  /** Asks every domain above that has something to say; their answers in list order. */
+  readonly askAll: <Asked, Answer>(
+    reader: Reader,
+    question: Question<Asked, Answer>,
+    asked: Asked,
+  ) => Promise<readonly Answer[]>;
   /** Asks the one domain above that knows. */
   readonly ask: <Asked, Answer>(
     reader: Reader,

@@ -3,6 +3,7 @@ import { access } from './domains/access/domain.ts';
 import { devices } from './domains/devices/domain.ts';
 import { identity } from './domains/identity/domain.ts';
 import { members } from './domains/members/domain.ts';
+import { places } from './domains/places/domain.ts';
 import { system } from './domains/system/domain.ts';
 import { timeline } from './domains/timeline/domain.ts';
 import { webhooks } from './domains/webhooks/domain.ts';
@@ -16,6 +17,7 @@ import { sync } from './sync/domain.ts';
 export const domains: readonly Domain[] = [
   identity,
   members,
+  places,
   access,
   timeline,
   devices,

@@ -153,6 +153,12 @@ export async function openDomains(domains: readonly Domain[], ground: DomainGrou
     wants: (topic) => queueOf().wants(topic),
     enqueue: (tx, announced) => queueOf().enqueue(tx, announced),
   };
+  const askAll: Core['askAll'] = async (reader, question, asked) => {
+    const found = [];
+    for (const answering of running.collect(({ answers }) => answers))
+      if (isAnswerTo(answering, question)) found.push(await answering.run(reader, asked));
+    return found;
+  };
   const shared: Omit<Core, 'log' | 'config'> = {
     ...ground,
     catalog,
@@ -161,10 +167,11 @@ export async function openDomains(domains: readonly Domain[], ground: DomainGrou
       for (const hearing of running.collect(({ hears }) => hears))
         if (isHearingOf(hearing, signal)) await hearing.run(tx, fact);
     },
+    askAll,
     async ask(reader, question, asked) {
-      for (const answering of running.collect(({ answers }) => answers))
-        if (isAnswerTo(answering, question)) return await answering.run(reader, asked);
-      throw new Error(`assertion failed: no domain answers ${question.name}`);
+      const [found, ...more] = await askAll(reader, question, asked);
+      assert(found !== undefined && more.length === 0, `exactly one domain answers ${question.name}`);
+      return found;
     },
     async announceIn(tx, announcement) {
       await queueOf().enqueue(tx, [announcement]);

@@ -6,6 +6,8 @@ import type { IdentityDeps } from '#hub/domains/identity/deps.ts';
 import { identity } from '#hub/domains/identity/domain.ts';
 import { admissionChanged, members } from '#hub/domains/members/domain.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
+import { places } from '#hub/domains/places/domain.ts';
+import type { PlaceDeps } from '#hub/domains/places/workflow.ts';
 import { domains } from '#hub/domains.ts';
 import { openDomains } from '#hub/open-domains.ts';
 import { hubPaths } from '#hub/platform/hub-config.ts';
@@ -21,6 +23,7 @@ export interface DemoHub {
   readonly identity: IdentityDeps;
   readonly access: Access;
   readonly members: MemberDeps;
+  readonly places: PlaceDeps;
 }
 
 export interface DemoHubOptions {
@@ -87,5 +90,6 @@ export async function openDemoHub(options: DemoHubOptions): Promise<DemoHub> {
     identity: running.of(identity).deps,
     access: running.of(access).access,
     members: running.of(members).deps,
+    places: running.of(places).deps,
   };
 }

@@ -25,6 +25,8 @@ import { createMembership } from '#hub/domains/members/membership-workflow.ts';
 import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
 import { createPlan } from '#hub/domains/members/plan-workflow.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
+import { places as placeDomain } from '#hub/domains/places/domain.ts';
+import type { PlaceDeps } from '#hub/domains/places/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { RunningDomains } from '#hub/open-domains.ts';
@@ -118,6 +120,7 @@ export interface Bench {
   readonly cardKey: Uint8Array;
   readonly announced: Announced[];
   readonly members: MemberDeps;
+  readonly places: PlaceDeps;
   /** Where the store's files lie. */
   readonly folder: string;
   /** Closes the store and opens it again, as a new start of the hub does. */
@@ -142,12 +145,13 @@ async function openIn(folder: string, key: Buffer, time: TestTime, cardKey: Uint
   });
   const { access } = running.of(accessDomain);
   const members = running.of(memberDomain).deps;
+  const places = running.of(placeDomain).deps;
   const openAgain = async (otherCardKey = cardKey): Promise<Bench> => {
     await store.close();
     return await openIn(folder, key, time, otherCardKey);
   };
   onTestFinished(() => store.close().catch(() => {}));
-  return { store, time, link, running, access, cardKey, announced, members, folder, openAgain };
+  return { store, time, link, running, access, cardKey, announced, members, places, folder, openAgain };
 }
 
 /** A real encrypted store with all tables, a claimed site in Berlin, and the access domain on it. */

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
+import { type RowStamp, stampOf } from '#hub/store/entity-row.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader } from '#hub/store/store.ts';
-import { type RowStamp, stampOf } from './place-repository.ts';
 import type { AccessAlarmTable } from './repository.ts';
 
 export interface AlarmRow extends RowStamp {

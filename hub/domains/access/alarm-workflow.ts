@@ -4,15 +4,15 @@ import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
+import { stampToWire } from '#hub/store/entity-row.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { assertWritten } from '#hub/store/written.ts';
 import { type AlarmRow, findAlarm, findAlarms } from './alarm-repository.ts';
 import type { Alarm, alarmQuerySchema } from './alarm-schema.ts';
 import { type AccessDeps } from './context.ts';
 import type { AccessEventRow } from './event-repository.ts';
 import type { AccessParts } from './parts.ts';
 import { findPortals } from './place-repository.ts';
-import { stampToWire } from './place-view.ts';
-import { assertWritten } from './place-workflow.ts';
 
 async function alarmsToWire(reader: Reader, rows: readonly AlarmRow[]): Promise<Alarm[]> {
   const portals = new Map((await findPortals(reader)).map(({ id, name }) => [id, name]));

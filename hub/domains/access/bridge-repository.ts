@@ -1,8 +1,8 @@
 import type { Selectable } from 'kysely';
 import { z } from 'zod';
+import { type RowStamp, stampOf } from '#hub/store/entity-row.ts';
 import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
-import { type RowStamp, stampOf } from './place-repository.ts';
 import type { BridgeStatusTable } from './repository.ts';
 
 export interface BridgeRow extends RowStamp {

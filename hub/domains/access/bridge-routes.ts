@@ -4,7 +4,7 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok } from '#hub/kernel/result.ts';
-import { pageOf } from '#hub/kernel/wire.ts';
+import { nameSchema, pageOf } from '#hub/kernel/wire.ts';
 import {
   approveWithheld,
   createBridge,
@@ -15,7 +15,6 @@ import {
 } from './bridge-workflow.ts';
 import { bridgeSchema, simulatedTapSchema } from './event-schema.ts';
 import type { AccessParts } from './parts.ts';
-import { nameSchema } from './place-schema.ts';
 
 const base = '/api/access-control';
 const tag = 'door controllers';

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import { loadAreas } from '#hub/domains/places/workflow.ts';
 import type { Change } from '#hub/kernel/wire.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { BridgeHandler, FromBridgePayload } from './bridge-link.ts';
@@ -19,7 +20,7 @@ import type { DecisionCounter } from './decision-count.ts';
 import { insertDeadLetter } from './event-repository.ts';
 import { takeEvents } from './event-workflow.ts';
 import type { LiveBridges } from './live-bridges.ts';
-import { findAreas, findPortals, insertPortal, portalChanges } from './place-repository.ts';
+import { findPortals, insertPortal, portalChanges } from './place-repository.ts';
 import { loadPolicyAnswer, type PolicyAnswer, pageCount, pageText } from './policy-answer.ts';
 import { policyHash } from './policy-hash-rules.ts';
 import { findDocument, findPolicyState, findSets, setEpoch } from './policy-repository.ts';
@@ -68,7 +69,7 @@ async function registerPortals(
   hello: Hello,
 ): Promise<{ readonly portalId: string; readonly change: Change }[]> {
   const known = new Map((await findPortals(tx, bridgeId)).map((portal) => [portal.key, portal]));
-  const topAreas = (await findAreas(tx)).filter((area) => area.parentId === null);
+  const topAreas = (await loadAreas(tx)).filter((area) => area.parentId === null);
   const onlyArea = topAreas.length === 1 ? (topAreas[0]?.id ?? null) : null;
   const changed: { readonly portalId: string; readonly change: Change }[] = [];
   for (const announced of hello.portals) {

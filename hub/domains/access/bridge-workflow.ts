@@ -5,7 +5,9 @@ import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
 import { digestKeyBytes } from '#hub/platform/card-digest.ts';
+import { stampToWire } from '#hub/store/entity-row.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import type { FieldRefusal } from '#hub/store/written.ts';
 import {
   type BridgeRow,
   type BridgeStatus,
@@ -26,8 +28,6 @@ import { type BridgeRefusal, refuseOutcome } from './enrolment-workflow.ts';
 import type { Bridge } from './event-schema.ts';
 import { findNamedPortal } from './explain-workflow.ts';
 import type { AccessParts } from './parts.ts';
-import { stampToWire } from './place-view.ts';
-import type { FieldRefusal } from './place-workflow.ts';
 import { policyHashBytes } from './policy-hash-rules.ts';
 import { deleteSet, findPolicyState, insertSet } from './policy-repository.ts';
 

@@ -2,7 +2,7 @@ import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { After } from '#hub/platform/timers.ts';
 import type { Announce, AnnounceIn, AnnouncementQueue } from '#hub/store/announce.ts';
-import type { Store } from '#hub/store/store.ts';
+import type { Store, Transaction } from '#hub/store/store.ts';
 import type { BridgeLink } from './bridge-link.ts';
 
 /** What the access domain needs of the rest of the hub. */
@@ -16,6 +16,8 @@ export interface AccessDeps {
   readonly announce: Announce;
   readonly announceIn: AnnounceIn;
   readonly announcements: AnnouncementQueue;
+  /** Tells the domains that stand on places of an area that was added. */
+  readonly onPlacesChanged: (tx: Transaction) => Promise<void>;
   readonly link: BridgeLink;
   readonly after: After;
 }

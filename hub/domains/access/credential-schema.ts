@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { credentialStatuses } from '#hub/domains/members/schema.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, pageShape, sortOf } from '#hub/kernel/wire.ts';
-import { reasonSchema, wireTime } from './place-schema.ts';
+import { entityShape, pageShape, reasonSchema, sortOf, wireTime } from '#hub/kernel/wire.ts';
 
 const labelSchema = z.string().trim().min(1).max(60);
 const cardTextSchema = z.string().min(1).max(160).meta({ description: 'A card as written: 123:4567' });

@@ -5,9 +5,11 @@ import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIsoOrNull } from '#hub/kernel/time.ts';
+import { stampToWire } from '#hub/store/entity-row.ts';
 import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
+import { assertWritten, type FieldRefusal, type Stale } from '#hub/store/written.ts';
 import { findBridgeStatuses, findBridges } from './bridge-repository.ts';
 import { type CardTextRefusal, derivedReadings, maskedCardText, parseCardText } from './card-rules.ts';
 import { loadSuspectedCopies } from './copy-workflow.ts';
@@ -31,8 +33,6 @@ import type {
   enrolCardSchema,
 } from './credential-schema.ts';
 import type { AccessParts } from './parts.ts';
-import { stampToWire } from './place-view.ts';
-import { assertWritten, type FieldRefusal, type Stale } from './place-workflow.ts';
 import { findPolicyState, findRecordRevisions } from './policy-repository.ts';
 import type { CardRead } from './schema.ts';
 

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { type Domain, hear, Question, type RunningDomain } from '#hub/domain.ts';
+import { answer, type Domain, hear, Question, type RunningDomain } from '#hub/domain.ts';
 import { siteChanged, siteClaimed } from '#hub/domains/identity/domain.ts';
 import { admissionChanged } from '#hub/domains/members/domain.ts';
+import { areaUses, placesChanged } from '#hub/domains/places/domain.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import type { DataOf, PermissionSpec, TopicSpec } from '#hub/kernel/vocabulary.ts';
 import { changeSchema } from '#hub/kernel/wire.ts';
 import { type After, processTimers } from '#hub/platform/timers.ts';
-import type { LastingAnnouncement } from '#hub/store/announce.ts';
 import { findNamedValues } from '#hub/store/named-rows.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { alarmSchema } from './alarm-schema.ts';
@@ -17,8 +17,9 @@ import { enrolmentSchema } from './credential-schema.ts';
 import { doorProblems } from './door-problems.ts';
 import { accessEventSchema } from './event-schema.ts';
 import { pairLocalBridge } from './local-bridge-workflow.ts';
-import { placeProblems } from './place-problems.ts';
 import { portalLiveSchema } from './place-schema.ts';
+import { findDoorsAndRulesAt } from './place-workflow.ts';
+import { policyAnnouncement } from './policy-change-workflow.ts';
 import { readerStateEventSchema } from './reader-schema.ts';
 import { recoveryProblems } from './recovery-problems.ts';
 import { recoveryHealth } from './recovery-workflow.ts';
@@ -90,28 +91,10 @@ const topics = {
     data: z.strictObject({ portalId: idSchema, change: changeSchema }),
     lasting: true,
   },
-  'area.changed': {
-    permission: 'portal.read',
-    text: 'An area was added, changed or removed',
-    data: z.strictObject({ areaId: idSchema, change: changeSchema }),
-    lasting: true,
-  },
   'rule.changed': {
     permission: 'rule.read',
     text: 'An access rule was added, changed or removed',
     data: z.strictObject({ ruleId: idSchema, change: changeSchema }),
-    lasting: true,
-  },
-  'hours.changed': {
-    permission: 'rule.read',
-    text: 'The opening hours of a week were set or removed',
-    data: z.strictObject({ hoursId: idSchema, change: changeSchema }),
-    lasting: true,
-  },
-  'holiday.changed': {
-    permission: 'rule.read',
-    text: 'A day with hours of its own was added, changed or removed',
-    data: z.strictObject({ holidayId: idSchema, change: changeSchema }),
     lasting: true,
   },
   'bridge.changed': {
@@ -134,7 +117,7 @@ const topics = {
   },
 } as const satisfies Readonly<Record<string, TopicSpec>>;
 
-const problems = { ...placeProblems, ...doorProblems, ...cardProblems, ...recoveryProblems };
+const problems = { ...doorProblems, ...cardProblems, ...recoveryProblems };
 
 /** The hub's side of the connections that door controllers make. */
 export interface BridgePort extends BridgeLink {
@@ -176,8 +159,6 @@ export const access: Domain<RunningAccess> = {
     alarms: 'Silent alarms of duress PINs, for those who may see them and nobody else',
     'access events': 'What happened at the doors and why, and what would happen',
     rules: 'Who may open which door, and when',
-    'opening hours': 'Weekly hours and days that differ from them',
-    areas: 'Rooms and buildings, as a tree',
     'door controllers': 'The bridges: the small processes that hold the doors',
     recovery: 'The sheet whose code unlocks the cards on a new box',
   },
@@ -189,19 +170,14 @@ export const access: Domain<RunningAccess> = {
       cardKey: await core.secret('cards'),
       link: bridges,
       after: core.ports.after ?? processTimers,
+      onPlacesChanged: (tx) => core.raise(tx, placesChanged, null),
     });
-    const announceEach =
-      (toAnnouncement: (id: string) => LastingAnnouncement) =>
-      async (tx: Transaction, ids: readonly string[]): Promise<void> => {
-        for (const id of ids) await core.announceIn(tx, toAnnouncement(id));
-      };
-    const followPlaces =
-      (toAnnouncement: (id: string) => LastingAnnouncement) =>
+    const follow =
+      (table: Parameters<typeof policyAnnouncement>[0]) =>
       async (tx: Transaction, ids: readonly string[]): Promise<void> => {
         await running.onSiteChanged(tx);
-        await announceEach(toAnnouncement)(tx, ids);
+        for (const id of ids) await core.announceIn(tx, policyAnnouncement(table, id, 'changed'));
       };
-    const change = 'changed';
     return {
       access: running,
       endpoints: accessEndpoints(running),
@@ -216,24 +192,22 @@ export const access: Domain<RunningAccess> = {
       ],
       hears: [
         hear(siteChanged, (tx) => running.onSiteChanged(tx)),
+        hear(placesChanged, (tx) => running.onSiteChanged(tx)),
         hear(admissionChanged, (tx, memberIds) => running.onAdmissionChanged(tx, memberIds)),
         hear(siteClaimed, async (tx, { starterRules }) => {
           if (starterRules) await running.createStarterSet(tx, { kind: 'system' });
         }),
       ],
+      answers: [answer(areaUses, findDoorsAndRulesAt)],
       afterReplication: {
-        area: followPlaces((areaId) => ({ topic: 'area.changed', data: { areaId, change } })),
-        portal: followPlaces((portalId) => ({ topic: 'portal.changed', data: { portalId, change } })),
-        access_rule: followPlaces((ruleId) => ({ topic: 'rule.changed', data: { ruleId, change } })),
-        opening_hours: followPlaces((hoursId) => ({ topic: 'hours.changed', data: { hoursId, change } })),
-        schedule_exception: followPlaces((holidayId) => ({
-          topic: 'holiday.changed',
-          data: { holidayId, change },
-        })),
-        bridge: announceEach((bridgeId) => ({
-          topic: 'bridge.changed',
-          data: { bridgeId, connected: bridges.isConnected(bridgeId) },
-        })),
+        portal: follow('portal'),
+        access_rule: follow('access_rule'),
+        async bridge(tx, ids) {
+          for (const bridgeId of ids) {
+            const connected = bridges.isConnected(bridgeId);
+            await core.announceIn(tx, { topic: 'bridge.changed', data: { bridgeId, connected } });
+          }
+        },
         async credential(tx, ids) {
           await running.parts.keeper.refreshCredentials(tx, ids);
           for (const [credentialId, memberId] of await findNamedValues(tx, 'credential', 'member_id', ids))

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { portalSchema, reasonSchema, wireTime } from './place-schema.ts';
+import { reasonSchema, wireTime } from '#hub/kernel/wire.ts';
+import { portalSchema } from './place-schema.ts';
 
 export const unlockSchema = z.strictObject({
   seconds: z.number().int().min(1).max(300),

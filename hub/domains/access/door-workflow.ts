@@ -3,13 +3,14 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { assertWritten, type FieldRefusal } from '#hub/store/written.ts';
 import type { holdOpenSchema, unlockAnswerSchema, unlockSchema } from './door-schema.ts';
 import { type BridgeRefusal, refuseOutcome } from './enrolment-workflow.ts';
 import type { AccessParts } from './parts.ts';
 import { findPortal, findPortals, type PortalRow, portalChanges } from './place-repository.ts';
 import type { Portal } from './place-schema.ts';
 import { loadPortal, overrideAt } from './place-view.ts';
-import { assertWritten, type FieldRefusal, followPlaceChange } from './place-workflow.ts';
+import { followPolicyChange } from './policy-change-workflow.ts';
 import type { PortalOverride } from './schema.ts';
 
 /** A door is not held open for longer at a stretch. */
@@ -70,7 +71,7 @@ async function writeOverride(
 ): Promise<void> {
   assertWritten(await tx.write('portal', portal.id, portalChanges({ override })));
   const payload = { name: portal.name, override, before: portal.override };
-  await followPlaceChange(parts, tx, actor, { action, table: 'portal', id: portal.id, payload });
+  await followPolicyChange(parts, tx, actor, { action, table: 'portal', id: portal.id, payload });
 }
 
 async function showPortals(

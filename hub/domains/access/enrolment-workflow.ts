@@ -3,6 +3,7 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
+import type { FieldRefusal } from '#hub/store/written.ts';
 import { answerTimeoutMs, type CommandOutcome } from './commands.ts';
 import type { TransitionRefusal } from './credential-rules.ts';
 import type { Credential, Enrolment, enrolmentCreateSchema, unknownCardSchema } from './credential-schema.ts';
@@ -10,7 +11,6 @@ import { type AlreadyEnrolled, type EnrolRefusal, enrolCard, replaceCard } from 
 import { findEvent, findUnknownCardEvents } from './event-repository.ts';
 import type { AccessParts } from './parts.ts';
 import { findPortals } from './place-repository.ts';
-import type { FieldRefusal } from './place-workflow.ts';
 import { findRecordByDigest, findSets } from './policy-repository.ts';
 import { findReader } from './reader-view.ts';
 import { type AddReadingRefusal, addReading } from './reading-workflow.ts';

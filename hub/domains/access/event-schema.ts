@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { findingSchema } from '#hub/kernel/finding.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
-import { pageShape, sortOf } from '#hub/kernel/wire.ts';
-import { nameSchema, wireTime } from './place-schema.ts';
+import { nameSchema, pageShape, sortOf, wireTime } from '#hub/kernel/wire.ts';
 import { accessCheckSchema, accessEventKindSchema, denyReasonSchema, portalModeSchema } from './schema.ts';
 
 /** One check of a decision, in words. */

@@ -3,6 +3,7 @@ import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { isClockTrusted, toIso } from '#hub/kernel/time.ts';
 import { digestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
 import type { Reader } from '#hub/store/store.ts';
+import type { FieldRefusal } from '#hub/store/written.ts';
 import { findBridgeStatuses } from './bridge-repository.ts';
 import { findCardsOfMember, findCredential } from './credential-repository.ts';
 import { type CardRefusal, readCardText } from './credential-workflow.ts';
@@ -10,7 +11,6 @@ import { wordChecks, wordDecision } from './event-rules.ts';
 import type { CheckAnswer, CheckRequest } from './event-schema.ts';
 import type { AccessParts } from './parts.ts';
 import { findPortals, type PortalRow } from './place-repository.ts';
-import type { FieldRefusal } from './place-workflow.ts';
 import { decodeRecord, isSecret } from './policy-record-schema.ts';
 import {
   findDocument,

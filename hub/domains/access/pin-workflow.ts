@@ -4,6 +4,7 @@ import { loadAdmissionFacts, loadMemberNames } from '#hub/domains/members/workfl
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { pinHashBytes, pinSaltBytes } from '#hub/platform/pin-hash.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { assertWritten } from '#hub/store/written.ts';
 import type { CredentialRow } from './credential-repository.ts';
 import type { Credential } from './credential-schema.ts';
 import { followCredentialChange, showCredential } from './credential-workflow.ts';
@@ -11,7 +12,6 @@ import type { AccessParts } from './parts.ts';
 import { findPinOfMember, type StoredPin } from './pin-repository.ts';
 import { decidePin, type PinRefusal } from './pin-rules.ts';
 import type { PinSet } from './pin-schema.ts';
-import { assertWritten } from './place-workflow.ts';
 
 /** Says nothing of the PIN, not how long it is either. */
 const maskedPin = '••••';

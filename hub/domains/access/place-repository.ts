@@ -1,74 +1,18 @@
 import type { Selectable } from 'kysely';
 import { z } from 'zod';
+import { weeklyWindowsSchema } from '#hub/domains/places/schema.ts';
+import { type RowStamp, stampOf } from '#hub/store/entity-row.ts';
 import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
-import type {
-  AccessRuleTable,
-  AreaTable,
-  OpeningHoursTable,
-  PortalTable,
-  ScheduleExceptionTable,
-} from './repository.ts';
-import type { PolicyRule, PortalOverride, PortalSettings, WeeklyWindow } from './schema.ts';
+import type { AccessRuleTable, PortalTable } from './repository.ts';
+import type { PolicyRule, PortalOverride, PortalSettings } from './schema.ts';
 import {
   policyRuleSchema,
   portalOverrideSchema,
   portalSettingsSchema,
   ruleSubjectSchema,
   ruleTargetSchema,
-  scheduleExceptionSchema,
-  weeklyWindowsSchema,
 } from './schema.ts';
-
-/** What every row of a `state` table carries. */
-export interface RowStamp {
-  readonly id: string;
-  readonly version: number;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
-}
-export const stampOf = (row: {
-  id: string;
-  version: number;
-  created_at_ms: number;
-  updated_at_ms: number;
-}): RowStamp => ({
-  id: row.id,
-  version: row.version,
-  createdAtMs: row.created_at_ms,
-  updatedAtMs: row.updated_at_ms,
-});
-
-export interface AreaRow extends RowStamp {
-  readonly name: string;
-  readonly parentId: string | null;
-}
-const toArea = (row: Selectable<AreaTable>): AreaRow => ({
-  ...stampOf(row),
-  name: row.name,
-  parentId: row.parent_id,
-});
-
-/** All areas: there are tens. */
-export async function findAreas(reader: Reader): Promise<AreaRow[]> {
-  const rows = await reader
-    .selectFrom('area')
-    .selectAll()
-    .where('deleted_at_ms', 'is', null)
-    .orderBy('name')
-    .execute();
-  return rows.map(toArea);
-}
-
-export async function findArea(reader: Reader, id: string): Promise<AreaRow | null> {
-  const row = await reader
-    .selectFrom('area')
-    .selectAll()
-    .where('id', '=', id)
-    .where('deleted_at_ms', 'is', null)
-    .executeTakeFirst();
-  return row ? toArea(row) : null;
-}
 
 export interface PortalRow extends RowStamp {
   readonly bridgeId: string;
@@ -207,60 +151,3 @@ export const ruleColumns = (rule: Omit<PolicyRule, 'id'>) => ({
   valid_from_ms: rule.validFromMs,
   valid_until_ms: rule.validUntilMs,
 });
-
-export interface OpeningHoursRow extends RowStamp {
-  readonly areaId: string | null;
-  readonly windows: readonly WeeklyWindow[];
-}
-const toOpeningHours = (row: Selectable<OpeningHoursTable>): OpeningHoursRow => ({
-  ...stampOf(row),
-  areaId: row.area_id,
-  windows: weeklyWindowsSchema.parse(JSON.parse(row.windows)),
-});
-/** One row for each area that has hours of its own, and one for the site. */
-export async function findOpeningHours(reader: Reader): Promise<OpeningHoursRow[]> {
-  const rows = await reader
-    .selectFrom('opening_hours')
-    .selectAll()
-    .where('deleted_at_ms', 'is', null)
-    .orderBy('id')
-    .execute();
-  return rows.map(toOpeningHours);
-}
-
-const exceptionWindowsSchema = scheduleExceptionSchema.shape.windows;
-export interface HolidayRow extends RowStamp {
-  readonly date: string;
-  readonly name: string;
-  readonly areaId: string | null;
-  readonly windows: z.infer<typeof exceptionWindowsSchema>;
-}
-const toHoliday = (row: Selectable<ScheduleExceptionTable>): HolidayRow => ({
-  ...stampOf(row),
-  date: row.date,
-  name: row.name,
-  areaId: row.area_id,
-  windows: exceptionWindowsSchema.parse(JSON.parse(row.windows)),
-});
-/** Days from `fromDate` (ISO) on, in order; bounded by `maxHolidays`. */
-export async function findHolidays(reader: Reader, fromDate: string): Promise<HolidayRow[]> {
-  const rows = await reader
-    .selectFrom('schedule_exception')
-    .selectAll()
-    .where('deleted_at_ms', 'is', null)
-    .where('date', '>=', fromDate)
-    .orderBy('date')
-    .orderBy('id')
-    .execute();
-  return rows.map(toHoliday);
-}
-
-export async function findHoliday(reader: Reader, id: string): Promise<HolidayRow | null> {
-  const row = await reader
-    .selectFrom('schedule_exception')
-    .selectAll()
-    .where('id', '=', id)
-    .where('deleted_at_ms', 'is', null)
-    .executeTakeFirst();
-  return row ? toHoliday(row) : null;
-}

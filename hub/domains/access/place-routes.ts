@@ -4,104 +4,22 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
-import { pageOf } from '#hub/kernel/wire.ts';
+import { emptySchema, pageOf, wholeList } from '#hub/kernel/wire.ts';
 import type { AccessParts } from './parts.ts';
-import { findAreas, findHolidays, findOpeningHours, findRule, findRules } from './place-repository.ts';
+import { findRule, findRules } from './place-repository.ts';
 import {
-  areaCreateSchema,
-  areaPatchSchema,
-  areaSchema,
-  holidayCreateSchema,
-  holidayPatchSchema,
-  holidaySchema,
-  openingHoursPutSchema,
-  openingHoursSchema,
   portalPatchSchema,
   portalSchema,
   ruleCreateSchema,
   rulePatchSchema,
   ruleSchema,
 } from './place-schema.ts';
-import { areaToWire, holidayToWire, hoursToWire, loadPortal, loadPortals, ruleToWire } from './place-view.ts';
-import {
-  changeArea,
-  changeHoliday,
-  changePortal,
-  createArea,
-  createHoliday,
-  putOpeningHours,
-  removeArea,
-  removeHoliday,
-  removeOpeningHours,
-  removePortal,
-} from './place-workflow.ts';
+import { loadPortal, loadPortals, ruleToWire } from './place-view.ts';
+import { changePortal, removePortal } from './place-workflow.ts';
 import { changeRule, createRule, removeRule } from './rule-workflow.ts';
-import { isoDateSchema } from './schema.ts';
 
 const base = '/api/access-control';
 const params = z.strictObject({ id: idSchema });
-const gone = z.strictObject({});
-/** These lists are bounded by what a policy may hold and come whole. */
-const whole = <T>(items: T[]): { items: T[]; nextCursor: null } => ({ items, nextCursor: null });
-const removed = {};
-
-function areaEndpoints(parts: AccessParts): Endpoint[] {
-  const tag = 'areas';
-  return [
-    defineEndpoint({
-      method: 'GET',
-      path: `${base}/areas`,
-      summary: 'All areas; parentId makes them a tree',
-      tag,
-      access: { permission: 'portal.read' },
-      response: pageOf(areaSchema),
-      refusals: [],
-      handle: async () => ok(whole((await findAreas(parts.store.read)).map(areaToWire))),
-    }),
-    defineEndpoint({
-      method: 'POST',
-      path: `${base}/areas`,
-      summary: 'Add an area',
-      tag,
-      access: { permission: 'portal.manage' },
-      body: areaCreateSchema,
-      response: areaSchema,
-      status: 201,
-      refusals: ['areaNameTaken', 'areaUnknown', 'areaCycle', 'tooManyAreas'],
-      async handle({ principal, body }) {
-        return await createArea(parts, actorOf(principal), body);
-      },
-    }),
-    defineEndpoint({
-      method: 'PATCH',
-      path: `${base}/areas/{id}`,
-      summary: 'Rename or move an area',
-      tag,
-      access: { permission: 'portal.manage' },
-      params,
-      body: areaPatchSchema,
-      response: areaSchema,
-      refusals: ['areaNotFound', 'staleVersion', 'areaNameTaken', 'areaUnknown', 'areaCycle', 'tooManyAreas'],
-      async handle(call) {
-        return await changeArea(parts, actorOf(call.principal), call.params.id, call.body);
-      },
-    }),
-    defineEndpoint({
-      method: 'DELETE',
-      path: `${base}/areas/{id}`,
-      summary: 'Remove an area that nothing stands on',
-      tag,
-      access: { permission: 'portal.manage' },
-      params,
-      response: gone,
-      refusals: ['areaNotFound', 'areaInUse'],
-      async handle(call) {
-        const done = await removeArea(parts, actorOf(call.principal), call.params.id);
-        return done.ok ? ok(removed) : done;
-      },
-    }),
-  ];
-}
 
 function portalEndpoints(parts: AccessParts): Endpoint[] {
   const tag = 'portals';
@@ -114,7 +32,7 @@ function portalEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'portal.read' },
       response: pageOf(portalSchema),
       refusals: [],
-      handle: async () => ok(whole(await loadPortals(parts, parts.store.read))),
+      handle: async () => ok(wholeList(await loadPortals(parts, parts.store.read))),
     }),
     defineEndpoint({
       method: 'GET',
@@ -152,11 +70,11 @@ function portalEndpoints(parts: AccessParts): Endpoint[] {
       tag,
       access: { permission: 'portal.manage' },
       params,
-      response: gone,
+      response: emptySchema,
       refusals: ['portalNotFound', 'portalAnnounced'],
       async handle(call) {
         const done = await removePortal(parts, actorOf(call.principal), call.params.id);
-        return done.ok ? ok(removed) : done;
+        return done.ok ? ok({}) : done;
       },
     }),
   ];
@@ -173,7 +91,7 @@ function ruleEndpoints(parts: AccessParts): Endpoint[] {
       access: { permission: 'rule.read' },
       response: pageOf(ruleSchema),
       refusals: [],
-      handle: async () => ok(whole((await findRules(parts.store.read)).map(ruleToWire))),
+      handle: async () => ok(wholeList((await findRules(parts.store.read)).map(ruleToWire))),
     }),
     defineEndpoint({
       method: 'GET',
@@ -225,126 +143,18 @@ function ruleEndpoints(parts: AccessParts): Endpoint[] {
       tag,
       access: { permission: 'rule.manage' },
       params,
-      response: gone,
+      response: emptySchema,
       refusals: ['ruleNotFound'],
       async handle(call) {
         const done = await removeRule(parts, actorOf(call.principal), call.params.id);
-        return done.ok ? ok(removed) : done;
+        return done.ok ? ok({}) : done;
       },
     }),
   ];
 }
 
-function scheduleEndpoints(parts: AccessParts): Endpoint[] {
-  const tag = 'opening hours';
-  return [
-    defineEndpoint({
-      method: 'GET',
-      path: `${base}/opening-hours`,
-      summary: 'Weeks of areas and of the site; without any it is always open',
-      tag,
-      access: { permission: 'rule.read' },
-      response: pageOf(openingHoursSchema),
-      refusals: [],
-      handle: async () => ok(whole((await findOpeningHours(parts.store.read)).map(hoursToWire))),
-    }),
-    defineEndpoint({
-      method: 'PUT',
-      path: `${base}/opening-hours`,
-      summary: 'Set the week of an area, or of the site',
-      tag,
-      access: { permission: 'rule.manage' },
-      body: openingHoursPutSchema,
-      response: openingHoursSchema,
-      refusals: ['areaUnknown'],
-      async handle({ principal, body }) {
-        return await putOpeningHours(parts, actorOf(principal), body);
-      },
-    }),
-    defineEndpoint({
-      method: 'DELETE',
-      path: `${base}/opening-hours/{id}`,
-      summary: 'Let an area follow its parent again, or the site be always open',
-      tag,
-      access: { permission: 'rule.manage' },
-      params,
-      response: gone,
-      refusals: ['hoursNotFound'],
-      async handle(call) {
-        const done = await removeOpeningHours(parts, actorOf(call.principal), call.params.id);
-        return done.ok ? ok(removed) : done;
-      },
-    }),
-    ...holidayEndpoints(parts, tag),
-  ];
-}
-
-function holidayEndpoints(parts: AccessParts, tag: string): Endpoint[] {
-  return [
-    defineEndpoint({
-      method: 'GET',
-      path: `${base}/holidays`,
-      summary: 'Days that differ from the weekly hours, from a date on',
-      tag,
-      access: { permission: 'rule.read' },
-      query: z.strictObject({
-        from: isoDateSchema
-          .optional()
-          .meta({ description: 'Earliest day, YYYY-MM-DD in the zone of the site' }),
-      }),
-      response: pageOf(holidaySchema),
-      refusals: [],
-      handle: async ({ query }) =>
-        ok(whole((await findHolidays(parts.store.read, query.from ?? '')).map(holidayToWire))),
-    }),
-    defineEndpoint({
-      method: 'POST',
-      path: `${base}/holidays`,
-      summary: 'Add a day; closed where it has no windows',
-      tag,
-      access: { permission: 'rule.manage' },
-      body: holidayCreateSchema,
-      response: holidaySchema,
-      status: 201,
-      refusals: ['areaUnknown', 'dayTaken', 'tooManyHolidays'],
-      async handle({ principal, body }) {
-        return await createHoliday(parts, actorOf(principal), body);
-      },
-    }),
-    defineEndpoint({
-      method: 'PATCH',
-      path: `${base}/holidays/{id}`,
-      summary: 'Change a day',
-      tag,
-      access: { permission: 'rule.manage' },
-      params,
-      body: holidayPatchSchema,
-      response: holidaySchema,
-      refusals: ['holidayNotFound', 'staleVersion', 'dayTaken'],
-      async handle(call) {
-        return await changeHoliday(parts, actorOf(call.principal), call.params.id, call.body);
-      },
-    }),
-    defineEndpoint({
-      method: 'DELETE',
-      path: `${base}/holidays/{id}`,
-      summary: 'Remove a day',
-      tag,
-      access: { permission: 'rule.manage' },
-      params,
-      response: gone,
-      refusals: ['holidayNotFound'],
-      async handle(call) {
-        const done = await removeHoliday(parts, actorOf(call.principal), call.params.id);
-        return done.ok ? ok(removed) : done;
-      },
-    }),
-  ];
-}
-
+/** Doors and rules. These lists are bounded by what a policy may hold and come whole. */
 export const placeEndpoints = (parts: AccessParts): Endpoint[] => [
-  ...areaEndpoints(parts),
   ...portalEndpoints(parts),
   ...ruleEndpoints(parts),
-  ...scheduleEndpoints(parts),
 ];

@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import { weeklyWindowsSchema } from '#hub/domains/places/schema.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape } from '#hub/kernel/wire.ts';
+import { entityShape, nameSchema, versionField, wireTime } from '#hub/kernel/wire.ts';
 import {
   defaultPortalSettings,
-  isoDateSchema,
   portalModeSchema,
   portalOverrideSchema,
   portalSettingsPatchSchema,
@@ -11,28 +11,7 @@ import {
   portalStateSchema,
   ruleSubjectSchema,
   ruleTargetSchema,
-  scheduleExceptionSchema,
-  weeklyWindowsSchema,
 } from './schema.ts';
-
-/** UTC ms inside, ISO 8601 on the wire. */
-export const wireTime = z.iso.datetime({ offset: true }).meta({ description: 'ISO 8601 with offset' });
-export const nameSchema = z.string().trim().min(1).max(100);
-export const reasonSchema = z.string().trim().min(1).max(200);
-const versionField = { version: z.number().int().min(1) } as const;
-
-export const areaSchema = z.strictObject({
-  ...entityShape,
-  name: nameSchema,
-  parentId: idSchema.nullable(),
-});
-export type Area = z.infer<typeof areaSchema>;
-export const areaCreateSchema = z.strictObject({ name: nameSchema, parentId: idSchema.nullable() });
-export const areaPatchSchema = z.strictObject({
-  ...versionField,
-  name: nameSchema.optional(),
-  parentId: idSchema.nullable().optional(),
-});
 
 export const walkSecondsSchema = z.number().int().min(0).max(3600).meta({
   description:
@@ -131,29 +110,4 @@ export const rulePatchSchema = z.strictObject({
   outsideOpeningHours: z.boolean().optional(),
   validFrom: wireTime.nullable().optional(),
   validUntil: wireTime.nullable().optional(),
-});
-
-export const openingHoursSchema = z.strictObject({
-  ...entityShape,
-  areaId: idSchema.nullable(),
-  windows: weeklyWindowsSchema,
-});
-export type OpeningHours = z.infer<typeof openingHoursSchema>;
-/** Sets the week of one area or, with `areaId` null, of the site. No windows at all: always closed. */
-export const openingHoursPutSchema = z.strictObject({
-  areaId: idSchema.nullable(),
-  windows: weeklyWindowsSchema,
-});
-
-export const holidaySchema = z.strictObject({ ...entityShape, ...scheduleExceptionSchema.shape });
-export type Holiday = z.infer<typeof holidaySchema>;
-export const holidayCreateSchema = scheduleExceptionSchema.extend({
-  areaId: idSchema.nullable().default(null),
-  windows: scheduleExceptionSchema.shape.windows.default([]),
-});
-export const holidayPatchSchema = z.strictObject({
-  ...versionField,
-  date: isoDateSchema.optional(),
-  name: nameSchema.optional(),
-  windows: scheduleExceptionSchema.shape.windows.optional(),
 });

@@ -1,34 +1,13 @@
-import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
+import { toIsoOrNull } from '#hub/kernel/time.ts';
+import { stampToWire } from '#hub/store/entity-row.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { findBridgeStatuses } from './bridge-repository.ts';
 import type { AccessParts } from './parts.ts';
-import {
-  type AreaRow,
-  findPortal,
-  findPortals,
-  type HolidayRow,
-  type OpeningHoursRow,
-  type PortalRow,
-  type RowStamp,
-  type RuleRow,
-} from './place-repository.ts';
-import type { Area, Holiday, OpeningHours, Portal, Rule } from './place-schema.ts';
+import { findPortal, findPortals, type PortalRow, type RuleRow } from './place-repository.ts';
+import type { Portal, Rule } from './place-schema.ts';
 import { findDocumentRevisions, findPolicyState } from './policy-repository.ts';
 import { readerId } from './reader-schema.ts';
 import type { PortalOverride } from './schema.ts';
-
-export const stampToWire = (row: RowStamp) => ({
-  id: row.id,
-  version: row.version,
-  createdAt: toIso(row.createdAtMs),
-  updatedAt: toIso(row.updatedAtMs),
-});
-
-export const areaToWire = (row: AreaRow): Area => ({
-  ...stampToWire(row),
-  name: row.name,
-  parentId: row.parentId,
-});
 
 export const ruleToWire = (row: RuleRow): Rule => ({
   ...stampToWire(row),
@@ -39,20 +18,6 @@ export const ruleToWire = (row: RuleRow): Rule => ({
   outsideOpeningHours: row.outsideOpeningHours,
   validFrom: toIsoOrNull(row.validFromMs),
   validUntil: toIsoOrNull(row.validUntilMs),
-});
-
-export const hoursToWire = (row: OpeningHoursRow): OpeningHours => ({
-  ...stampToWire(row),
-  areaId: row.areaId,
-  windows: [...row.windows],
-});
-
-export const holidayToWire = (row: HolidayRow): Holiday => ({
-  ...stampToWire(row),
-  date: row.date,
-  name: row.name,
-  areaId: row.areaId,
-  windows: row.windows,
 });
 
 /** The override that holds now: a door held open until a time that has come is not held open. */

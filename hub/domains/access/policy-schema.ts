@@ -1,13 +1,8 @@
 import { z } from 'zod';
 import type { CredentialStatus, MemberStatus, MembershipState } from '#hub/domains/members/schema.ts';
+import { scheduleExceptionSchema, weeklyWindowsSchema } from '#hub/domains/places/schema.ts';
 import { zoneOffsetsSchema } from '#hub/kernel/time.ts';
-import {
-  policyRuleSchema,
-  portalOverrideSchema,
-  portalSettingsSchema,
-  scheduleExceptionSchema,
-  weeklyWindowsSchema,
-} from './schema.ts';
+import { policyRuleSchema, portalOverrideSchema, portalSettingsSchema } from './schema.ts';
 
 /**
  * Which policy: a restored hub starts a new epoch, every change a new revision, and the hash says whether two

@@ -1,5 +1,6 @@
 import { loadSite } from '#hub/domains/identity/workflow.ts';
 import { loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
+import { loadAreas, loadHolidays, loadOpeningHours } from '#hub/domains/places/workflow.ts';
 import { dayMs } from '#hub/kernel/time.ts';
 import { zoneOffsets } from '#hub/kernel/zone.ts';
 import { digestOf, numberDigestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
@@ -11,14 +12,7 @@ import {
   findReadings,
 } from './credential-repository.ts';
 import { findPins } from './pin-repository.ts';
-import {
-  findAreas,
-  findHolidays,
-  findOpeningHours,
-  findPortals,
-  findRules,
-  toPolicyRule,
-} from './place-repository.ts';
+import { findPortals, findRules, toPolicyRule } from './place-repository.ts';
 import { documentHash, toggleRecord } from './policy-hash-rules.ts';
 import { encodeRecord, encodeSecret } from './policy-record-schema.ts';
 import {
@@ -158,10 +152,10 @@ function offsetsAround(timeZone: string, nowMs: number): PolicyDocument['zone'] 
 /** What all bridges' documents have in common. */
 async function loadCommon(tx: Transaction) {
   const site = (await loadSite(tx)) ?? { name: 'MakrCave', timeZone: 'UTC' };
-  const areas = await findAreas(tx);
-  const hours = await findOpeningHours(tx);
+  const areas = await loadAreas(tx);
+  const hours = await loadOpeningHours(tx);
   const twoDaysAgo = new Date(tx.nowMs - 2 * dayMs).toISOString().slice(0, 10);
-  const holidays = await findHolidays(tx, twoDaysAgo);
+  const holidays = await loadHolidays(tx, twoDaysAgo);
   const rules = (await findRules(tx)).map(toPolicyRule);
   return {
     rules,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { nameSchema } from './place-schema.ts';
+import { nameSchema } from '#hub/kernel/wire.ts';
 import {
   outputSecondsSchema,
   pairingSecondsSchema,

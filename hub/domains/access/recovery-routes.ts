@@ -1,7 +1,7 @@
-import { emptySchema } from '#hub/domains/identity/schema.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
+import { emptySchema } from '#hub/kernel/wire.ts';
 import type { AccessParts } from './parts.ts';
 import {
   recoveryCheckedSchema,

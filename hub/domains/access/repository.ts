@@ -3,10 +3,6 @@ import type { AppendColumns, StateColumns } from '#hub/store/database.ts';
 import type { TableRegistration } from '#hub/store/store.ts';
 import type { Registrations } from '#hub/store/table-registry.ts';
 
-export interface AreaTable extends StateColumns {
-  name: string;
-  parent_id: string | null;
-}
 export interface BridgeTable extends StateColumns {
   name: string;
 }
@@ -56,16 +52,6 @@ export interface AccessRuleTable extends StateColumns {
   outside_opening_hours: number;
   valid_from_ms: number | null;
   valid_until_ms: number | null;
-}
-export interface OpeningHoursTable extends StateColumns {
-  area_id: string | null;
-  windows: string;
-}
-export interface ScheduleExceptionTable extends StateColumns {
-  date: string;
-  name: string;
-  area_id: string | null;
-  windows: string;
 }
 export interface CredentialTable extends StateColumns {
   member_id: string;
@@ -186,15 +172,12 @@ export interface EventDeadLetterTable {
 
 declare module '#hub/store/database.ts' {
   interface Database {
-    area: AreaTable;
     bridge: BridgeTable;
     bridge_secret: BridgeSecretTable;
     bridge_status: BridgeStatusTable;
     bridge_cursor: BridgeCursorTable;
     portal: PortalTable;
     access_rule: AccessRuleTable;
-    opening_hours: OpeningHoursTable;
-    schedule_exception: ScheduleExceptionTable;
     credential: CredentialTable;
     credential_reading: CredentialReadingTable;
     credential_pin: CredentialPinTable;
@@ -222,20 +205,12 @@ const local: TableRegistration = { class: 'local', owner: 'hub', personalColumns
  * only inside `credential_seal`, sealed under a key that nobody else has.
  */
 export const accessTables = {
-  area: { ...state, called: 'Area', label: { column: 'name' }, managedBy: 'portal.manage' },
   bridge: { ...state, called: 'Door controller', label: { column: 'name' }, managedBy: 'bridge.manage' },
   bridge_secret: local,
   bridge_status: local,
   bridge_cursor: local,
   portal: { ...state, called: 'Door', label: { column: 'name' }, managedBy: 'portal.manage' },
   access_rule: { ...state, called: 'Access rule', label: { column: 'name' }, managedBy: 'rule.manage' },
-  opening_hours: { ...state, called: 'Opening hours', managedBy: 'portal.manage' },
-  schedule_exception: {
-    ...state,
-    called: 'Day with hours of its own',
-    label: { column: 'name' },
-    managedBy: 'portal.manage',
-  },
   credential: {
     called: 'Card',
     label: { column: 'label' },

@@ -1,13 +1,15 @@
 import type { z } from 'zod';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { subjectExists } from '#hub/domains/members/workflow.ts';
+import { areaExists } from '#hub/domains/places/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { assertWritten, type FieldRefusal, type Stale } from '#hub/store/written.ts';
 import type { AccessParts } from './parts.ts';
-import { findArea, findPortal, findRule, findRules, ruleColumns } from './place-repository.ts';
+import { findPortal, findRule, findRules, ruleColumns } from './place-repository.ts';
 import type { Rule, ruleCreateSchema, rulePatchSchema } from './place-schema.ts';
 import { ruleToWire } from './place-view.ts';
-import { assertWritten, type FieldRefusal, followPlaceChange, type Stale } from './place-workflow.ts';
+import { followPolicyChange } from './policy-change-workflow.ts';
 import type { PolicyRule } from './schema.ts';
 
 /** Bound of a policy's document. */
@@ -19,7 +21,7 @@ export type RuleRefusal = FieldRefusal<'ruleInvalid'> | Refusal<'tooManyRules'>;
 async function checkRule(tx: Transaction, rule: Omit<PolicyRule, 'id'>): Promise<RuleRefusal | null> {
   const errors: { pointer: string; message: string }[] = [];
   const { subject, target } = rule;
-  if (target.kind === 'area' && (await findArea(tx, target.id)) === null)
+  if (target.kind === 'area' && !(await areaExists(tx, target.id)))
     errors.push({ pointer: '/body/target/id', message: 'is no area: choose one of the list' });
   if (target.kind === 'portal' && (await findPortal(tx, target.id)) === null)
     errors.push({ pointer: '/body/target/id', message: 'is no door: choose one of the list' });
@@ -54,7 +56,7 @@ export async function insertRule(
   const id = parts.newId();
   await tx.insert('access_rule', { id, ...ruleColumns(rule) });
   const payload = { name: rule.name, subject: rule.subject, target: rule.target };
-  await followPlaceChange(parts, tx, actor, { action: 'rule.create', table: 'access_rule', id, payload });
+  await followPolicyChange(parts, tx, actor, { action: 'rule.create', table: 'access_rule', id, payload });
   return id;
 }
 
@@ -96,7 +98,7 @@ export function changeRule(
     if (refusal !== null) return refuse(refusal);
     assertWritten(await tx.write('access_rule', id, ruleColumns(rule)));
     const payload = { name: rule.name, subject: rule.subject, target: rule.target };
-    await followPlaceChange(parts, tx, actor, { action: 'rule.change', table: 'access_rule', id, payload });
+    await followPolicyChange(parts, tx, actor, { action: 'rule.change', table: 'access_rule', id, payload });
     return ok(await showRule(tx, id));
   });
 }
@@ -111,7 +113,7 @@ export function removeRule(
     if (row === null) return refuse({ code: 'ruleNotFound' });
     await tx.remove('access_rule', id);
     const payload = { name: row.name };
-    await followPlaceChange(parts, tx, actor, { action: 'rule.remove', table: 'access_rule', id, payload });
+    await followPolicyChange(parts, tx, actor, { action: 'rule.remove', table: 'access_rule', id, payload });
     return ok(null);
   });
 }

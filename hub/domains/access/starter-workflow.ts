@@ -1,8 +1,9 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
+import { insertArea, loadAreas } from '#hub/domains/places/workflow.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { assertWritten } from '#hub/store/written.ts';
 import type { AccessParts } from './parts.ts';
-import { findAreas, findPortals, findRules, portalChanges } from './place-repository.ts';
-import { assertWritten, followPlaceChange } from './place-workflow.ts';
+import { findPortals, findRules, portalChanges } from './place-repository.ts';
 import { insertRule } from './rule-workflow.ts';
 
 /**
@@ -10,14 +11,13 @@ import { insertRule } from './rule-workflow.ts';
  * doors in it, and one rule. Nothing is added where there are areas or rules already.
  */
 export async function createStarterSet(parts: AccessParts, tx: Transaction, actor: Actor): Promise<void> {
-  if ((await findAreas(tx)).length === 0) {
+  if ((await loadAreas(tx)).length === 0) {
     const areaId = parts.newId();
-    await tx.insert('area', { id: areaId, name: 'Space', parent_id: null });
+    await insertArea(parts, tx, actor, { id: areaId, name: 'Space', parentId: null });
     for (const portal of await findPortals(tx))
       if (portal.areaId === null)
         assertWritten(await tx.write('portal', portal.id, portalChanges({ areaId })));
-    const payload = { name: 'Space' };
-    await followPlaceChange(parts, tx, actor, { action: 'area.create', table: 'area', id: areaId, payload });
+    await parts.keeper.refreshDocuments(tx);
   }
   if ((await findRules(tx)).length === 0)
     await insertRule(parts, tx, actor, {

@@ -4,6 +4,7 @@ import type { Endpoint } from '#hub/http/endpoint.ts';
 import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
+import { emptySchema } from '#hub/kernel/wire.ts';
 import { accountOrder, countAccounts, placeOfAccount } from './account-repository.ts';
 import {
   type AccountView,
@@ -22,7 +23,6 @@ import {
   accountPatchSchema,
   accountQuerySchema,
   accountSchema,
-  emptySchema,
   idParamsSchema,
   passwordResetSchema,
 } from './schema.ts';

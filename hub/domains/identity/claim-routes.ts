@@ -3,17 +3,11 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
+import { emptySchema } from '#hub/kernel/wire.ts';
 import { changeSite, claimSite, makeClaimCode } from './claim-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
 import { findSite, type Site } from './repository.ts';
-import {
-  claimCodeSchema,
-  claimSchema,
-  claimStateSchema,
-  emptySchema,
-  sitePatchSchema,
-  siteSchema,
-} from './schema.ts';
+import { claimCodeSchema, claimSchema, claimStateSchema, sitePatchSchema, siteSchema } from './schema.ts';
 import { browserAt, replyWithSession } from './session-routes.ts';
 
 const tag = 'system';

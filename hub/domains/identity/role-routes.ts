@@ -3,6 +3,7 @@ import type { Endpoint } from '#hub/http/endpoint.ts';
 import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
+import { emptySchema } from '#hub/kernel/wire.ts';
 import type { IdentityDeps } from './deps.ts';
 import { countRoles, roleOrder } from './role-repository.ts';
 import {
@@ -16,7 +17,6 @@ import {
   viewRoles,
 } from './role-workflow.ts';
 import {
-  emptySchema,
   idParamsSchema,
   type RoleWire,
   roleAssignSchema,

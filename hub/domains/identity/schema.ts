@@ -20,7 +20,6 @@ export type PermissionSchema = ReturnType<typeof permissionSchemaOf>;
 const timeSchema = z.iso.datetime();
 const versionSchema = z.number().int().min(1);
 export const idParamsSchema = z.strictObject({ id: idSchema });
-export const emptySchema = z.strictObject({});
 export const nameSchema = z.string().trim().min(1).max(80);
 /** Stored as `normaliseUsername` makes it; compared in that form only. */
 const usernameSchema = z

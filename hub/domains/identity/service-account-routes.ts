@@ -3,10 +3,10 @@ import type { Endpoint } from '#hub/http/endpoint.ts';
 import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
-import { pageQuerySchema } from '#hub/kernel/wire.ts';
+import { emptySchema, pageQuerySchema } from '#hub/kernel/wire.ts';
 import { createToken, type FreshToken, revokeToken, rotateToken } from './access-token-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
-import { emptySchema, idParamsSchema } from './schema.ts';
+import { idParamsSchema } from './schema.ts';
 import { type AccessToken, countServiceAccounts } from './service-account-repository.ts';
 import {
   changeServiceAccount,

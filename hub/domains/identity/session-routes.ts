@@ -4,13 +4,13 @@ import { type CallContext, type Endpoint, type Principal, Reply } from '#hub/htt
 import { pageRefusals } from '#hub/http/page-cursor.ts';
 import { assert, ok, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
+import { emptySchema } from '#hub/kernel/wire.ts';
 import type { IdentityDeps } from './deps.ts';
 import { changeOwnPassword } from './password-workflow.ts';
 import { findSite } from './repository.ts';
 import { sessionEndMs, sessionLifeMs } from './rules.ts';
 import {
   type CurrentSessionSchema,
-  emptySchema,
   idParamsSchema,
   ownSessionPageSchema,
   passwordChangeSchema,

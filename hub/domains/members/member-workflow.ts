@@ -5,6 +5,7 @@ import { dayMs } from '#hub/kernel/time.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { TableNote } from '#hub/store/table-note.ts';
 import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
+import { assertWritten } from '#hub/store/written.ts';
 import { applyChanges, describeChanges } from './change-rules.ts';
 import type { Hold, Member, MemberChange, MemberInput } from './member-schema.ts';
 import { holdToWire, loadMember } from './member-view.ts';
@@ -24,13 +25,7 @@ import {
   updateStatus,
 } from './repository.ts';
 import { decideMemberStatus, type MemberStatusEvent, type MemberStatusRefusal } from './rules.ts';
-import {
-  actorName,
-  assertWritten,
-  followMemberChange,
-  followNewMember,
-  type MemberDeps,
-} from './workflow.ts';
+import { actorName, followMemberChange, followNewMember, type MemberDeps } from './workflow.ts';
 
 export interface StaleMember extends Refusal<'staleVersion'> {
   readonly current: Member;

@@ -3,6 +3,7 @@ import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { isClockTrusted } from '#hub/kernel/time.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { assertWritten } from '#hub/store/written.ts';
 import type { Membership, MembershipChange, MembershipEventInput, MembershipInput } from './member-schema.ts';
 import { membershipsToWire } from './member-view.ts';
 import {
@@ -29,7 +30,7 @@ import {
 } from './membership-rules.ts';
 import { findPlan, type PlanRow } from './plan-repository.ts';
 import { findMember } from './repository.ts';
-import { assertWritten, followMemberChange, type MemberDeps } from './workflow.ts';
+import { followMemberChange, type MemberDeps } from './workflow.ts';
 
 type NotFound = Refusal<'memberNotFound'> | Refusal<'membershipNotFound'>;
 export interface StaleMembership extends Refusal<'staleVersion'> {

@@ -2,6 +2,7 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { assertWritten } from '#hub/store/written.ts';
 import { applyChanges, describeChanges } from './change-rules.ts';
 import { groupToWire, planToWire } from './member-view.ts';
 import {
@@ -21,7 +22,7 @@ import {
 } from './plan-repository.ts';
 import type { Group, GroupChange, GroupInput, Plan, PlanChange, PlanInput } from './plan-schema.ts';
 import { findMember } from './repository.ts';
-import { assertWritten, followMemberChange, type MemberDeps } from './workflow.ts';
+import { followMemberChange, type MemberDeps } from './workflow.ts';
 
 export interface NameTaken<Code extends 'planNameTaken' | 'groupNameTaken'> extends Refusal<Code> {
   readonly name: string;

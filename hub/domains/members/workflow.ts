@@ -1,8 +1,7 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { assert, type Result } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { AnnounceIn } from '#hub/store/announce.ts';
-import type { Reader, RowMissing, StaleVersion, Store, Transaction } from '#hub/store/store.ts';
+import type { Reader, Store, Transaction } from '#hub/store/store.ts';
 import { type AdmissionRow, listAdmissionRows, listMemberIds } from './membership-repository.ts';
 import { admissionPeriod, effectiveMembership, isFinal } from './membership-rules.ts';
 import { findGroup, findPlan } from './plan-repository.ts';
@@ -118,11 +117,6 @@ export async function followNewMember(
     deps.onAdmissionChanged(tx, [member.id]),
     deps.announceIn(tx, { topic: 'member.changed', data: { memberId: member.id } }),
   ]);
-}
-
-/** Takes a write of a row that was read in the same transaction, so that it cannot be refused. */
-export function assertWritten(written: Result<unknown, StaleVersion | RowMissing>): void {
-  assert(written.ok, 'a row that was read in the same transaction is there');
 }
 
 /** How a person is named in a row that says who did it. */

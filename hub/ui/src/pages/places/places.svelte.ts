@@ -1,4 +1,4 @@
-import type { Area, Holiday, OpeningHours } from '#hub/domains/access/place-schema.ts';
+import type { Area, Holiday, OpeningHours } from '#hub/domains/places/schema.ts';
 import { api } from '../../live/api.ts';
 import { keepLoaded } from '../../state/loaded.svelte.ts';
 import { session } from '../../state/session.svelte.ts';

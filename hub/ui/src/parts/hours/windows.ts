@@ -1,4 +1,4 @@
-import type { WeeklyWindow } from '#hub/domains/access/schema.ts';
+import type { WeeklyWindow } from '#hub/domains/places/schema.ts';
 
 export const weekdays = [
   { number: 1, short: 'Mon', long: 'Monday' },

@@ -1,5 +1,6 @@
 import type { Bridge } from '#hub/domains/access/event-schema.ts';
-import type { Area, Portal } from '#hub/domains/access/place-schema.ts';
+import type { Portal } from '#hub/domains/access/place-schema.ts';
+import type { Area } from '#hub/domains/places/schema.ts';
 import { api } from '../../../live/api.ts';
 import type { LiveMessage } from '../../../live/message.ts';
 import { keepLoaded } from '../../../state/loaded.svelte.ts';
