@@ -96,7 +96,7 @@ module.exports = {
     driver('sqlite', 'better-sqlite3[^/]*', '^hub/store/'),
     driver('pg', 'pg[^/]*', '^hub/sync/'),
     driver('aedes', 'aedes', '^hub/mqtt/'),
-    driver('mqtt', 'mqtt', '^firmware-bridge/mqtt/'),
+    driver('mqtt', 'mqtt', '^firmware-bridge/link/hub-client\\.ts$'),
     driver('prom-client', 'prom-client', '^hub/platform/metrics[^/]*\\.ts$'),
     driver('sentry', '@sentry', '^hub/platform/error-report-sentry\\.ts$'),
     {

@@ -9,26 +9,25 @@ import { makePrivateDirectory } from '#hub/platform/durable-file.ts';
 import { readOrMakeKey } from '#hub/platform/keys.ts';
 import { createLog, type Logger } from '#hub/platform/log.ts';
 import { createSystemClock, type SystemClock } from '#hub/platform/system-clock.ts';
-import { readAcked, writeAcked } from './acked-file.ts';
 import { type BridgeConfig, bridgeConfigSchema } from './config.ts';
-import type { SimulatedTap } from './door-commands.ts';
-import { DoorThread } from './door-thread.ts';
-import type { Later } from './feedback.ts';
+import type { SimulatedTap } from './door/commands.ts';
+import { lineRequests } from './door/line-requests.ts';
+import { DoorThread } from './door/thread.ts';
 import { sendToPanel } from './gpio/panel-client.ts';
 import { openGpioPort } from './gpio/port.ts';
-import { Journal } from './journal.ts';
-import { openJournalDisk } from './journal-disk.ts';
-import { lineRequests } from './line-requests.ts';
-import { startLink } from './link-host.ts';
-import type { LinkData, ToDoor } from './link-messages.ts';
+import { readAcked, writeAcked } from './journal/acked-file.ts';
+import { openJournalDisk } from './journal/disk.ts';
+import { Journal } from './journal/journal.ts';
+import { startLink } from './link/host.ts';
+import type { LinkData, ToDoor } from './link/messages.ts';
+import { startPinChecks } from './pin/checks.ts';
 import { LockoutFile } from './pin/lockout-file.ts';
-import { startPinChecks } from './pin/pin-checks.ts';
-import { PolicyAge } from './policy.ts';
-import { openPolicyStore, type PolicyStore, type StoredPolicy } from './policy-store.ts';
-import type { GpioPort } from './ports.ts';
+import { PolicyAge } from './policy/policy.ts';
+import { openPolicyStore, type PolicyStore, type StoredPolicy } from './policy/store.ts';
+import type { GpioPort, Later } from './ports.ts';
 import { isSerial } from './readers/registry.ts';
 import { keysToFrames } from './readers/wiegand/keypad.ts';
-import type { SerialReaders } from './serial/serial-host.ts';
+import type { SerialReaders } from './serial/host.ts';
 
 export interface BridgeOptions {
   readonly configFile: string;
@@ -195,7 +194,7 @@ async function startSerialReaders(parts: {
   if (readers.length === 0) return null;
   // Most controllers have none, and a box with 1 GiB counts.
   const { ReaderKeyFile } = await import('./serial/reader-key-file.ts');
-  const { startSerial } = await import('./serial/serial-host.ts');
+  const { startSerial } = await import('./serial/host.ts');
   return startSerial({
     readers,
     keys: await ReaderKeyFile.open(directory, key, (fault) =>

@@ -190,10 +190,3 @@ export const bridgeConfigSchema = fields.superRefine((config, context) => {
     complain(['hub', 'caFile'], 'is needed with hub.url: the file that `makrcave-hub pair` gave you');
 });
 export type BridgeConfig = z.infer<typeof bridgeConfigSchema>;
-
-/** What is in `device.json`: who this bridge is at its hub, and its token. Written when it is paired. */
-export const deviceSchema = z.strictObject({
-  bridgeId: z.uuid(),
-  token: z.string().min(1).max(512),
-});
-export type Device = z.infer<typeof deviceSchema>;

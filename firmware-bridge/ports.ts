@@ -1,8 +1,10 @@
+import type { z } from 'zod';
 import type { CardRead } from '#hub/domains/access/schema.ts';
+import type { BridgeCommand, replySchema } from '#hub/mqtt/topics.ts';
 
 /**
- * What the door thread needs of hardware, and no more. Adapters live in `gpio/`; the door thread and its tests know
- * only these shapes.
+ * The shapes that the rooms of the bridge exchange: hardware as the door thread sees it (adapters live in `gpio/`), reader
+ * drivers, commands and timers. Types only, so that nobody loads anything by importing them.
  */
 
 /** One edge as the kernel reported it. */
@@ -113,3 +115,11 @@ export interface ReaderDriver {
   onEdges(edges: readonly GpioEdge[], lost: number): void;
   onSettled(untilNs: bigint): void;
 }
+
+/** Commands that concern the doors; the link carries out `approve` itself, because it keeps the policy. */
+export type DoorCommand = Exclude<BridgeCommand, { kind: 'approve' }>;
+
+export type CommandOutcome = z.infer<typeof replySchema>['outcome'];
+
+/** Runs `run` once after `delayMs`; the returned function cancels it. */
+export type Later = (delayMs: number, run: () => void) => () => void;

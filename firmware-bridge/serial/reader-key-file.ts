@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { Fault } from '#hub/kernel/result.ts';
 import { isMissingFile, writeFileDurably } from '#hub/platform/durable-file.ts';
 import { seal, unseal } from '#hub/platform/sealed-file.ts';
-import type { ReaderKeyPair } from './serial-messages.ts';
+import type { ReaderKeyPair } from './messages.ts';
 
 const purpose = 'makrcave reader keys';
 const keyText = z

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { hexToBits } from '#hub/domains/access/card-rules.ts';
 import { BusProcess } from '#tests/_support/osdp/bus-process-client.ts';
-import { cardNumber } from '#tests/bridge/policy-fixtures.ts';
+import { cardNumber } from '#tests/bridge/policy/fixtures.ts';
 import { OsdpDoors } from './osdp-doors.ts';
 import type { MemoryAnswer } from './osdp-memory-process.ts';
 import { OsdpPoller } from './osdp-poller.ts';

@@ -1,16 +1,16 @@
-import type { BuzzerPattern, LedPattern } from '#bridge/portal.ts';
+import { unreachable } from '#hub/kernel/result.ts';
+import type { BuzzerPattern, LedPattern } from '../feedback.ts';
 import type {
   SerialClock,
   SerialDriver,
   SerialHooks,
   SerialLine,
   SerialReaderState,
-} from '#bridge/serial/line.ts';
-import { unreachable } from '#hub/kernel/result.ts';
-import { type DecoderOutcome, type FrameDecoder, frameDecoder, mark, maxFrameBytes } from './frame.ts';
-import { Peripheral } from './peripheral.ts';
-import type { PeripheralEvent } from './peripheral-events.ts';
+} from '../serial-driver.ts';
+import type { PeripheralEvent } from './peripheral/events.ts';
+import { Peripheral } from './peripheral/peripheral.ts';
 import { nextTurn, type Turn } from './turns.ts';
+import { type DecoderOutcome, type FrameDecoder, frameDecoder, mark, maxFrameBytes } from './wire/frame.ts';
 
 /** A peripheral begins to answer within 200 ms (OSDP 2.2, 5.7). */
 const replyMs = 200;

@@ -1,5 +1,5 @@
 import type { ReaderFault } from '#bridge/ports.ts';
-import { cardPresence } from '#bridge/serial/card-presence.ts';
+import { cardPresence } from '../card-presence.ts';
 import type {
   ReaderLinkState,
   SerialClock,
@@ -7,7 +7,7 @@ import type {
   SerialHooks,
   SerialLine,
   SerialReaderState,
-} from '#bridge/serial/line.ts';
+} from '../serial-driver.ts';
 import type { Pn532Config } from './config.ts';
 import { ackFrame, commandFrame, type Pn532Frame, pn532FrameParser, wakeUp } from './frame.ts';
 import {

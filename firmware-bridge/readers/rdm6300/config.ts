@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { serialPortSchema } from '#bridge/serial/port-schema.ts';
+import { serialPortSchema } from '../port-schema.ts';
 
 /** One RDM6300 in the bridge's configuration, alone on its port. */
 export const rdm6300ConfigSchema = z.strictObject({

@@ -1,5 +1,5 @@
-import type { SerialClock, SerialDriver, SerialHooks } from '#bridge/serial/line.ts';
-import { listeningDriver } from '#bridge/serial/listening-driver.ts';
+import { listeningDriver } from '../listening-driver.ts';
+import type { SerialClock, SerialDriver, SerialHooks } from '../serial-driver.ts';
 import type { Rdm6300Config } from './config.ts';
 import { rdm6300Parser } from './protocol.ts';
 

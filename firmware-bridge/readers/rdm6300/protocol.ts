@@ -1,5 +1,5 @@
 import type { ReaderFault } from '#bridge/ports.ts';
-import type { UartOutcome, UartParser } from '#bridge/serial/listening-driver.ts';
+import type { UartOutcome, UartParser } from '../listening-driver.ts';
 
 /**
  * RDM6300, 125 kHz (EM4100): `02`, 10 hex digits (version byte and 32-bit number), 2 hex digits (XOR of the five bytes),

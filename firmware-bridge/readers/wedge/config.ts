@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { serialPortSchema } from '#bridge/serial/port-schema.ts';
+import { serialPortSchema } from '../port-schema.ts';
 
 /** One reader that types lines, in the bridge's configuration, alone on its port. */
 export const wedgeConfigSchema = z.strictObject({

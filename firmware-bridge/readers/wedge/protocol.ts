@@ -1,8 +1,8 @@
 import type { ReaderFault } from '#bridge/ports.ts';
-import type { UartOutcome, UartParser } from '#bridge/serial/listening-driver.ts';
 import { encodeCard, parseCardText, wiegandFormats } from '#hub/domains/access/card-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
+import type { UartOutcome, UartParser } from '../listening-driver.ts';
 
 /**
  * Readers that type a card's number as a line of ASCII, ended by CR, LF or both; STX and ETX around it are passed over.

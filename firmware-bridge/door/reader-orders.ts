@@ -1,0 +1,47 @@
+import type { ReaderConfig } from '#bridge/readers/registry.ts';
+import type { SerialReaders } from '#bridge/serial/host.ts';
+import { type ReaderOrders, refused } from './commands.ts';
+import type { Door } from './door.ts';
+import type { ReaderBook } from './reader-book.ts';
+
+export interface ReaderOrderDeps {
+  readonly readers: readonly { readonly key: string; readonly wiring: ReaderConfig }[];
+  readonly doorByReader: ReadonlyMap<string, Door>;
+  readonly book: ReaderBook;
+  readonly serial: Pick<SerialReaders, 'pair' | 'cancelPairing' | 'switchOutput'>;
+}
+
+/** What staff may ask of a reader: a key of its own, a sign that it is there, and its outputs. */
+export function createReaderOrders({ readers, doorByReader, book, serial }: ReaderOrderDeps): ReaderOrders {
+  const wiringByKey = new Map(readers.map(({ key, wiring }) => [key, wiring]));
+  return {
+    has: (readerKey) => wiringByKey.has(readerKey),
+    pair(readerKey, forMs) {
+      const wiring = wiringByKey.get(readerKey);
+      if (wiring === undefined) return refused('unknownReader');
+      if (wiring.kind !== 'osdp' || wiring.secureChannel === 'off') return refused('notPairable');
+      serial.pair(readerKey, forMs);
+      book.notePairing(readerKey, forMs);
+      return { kind: 'done' };
+    },
+    cancelPairing(readerKey) {
+      if (!wiringByKey.has(readerKey)) return refused('unknownReader');
+      serial.cancelPairing(readerKey);
+      book.endPairing(readerKey);
+      return { kind: 'done' };
+    },
+    test(readerKey) {
+      const door = doorByReader.get(readerKey);
+      if (door === undefined) return refused('unknownReader');
+      if (!book.isOnline(readerKey)) return refused('readerOffline');
+      return door.acknowledge(readerKey) ? { kind: 'done' } : refused('noLamp');
+    },
+    switchOutput(readerKey, output, forMs) {
+      if (!wiringByKey.has(readerKey)) return refused('unknownReader');
+      if (!book.isOnline(readerKey)) return refused('readerOffline');
+      if (output > book.countOutputs(readerKey)) return refused('noOutput');
+      serial.switchOutput(readerKey, output, forMs);
+      return { kind: 'done' };
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import type { OsdpProblem } from '../problems.ts';
+import { type Command, type Reply } from '../wire/messages.ts';
+import {
+  deriveSessionKeys,
+  initialReplyMac,
+  installKey,
+  panelCryptogram,
+  peripheralCryptogram,
+  type SecureSession,
+  type SessionKeys,
+  sameBytes,
+  secureSession,
+} from '../wire/secure-channel.ts';
+import type { KeyCandidate, ReaderKeys } from './reader-keys.ts';
+
+const randomBytes = 8;
+const nothing = new Uint8Array();
+
+/** The most telling problem of a round of keys: a reader that could do no secure channel at all says so for each key. */
+const weights: Partial<Record<OsdpProblem, number>> = {
+  installKey: 4,
+  secureChannelUnsupported: 3,
+  wrongKey: 2,
+  secureChannelRefused: 1,
+};
+
+/** The handshake of the secure channel (OSDP 2.2, annex D.1), with one key of the reader's after the other. */
+export class Handshake {
+  readonly #keys: ReaderKeys;
+  readonly #random: (bytes: number) => Uint8Array;
+  #index = 0;
+  #candidate: KeyCandidate | null = null;
+  #panelRandom: Uint8Array = nothing;
+  #session: { readonly keys: SessionKeys; readonly cryptogram: Uint8Array } | null = null;
+  #problem: OsdpProblem = 'notPaired';
+
+  constructor(keys: ReaderKeys, random: (bytes: number) => Uint8Array) {
+    this.#keys = keys;
+    this.#random = random;
+  }
+
+  /** A new round of keys. */
+  firstKey(): void {
+    this.#index = 0;
+  }
+
+  /** False when there is no key with which it may be tried. */
+  selectKey(nowMs: number): boolean {
+    const candidates = this.#keys.candidates(nowMs);
+    // The list may have become shorter since: pairing has ended.
+    this.#candidate = candidates[this.#index] ?? candidates[0] ?? null;
+    this.#session = null;
+    return this.#candidate !== null;
+  }
+
+  /** False when this was the last one of the round. */
+  nextKey(problem: OsdpProblem, nowMs: number): boolean {
+    if (this.#index === 0 || (weights[problem] ?? 0) > (weights[this.#problem] ?? 0)) this.#problem = problem;
+    this.#index += 1;
+    return this.#index < this.#keys.candidates(nowMs).length;
+  }
+
+  problem(): OsdpProblem {
+    return this.#problem;
+  }
+
+  challenge(): Command {
+    this.#panelRandom = this.#random(randomBytes).slice(0, randomBytes);
+    return { kind: 'challenge', panelRandom: this.#panelRandom, ownKey: this.#isOwnKey() };
+  }
+
+  /** Null when the reader has proved that it has the key. */
+  onChallengeReply(reply: Reply & { readonly kind: 'challengeReply' }): OsdpProblem | null {
+    if (this.#candidate === null) return 'notPaired';
+    const { peripheralRandom } = reply;
+    const keys = deriveSessionKeys(this.#candidate.key, this.#panelRandom);
+    if (!this.#proves(keys, reply)) {
+      // Only to tell people why: what follows is never a session.
+      const isOnInstallKey = this.#proves(deriveSessionKeys(installKey, this.#panelRandom), reply);
+      return isOnInstallKey ? 'installKey' : 'wrongKey';
+    }
+    this.#session = { keys, cryptogram: panelCryptogram(keys, this.#panelRandom, peripheralRandom) };
+    return null;
+  }
+
+  crypt(): Command {
+    const cryptogram = this.#session?.cryptogram ?? nothing;
+    return { kind: 'crypt', cryptogram, ownKey: this.#isOwnKey() };
+  }
+
+  /** The session, or null when the reader's first MAC is not the one that follows from the key. */
+  onCryptReply(
+    reply: Reply & { readonly kind: 'cryptReply' },
+  ): { readonly session: SecureSession; readonly source: KeyCandidate['source'] } | null {
+    if (this.#session === null || this.#candidate === null) return null;
+    const { keys, cryptogram } = this.#session;
+    const expected = initialReplyMac(keys, cryptogram);
+    if (!sameBytes(expected, reply.replyMac)) return null;
+    return { session: secureSession(keys, expected), source: this.#candidate.source };
+  }
+
+  #isOwnKey(): boolean {
+    return this.#candidate?.source !== 'install';
+  }
+
+  #proves(keys: SessionKeys, reply: Reply & { readonly kind: 'challengeReply' }): boolean {
+    return sameBytes(peripheralCryptogram(keys, this.#panelRandom, reply.peripheralRandom), reply.cryptogram);
+  }
+}

@@ -1,0 +1,53 @@
+import type { ReaderFault } from '#bridge/ports.ts';
+import type { BuzzerPattern, LedPattern } from '#bridge/readers/feedback.ts';
+import type { SerialReaderConfig } from '#bridge/readers/registry.ts';
+import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
+import type { CardRead } from '#hub/domains/access/schema.ts';
+
+/** What the bridge and its serial process say to each other. Both are of one release, so nothing here is parsed. */
+
+/** The key of a reader on a bus, and one that it was about to get when the last run ended. */
+export interface ReaderKeyPair {
+  readonly own: Uint8Array | null;
+  readonly pending: Uint8Array | null;
+}
+
+export interface SerialReaderSetup {
+  readonly readerKey: string;
+  readonly wiring: SerialReaderConfig;
+  readonly keys: ReaderKeyPair;
+}
+
+export type ReaderSignal = { readonly led: LedPattern } | { readonly buzzer: BuzzerPattern };
+
+export type ToSerial =
+  /** First of all, once. */
+  | { readonly kind: 'start'; readonly readers: readonly SerialReaderSetup[] }
+  | { readonly kind: 'signal'; readonly readerKey: string; readonly signal: ReaderSignal }
+  | { readonly kind: 'pair'; readonly readerKey: string; readonly forMs: number }
+  | { readonly kind: 'cancelPairing'; readonly readerKey: string }
+  /** `output` from 1, as people count. */
+  | {
+      readonly kind: 'switchOutput';
+      readonly readerKey: string;
+      readonly output: number;
+      readonly forMs: number;
+    }
+  /** The key of a `keyPending` is on the disk. */
+  | { readonly kind: 'keyStored'; readonly readerKey: string; readonly key: Uint8Array };
+
+export type FromSerial =
+  | { readonly kind: 'read'; readonly readerKey: string; readonly read: CardRead }
+  /** Digits, `*` and `#` as they were pressed. Written down nowhere. */
+  | { readonly kind: 'keys'; readonly readerKey: string; readonly keys: string }
+  | { readonly kind: 'fault'; readonly fault: ReaderFault }
+  /** Of all readers; `problem` in words. */
+  | { readonly kind: 'states'; readonly states: readonly SerialReaderState[] }
+  | {
+      readonly kind: 'port';
+      readonly port: string;
+      /** Why it is closed; null: it is open. */
+      readonly problem: string | null;
+    }
+  | { readonly kind: 'keyPending'; readonly readerKey: string; readonly key: Uint8Array }
+  | { readonly kind: 'keySet'; readonly readerKey: string; readonly key: Uint8Array };
