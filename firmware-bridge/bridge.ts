@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
 import { Fault, unreachable } from '#hub/kernel/result.ts';
 import { loadConfig } from '#hub/platform/config.ts';
 import { makePrivateDirectory } from '#hub/platform/durable-file.ts';
@@ -10,7 +9,6 @@ import { readOrMakeKey } from '#hub/platform/keys.ts';
 import { createLog, type Logger } from '#hub/platform/log.ts';
 import { createSystemClock, type SystemClock } from '#hub/platform/system-clock.ts';
 import { type BridgeConfig, bridgeConfigSchema } from './config.ts';
-import type { SimulatedTap } from './door/commands.ts';
 import { lineRequests } from './door/line-requests.ts';
 import { DoorThread } from './door/thread.ts';
 import { sendToPanel } from './gpio/panel-client.ts';
@@ -24,9 +22,8 @@ import { startPinChecks } from './pin/checks.ts';
 import { LockoutFile } from './pin/lockout-file.ts';
 import { PolicyAge } from './policy/policy.ts';
 import { openPolicyStore, type PolicyStore, type StoredPolicy } from './policy/store.ts';
-import type { GpioPort, Later } from './ports.ts';
-import { isSerial } from './readers/registry.ts';
-import { keysToFrames } from './readers/wiegand/keypad.ts';
+import type { GpioPort, Later, SimulatedTap } from './ports.ts';
+import { gpioKindOf, isSerial } from './readers/registry.ts';
 import type { SerialReaders } from './serial/host.ts';
 
 export interface BridgeOptions {
@@ -68,18 +65,15 @@ const connectionOf = (config: BridgeConfig, stateDirectory: string): LinkData['c
 
 /** Has the simulator of this state directory play a card at a reader. */
 function simulatedTap(config: BridgeConfig, simulationDir: string) {
-  return async (readerKey: string, { read, keys = '' }: SimulatedTap): Promise<void> => {
+  return async (readerKey: string, tap: SimulatedTap): Promise<void> => {
     const reader = config.portals
       .flatMap((portal) => portal.readers)
       .find((candidate) => candidate.key === readerKey);
     if (reader === undefined || isSerial(reader.wiring))
       throw new Fault('notSimulated', `the reader ${readerKey} hangs on a real serial line`);
-    const { d0, d1 } = reader.wiring;
-    const frames = [
-      ...(read === undefined ? [] : [hexToBits(read.hex, read.bits).join('')]),
-      ...keysToFrames(keys, reader.wiring),
-    ];
-    for (const bits of frames) await sendToPanel(simulationDir, { tap: { bits, d0, d1 } });
+    const { wiring } = reader;
+    for (const frame of gpioKindOf(wiring).simulate(wiring, tap))
+      await sendToPanel(simulationDir, { tap: frame });
   };
 }
 

@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { logLevels } from '#hub/platform/log.ts';
 import { gpioConfigSchema } from './gpio/port.ts';
-import { isSerial, readerConfigSchema, type SerialReaderConfig } from './readers/registry.ts';
+import {
+  busTitles,
+  isSerial,
+  readerConfigSchema,
+  readerDataLines,
+  type SerialReaderConfig,
+  serialKindOf,
+} from './readers/registry.ts';
 
 const key = z
   .string()
@@ -111,9 +118,12 @@ function lineUses(config: Fields): LineUse[] {
     for (const [place, reader] of portal.readers.entries()) {
       const at = [...path, 'readers', place];
       const { wiring } = reader;
-      if (!isSerial(wiring))
-        for (const name of ['d0', 'd1'] as const)
-          uses.push({ line: wiring[name], use: `${name} of "${reader.key}"`, path: [...at, 'wiring', name] });
+      for (const { field, line: dataLine } of readerDataLines(wiring))
+        uses.push({
+          line: dataLine.offset,
+          use: `${field} of "${reader.key}"`,
+          path: [...at, 'wiring', field],
+        });
       for (const name of ['led', 'buzzer'] as const) {
         const wire = reader[name];
         if (wire !== undefined)
@@ -135,25 +145,33 @@ function checkLines(config: Fields, complain: Complaint): void {
   }
 }
 
-/** A serial port has one reader, or OSDP readers of one speed with an address each. */
+/** A serial port has one reader, or readers of one bus kind that agree on the line and have an address each. */
 function checkPorts(config: Fields, complain: Complaint): void {
   const first = new Map<string, { readonly key: string; readonly wiring: SerialReaderConfig }>();
   const addresses = new Map<string, string>();
   for (const [index, portal] of config.portals.entries())
     for (const [place, { key: readerKey, wiring }] of portal.readers.entries()) {
       if (!isSerial(wiring)) continue;
+      const { port } = wiring;
+      const { bus } = serialKindOf(wiring);
       const at = ['portals', index, 'readers', place, 'wiring'];
-      const other = first.get(wiring.port);
-      if (other === undefined) first.set(wiring.port, { key: readerKey, wiring });
-      else if (other.wiring.kind !== 'osdp' || wiring.kind !== 'osdp')
+      const other = first.get(port);
+      if (other === undefined) first.set(port, { key: readerKey, wiring });
+      else if (bus === null || other.wiring.kind !== wiring.kind)
         complain(
           [...at, 'port'],
-          `${wiring.port} is the port of "${other.key}" already; only OSDP readers share one`,
+          `${port} is the port of "${other.key}" already; only ${busTitles().join(' or ')} readers share one`,
         );
-      else if (other.wiring.baudRate !== wiring.baudRate || other.wiring.crc !== wiring.crc)
-        complain([...at, 'baudRate'], `must be as of "${other.key}" on the same bus, and crc too`);
-      if (wiring.kind !== 'osdp') continue;
-      const address = `${wiring.port} ${String(wiring.address)}`;
+      else {
+        const mismatch = bus.mismatch(wiring, other.wiring);
+        if (mismatch !== null)
+          complain(
+            [...at, mismatch.field],
+            `must be as of "${other.key}" on the same bus, and ${mismatch.others} too`,
+          );
+      }
+      if (bus === null) continue;
+      const address = `${port} ${String(bus.address(wiring))}`;
       const owner = addresses.get(address);
       if (owner === undefined) addresses.set(address, readerKey);
       else complain([...at, 'address'], `is the address of "${owner}" on the same bus; give each its own`);

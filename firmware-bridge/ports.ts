@@ -94,8 +94,8 @@ export interface ReaderFault {
 /** What is probably wrong with a reader's wiring or configuration, worth telling staff. */
 export interface ReaderFinding {
   readonly readerKey: string;
-  /** `linesSwapped`: every frame fails parity; `longerThanConfigured`: frames go on after the one configured length. */
-  readonly kind: 'linesSwapped' | 'longerThanConfigured';
+  /** A word of this kind of reader; one finding of each stands at a time. */
+  readonly kind: string;
   /** A sentence with the next step. */
   readonly message: string;
 }
@@ -114,6 +114,12 @@ export interface ReaderDriver {
   readonly readerKey: string;
   onEdges(edges: readonly GpioEdge[], lost: number): void;
   onSettled(untilNs: bigint): void;
+}
+
+/** A card and keys to be played at a simulated reader. */
+export interface SimulatedTap {
+  readonly read?: CardRead | undefined;
+  readonly keys?: string | undefined;
 }
 
 /** Commands that concern the doors; the link carries out `approve` itself, because it keeps the policy. */

@@ -1,4 +1,4 @@
-import type { CommandOutcome, DoorCommand, Later } from '#bridge/ports.ts';
+import type { CommandOutcome, DoorCommand, Later, SimulatedTap } from '#bridge/ports.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock.ts';
@@ -13,11 +13,6 @@ interface UnknownCard {
 const maxUnknownCards = 8;
 const unknownCardMs = 120_000;
 const maxRemembered = 256;
-
-export interface SimulatedTap {
-  readonly read?: CardRead | undefined;
-  readonly keys?: string | undefined;
-}
 
 /** What can be asked of readers. */
 export interface ReaderOrders {

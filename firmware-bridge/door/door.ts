@@ -1,8 +1,8 @@
 import type { PortalConfig } from '#bridge/config.ts';
 import type { JournalEntry } from '#bridge/journal/frame.ts';
 import type { GpioPort, Later } from '#bridge/ports.ts';
-import { buzzerSignals, ledSignals } from '#bridge/readers/feedback.ts';
-import type { ReaderSignal } from '#bridge/serial/messages.ts';
+import { buzzerSignals, ledSignals, type ReaderSignal } from '#bridge/readers/feedback.ts';
+import { isSerial, serialKindOf } from '#bridge/readers/registry.ts';
 import type { PolicyPortal } from '#hub/domains/access/policy-schema.ts';
 import { isClockTrusted } from '#hub/domains/access/rules.ts';
 import { scheduledModeAt } from '#hub/domains/access/schedule-rules.ts';
@@ -84,7 +84,7 @@ export class Door {
       key: reader.key,
       led: player(reader.led),
       buzzer: player(reader.buzzer),
-      hasOwn: reader.wiring.kind === 'osdp',
+      hasOwn: isSerial(reader.wiring) && serialKindOf(reader.wiring).hasSignals,
     }));
   }
 

@@ -1,5 +1,5 @@
 import type { PortalConfig } from '#bridge/config.ts';
-import { type ReaderConfig, readerKeypad } from '#bridge/readers/registry.ts';
+import { kindOf, type ReaderConfig } from '#bridge/readers/registry.ts';
 import type { PortalSettings } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
@@ -16,7 +16,7 @@ export interface DoorsNow {
 function missingKeys(wiring: ReaderConfig, settings: PortalSettings): string | null {
   const { identification, identificationWindows, minAssurance } = settings;
   const values = [identification, ...identificationWindows.map((entry) => entry.identification)];
-  const keypad = readerKeypad(wiring);
+  const keypad = kindOf(wiring).keypad(wiring);
   const asksForPin = minAssurance === 1 || values.some((value) => value !== 'card' && value !== 'cardOrPin');
   if (keypad === 'none') return asksForPin ? 'asks for a PIN, and this reader has no keypad' : null;
   const takesNumbers = values.some((value) => value === 'pin' || value === 'cardOrPin');

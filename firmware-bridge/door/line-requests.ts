@@ -35,7 +35,7 @@ export function lineRequests(config: BridgeConfig): GpioLines {
     .filter((wire) => wire !== undefined)
     .map(({ line, activeLow }): OutputLine => ({ offset: line, activeLow, safeLevel: 0 }));
   return {
-    data: readers.flatMap((reader) => readerDataLines(reader.wiring)),
+    data: readers.flatMap(({ wiring }) => readerDataLines(wiring).map(({ line }) => line)),
     inputs,
     outputs: [...strikes, ...signals],
   };

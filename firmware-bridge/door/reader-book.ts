@@ -1,4 +1,5 @@
 import type { Later, ReaderFault } from '#bridge/ports.ts';
+import { kindOf, type ReaderConfig } from '#bridge/readers/registry.ts';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import { mostReaderLines, type ReaderKind } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
@@ -7,7 +8,8 @@ import type { Clock } from '#hub/platform/clock.ts';
 import type { DoorEntry } from './door.ts';
 
 interface ReaderNotes {
-  readonly kind: ReaderKind;
+  readonly shownAs: ReaderKind;
+  readonly isSerial: boolean;
   lastReadMs: number | null;
   lastBits: number | null;
   lastKeysMs: number | null;
@@ -40,6 +42,27 @@ const reportMs = 60_000;
 const goneForMs = 1500;
 const startMs = 8000;
 
+/** A reader on GPIO lines works from the start; one on a serial line has to be heard of first. */
+const newNotes = ({ shownAs, connection }: ReturnType<typeof kindOf>): ReaderNotes => ({
+  shownAs,
+  isSerial: connection === 'serial',
+  lastReadMs: null,
+  lastBits: null,
+  lastKeysMs: null,
+  goodFrames: 0,
+  faultyFrames: 0,
+  parityFaults: 0,
+  lostBits: 0,
+  unreported: 0,
+  reporting: null,
+  serial: null,
+  isGone: connection === 'serial',
+  isReportedGone: false,
+  reportingGone: null,
+  pairingUntilMs: null,
+  endPairing: null,
+});
+
 interface ReaderBookDeps {
   readonly clock: Clock;
   readonly later: Later;
@@ -54,33 +77,11 @@ export class ReaderBook {
   readonly #deps: ReaderBookDeps;
 
   constructor(
-    readers: readonly { readonly key: string; readonly wiring: { readonly kind: ReaderKind } }[],
+    readers: readonly { readonly key: string; readonly wiring: Pick<ReaderConfig, 'kind'> }[],
     deps: ReaderBookDeps,
   ) {
     this.#deps = deps;
-    this.#notes = new Map(
-      readers.map(({ key, wiring }) => [
-        key,
-        {
-          kind: wiring.kind,
-          lastReadMs: null,
-          lastBits: null,
-          lastKeysMs: null,
-          goodFrames: 0,
-          faultyFrames: 0,
-          parityFaults: 0,
-          lostBits: 0,
-          unreported: 0,
-          reporting: null,
-          serial: null,
-          isGone: wiring.kind !== 'wiegand',
-          isReportedGone: false,
-          reportingGone: null,
-          pairingUntilMs: null,
-          endPairing: null,
-        },
-      ]),
-    );
+    this.#notes = new Map(readers.map(({ key, wiring }) => [key, newNotes(kindOf(wiring))]));
     // Also when nothing is ever heard of it.
     for (const [key, notes] of this.#notes) if (notes.isGone) this.#reportIn(startMs, key, notes);
   }
@@ -167,7 +168,7 @@ export class ReaderBook {
 
   isOnline(readerKey: string): boolean {
     const notes = this.#notes.get(readerKey);
-    return notes !== undefined && (notes.kind === 'wiegand' || notes.serial?.link === 'online');
+    return notes !== undefined && (!notes.isSerial || notes.serial?.link === 'online');
   }
 
   /** How many outputs it has, as far as it says so. */
@@ -213,8 +214,8 @@ export class ReaderBook {
   report(): ReaderState[] {
     return [...this.#notes].map(([key, notes]) => ({
       key,
-      kind: notes.kind,
-      link: notes.kind === 'wiegand' ? 'online' : (notes.serial?.link ?? 'connecting'),
+      kind: notes.shownAs,
+      link: notes.isSerial ? (notes.serial?.link ?? 'connecting') : 'online',
       problem: notes.serial?.problem ?? null,
       channel: notes.serial?.channel ?? null,
       pairingUntilMs: notes.pairingUntilMs,

@@ -1,4 +1,4 @@
-import type { ReaderConfig } from '#bridge/readers/registry.ts';
+import { isSerial, type ReaderConfig, serialKindOf } from '#bridge/readers/registry.ts';
 import type { SerialReaders } from '#bridge/serial/host.ts';
 import { type ReaderOrders, refused } from './commands.ts';
 import type { Door } from './door.ts';
@@ -19,7 +19,7 @@ export function createReaderOrders({ readers, doorByReader, book, serial }: Read
     pair(readerKey, forMs) {
       const wiring = wiringByKey.get(readerKey);
       if (wiring === undefined) return refused('unknownReader');
-      if (wiring.kind !== 'osdp' || wiring.secureChannel === 'off') return refused('notPairable');
+      if (!isSerial(wiring) || !serialKindOf(wiring).isPairable(wiring)) return refused('notPairable');
       serial.pair(readerKey, forMs);
       book.notePairing(readerKey, forMs);
       return { kind: 'done' };

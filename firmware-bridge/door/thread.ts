@@ -15,7 +15,7 @@ import type {
   ReaderHooks,
   ReaderRead,
 } from '#bridge/ports.ts';
-import { createReader } from '#bridge/readers/registry.ts';
+import { gpioKindOf, isSerial } from '#bridge/readers/registry.ts';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import type { SerialReaders } from '#bridge/serial/host.ts';
 import {
@@ -131,9 +131,9 @@ export class DoorThread {
         }),
     };
     this.#desk = this.#newDesk(readers.map((reader) => reader.key));
-    this.#drivers = readers
-      .map((reader) => createReader(reader.key, reader.wiring, hooks))
-      .filter((driver) => driver !== null);
+    this.#drivers = readers.flatMap(({ key, wiring }) =>
+      isSerial(wiring) ? [] : [gpioKindOf(wiring).createDriver(key, wiring, hooks)],
+    );
     for (const portal of config.portals)
       for (const reader of portal.readers) {
         const door = this.doors.get(portal.key);

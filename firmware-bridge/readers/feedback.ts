@@ -9,6 +9,9 @@ export type LedPattern =
   | 'alarm';
 export type BuzzerPattern = 'silent' | 'granted' | 'denied' | 'enterPin' | 'preAlarm' | 'alarm';
 
+/** A pattern for a reader with lamp and buzzer of its own. */
+export type ReaderSignal = { readonly led: LedPattern } | { readonly buzzer: BuzzerPattern };
+
 /** Lit or sounding for `onMs`, then not for `offMs`, `times` times; null = until something else comes. */
 export interface Blink {
   readonly onMs: number;

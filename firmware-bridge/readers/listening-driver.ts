@@ -60,6 +60,7 @@ export function listeningDriver({ readerKey, parser, awayMs, hooks, clock }: Lis
   };
 
   return {
+    problemTexts: listeningProblems,
     onOpen: () => setOpen(true),
     onBytes(bytes) {
       if (!open) return;

@@ -1,5 +1,6 @@
 import type { Later, ReaderFault } from '#bridge/ports.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
+import type { ReaderSignal } from './feedback.ts';
 
 /** A serial line as its driver uses it. Bytes that arrive come by `SerialDriver.onBytes`. */
 export interface SerialLine {
@@ -61,6 +62,18 @@ export interface SerialDriver {
   /** The line is gone; every reader on it is offline until `onOpen`. */
   onClosed(): void;
   report(): readonly SerialReaderState[];
+  /** The words of `SerialReaderState.problem` as sentences with the next step. */
+  readonly problemTexts: Readonly<Record<string, string>>;
   /** Cancels every timer. */
   stop(): void;
+}
+
+/** Orders for readers with lamps, outputs or keys of their own. Best effort: none waits, none is repeated. */
+export interface ReaderOrders {
+  signal(readerKey: string, signal: ReaderSignal): void;
+  /** For so long the reader may be given a key of its own; one that has such a key gets another. */
+  pair(readerKey: string, forMs: number): void;
+  cancelPairing(readerKey: string): void;
+  /** Switches output `output`, counted from 1, on for so long; then the reader restores it by itself. */
+  switchOutput(readerKey: string, output: number, forMs: number): void;
 }

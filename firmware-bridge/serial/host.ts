@@ -1,13 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
 import type { Later, ReaderFault } from '#bridge/ports.ts';
-import { isPassing, ledSignals } from '#bridge/readers/feedback.ts';
+import { isPassing, ledSignals, type ReaderSignal } from '#bridge/readers/feedback.ts';
 import type { SerialReaderConfig } from '#bridge/readers/registry.ts';
-import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
+import type { ReaderOrders, SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { assert, unreachable } from '#hub/kernel/result.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import type { FromSerial, ReaderSignal, ToSerial } from './messages.ts';
+import type { FromSerial, ToSerial } from './messages.ts';
 import type { ReaderKeyFile } from './reader-key-file.ts';
 
 export interface SerialHostDeps {
@@ -25,14 +25,8 @@ export interface SerialHostDeps {
   readonly onKeyFault: (readerKey: string, error: unknown) => void;
 }
 
-/** What the doors ask of readers on serial lines. All of it is heard or not; nothing waits. */
-export interface SerialReaders {
-  signal(readerKey: string, signal: ReaderSignal): void;
-  pair(readerKey: string, forMs: number): void;
-  cancelPairing(readerKey: string): void;
-  /** `output` from 1: on for so long, then by itself as it was before. */
-  switchOutput(readerKey: string, output: number, forMs: number): void;
-  /** Ends the process; the readers are let go. */
+export interface SerialReaders extends ReaderOrders {
+  /** Ends the process, which releases the ports. */
   stop(): Promise<void>;
 }
 

@@ -1,28 +1,15 @@
 import type { ReaderFault } from '#bridge/ports.ts';
-import type { BuzzerPattern, LedPattern } from '#bridge/readers/feedback.ts';
+import type { ReaderSignal } from '#bridge/readers/feedback.ts';
+import type { SerialReaderSetup } from '#bridge/readers/kind.ts';
 import type { SerialReaderConfig } from '#bridge/readers/registry.ts';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 
 /** What the bridge and its serial process say to each other. Both are of one release, so nothing here is parsed. */
 
-/** The key of a reader on a bus, and one that it was about to get when the last run ended. */
-export interface ReaderKeyPair {
-  readonly own: Uint8Array | null;
-  readonly pending: Uint8Array | null;
-}
-
-export interface SerialReaderSetup {
-  readonly readerKey: string;
-  readonly wiring: SerialReaderConfig;
-  readonly keys: ReaderKeyPair;
-}
-
-export type ReaderSignal = { readonly led: LedPattern } | { readonly buzzer: BuzzerPattern };
-
 export type ToSerial =
   /** First of all, once. */
-  | { readonly kind: 'start'; readonly readers: readonly SerialReaderSetup[] }
+  | { readonly kind: 'start'; readonly readers: readonly SerialReaderSetup<SerialReaderConfig>[] }
   | { readonly kind: 'signal'; readonly readerKey: string; readonly signal: ReaderSignal }
   | { readonly kind: 'pair'; readonly readerKey: string; readonly forMs: number }
   | { readonly kind: 'cancelPairing'; readonly readerKey: string }

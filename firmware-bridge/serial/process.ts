@@ -1,9 +1,8 @@
 import type { Later } from '#bridge/ports.ts';
-import { timedOnCode } from '#bridge/readers/osdp/wire/messages.ts';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import { unreachable } from '#hub/kernel/result.ts';
-import { type DrivenPort, drivenPorts } from './drivers.ts';
-import type { FromSerial, SerialReaderSetup, ToSerial } from './messages.ts';
+import { drivenPorts, type NamedPort } from './drivers.ts';
+import type { FromSerial, ToSerial } from './messages.ts';
 import { openSerialLine } from './port.ts';
 
 /*
@@ -26,37 +25,49 @@ function tell(message: FromSerial): void {
   process.send?.(message);
 }
 
+type Start = Extract<ToSerial, { kind: 'start' }>;
+type UnstoredKeys = Map<string, { readonly key: Uint8Array; readonly stored: () => void }>;
+
 class SerialLines {
-  readonly #ports: readonly DrivenPort[];
+  readonly #ports: readonly NamedPort[];
   /** Why each port is closed; null: it is open. */
   readonly #problems = new Map<string, string | null>();
-  readonly #waiting = new Map<string, { readonly key: Uint8Array; readonly stored: () => void }>();
+  /** New keys that the bridge is writing to the disk. */
+  readonly #unstored: UnstoredKeys;
   #told = '';
   #stateTimer: NodeJS.Timeout | null = null;
 
-  constructor(readers: readonly SerialReaderSetup[]) {
-    this.#ports = drivenPorts(
+  private constructor(ports: readonly NamedPort[], unstored: UnstoredKeys) {
+    this.#ports = ports;
+    this.#unstored = unstored;
+  }
+
+  static async open(readers: Start['readers']): Promise<SerialLines> {
+    const unstored: UnstoredKeys = new Map();
+    let onChange = (): void => undefined;
+    const ports = await drivenPorts(
       readers,
       {
         onRead: ({ readerKey, read }) => tell({ kind: 'read', readerKey, read }),
         onKeys: ({ readerKey, keys }) => tell({ kind: 'keys', readerKey, keys }),
-        onFault: (fault) => {
-          tell({ kind: 'fault', fault });
-        },
-        onChange: () => this.#tellSoon(),
-        onKeyPending: (readerKey, key, stored) => {
-          this.#waiting.set(readerKey, { key, stored });
+        onFault: (fault) => tell({ kind: 'fault', fault }),
+        onChange: () => onChange(),
+        onKeyPending(readerKey, key, stored) {
+          unstored.set(readerKey, { key, stored });
           tell({ kind: 'keyPending', readerKey, key });
         },
         onKeySet: (readerKey, key) => tell({ kind: 'keySet', readerKey, key }),
       },
       clock,
     );
-    for (const driven of this.#ports) this.#open(driven);
-    setInterval(() => this.#tellStates(), counterEveryMs);
+    const lines = new SerialLines(ports, unstored);
+    onChange = () => lines.#tellSoon();
+    for (const driven of ports) lines.#open(driven);
+    setInterval(() => lines.#tellStates(), counterEveryMs);
+    return lines;
   }
 
-  #open({ port, baudRate, driver }: DrivenPort): void {
+  #open({ port, baudRate, driver }: NamedPort): void {
     openSerialLine({
       port,
       baudRate,
@@ -78,11 +89,14 @@ class SerialLines {
   }
 
   #states(): SerialReaderState[] {
-    return this.#ports.flatMap(({ port, driver, problemTexts }) => {
+    return this.#ports.flatMap(({ port, driver }) => {
       const closed = this.#problems.get(port) ?? null;
       return driver.report().map((state) => {
         const { problem } = state;
-        return { ...state, problem: problem === null ? null : (closed ?? problemTexts[problem] ?? problem) };
+        return {
+          ...state,
+          problem: problem === null ? null : (closed ?? driver.problemTexts[problem] ?? problem),
+        };
       });
     });
   }
@@ -103,30 +117,27 @@ class SerialLines {
     tell({ kind: 'states', states });
   }
 
-  take(message: Exclude<ToSerial, { kind: 'start' }>): void {
+  take(message: Exclude<ToSerial, Start>): void {
     const { readerKey } = message;
-    const bus = this.#ports.find(({ readerKeys }) => readerKeys.includes(readerKey))?.bus ?? null;
+    const orders = this.#ports.find(({ readerKeys }) => readerKeys.includes(readerKey))?.orders ?? null;
     switch (message.kind) {
       case 'signal':
-        bus?.signal(readerKey, message.signal);
+        orders?.signal(readerKey, message.signal);
         return;
       case 'pair':
-        bus?.beginInstall(readerKey, message.forMs);
-        // One that is there with a key of its own gets another.
-        if (bus?.report().some((state) => state.readerKey === readerKey && state.channel === 'ownKey'))
-          bus.changeKey(readerKey);
+        orders?.pair(readerKey, message.forMs);
         return;
       case 'cancelPairing':
-        bus?.cancelInstall(readerKey);
+        orders?.cancelPairing(readerKey);
         return;
       case 'switchOutput':
-        bus?.output(readerKey, message.output - 1, timedOnCode, Math.round(message.forMs / 100));
+        orders?.switchOutput(readerKey, message.output, message.forMs);
         return;
       case 'keyStored': {
-        const waiting = this.#waiting.get(readerKey);
-        if (waiting === undefined || !Buffer.from(waiting.key).equals(message.key)) return;
-        this.#waiting.delete(readerKey);
-        waiting.stored();
+        const unstored = this.#unstored.get(readerKey);
+        if (unstored === undefined || !Buffer.from(unstored.key).equals(message.key)) return;
+        this.#unstored.delete(readerKey);
+        unstored.stored();
         return;
       }
       default:
@@ -138,11 +149,12 @@ class SerialLines {
 const isOrder = (message: unknown): message is ToSerial =>
   typeof message === 'object' && message !== null && 'kind' in message;
 
-let lines: SerialLines | null = null;
+let lines: Promise<SerialLines> | null = null;
 process.on('message', (message) => {
   if (!isOrder(message)) return;
-  if (message.kind === 'start') lines ??= new SerialLines(message.readers);
-  else lines?.take(message);
+  if (message.kind === 'start') lines ??= SerialLines.open(message.readers);
+  // In order: an order that comes while drivers load waits for them.
+  else void lines?.then((open) => open.take(message));
 });
 // The bridge has ended, however: whoever starts next needs the ports.
 process.on('disconnect', () => process.exit(0));

@@ -2,10 +2,10 @@ import { hkdfSync } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import type { ReaderKeyPair } from '#bridge/readers/kind.ts';
 import { Fault } from '#hub/kernel/result.ts';
 import { isMissingFile, writeFileDurably } from '#hub/platform/durable-file.ts';
 import { seal, unseal } from '#hub/platform/sealed-file.ts';
-import type { ReaderKeyPair } from './messages.ts';
 
 const purpose = 'makrcave reader keys';
 const keyText = z

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ReaderFault } from '#bridge/ports.ts';
-import { osdpConfigSchema } from '#bridge/readers/osdp/config.ts';
+import { osdpConfigSchema } from '#bridge/readers/osdp/kind.ts';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import { type SerialReaders, startSerial } from '#bridge/serial/host.ts';
 import { ReaderKeyFile } from '#bridge/serial/reader-key-file.ts';

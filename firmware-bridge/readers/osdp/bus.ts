@@ -1,5 +1,5 @@
 import { unreachable } from '#hub/kernel/result.ts';
-import type { BuzzerPattern, LedPattern } from '../feedback.ts';
+import type { ReaderSignal } from '../feedback.ts';
 import type {
   SerialClock,
   SerialDriver,
@@ -9,6 +9,7 @@ import type {
 } from '../serial-driver.ts';
 import type { PeripheralEvent } from './peripheral/events.ts';
 import { Peripheral } from './peripheral/peripheral.ts';
+import { osdpProblems } from './problems.ts';
 import { nextTurn, type Turn } from './turns.ts';
 import { type DecoderOutcome, type FrameDecoder, frameDecoder, mark, maxFrameBytes } from './wire/frame.ts';
 
@@ -68,6 +69,7 @@ export interface OsdpBusOptions {
  * a wait for a reply, from another address or with another sequence number is never an answer.
  */
 export class OsdpBus implements SerialDriver {
+  readonly problemTexts = osdpProblems;
   readonly #peripherals: readonly Peripheral[];
   readonly #hooks: OsdpHooks;
   readonly #clock: SerialClock;
@@ -185,10 +187,7 @@ export class OsdpBus implements SerialDriver {
     });
   }
 
-  signal(
-    readerKey: string,
-    signal: { readonly led: LedPattern } | { readonly buzzer: BuzzerPattern },
-  ): boolean {
+  signal(readerKey: string, signal: ReaderSignal): boolean {
     return this.#with(readerKey, (peripheral, now) => {
       if ('led' in signal) peripheral.signalLed(signal.led);
       else peripheral.signalBuzzer(signal.buzzer, now);

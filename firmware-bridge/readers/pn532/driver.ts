@@ -8,7 +8,6 @@ import type {
   SerialLine,
   SerialReaderState,
 } from '../serial-driver.ts';
-import type { Pn532Config } from './config.ts';
 import { ackFrame, commandFrame, type Pn532Frame, pn532FrameParser, wakeUp } from './frame.ts';
 import {
   getFirmwareVersion,
@@ -19,6 +18,11 @@ import {
   samConfiguration,
   targetOfResponse,
 } from './protocol.ts';
+
+export interface Pn532Options {
+  readonly pollMs: number;
+  readonly awayMs: number;
+}
 
 export const pn532BaudRate = 115_200;
 
@@ -52,6 +56,7 @@ type Awaiting = 'nothing' | 'ack' | 'response';
  * command, then from the wake-up on, for ever. `onChange` is called for link, identity and problem, not for counts.
  */
 class Pn532Driver implements SerialDriver {
+  readonly problemTexts = pn532Problems;
   readonly #readerKey: string;
   readonly #pollMs: number;
   readonly #hooks: SerialHooks;
@@ -71,7 +76,7 @@ class Pn532Driver implements SerialDriver {
   #faultyFrames = 0;
   #timeouts = 0;
 
-  constructor(readerKey: string, config: Pn532Config, hooks: SerialHooks, clock: SerialClock) {
+  constructor(readerKey: string, config: Pn532Options, hooks: SerialHooks, clock: SerialClock) {
     this.#readerKey = readerKey;
     this.#pollMs = config.pollMs;
     this.#hooks = hooks;
@@ -260,7 +265,7 @@ class Pn532Driver implements SerialDriver {
 /** Reads the cards of one PN532, each once while it lies there. */
 export const pn532Driver = (
   readerKey: string,
-  config: Pn532Config,
+  config: Pn532Options,
   hooks: SerialHooks,
   clock: SerialClock,
 ): SerialDriver => new Pn532Driver(readerKey, config, hooks, clock);

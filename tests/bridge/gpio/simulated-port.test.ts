@@ -5,7 +5,8 @@ import { sendToPanel } from '#bridge/gpio/panel-client.ts';
 import { decodeOutputRecord, outputRecordBytes, simPaths } from '#bridge/gpio/sim-state.ts';
 import { encodeLineEvent } from '#bridge/gpio/uapi.ts';
 import type { GpioLines, GpioPort, ReaderFault, ReaderHooks, ReaderRead } from '#bridge/ports.ts';
-import { wiegandConfigSchema, wiegandDataLines, wiegandDriver } from '#bridge/readers/wiegand/driver.ts';
+import { wiegandDriver } from '#bridge/readers/wiegand/driver.ts';
+import { wiegand, wiegandConfigSchema } from '#bridge/readers/wiegand/kind.ts';
 import { hexToBits } from '#hub/domains/access/card-rules.ts';
 import {
   contactLine,
@@ -22,7 +23,7 @@ const contact = 7;
 const strike = 20;
 const lock = 21;
 const lines: GpioLines = {
-  data: wiegandDataLines(reader),
+  data: wiegand.dataLines(reader).map(({ line }) => line),
   inputs: [contactLine(contact)],
   outputs: [outputLine(strike, 0), outputLine(lock, 1)],
 };

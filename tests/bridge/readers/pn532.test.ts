@@ -1,6 +1,5 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { pn532ConfigSchema } from '#bridge/readers/pn532/config.ts';
 import { pn532Driver, pn532Problems } from '#bridge/readers/pn532/driver.ts';
 import {
   ackFrame,
@@ -9,6 +8,7 @@ import {
   pn532FrameParser,
   responseFrame,
 } from '#bridge/readers/pn532/frame.ts';
+import { pn532ConfigSchema } from '#bridge/readers/pn532/kind.ts';
 import { identityOf, readOfUid, targetOfResponse } from '#bridge/readers/pn532/protocol.ts';
 import { cardText, derivedReadings } from '#hub/domains/access/card-rules.ts';
 import { type NearCard, SimulatedPn532, targetData } from './simulated-pn532.ts';

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { rdm6300ConfigSchema } from '#bridge/readers/rdm6300/config.ts';
 import { rdm6300Driver } from '#bridge/readers/rdm6300/driver.ts';
+import { rdm6300ConfigSchema } from '#bridge/readers/rdm6300/kind.ts';
 import { rdm6300Parser } from '#bridge/readers/rdm6300/protocol.ts';
 import { cardReadSchema } from '#hub/domains/access/schema.ts';
 import {

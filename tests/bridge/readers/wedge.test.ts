@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { wedgeConfigSchema } from '#bridge/readers/wedge/config.ts';
 import { wedgeDriver } from '#bridge/readers/wedge/driver.ts';
+import { wedgeConfigSchema } from '#bridge/readers/wedge/kind.ts';
 import { maxLineBytes, wedgeParser } from '#bridge/readers/wedge/protocol.ts';
 import { cardText, derivedReadings } from '#hub/domains/access/card-rules.ts';
 import {

@@ -1,4 +1,4 @@
-import { osdpBaudRates } from '../config.ts';
+import { osdpBaudRates } from '../baud-rates.ts';
 import type { Command, Reply } from '../wire/messages.ts';
 
 export interface Place {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { osdpConfigSchema } from '#bridge/readers/osdp/config.ts';
+import { osdpConfigSchema } from '#bridge/readers/osdp/kind.ts';
 import { buzzerSignalOf, ledSignalOf } from '#bridge/readers/osdp/peripheral/signals.ts';
 import { readCard } from '#bridge/readers/osdp/wire/card-data.ts';
 import { type Command, encodeCommand, parseReply } from '#bridge/readers/osdp/wire/messages.ts';
