@@ -14,8 +14,8 @@ const maxUnknownCards = 8;
 const unknownCardMs = 120_000;
 const maxRemembered = 256;
 
-/** What can be asked of readers. */
-export interface ReaderOrders {
+/** Commands for readers, and how each went. */
+export interface ReaderCommands {
   has(readerKey: string): boolean;
   pair(readerKey: string, forMs: number): CommandOutcome;
   cancelPairing(readerKey: string): CommandOutcome;
@@ -28,7 +28,7 @@ export interface CommandDeps {
   readonly clock: Clock;
   readonly later: Later;
   readonly doors: ReadonlyMap<string, Door>;
-  readonly readers: ReaderOrders;
+  readonly readers: ReaderCommands;
   readonly append: (entry: DoorEntry) => number | null;
   readonly isWritable: () => boolean;
   readonly reply: (commandId: string, outcome: CommandOutcome) => void;

@@ -1,85 +1,43 @@
 import type { BridgeConfig } from '#bridge/config.ts';
-import type { Journal } from '#bridge/journal/journal.ts';
-import type { PinChecks } from '#bridge/pin/checks.ts';
-import { type PinBy, PinDesk, type PinOutcome } from '#bridge/pin/desk.ts';
-import type { LockoutFile } from '#bridge/pin/lockout-file.ts';
-import { type Lookup, type Policy, PolicyAge, PolicyView } from '#bridge/policy/policy.ts';
+import type { Policy } from '#bridge/policy/policy.ts';
 import type {
   CommandOutcome,
   DoorCommand,
   GpioEdge,
   GpioPort,
-  Later,
   ReaderDriver,
   ReaderFault,
   ReaderHooks,
-  ReaderRead,
 } from '#bridge/ports.ts';
 import { gpioKindOf, isSerial } from '#bridge/readers/registry.ts';
-import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
-import type { SerialReaders } from '#bridge/serial/host.ts';
-import {
-  type AccessDecision,
-  cardAlone,
-  decideAccess,
-  isClockTrusted,
-  type Proof,
-} from '#hub/domains/access/rules.ts';
-import { waysInAt } from '#hub/domains/access/schedule-rules.ts';
+import type { ReaderOrders, SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import { type CardRead, defaultPortalSettings } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { assert } from '#hub/kernel/result.ts';
 import type { BridgeState } from '#hub/mqtt/topics.ts';
 import type { Clock } from '#hub/platform/clock.ts';
+import { AccessDesk, type DecisionDeps } from './access-desk.ts';
 import { type CommandDeps, DoorCommands } from './commands.ts';
 import { Door, type DoorEntry } from './door.ts';
 import { standingFindings } from './findings.ts';
 import { ReaderBook } from './reader-book.ts';
-import { createReaderOrders } from './reader-orders.ts';
+import { createReaderCommands } from './reader-commands.ts';
 
-export interface DoorThreadDeps {
+export interface DoorThreadDeps extends DecisionDeps {
   readonly config: BridgeConfig;
-  readonly clock: Clock;
-  readonly later: Later;
-  readonly journal: Journal;
   readonly gpio: GpioPort;
-  readonly policyAge: PolicyAge;
   readonly reply: (commandId: string, outcome: CommandOutcome) => void;
-  /** Something that a screen shows has changed. */
-  readonly onChange: () => void;
-  readonly onFault: (where: string, error: unknown) => void;
   readonly tap: CommandDeps['tap'];
   readonly recentCommandIds: readonly string[];
   /** Readers on serial lines, in a process of their own. */
-  readonly serial: Pick<SerialReaders, 'signal' | 'pair' | 'cancelPairing' | 'switchOutput'>;
-  readonly pinChecks: PinChecks;
-  readonly lockouts: Pick<LockoutFile, 'stored' | 'save'>;
+  readonly serial: ReaderOrders;
 }
 
-/** A card that stays at the reader is read again and again: for so long after a grant that is one tap. */
-const repeatMs = 1000;
 const minuteMs = 60_000;
 
-interface LastGrant {
-  readonly digest: string;
-  atMs: number;
-}
-
-/** Without a policy, or without this door in it, nothing is known that could open the door. */
-const unknownDoor: AccessDecision = {
-  granted: false,
-  reason: 'staleSnapshot',
-  checks: [{ check: 'snapshotFresh', passed: false }],
-  ruleId: null,
-  extended: false,
-};
-
-const hexOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
-
 /**
- * The thread that owns the doors: a read is digested, decided, written down, acted upon, in this order and without
- * waiting for anything. Whatever waits for a disk, a network or a person is somewhere else.
+ * Owns the doors, their lines and their readers. Nothing here waits: whatever takes a disk, a network or a person is
+ * somewhere else.
  */
 export class DoorThread {
   readonly doors: ReadonlyMap<string, Door>;
@@ -88,10 +46,8 @@ export class DoorThread {
   readonly #doorByReader = new Map<string, Door>();
   readonly #drivers: readonly ReaderDriver[];
   readonly #book: ReaderBook;
-  readonly #desk: PinDesk;
+  readonly #desk: AccessDesk;
   readonly #findings = new Map<string, Finding>();
-  readonly #lastGrants = new Map<string, LastGrant>();
-  #view: PolicyView | null = null;
   #cancelMinute: (() => void) | null = null;
   #clockOffsetMs: number;
   #clockTrust: ReturnType<Clock['trust']>;
@@ -116,7 +72,7 @@ export class DoorThread {
     const readers = config.portals.flatMap((portal) => portal.readers);
     this.#book = new ReaderBook(readers, { clock, later, append, onChange: deps.onChange });
     const hooks: ReaderHooks = {
-      onRead: (read) => this.#onRead(read),
+      onRead: ({ readerKey, read }) => this.#desk.take(readerKey, read),
       onKeys: ({ readerKey, keys }) => this.takeKeys(readerKey, keys),
       onFault: (fault) => {
         this.#book.noteFault(fault);
@@ -130,7 +86,6 @@ export class DoorThread {
           fix: message,
         }),
     };
-    this.#desk = this.#newDesk(readers.map((reader) => reader.key));
     this.#drivers = readers.flatMap(({ key, wiring }) =>
       isSerial(wiring) ? [] : [gpioKindOf(wiring).createDriver(key, wiring, hooks)],
     );
@@ -144,7 +99,7 @@ export class DoorThread {
       clock,
       later,
       doors: this.doors,
-      readers: createReaderOrders({
+      readers: createReaderCommands({
         readers,
         doorByReader: this.#doorByReader,
         book: this.#book,
@@ -155,6 +110,13 @@ export class DoorThread {
       reply: deps.reply,
       tap: deps.tap,
       done: deps.recentCommandIds,
+    });
+    this.#desk = new AccessDesk({
+      ...deps,
+      doorByReader: this.#doorByReader,
+      book: this.#book,
+      commands: this.commands,
+      append,
     });
     this.#clockOffsetMs = clock.nowMs() - clock.monotonicMs();
     this.#clockTrust = clock.trust();
@@ -213,124 +175,9 @@ export class DoorThread {
     if (lost > 0) this.#readInputs();
   }
 
-  #onRead({ readerKey, read }: Pick<ReaderRead, 'readerKey' | 'read'>): void {
-    this.#book.noteRead(readerKey, read.bits);
-    const door = this.#doorByReader.get(readerKey);
-    if (door === undefined) return;
-    if (this.commands.takeForEnrolment(readerKey, read)) {
-      door.acknowledge(readerKey);
-      return;
-    }
-    const found = this.#view?.lookUp(read) ?? null;
-    const digest = found === null ? null : hexOf(found.digest);
-    if (digest !== null && this.#isRepeat(readerKey, digest, door)) return;
-    const memberId = found?.credential?.memberId ?? null;
-    const proof = this.#proofOfCard(readerKey, memberId);
-    const decision = this.#decide(door, found, proof);
-    if (decision.reason === 'pinRequired' && digest !== null && memberId !== null) {
-      if (this.#desk.isBusyWith(readerKey, digest)) return;
-      if (!this.#desk.isChecking(readerKey)) {
-        this.#desk.ask(readerKey, { read, digest, memberId });
-        return;
-      }
-    }
-    this.#desk.otherCard(readerKey);
-    const seq = this.#carryOut(door, readerKey, found, decision, false);
-    if (seq !== null && found !== null && found.credential === undefined)
-      this.commands.keepUnknown(seq, read);
-  }
-
-  /** Writes a decision down and acts upon it; the number in the journal, or null when there was no room. */
-  #carryOut(
-    door: Door,
-    readerKey: string,
-    found: Lookup | null,
-    decision: AccessDecision,
-    duress: boolean,
-  ): number | null {
-    const digest = found === null ? null : hexOf(found.digest);
-    const entry = this.#entryOf(door, readerKey, digest, found, decision);
-    const seq = this.append(duress ? { ...entry, duress: true } : entry);
-    const mayCount = door.settings.onJournalFault === 'grantAndCount';
-    const isWritten = seq !== null || mayCount;
-    if (decision.granted && isWritten) {
-      if (digest !== null) this.#lastGrants.set(readerKey, { digest, atMs: this.#deps.clock.monotonicMs() });
-      door.grant(seq, decision.extended);
-    } else door.step({ kind: 'denied' });
-    return seq;
-  }
-
-  #newDesk(readerKeys: readonly string[]): PinDesk {
-    const { clock, later, pinChecks, lockouts, onChange, onFault } = this.#deps;
-    return new PinDesk(readerKeys, {
-      clock,
-      later,
-      checks: pinChecks,
-      file: lockouts,
-      memberOf: (number) => this.#view?.lookUpNumber(number).credential?.memberId ?? null,
-      secretOf: (memberId) => this.#view?.pinOf(memberId) ?? null,
-      takesNumbers: (readerKey) => this.#takesNumbers(readerKey),
-      show: (readerKey, what) => this.#doorByReader.get(readerKey)?.showPin(readerKey, what),
-      onLapsed: (readerKey, card) => this.#onPin(readerKey, { card }, 'none', false),
-      onOutcome: (readerKey, by, outcome) => this.#onPinOutcome(readerKey, by, outcome),
-      onNotTaken: (readerKey, number) =>
-        this.#onPin(readerKey, { number }, this.#desk.isLocked(readerKey) ? 'refused' : 'none', false),
-      onLocked: (readerKey, forMs) => {
-        const portalKey = this.#doorByReader.get(readerKey)?.key;
-        const note = `${String(Math.ceil(forMs / 60_000))} min`;
-        this.append({
-          kind: 'pinLockout',
-          readerKey,
-          note,
-          ...(portalKey === undefined ? {} : { portalKey }),
-        });
-        onChange();
-      },
-      onChange,
-      onFault: (error) => onFault('pin', error),
-    });
-  }
-
-  #proofOfCard(readerKey: string, memberId: string | null): Proof {
-    if (memberId === null) return cardAlone;
-    const view = this.#view;
-    return {
-      by: 'card',
-      pin: this.#desk.isLocked(readerKey) ? 'refused' : 'none',
-      // It takes a digest, and most doors never ask.
-      get hasPin() {
-        return view !== null && view.pinOf(memberId) !== null;
-      },
-    };
-  }
-
-  #takesNumbers(readerKey: string): boolean {
-    const portal = this.#doorByReader.get(readerKey)?.policyPortal ?? null;
-    if (this.#view === null || portal === null) return false;
-    const { clock } = this.#deps;
-    const { zone } = this.#view.policy.document;
-    return waysInAt(portal.settings, zone, clock.nowMs(), isClockTrusted(clock.trust())).number;
-  }
-
-  #onPinOutcome(readerKey: string, by: PinBy, outcome: PinOutcome): void {
-    const pin = outcome === 'wrong' ? 'wrong' : outcome === 'unchecked' ? 'none' : 'right';
-    this.#onPin(readerKey, by, pin, outcome === 'duress');
-  }
-
-  /** Decided by what is so at this moment, not by what was so when the door asked. */
-  #onPin(readerKey: string, by: PinBy, pin: Proof['pin'], duress: boolean): void {
-    const door = this.#doorByReader.get(readerKey);
-    if (door === undefined) return;
-    const found =
-      ('card' in by ? this.#view?.lookUp(by.card.read) : this.#view?.lookUpNumber(by.number)) ?? null;
-    const proof: Proof = { by: 'card' in by ? 'card' : 'number', pin, hasPin: true };
-    this.#carryOut(door, readerKey, found, this.#decide(door, found, proof), duress);
-    this.#deps.onChange();
-  }
-
   /** A card at a reader on a serial line. */
   takeSerialRead(readerKey: string, read: CardRead): void {
-    this.#onRead({ readerKey, read });
+    this.#desk.take(readerKey, read);
     this.#deps.onChange();
   }
 
@@ -358,58 +205,9 @@ export class DoorThread {
     this.unfind(`reader.key.${readerKey}`);
   }
 
-  #isRepeat(readerKey: string, digest: string, door: Door): boolean {
-    const last = this.#lastGrants.get(readerKey);
-    const nowMs = this.#deps.clock.monotonicMs();
-    if (last?.digest !== digest || nowMs - last.atMs >= repeatMs) return false;
-    if (door.state !== 'granted' && door.state !== 'open') return false;
-    last.atMs = nowMs;
-    return true;
-  }
-
-  #decide(door: Door, found: Lookup | null, proof: Proof): AccessDecision {
-    const portal = door.policyPortal;
-    if (this.#view === null || portal === null || found === null) return unknownDoor;
-    const { clock, policyAge, journal } = this.#deps;
-    const moment = {
-      wallMs: clock.nowMs(),
-      clockTrust: clock.trust(),
-      policyAgeMs: policyAge.ageMs(),
-      mode: door.mode,
-      journalWritable: journal.writable,
-    };
-    return decideAccess(this.#view.policy.document, portal, found.credential, moment, proof);
-  }
-
-  #entryOf(
-    door: Door,
-    readerKey: string,
-    digest: string | null,
-    found: Lookup | null,
-    decision: AccessDecision,
-  ): DoorEntry {
-    const version = this.#view?.policy.version;
-    const credential = found?.credential;
-    return {
-      kind: decision.granted ? 'granted' : 'denied',
-      portalKey: door.key,
-      readerKey,
-      mode: door.mode,
-      checks: [...decision.checks],
-      ...(digest === null ? {} : { digest }),
-      ...(credential === undefined
-        ? {}
-        : { credentialId: credential.credentialId, memberId: credential.memberId }),
-      ...(decision.reason === null ? {} : { reason: decision.reason }),
-      ...(decision.ruleId === null ? {} : { ruleId: decision.ruleId }),
-      ...(version === undefined ? {} : { policyEpoch: version.epoch, policyRevision: version.revision }),
-      ...(door.settings.observe ? { observed: true } : {}),
-    };
-  }
-
   /** The new policy decides from the next read on; locks and modes follow it at once. */
   swapPolicy(policy: Policy, report: boolean): void {
-    this.#view = new PolicyView(policy);
+    const view = this.#desk.swapPolicy(policy);
     if (report)
       this.append({
         kind: 'policyApplied',
@@ -417,8 +215,7 @@ export class DoorThread {
         policyRevision: policy.version.revision,
       });
     for (const door of this.doors.values())
-      door.applyPolicy(this.#view.portal(door.key) ?? null, policy.document.zone);
-    this.#lastGrants.clear();
+      door.applyPolicy(view.portal(door.key) ?? null, policy.document.zone);
     this.#deps.onChange();
   }
 
@@ -472,7 +269,7 @@ export class DoorThread {
 
   report(bootId: string): BridgeState {
     const { clock, journal } = this.#deps;
-    const policy = this.#view?.policy;
+    const { policy } = this.#desk;
     return {
       bootId,
       wallMs: Math.round(clock.nowMs()),
@@ -491,8 +288,8 @@ export class DoorThread {
         ...standingFindings({
           journal,
           clockTrust: clock.trust(),
-          hasPolicy: policy !== undefined,
-          lockedReaders: this.#desk.locked(),
+          hasPolicy: policy !== null,
+          lockedReaders: this.#desk.lockedReaders(),
           doors: this.#deps.config.portals.map((wiring) => ({
             wiring,
             settings: this.doors.get(wiring.key)?.settings ?? defaultPortalSettings,

@@ -1,18 +1,23 @@
 import { isSerial, type ReaderConfig, serialKindOf } from '#bridge/readers/registry.ts';
-import type { SerialReaders } from '#bridge/serial/host.ts';
-import { type ReaderOrders, refused } from './commands.ts';
+import type { ReaderOrders } from '#bridge/readers/serial-driver.ts';
+import { type ReaderCommands, refused } from './commands.ts';
 import type { Door } from './door.ts';
 import type { ReaderBook } from './reader-book.ts';
 
-export interface ReaderOrderDeps {
+export interface ReaderCommandDeps {
   readonly readers: readonly { readonly key: string; readonly wiring: ReaderConfig }[];
   readonly doorByReader: ReadonlyMap<string, Door>;
   readonly book: ReaderBook;
-  readonly serial: Pick<SerialReaders, 'pair' | 'cancelPairing' | 'switchOutput'>;
+  readonly serial: Pick<ReaderOrders, 'pair' | 'cancelPairing' | 'switchOutput'>;
 }
 
-/** What staff may ask of a reader: a key of its own, a sign that it is there, and its outputs. */
-export function createReaderOrders({ readers, doorByReader, book, serial }: ReaderOrderDeps): ReaderOrders {
+/** Pairs a reader, makes it show that it is there, or switches its outputs, as staff ask. */
+export function createReaderCommands({
+  readers,
+  doorByReader,
+  book,
+  serial,
+}: ReaderCommandDeps): ReaderCommands {
   const wiringByKey = new Map(readers.map(({ key, wiring }) => [key, wiring]));
   return {
     has: (readerKey) => wiringByKey.has(readerKey),
