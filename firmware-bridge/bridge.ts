@@ -28,7 +28,7 @@ import type { SerialReaders } from './serial/host.ts';
 
 export interface BridgeOptions {
   readonly configFile: string;
-  /** The root of the state; the bridge's own is the folder `bridge` in it. */
+  /** The root of the state; the bridge keeps its own in the folder `bridge`. */
   readonly stateDirectory: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Something that the bridge cannot work without has failed: the process should end and start again. */
@@ -177,7 +177,7 @@ async function openState(hardware: Hardware): Promise<OpenedState> {
   return { ...hardware, key, bootId, clock, journal, journalNews, policyAge, policy, lockouts };
 }
 
-/** The doors, their serial readers and the link to the hub, and what these tell each other. */
+/** Connects the doors, their serial readers and the link to the hub. */
 class Bridge implements RunningBridge {
   readonly log: Logger;
   readonly #state: OpenedState;
@@ -188,7 +188,7 @@ class Bridge implements RunningBridge {
   #policy: StoredPolicy | null;
   #serial: SerialReaders | null = null;
   #link: LinkHost | null = null;
-  #toldWritable = true;
+  #reportedWritable = true;
   #timers: readonly NodeJS.Timeout[] = [];
 
   constructor(state: OpenedState) {
@@ -296,7 +296,7 @@ class Bridge implements RunningBridge {
       onPaired: (readerKey) => thread.noteReaderPaired(readerKey),
       onKeyFault(readerKey, error) {
         log.error({ err: error, readerKey }, 'the new key of a reader could not be written down');
-        thread.find({
+        thread.raiseFinding({
           id: `reader.key.${readerKey}`,
           severity: 'error',
           evidence: `The new key of the reader "${readerKey}" could not be written down, so it was not given.`,
@@ -317,8 +317,8 @@ class Bridge implements RunningBridge {
     // Before the link there is nobody to tell.
     if (this.#link === null) return;
     this.#link.tell({ kind: 'journal', journal: numbersOf(journal) });
-    if (journal.writable === this.#toldWritable) return;
-    this.#toldWritable = journal.writable;
+    if (journal.writable === this.#reportedWritable) return;
+    this.#reportedWritable = journal.writable;
     this.#stateNews.mark();
   }
 
@@ -366,7 +366,7 @@ class Bridge implements RunningBridge {
       }
       case 'confirmed':
         policyAge.confirm();
-        thread.unfind('policy.refused');
+        thread.clearFinding('policy.refused');
         return;
       case 'hubTime':
         this.#adoptHubTime(message);
@@ -382,7 +382,7 @@ class Bridge implements RunningBridge {
         thread.command(message.command, message.expiresInMs);
         return;
       case 'hubGone':
-        thread.find({
+        thread.raiseFinding({
           id: 'hub.gone',
           severity: 'warning',
           evidence: `No connection to the hub: ${message.reason}`.slice(0, 500),
@@ -390,7 +390,7 @@ class Bridge implements RunningBridge {
         });
         return;
       case 'policyRefused':
-        thread.find({
+        thread.raiseFinding({
           id: 'policy.refused',
           severity: 'warning',
           evidence: `The policy that the hub sent was not used: ${message.code}.`,
@@ -407,9 +407,9 @@ class Bridge implements RunningBridge {
     const trustBefore = clock.trust();
     clock.adoptHubTime(wallMs, trust);
     this.#thread.onClockSet();
-    // A kill in the next moment must not take the trust away that was just earned.
+    // A kill in the next moment must not lose the trust just earned.
     if (clock.trust() !== trustBefore) void this.#keep();
-    this.#thread.unfind('hub.gone');
+    this.#thread.clearFinding('hub.gone');
   }
 
   /** Keeps acknowledgement and clock for the next start. */

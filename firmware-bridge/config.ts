@@ -18,7 +18,7 @@ const bias = z.enum(['pullUp', 'pullDown', 'none']);
 
 const outputSchema = z.strictObject({
   line,
-  /** The wiring inverts: a low line switches the thing on. */
+  /** The wiring inverts: a low line switches the output on. */
   activeLow: z.boolean().default(false),
 });
 
@@ -45,20 +45,20 @@ const portalSchema = z.strictObject({
     .max(8)
     .default([]),
   strike: outputSchema.extend({
-    /** secure: without current the door is locked (strike). safe: without current it is open (magnet). */
+    /** secure: locked without current (strike). safe: open without current (magnet). */
     failMode: z.enum(['secure', 'safe']),
   }),
   contact: inputSchema
     .extend({
-      /** A switch that a shut door closes to ground: low is shut, and a cut wire reads as open. */
+      /** The closed door connects the switch to ground: low is closed, and a cut wire reads as open. */
       activeLow: z.boolean().default(false),
-      /** Level (after activeLow) at which the door is open. */
+      /** The level (after activeLow) of an open door. */
       openLevel: z.union([z.literal(0), z.literal(1)]).default(1),
     })
     .optional(),
   rex: inputSchema
     .extend({
-      /** For so long after a grant and after closing, the request waits: who comes in trips the sensor. */
+      /** After a grant and after closing, the request waits this long: people who enter trip the sensor. */
       ignoreAfterMs: z.number().int().min(0).max(10_000).default(1000),
     })
     .optional(),
@@ -69,7 +69,7 @@ export type PortalConfig = z.infer<typeof portalSchema>;
 const hubSchema = z.strictObject({
   /** Socket of the hub on the same machine; relative to the state directory. */
   socket: z.string().min(1).default('hub/mqtt.sock'),
-  /** Address of a hub elsewhere, which takes the place of the socket: `mqtts://hub.local:8883`. */
+  /** Address of a remote hub, used instead of the socket: `mqtts://hub.local:8883`. */
   url: z
     .string()
     .regex(/^mqtts:\/\/[^\s/:]+(:\d{1,5})?$/, 'must look like mqtts://hub.local:8883')
@@ -82,11 +82,11 @@ const fields = z.strictObject({
   hub: hubSchema.prefault({}),
   gpio: gpioConfigSchema.prefault({}),
   journal: z.strictObject({ maxMebibytes: z.number().int().min(2).max(65_536).default(512) }).prefault({}),
-  /** A contact of the fire alarm system; it is only observed, and tells all doors to stay open. */
+  /** A contact of the fire alarm system; read only, it makes all doors stay open. */
   fire: inputSchema.optional(),
   clock: z
     .strictObject({
-      /** The owner says that the machine's time is right although nothing shows it. */
+      /** The owner vouches for the machine's time although nothing proves it. */
       trustSystem: z.boolean().default(false),
     })
     .prefault({}),
@@ -196,7 +196,7 @@ function checkKeys(config: Fields, complain: Complaint): void {
   }
 }
 
-/** `bridge.yaml`. Lines are offsets on the chip; one use each. */
+/** `bridge.yaml`. Lines are offsets on the chip, each with one use. */
 export const bridgeConfigSchema = fields.superRefine((config, context) => {
   const complain: Complaint = (path, message) => {
     context.addIssue({ code: 'custom', path: [...path], message });

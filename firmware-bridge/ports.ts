@@ -7,7 +7,7 @@ import type { BridgeCommand, replySchema } from '#hub/mqtt/topics.ts';
  * drivers, commands and timers. Types only, so that nobody loads anything by importing them.
  */
 
-/** One edge as the kernel reported it. */
+/** An edge as the kernel reported it. */
 export interface GpioEdge {
   /** Kernel time, CLOCK_MONOTONIC, ns since boot. */
   readonly timestampNs: bigint;
@@ -22,9 +22,9 @@ export interface InputLine {
   readonly offset: number;
   readonly activeLow: boolean;
   readonly bias: 'pullUp' | 'pullDown' | 'none';
-  /** Which edges are reported. Wiegand data lines: falling only. */
+  /** The edges to report. Wiegand data lines: falling only. */
   readonly edges: 'falling' | 'both';
-  /** Kernel debounce; 0 = none (data lines). */
+  /** Kernel debounce; 0: none (data lines). */
   readonly debounceMicros: number;
 }
 
@@ -51,14 +51,14 @@ export interface GpioPort {
    */
   onEdges: (edges: readonly GpioEdge[], lost: number) => void;
   /**
-   * Every edge of the data lines before `untilNs` (kernel time) has been delivered. It comes in order with the edges:
-   * after each batch, and 25 and 30 ms after the last one. This, not a timer of the door thread, ends a frame, so that
-   * a stall of the door thread never cuts one. Hand it to every reader driver.
+   * Every edge of the data lines before `untilNs` (kernel time) has been delivered. Called in order with the edges:
+   * after each batch, and 25 and 30 ms after the last one. This, not a timer of the door thread, ends a frame, so
+   * that a stall of the door thread never cuts one. Pass it to every reader driver.
    */
   onSettled: (untilNs: bigint) => void;
   /** Called when the port fails for good (chip gone, Worker dead). */
   onFault: (fault: Error) => void;
-  /** Logical level now, read from the kernel. Synchronous; microseconds. */
+  /** Reads a logical level from the kernel. Synchronous; microseconds. */
   read(offset: number): 0 | 1;
   /** Drives a logical level. Synchronous; returns when the kernel has it. */
   write(offset: number, level: 0 | 1): void;
@@ -66,7 +66,7 @@ export interface GpioPort {
   close(): Promise<void>;
 }
 
-/** A card as a reader driver delivers it to its portal. */
+/** A card read, as a driver delivers it. */
 export interface ReaderRead {
   readonly readerKey: string;
   readonly read: CardRead;
@@ -82,25 +82,25 @@ export interface ReaderFault {
     | 'noise'
     | 'lostBits'
     | 'unknownLength'
-    /** A frame on a serial line whose check sum is wrong. */
+    /** A frame on a serial line with a wrong check sum. */
     | 'checksum'
-    /** A phone or another device that makes up a new number each time. */
+    /** A phone or another device that invents a new number each time. */
     | 'randomUid'
-    /** Well received, but no card has this number: all zeros, out of range, or only a part of it. */
+    /** Well received, but no card has this number: all zeros, out of range, or incomplete. */
     | 'notACard';
   readonly bits: number;
 }
 
-/** What is probably wrong with a reader's wiring or configuration, worth telling staff. */
+/** A probable fault of a reader's wiring or configuration, worth telling staff. */
 export interface ReaderFinding {
   readonly readerKey: string;
-  /** A word of this kind of reader; one finding of each stands at a time. */
+  /** A word of this kind of reader; there is one finding of each at a time. */
   readonly kind: string;
   /** A sentence with the next step. */
   readonly message: string;
 }
 
-/** Where a reader driver delivers what it saw. Called on the door thread, inside the delivery of edges. */
+/** Callbacks of a reader driver. Called on the door thread, during the delivery of edges. */
 export interface ReaderHooks {
   onRead(read: ReaderRead): void;
   /** Keys as they were pressed: digits, `*` and `#`. */
@@ -109,14 +109,14 @@ export interface ReaderHooks {
   onFinding(finding: ReaderFinding): void;
 }
 
-/** A reader driver: fed with what its port delivers, in the same order. Made by `readers/registry.ts`. */
+/** A reader driver: fed with the events of its port, in their order. Made by its `GpioReaderKind`. */
 export interface ReaderDriver {
   readonly readerKey: string;
   onEdges(edges: readonly GpioEdge[], lost: number): void;
   onSettled(untilNs: bigint): void;
 }
 
-/** A card and keys to be played at a simulated reader. */
+/** A card and keys to play at a simulated reader. */
 export interface SimulatedTap {
   readonly read?: CardRead | undefined;
   readonly keys?: string | undefined;

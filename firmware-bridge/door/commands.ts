@@ -14,7 +14,7 @@ const maxUnknownCards = 8;
 const unknownCardMs = 120_000;
 const maxRemembered = 256;
 
-/** Commands for readers, and how each went. */
+/** Commands for readers, and their outcomes. */
 export interface ReaderCommands {
   has(readerKey: string): boolean;
   pair(readerKey: string, forMs: number): CommandOutcome;
@@ -32,9 +32,9 @@ export interface CommandDeps {
   readonly append: (entry: DoorEntry) => number | null;
   readonly isWritable: () => boolean;
   readonly reply: (commandId: string, outcome: CommandOutcome) => void;
-  /** Has the bits of a card and of keys sent to a simulated reader; null when the GPIO is real. */
+  /** Plays a card and keys at a simulated reader; null when the GPIO is real. */
   readonly tap: ((readerKey: string, tap: SimulatedTap) => Promise<void>) | null;
-  /** Carried out before the start; their repeats are answered, not carried out again. */
+  /** Commands carried out before the start: a repeat is answered without being carried out again. */
   readonly done: readonly string[];
 }
 
@@ -43,10 +43,7 @@ interface Enrolment {
   readonly cancel: () => void;
 }
 
-/**
- * What the hub may ask of the doors. Each command has its effect at most once; raw readings are kept in memory only, few
- * and for two minutes.
- */
+/** Carries out the hub's commands, each at most once. Raw readings stay in memory only, few and for two minutes. */
 export class DoorCommands {
   readonly #deps: CommandDeps;
   readonly #outcomes = new Map<string, CommandOutcome>();
@@ -71,7 +68,7 @@ export class DoorCommands {
 
   #answer(commandId: string, outcome: CommandOutcome): void {
     this.#outcomes.delete(commandId);
-    // A raw reading is not kept: a repeat of its command finds it forgotten.
+    // A raw reading is not kept, so a repeat of its command is answered as forgotten.
     this.#outcomes.set(commandId, outcome.kind === 'read' ? refused('forgotten') : outcome);
     const oldest = this.#outcomes.keys().next().value;
     if (this.#outcomes.size > maxRemembered && oldest !== undefined) this.#outcomes.delete(oldest);
@@ -132,7 +129,7 @@ export class DoorCommands {
     this.#unknown = this.#unknown.filter((card) => card.atMs >= oldestMs);
   }
 
-  /** Keeps the reading of a card that nobody knows, so that staff can enrol it. */
+  /** Keeps the reading of an unknown card, so that staff can enrol it. */
   keepUnknown(seq: number, read: CardRead): void {
     const card = { seq, read, atMs: this.#deps.clock.monotonicMs() };
     this.#unknown = [...this.#unknown, card].slice(-maxUnknownCards);
@@ -162,7 +159,7 @@ export class DoorCommands {
     return { kind: 'done' };
   }
 
-  /** True when the card was for enrolment: the door then does nothing with it. */
+  /** True when the card was for enrolment, so the door ignores it. */
   takeForEnrolment(readerKey: string, read: CardRead): boolean {
     if (!this.#enrolments.has(readerKey)) return false;
     this.#endEnrolment(readerKey, { kind: 'read', read });

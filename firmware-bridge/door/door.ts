@@ -1,5 +1,5 @@
 import type { PortalConfig } from '#bridge/config.ts';
-import type { JournalEntry } from '#bridge/journal/frame.ts';
+import type { JournalEntry } from '#bridge/journal/entry.ts';
 import type { GpioPort, Later } from '#bridge/ports.ts';
 import { buzzerSignals, ledSignals, type ReaderSignal } from '#bridge/readers/feedback.ts';
 import { isSerial, serialKindOf } from '#bridge/readers/registry.ts';
@@ -26,7 +26,7 @@ import {
 } from './portal.ts';
 import { SignalPlayer } from './signal-player.ts';
 
-/** What a door reports; time and clock trust are added where it is written down. */
+/** An event of a door; time and clock trust are added when it is journaled. */
 export type DoorEntry = Omit<JournalEntry, 'wallMs' | 'clockTrust' | 'monotonicMs'>;
 
 export interface DoorDeps {
@@ -36,22 +36,25 @@ export interface DoorDeps {
   /** The number in the journal, or null when there was no room. */
   readonly append: (entry: DoorEntry) => number | null;
   readonly onChange: () => void;
-  /** Lamps and buzzers that readers on serial lines have themselves. */
+  /** Drives the lamp or buzzer of a reader on a serial line. */
   readonly signalReader: (readerKey: string, signal: ReaderSignal) => void;
   /** An output could not be driven. */
   readonly onOutputFault: (portalKey: string, error: unknown) => void;
 }
 
-/** The level (after active-low) that keeps the door locked. Current locks a fail-safe lock and opens a fail-secure one. */
+/**
+ * The level (after active-low) that keeps the door locked. Current locks a fail-safe lock and releases a fail-secure
+ * one.
+ */
 export const lockedLevel = (failMode: 'secure' | 'safe'): 0 | 1 => (failMode === 'secure' ? 0 : 1);
 const releasedLevel = (failMode: 'secure' | 'safe'): 0 | 1 => (failMode === 'secure' ? 1 : 0);
 
-/** How a reader shows and sounds what the door does. */
+/** The lamps and buzzers at one reader. */
 interface ReaderLights {
   readonly key: string;
   readonly led: SignalPlayer | null;
   readonly buzzer: SignalPlayer | null;
-  /** It has lamp and buzzer of its own, which are told over its serial line. */
+  /** The reader has lamp and buzzer of its own, driven over its serial line. */
   readonly hasOwn: boolean;
 }
 type DoorSignal = ['led', keyof typeof ledSignals] | ['buzzer', keyof typeof buzzerSignals];
@@ -70,7 +73,7 @@ export class Door {
   #passageSeq: number | null = null;
   #alarmSeq: number | null = null;
   #tamperSeq: number | null = null;
-  /** The keys of the readers that say that they are opened, and the wired switch as the empty key. */
+  /** The sources of an open tamper alarm: reader keys, and '' for the wired switch. */
   readonly #tampered = new Set<string>();
 
   constructor(wiring: PortalConfig, deps: DoorDeps) {
@@ -100,12 +103,12 @@ export class Door {
     return this.#settings;
   }
 
-  /** The door in the policy; null: the hub does not know it, or there is no policy. */
+  /** This door in the policy; null: the hub does not know it, or there is no policy. */
   get policyPortal(): PolicyPortal | null {
     return this.#policyPortal;
   }
 
-  /** Reads the levels that a restart does not remember. */
+  /** Reads the input levels, which a restart does not remember. */
   readInputs(): void {
     const { contact, rex, tamper } = this.#wiring;
     const { gpio } = this.#deps;
@@ -124,7 +127,7 @@ export class Door {
     return true;
   }
 
-  /** One of several switches: the door is tampered with while any of them says so. */
+  /** Notes one of several tamper switches: the door is tampered with while any is active. */
   noteTamper(source: string, active: boolean): void {
     if (active) this.#tampered.add(source);
     else this.#tampered.delete(source);
@@ -136,7 +139,7 @@ export class Door {
     this.step({ kind: 'contact', open: level === openLevel });
   }
 
-  /** The settings of a new policy hold from the next step on; its override and schedule at once. */
+  /** Applies a new policy: settings from the next step on, override and schedule at once. */
   applyPolicy(portal: PolicyPortal | null, zone: ZoneOffsets | null): void {
     const wasObserving = this.#settings.observe;
     this.#policyPortal = portal;
@@ -147,7 +150,7 @@ export class Door {
     this.refreshMode();
   }
 
-  /** Schedule and override at this moment. Without a trusted clock no schedule opens or closes a door. */
+  /** Applies schedule and override as of now. Without a trusted clock no schedule opens or closes a door. */
   refreshMode(): void {
     const { clock } = this.#deps;
     const portal = this.#policyPortal;
@@ -165,7 +168,7 @@ export class Door {
     this.step({ kind: 'schedule', mode: scheduled });
   }
 
-  /** `seq`: the grant in the journal, which what follows at the door refers to. */
+  /** `seq`: the number of the grant in the journal, to which later events refer. */
   grant(seq: number | null, extended: boolean): void {
     this.#passageSeq = seq;
     this.step({ kind: 'grant', extended });
@@ -177,8 +180,8 @@ export class Door {
   }
 
   /**
-   * Lamp and buzzer as after a grant, and nothing else: a card was read for enrolment, or the reader is tried. False: it
-   * has neither.
+   * Shows lamp and buzzer of a grant and nothing else: a card was enrolled, or the reader is tested. False: it has
+   * neither.
    */
   acknowledge(readerKey: string): boolean {
     const readers = this.#readers.filter((reader) => reader.key === readerKey);
@@ -187,7 +190,7 @@ export class Door {
     return readers.some(({ led, buzzer, hasOwn }) => led !== null || buzzer !== null || hasOwn);
   }
 
-  /** At one reader: the door asks for a PIN, a key was taken, or what was typed is none. */
+  /** Shows at one reader that the door asks for a PIN, that a key was taken, or that the input is no PIN. */
   showPin(readerKey: string, what: 'ask' | 'key' | 'unclear'): void {
     const readers = this.#readers.filter((reader) => reader.key === readerKey);
     const pattern = what === 'unclear' ? 'denied' : 'enterPin';
@@ -276,7 +279,7 @@ export class Door {
     }
   }
 
-  /** Whether the lock is released, as it is read back from the line. */
+  /** Whether the lock is released, read back from the line. */
   get strikeReleased(): boolean {
     const { line, failMode } = this.#wiring.strike;
     try {
@@ -310,7 +313,7 @@ export class Door {
     };
   }
 
-  /** Locks, darkens, and lets no timer run on. */
+  /** Locks the door, turns its lamps off and cancels its timer. */
   stop(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = null;

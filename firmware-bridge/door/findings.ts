@@ -12,7 +12,7 @@ export interface DoorsNow {
   readonly doors: readonly { readonly wiring: PortalConfig; readonly settings: PortalSettings }[];
 }
 
-/** What a door asks for that this reader cannot give; null: nothing. */
+/** Names a requirement of the door's settings that this reader cannot meet; null: none. */
 function missingKeys(wiring: ReaderConfig, settings: PortalSettings): string | null {
   const { identification, identificationWindows, minAssurance } = settings;
   const values = [identification, ...identificationWindows.map((entry) => entry.identification)];
@@ -42,7 +42,7 @@ const keypadFindings = ({ doors }: DoorsNow): Finding[] =>
     }),
   );
 
-/** What is not as it should be at the doors for as long as it is so. */
+/** Findings that stand for as long as their cause does. */
 export function standingFindings(now: DoorsNow): Finding[] {
   const { journal, lockedReaders } = now;
   const findings: Finding[] = [];

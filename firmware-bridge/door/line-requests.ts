@@ -18,7 +18,7 @@ const inputLine = (wire: InputWire): InputLine => ({
   debounceMicros: wire.debounceMs * 1000,
 });
 
-/** All lines of a configuration, as they are requested from the port. Every lock is locked from that moment on. */
+/** Collects the GPIO lines of a configuration. Once they are requested, every lock is locked. */
 export function lineRequests(config: BridgeConfig): GpioLines {
   const readers = config.portals.flatMap((portal) => portal.readers);
   const wires = config.portals.flatMap(({ contact, rex, tamper }) => [contact, rex, tamper]);

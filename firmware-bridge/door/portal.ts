@@ -4,13 +4,13 @@ import { unreachable } from '#hub/kernel/result.ts';
 
 /**
  * The door as a pure state machine. Times are monotonic ms, so that no change of the clock moves a lock. "Released"
- * means that the door can be pulled open; which level does that is the wiring's matter.
+ * means that the door can be pulled open; the level for that depends on the wiring.
  */
 
 export type ScheduledMode = 'unlocked' | 'cardOnly' | 'locked' | 'controlled';
 
 export type PortalInput =
-  /** Somebody may pass: by card, or by a person at a screen, who also opens a door that its schedule has locked. */
+  /** Access granted: by card, or by staff at a screen, which also opens a door that its schedule has locked. */
   | { readonly kind: 'grant'; readonly extended: boolean }
   | { readonly kind: 'remoteGrant'; readonly durationMs: number }
   | { readonly kind: 'denied' }
@@ -35,7 +35,7 @@ export interface PortalRules
     | 'preAlarmSeconds'
     | 'firstPersonIn'
   > {
-  /** For so long after a grant and after the door closes, a request to exit waits: people who enter trip the sensor. */
+  /** After a grant and after the door closes, requests to exit wait this long: people who enter trip the sensor. */
   readonly rexIgnoreMs: number;
 }
 
@@ -68,14 +68,14 @@ export interface Portal {
   readonly state: PortalState;
   readonly mode: PortalMode;
   readonly released: boolean;
-  /** When the lock takes again; null while it is locked, or released by a mode. */
+  /** When the lock engages again; null while it is locked, or released by a mode. */
   readonly releaseUntilMs: number | null;
   /** Null: no contact is wired, or its level has not been read yet. */
   readonly contactOpen: boolean | null;
   readonly preAlarmAtMs: number | null;
   readonly heldOpenAtMs: number | null;
   readonly rexActive: boolean;
-  /** A request to exit came while it had to wait. */
+  /** A request to exit arrived during its wait. */
   readonly rexWaiting: boolean;
   readonly rexIgnoreUntilMs: number | null;
   readonly tampered: boolean;
@@ -90,11 +90,11 @@ export interface Portal {
 export interface PortalStep {
   readonly state: Portal;
   readonly effects: readonly PortalEffect[];
-  /** When to come back with `timer`, always later than now; null when nothing is due. */
+  /** When to call with `timer`, always later than now; null when nothing is due. */
   readonly deadlineMs: number | null;
 }
 
-/** A door after a start: what it was before is not known, so it is locked and nothing of it is carried over. */
+/** The door after a start. Its former state is unknown, so it is locked and nothing carries over. */
 export const newPortal = (nowMs: number): Portal => ({
   state: 'secure',
   mode: 'controlled',
@@ -125,7 +125,7 @@ function modeOf(portal: Portal, rules: PortalRules): PortalMode {
   return portal.scheduled;
 }
 
-/** One step under construction: the portal, what to do, and the rules. */
+/** A step under construction: the portal, its events and its signals. */
 interface Draft {
   readonly portal: Portal;
   readonly events: readonly PortalEffect[];
@@ -171,16 +171,16 @@ function startOpenTimers(draft: Draft, rules: PortalRules, nowMs: number): Draft
   });
 }
 
-/** A passage is over or a mode has ended while the door stands open. */
+/** The door stands open after a passage or after a mode ended. */
 function standOpen(draft: Draft, rules: PortalRules, nowMs: number): Draft {
-  // Who goes out still stands before the sensor.
+  // The person going out still stands before the sensor.
   const waiting = change(draft, {
     rexIgnoreUntilMs: nowMs + rules.rexIgnoreMs,
     rexWaiting: draft.portal.rexActive,
   });
   const timed = enter(startOpenTimers(waiting, rules, nowMs), 'open', nowMs);
   if (rules.relock === 'onOpen' || !draft.portal.released) return lock(timed);
-  // A contact that is stuck at "open" must not keep the lock released for ever: the held-open limit ends it too.
+  // A contact stuck at "open" must not keep the lock released for ever: the held-open limit ends that too.
   return change(timed, { releaseUntilMs: timed.portal.heldOpenAtMs });
 }
 
@@ -210,7 +210,7 @@ function openForPassage(draft: Draft, durationMs: number, nowMs: number, rules: 
   }
 }
 
-/** Somebody authorised is (or, without a contact, may be) inside: what "first person in" waits for. */
+/** An authorised person is (or, without a contact, may be) inside, which ends the wait for the first person. */
 const notePersonIn = (draft: Draft): Draft =>
   draft.portal.scheduled === 'unlocked' ? change(draft, { personIn: true }) : draft;
 
@@ -232,7 +232,7 @@ function onRemoteGrant(draft: Draft, durationMs: number, rules: PortalRules, now
   return signal(openForPassage(draft, durationMs, nowMs, rules), 'granted');
 }
 
-/** Egress works in every mode, and in every state in which the lock holds. */
+/** Egress works in every mode, and in every state in which the door is locked. */
 function letOut(draft: Draft, rules: PortalRules, nowMs: number): Draft {
   const released = release(change(draft, { rexWaiting: false }), nowMs + rules.accessTimeSeconds * 1000);
   const state = draft.portal.state === 'secure' ? enter(released, 'egress', nowMs) : released;
@@ -285,7 +285,7 @@ function onContact(draft: Draft, open: boolean, rules: PortalRules, nowMs: numbe
   const before = draft.portal.contactOpen;
   if (before === open) return draft;
   const next = change(draft, { contactOpen: open });
-  // The first level after a start: how the door came to be open is not known, so it is not called forced.
+  // The first level after a start: nobody knows how the door came to be open, so it is not called forced.
   if (before === null && open && draft.portal.state === 'secure') return standOpen(next, rules, nowMs);
   if (open) return onOpened(next, rules, nowMs);
   return onClosed(next, rules, nowMs);
@@ -297,7 +297,7 @@ function onTamper(draft: Draft, active: boolean): Draft {
   return active ? report(next, 'tamper') : report(next, 'restored', 'tamper');
 }
 
-/** The end of the access time: nobody came, or the door stands open and the lock takes again. */
+/** The access time ends: nobody came, or the door stands open and locks again. */
 function onReleaseEnd(draft: Draft, rules: PortalRules, nowMs: number): Draft {
   const { state, rexActive, contactOpen } = draft.portal;
   const passed =
@@ -334,7 +334,7 @@ function onTimer(draft: Draft, rules: PortalRules, nowMs: number): Draft {
   return next;
 }
 
-/** Brings state and lock in line with a mode that may have changed. */
+/** Applies a mode that may have changed to state and lock. */
 function applyMode(draft: Draft, rules: PortalRules, nowMs: number): Draft {
   const before = draft.portal.mode;
   const mode = modeOf(draft.portal, rules);
@@ -350,7 +350,7 @@ function applyMode(draft: Draft, rules: PortalRules, nowMs: number): Draft {
     if (next.portal.contactOpen === true) return standOpen(next, rules, nowMs);
     return enter(lock(next), 'secure', nowMs);
   }
-  // A lockdown takes an open grant back; somebody on the way out keeps the way.
+  // A lockdown revokes an open grant; somebody on the way out may still leave.
   if (mode === 'lockdown' && state === 'granted') return enter(lock(next), 'secure', nowMs);
   return next;
 }
@@ -391,13 +391,16 @@ function onInput(draft: Draft, input: PortalInput, rules: PortalRules, nowMs: nu
   }
 }
 
-/** A request to exit that lasts longer than what held it back or took the lock: nobody is shut in. */
+/**
+ * A request to exit still active after its wait, or after something locked the door, lets the person out: nobody is
+ * shut in.
+ */
 function keepExitOpen(draft: Draft, rules: PortalRules, nowMs: number): Draft {
   const { rexActive, rexWaiting, released } = draft.portal;
   return rexActive && !rexWaiting && !released ? letOut(draft, rules, nowMs) : draft;
 }
 
-/** What lamp and buzzer show as long as nothing else happens. */
+/** Lamp and buzzer patterns at rest. */
 export function restingSignals(portal: Portal): { readonly led: LedPattern; readonly buzzer: BuzzerPattern } {
   if (isAlarm(portal.state)) return { led: 'alarm', buzzer: 'alarm' };
   if (portal.state === 'preAlarm') return { led: 'preAlarm', buzzer: 'preAlarm' };
@@ -416,7 +419,7 @@ function effectsOf(before: Portal, draft: Draft): PortalEffect[] {
     ...(old.led === rest.led ? [] : [{ kind: 'led', pattern: rest.led } as const]),
     ...(old.buzzer === rest.buzzer ? [] : [{ kind: 'buzzer', pattern: rest.buzzer } as const]),
   ];
-  // Written down before the lock releases; locked before it is written down.
+  // Journaled before the lock releases; locked before it is journaled.
   return after.released
     ? [...draft.events, ...strike, ...resting, ...draft.signals]
     : [...strike, ...draft.events, ...resting, ...draft.signals];
@@ -434,8 +437,8 @@ function deadlineOf(portal: Portal, nowMs: number): number | null {
 }
 
 /**
- * One step of a door. Deadlines act only by `timer`: an input that arrives after a late timer meets the door as it
- * still is, with its lock released.
+ * Performs one step of a door. Deadlines act only on `timer`: an input that arrives before a late timer finds the
+ * door still released.
  */
 export function stepPortal(
   portal: Portal,

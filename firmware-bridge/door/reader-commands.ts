@@ -2,20 +2,20 @@ import { isSerial, type ReaderConfig, serialKindOf } from '#bridge/readers/regis
 import type { ReaderOrders } from '#bridge/readers/serial-driver.ts';
 import { type ReaderCommands, refused } from './commands.ts';
 import type { Door } from './door.ts';
-import type { ReaderBook } from './reader-book.ts';
+import type { ReaderHealth } from './reader-health.ts';
 
 export interface ReaderCommandDeps {
   readonly readers: readonly { readonly key: string; readonly wiring: ReaderConfig }[];
   readonly doorByReader: ReadonlyMap<string, Door>;
-  readonly book: ReaderBook;
+  readonly health: ReaderHealth;
   readonly serial: Pick<ReaderOrders, 'pair' | 'cancelPairing' | 'switchOutput'>;
 }
 
-/** Pairs a reader, makes it show that it is there, or switches its outputs, as staff ask. */
+/** Pairs readers, tests their lamp and buzzer, and switches their outputs. */
 export function createReaderCommands({
   readers,
   doorByReader,
-  book,
+  health,
   serial,
 }: ReaderCommandDeps): ReaderCommands {
   const wiringByKey = new Map(readers.map(({ key, wiring }) => [key, wiring]));
@@ -26,25 +26,25 @@ export function createReaderCommands({
       if (wiring === undefined) return refused('unknownReader');
       if (!isSerial(wiring) || !serialKindOf(wiring).isPairable(wiring)) return refused('notPairable');
       serial.pair(readerKey, forMs);
-      book.notePairing(readerKey, forMs);
+      health.notePairing(readerKey, forMs);
       return { kind: 'done' };
     },
     cancelPairing(readerKey) {
       if (!wiringByKey.has(readerKey)) return refused('unknownReader');
       serial.cancelPairing(readerKey);
-      book.endPairing(readerKey);
+      health.endPairing(readerKey);
       return { kind: 'done' };
     },
     test(readerKey) {
       const door = doorByReader.get(readerKey);
       if (door === undefined) return refused('unknownReader');
-      if (!book.isOnline(readerKey)) return refused('readerOffline');
+      if (!health.isOnline(readerKey)) return refused('readerOffline');
       return door.acknowledge(readerKey) ? { kind: 'done' } : refused('noLamp');
     },
     switchOutput(readerKey, output, forMs) {
       if (!wiringByKey.has(readerKey)) return refused('unknownReader');
-      if (!book.isOnline(readerKey)) return refused('readerOffline');
-      if (output > book.countOutputs(readerKey)) return refused('noOutput');
+      if (!health.isOnline(readerKey)) return refused('readerOffline');
+      if (output > health.countOutputs(readerKey)) return refused('noOutput');
       serial.switchOutput(readerKey, output, forMs);
       return { kind: 'done' };
     },

@@ -1,7 +1,7 @@
 import type { Later } from '#bridge/ports.ts';
 import { type Blink, isPassing, type Signal } from '#bridge/readers/feedback.ts';
 
-/** Plays signals on one output: a passing one (granted, denied) lies over the resting one until it is through. */
+/** Plays signals on one output: a passing one (granted, denied) covers the resting one until it ends. */
 export class SignalPlayer {
   readonly #write: (level: 0 | 1) => void;
   readonly #later: Later;

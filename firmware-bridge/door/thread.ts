@@ -16,12 +16,12 @@ import type { Finding } from '#hub/kernel/finding.ts';
 import { assert } from '#hub/kernel/result.ts';
 import type { BridgeState } from '#hub/mqtt/topics.ts';
 import type { Clock } from '#hub/platform/clock.ts';
-import { AccessDesk, type DecisionDeps } from './access-desk.ts';
+import { AccessControl, type DecisionDeps } from './access-control.ts';
 import { type CommandDeps, DoorCommands } from './commands.ts';
 import { Door, type DoorEntry } from './door.ts';
 import { standingFindings } from './findings.ts';
-import { ReaderBook } from './reader-book.ts';
 import { createReaderCommands } from './reader-commands.ts';
+import { ReaderHealth } from './reader-health.ts';
 
 export interface DoorThreadDeps extends DecisionDeps {
   readonly config: BridgeConfig;
@@ -36,8 +36,8 @@ export interface DoorThreadDeps extends DecisionDeps {
 const minuteMs = 60_000;
 
 /**
- * Owns the doors, their lines and their readers. Nothing here waits: whatever takes a disk, a network or a person is
- * somewhere else.
+ * Owns the doors, their lines and their readers. Nothing here waits: anything that needs a disk, a network or a
+ * person runs elsewhere.
  */
 export class DoorThread {
   readonly doors: ReadonlyMap<string, Door>;
@@ -45,8 +45,8 @@ export class DoorThread {
   readonly #deps: DoorThreadDeps;
   readonly #doorByReader = new Map<string, Door>();
   readonly #drivers: readonly ReaderDriver[];
-  readonly #book: ReaderBook;
-  readonly #desk: AccessDesk;
+  readonly #health: ReaderHealth;
+  readonly #access: AccessControl;
   readonly #findings = new Map<string, Finding>();
   #cancelMinute: (() => void) | null = null;
   #clockOffsetMs: number;
@@ -70,16 +70,16 @@ export class DoorThread {
     );
     this.doors = new Map(doors.map((door) => [door.key, door]));
     const readers = config.portals.flatMap((portal) => portal.readers);
-    this.#book = new ReaderBook(readers, { clock, later, append, onChange: deps.onChange });
+    this.#health = new ReaderHealth(readers, { clock, later, append, onChange: deps.onChange });
     const hooks: ReaderHooks = {
-      onRead: ({ readerKey, read }) => this.#desk.take(readerKey, read),
+      onRead: ({ readerKey, read }) => this.#access.take(readerKey, read),
       onKeys: ({ readerKey, keys }) => this.takeKeys(readerKey, keys),
       onFault: (fault) => {
-        this.#book.noteFault(fault);
+        this.#health.noteFault(fault);
         deps.onChange();
       },
       onFinding: ({ readerKey, kind, message }) =>
-        this.find({
+        this.raiseFinding({
           id: `reader.${readerKey}.${kind}`,
           severity: 'warning',
           evidence: message,
@@ -102,7 +102,7 @@ export class DoorThread {
       readers: createReaderCommands({
         readers,
         doorByReader: this.#doorByReader,
-        book: this.#book,
+        health: this.#health,
         serial: deps.serial,
       }),
       append,
@@ -111,10 +111,10 @@ export class DoorThread {
       tap: deps.tap,
       done: deps.recentCommandIds,
     });
-    this.#desk = new AccessDesk({
+    this.#access = new AccessControl({
       ...deps,
       doorByReader: this.#doorByReader,
-      book: this.#book,
+      health: this.#health,
       commands: this.commands,
       append,
     });
@@ -122,7 +122,7 @@ export class DoorThread {
     this.#clockTrust = clock.trust();
   }
 
-  /** Takes the lines over: levels are read now, edges from now on. */
+  /** Takes over the lines: reads their levels and subscribes to edges. */
   start(): void {
     const { gpio } = this.#deps;
     gpio.onEdges = (edges, lost) => this.#onEdges(edges, lost);
@@ -131,7 +131,7 @@ export class DoorThread {
     };
     gpio.onFault = (fault) => {
       this.#deps.onFault('gpio', fault);
-      this.find({
+      this.raiseFinding({
         id: 'gpio.fault',
         severity: 'error',
         evidence: `The GPIO port failed: ${fault.message}`,
@@ -140,7 +140,7 @@ export class DoorThread {
     };
     this.#readInputs();
     for (const door of this.doors.values()) door.refreshMode();
-    this.#desk.start();
+    this.#access.start();
     this.#nextMinute();
   }
 
@@ -175,39 +175,39 @@ export class DoorThread {
     if (lost > 0) this.#readInputs();
   }
 
-  /** A card at a reader on a serial line. */
+  /** Takes a card read by a serial reader. */
   takeSerialRead(readerKey: string, read: CardRead): void {
-    this.#desk.take(readerKey, read);
+    this.#access.take(readerKey, read);
     this.#deps.onChange();
   }
 
   takeSerialFault(fault: ReaderFault): void {
-    this.#book.noteFault(fault);
+    this.#health.noteFault(fault);
     this.#deps.onChange();
   }
 
-  /** Digits, `*` and `#` as they were pressed; they are written down nowhere. */
+  /** Takes digits, `*` and `#` as they were pressed; they are never stored. */
   takeKeys(readerKey: string, keys: string): void {
-    this.#book.noteKeys(readerKey);
-    this.#desk.keys(readerKey, keys);
+    this.#health.noteKeys(readerKey);
+    this.#access.keys(readerKey, keys);
   }
 
-  /** How the readers on serial lines are now; a reader that cannot be reached says nothing of its switch. */
+  /** Takes the states of serial readers; an offline reader says nothing about its tamper switch. */
   takeSerialStates(states: readonly SerialReaderState[]): void {
-    this.#book.noteStates(states);
+    this.#health.noteStates(states);
     for (const { readerKey, tamper, link } of states)
       if (link === 'online' && tamper !== null)
         this.#doorByReader.get(readerKey)?.noteTamper(readerKey, tamper);
   }
 
   noteReaderPaired(readerKey: string): void {
-    this.#book.notePaired(readerKey);
-    this.unfind(`reader.key.${readerKey}`);
+    this.#health.notePaired(readerKey);
+    this.clearFinding(`reader.key.${readerKey}`);
   }
 
-  /** The new policy decides from the next read on; locks and modes follow it at once. */
+  /** Makes `policy` decide from the next read on; locks and modes follow at once. */
   swapPolicy(policy: Policy, report: boolean): void {
-    const view = this.#desk.swapPolicy(policy);
+    const view = this.#access.swapPolicy(policy);
     if (report)
       this.append({
         kind: 'policyApplied',
@@ -223,7 +223,7 @@ export class DoorThread {
     this.commands.handle(command, expiresInMs);
   }
 
-  /** Wall time has been set anew: schedules and holds follow at once. */
+  /** The wall clock was set: schedules and holds follow at once. */
   onClockSet(): void {
     const { clock } = this.#deps;
     const offsetMs = clock.nowMs() - clock.monotonicMs();
@@ -248,18 +248,18 @@ export class DoorThread {
     });
   }
 
-  find(finding: Finding): void {
+  raiseFinding(finding: Finding): void {
     this.#findings.set(finding.id, finding);
     this.#deps.onChange();
   }
 
-  unfind(id: string): void {
+  clearFinding(id: string): void {
     if (this.#findings.delete(id)) this.#deps.onChange();
   }
 
   #noteOutputFault(portalKey: string, error: unknown): void {
     this.#deps.onFault(`output of ${portalKey}`, error);
-    this.find({
+    this.raiseFinding({
       id: `output.${portalKey}`,
       severity: 'error',
       evidence: `An output of the door "${portalKey}" could not be driven.`,
@@ -269,7 +269,7 @@ export class DoorThread {
 
   report(bootId: string): BridgeState {
     const { clock, journal } = this.#deps;
-    const { policy } = this.#desk;
+    const { policy } = this.#access;
     return {
       bootId,
       wallMs: Math.round(clock.nowMs()),
@@ -283,33 +283,33 @@ export class DoorThread {
         writable: journal.writable,
       },
       portals: [...this.doors.values()].map((door) => door.report()),
-      readers: this.#book.report(),
+      readers: this.#health.report(),
       findings: [
         ...standingFindings({
           journal,
           clockTrust: clock.trust(),
           hasPolicy: policy !== null,
-          lockedReaders: this.#desk.lockedReaders(),
+          lockedReaders: this.#access.lockedReaders(),
           doors: this.#deps.config.portals.map((wiring) => ({
             wiring,
             settings: this.doors.get(wiring.key)?.settings ?? defaultPortalSettings,
           })),
         }),
-        ...this.#book.findings(),
+        ...this.#health.findings(),
         ...this.#findings.values(),
       ].slice(0, 50),
     };
   }
 
-  /** Locks every door and stops listening; the port itself is the caller's to close. */
+  /** Locks every door and stops listening; the caller closes the port. */
   stop(): void {
     const { gpio } = this.#deps;
     gpio.onEdges = () => undefined;
     gpio.onSettled = () => undefined;
     this.#cancelMinute?.();
     this.commands.stop();
-    this.#desk.stop();
-    this.#book.stop();
+    this.#access.stop();
+    this.#health.stop();
     for (const door of this.doors.values()) door.stop();
   }
 }

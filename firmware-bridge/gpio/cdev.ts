@@ -59,7 +59,7 @@ function libc(): Libc {
   return loaded;
 }
 
-/** `result` below 0 -> EBUSY or so, for a message. */
+/** Names the error of a result below 0, such as EBUSY. */
 function errorName(result: number): string {
   const entry = Object.entries(libc().errorNumbers).find(([, number]) => number === -result);
   return entry?.[0] ?? `error ${-result}`;
@@ -79,7 +79,10 @@ export interface GpioChip extends ChipInfo {
   readonly path: string;
 }
 
-/** The device nodes, in number order. Pi OS links the number of older kernels to the present one: links are left out. */
+/**
+ * Lists the device nodes, in number order. Pi OS links the number of older kernels to the present one: links are left
+ * out.
+ */
 function chipPaths(): string[] {
   return readdirSync('/dev', { withFileTypes: true })
     .filter((entry) => entry.isCharacterDevice() && /^gpiochip\d+$/.test(entry.name))
@@ -139,7 +142,7 @@ export function closeChip(chip: GpioChip): void {
 }
 
 /**
- * Who holds a line and how it is set.
+ * Reads who holds a line and how it is set.
  * @throws {Fault<GpioFaultCode>} `gpioLineUnknown`, `gpioIoFailed`.
  */
 export function readLineInfo(chip: GpioChip, offset: number): LineInfo {
@@ -233,11 +236,11 @@ function bitOf(lines: RequestedLines, offset: number): bigint {
   );
 }
 
-// The 16 bytes of one values call. Shared by all calls of this thread: each is over before the next starts.
+// The 16 bytes of a values call, shared by all calls of this thread: each ends before the next starts.
 const valueBytes = Buffer.alloc(sizes.lineValues);
 
 /**
- * Logical levels of some lines of the request (inputs or outputs), in the order asked, at one instant.
+ * Reads logical levels of some lines of the request (inputs or outputs) in the order given, at one instant.
  * @throws {Fault<GpioFaultCode>}
  */
 export function getValues(lines: RequestedLines, offsets: readonly number[]): (0 | 1)[] {
@@ -297,7 +300,7 @@ export function pollAndRead(fd: number, timeoutMs: number, buffer: Buffer): numb
   if (ready === 0) return 0;
   if ((ready & pollInvalid) !== 0)
     throw new Fault<GpioFaultCode>('gpioIoFailed', `descriptor ${fd} is not open`);
-  // Before POLLIN: a chip that is gone reports errors only, and a read would fail with ENODEV.
+  // Before POLLIN: a removed chip reports errors only, and a read would fail with ENODEV.
   if ((ready & pollError) !== 0) {
     throw new Fault<GpioFaultCode>(
       'gpioChipGone',

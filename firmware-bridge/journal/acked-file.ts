@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { writeFileDurably } from '#hub/platform/durable-file.ts';
 
 const ackedSchema = z.strictObject({ journalId: z.uuid(), seq: z.number().int().min(0) });
-/** How far the hub has a journal. */
+/** The last event of a journal that the hub holds. */
 export type Acked = z.infer<typeof ackedSchema>;
 
-/** What was acknowledged when it was last written; null when that is not known, which only keeps old entries longer. */
+/** Reads the last acknowledgement written; null if unknown, which only keeps old entries longer. */
 export function readAcked(file: string): Acked | null {
   try {
     return ackedSchema.parse(JSON.parse(readFileSync(file, 'utf8')));

@@ -20,26 +20,27 @@ const fdatasyncAsync = promisify(fdatasync);
 const fsyncAsync = promisify(fsync);
 
 /**
- * A file that was written in one large piece lies in the page cache as one large folio, and Linux (6.16 on, ext4) counts
- * and writes all of it for each small change: 256 KiB for an entry of 160 bytes. Written by the page, it is a page.
+ * A file written in one large piece is one large folio in the page cache, and Linux (6.16 on, ext4) accounts for and
+ * writes all of it at each small change: 256 KiB for an entry of 160 bytes. Written page by page, a change costs a
+ * page.
  */
 const pageBytes = 4096;
 
-/** An open segment file. Synchronous calls cost microseconds; whatever waits for the medium is a promise. */
+/** An open segment file. Synchronous calls take microseconds; waiting for the medium is a promise. */
 export interface JournalFile {
   size(): number;
   read(offset: number, length: number): Buffer;
   /** One `pwrite`. Throws when not all bytes were taken. */
   write(offset: number, bytes: Uint8Array): void;
-  /** The same in the thread pool, for large writes. */
+  /** `write` in the thread pool, for large writes. */
   writeLater(offset: number, bytes: Uint8Array): Promise<void>;
-  /** `fdatasync` in the thread pool: what was written before the call is on the medium afterwards. */
+  /** `fdatasync` in the thread pool: everything written before the call is then on the medium. */
   sync(): Promise<void>;
   truncate(length: number): void;
   close(): void;
 }
 
-/** The directory of the journal. Every call may throw what the file system throws. */
+/** The directory of the journal. Every call may throw a file-system error. */
 export interface JournalDisk {
   list(): readonly string[];
   open(name: string, how: 'read' | 'write' | 'create'): JournalFile;
@@ -97,7 +98,7 @@ class DiskFile implements JournalFile {
   }
 }
 
-/** A directory of the file system; made when it is missing, readable by its owner only. */
+/** Opens a directory of the file system; creates it if missing, readable by its owner only. */
 export function openJournalDisk(directory: string): JournalDisk {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const flagsOf = { read: 'r', write: 'r+', create: 'wx+' } as const;

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { assert } from '#hub/kernel/result.ts';
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import type { JournalDisk, JournalFile } from './disk.ts';
-import { encodeEntry, type JournalEntry, sealFrame } from './frame.ts';
+import { encodeEntry, type JournalEntry } from './entry.ts';
+import { sealFrame } from './frame.ts';
 import { JournalReader } from './reader.ts';
 import { type JournalRecovery, recoverJournal } from './recovery.ts';
 import {
@@ -19,19 +20,19 @@ export interface JournalOptions {
   readonly key: Uint8Array;
   readonly bootId: string;
   readonly maxBytes: number;
-  /** UTC ms, or null while the time is not known: then nothing is deleted for its age. */
+  /** UTC ms, or null while the time is unknown: then no segment expires. */
   readonly trustedNowMs: () => number | null;
   readonly later: (delayMs: number, run: () => void) => () => void;
   readonly ackedSeq?: { readonly journalId: string; readonly seq: number } | null;
-  /** Something that the door thread reports has changed: numbers, writability. */
+  /** Numbers or writability, which the door thread reports, have changed. */
   readonly onChange?: () => void;
   readonly onFault?: (error: unknown) => void;
 }
 
-/** How long acknowledged events stay, so that a restored hub can have them again. */
+/** How long acknowledged events are kept, so that a restored hub can have them again. */
 export const keepAckedMs = 35 * 86_400_000;
 const retryMs = 5000;
-/** Segments that stand ready, zeroed and on the medium: the next one, and one in reserve. */
+/** Spare segments, zeroed and on the medium: the next one, and one in reserve. */
 const readySegments = 2;
 
 interface ReadySegment {
@@ -51,9 +52,9 @@ interface UnsyncedSegment {
 }
 
 /**
- * The bridge's append-only record of what happened at its doors. `append` is one synchronous `pwrite` into
- * preallocated space, so it survives a kill; `fdatasync` follows at once in the thread pool, so it survives a power
- * cut from then on. Only what is synced is ever sent away.
+ * The bridge's append-only record of the events at its doors. `append` is one synchronous `pwrite` into preallocated
+ * space, so it survives a kill; `fdatasync` follows at once in the thread pool, and from then on it survives a power
+ * cut. Only synced events leave the bridge.
  */
 export class Journal {
   readonly journalId: string;
@@ -93,8 +94,8 @@ export class Journal {
   }
 
   /**
-   * Recovers what is on the disk, then makes the segments of this boot ready. A disk without room gives a journal that
-   * is not writable, and tries again by itself; only an unreadable directory throws.
+   * Recovers the journal on the disk, then prepares the segments of this boot. Without room the journal is not
+   * writable and retries by itself; only an unreadable directory throws.
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const recovery = await recoverJournal(options.disk, options.key);
@@ -112,7 +113,7 @@ export class Journal {
     return this.#lastSeq;
   }
 
-  /** Everything up to here is on the medium. */
+  /** Events up to this number are on the medium. */
   get syncedSeq(): number {
     return this.#syncedSeq;
   }
@@ -125,7 +126,7 @@ export class Journal {
     return !this.#closed && !this.#syncFailing && (this.#fits(0) || this.#ready.length > 0);
   }
 
-  /** Events that found no room since the journal was last writable. */
+  /** Events lost for lack of room since the journal was last writable. */
   get lostEvents(): number {
     return this.#lost;
   }
@@ -136,7 +137,7 @@ export class Journal {
     return used + (this.#ready.length + begun) * segmentBytes;
   }
 
-  /** The event's number, or null when there is no room: it is counted then and reported by a `journalGap`. */
+  /** Appends an event. Returns its number, or null without room: it is then counted and reported by a `journalGap`. */
   append(entry: JournalEntry): number | null {
     if (!this.writable) {
       this.#lost += 1;
@@ -173,7 +174,7 @@ export class Journal {
   #write(entry: JournalEntry): number | null {
     const payload = encodeEntry(entry);
     const frameBytes = payload.length + 24;
-    // At most every ready segment is tried: one on which writing fails is left behind.
+    // Tries each spare segment at most once: one on which writing fails is left behind.
     while (this.#fits(frameBytes) || this.#activate()) {
       const active = this.#active;
       assert(active !== null, 'a segment is active');
@@ -240,7 +241,7 @@ export class Journal {
     });
   }
 
-  /** In the order of the numbers: what is synced never has a hole behind it. */
+  /** In the order of the numbers, so that synced events have no gaps. */
   async #syncAll(): Promise<void> {
     for (let first = this.#unsynced[0]; first !== undefined; first = this.#unsynced[0]) {
       const { file, lastSeq } = first;
@@ -273,7 +274,7 @@ export class Journal {
     });
   }
 
-  /** Brings the ready segments up to their number. One at a time; what fails is tried again later. */
+  /** Refills the spare segments, one at a time; a failure is retried later. */
   #prepare(): Promise<void> {
     this.#preparing ??= this.#prepareAll().finally(() => {
       this.#preparing = null;
@@ -299,7 +300,7 @@ export class Journal {
     if (!wasWritable && this.writable) this.#options.onChange?.();
   }
 
-  /** A new file full of zeros, so that writing into it later needs no room, with its name on the medium. */
+  /** Creates a file full of zeros, so that later writes need no room, with its name on the medium. */
   async #makeReady(): Promise<ReadySegment> {
     const { disk, key } = this.#options;
     const number = this.#nextNumber;
@@ -320,7 +321,7 @@ export class Journal {
     return { name, header: made.header, file };
   }
 
-  /** Space that an earlier boot made ready: a new header, and thereby a new key, is all that it needs. */
+  /** Reuses space that an earlier boot prepared: it only needs a new header, and with it a new key. */
   async #readyExisting(name: string): Promise<void> {
     const { disk, key } = this.#options;
     const number = Number.parseInt(name, 10);
@@ -337,8 +338,8 @@ export class Journal {
   }
 
   /**
-   * The hub holds entries up to `seq` that this journal does not have: the disk lost what it had confirmed. Numbers
-   * that the hub knows must not be used for anything else, so what this boot has written is written again behind them.
+   * The hub holds entries up to `seq` that this journal does not have: the disk lost confirmed events. Numbers that
+   * the hub knows must not be reused, so the events of this boot are written again behind them.
    */
   continueAfter(seq: number): void {
     if (seq <= this.#lastSeq) return;
@@ -363,8 +364,8 @@ export class Journal {
   }
 
   /**
-   * Deletes the oldest segments: those that are acknowledged and past their time, and, as far as `neededBytes` goes over
-   * the bound, those that are acknowledged. What the hub has not got is never deleted.
+   * Deletes the oldest acknowledged segments: those that have expired, and as many more as `neededBytes` requires.
+   * Events that the hub does not hold are never deleted.
    */
   #trim(neededBytes: number): void {
     const { disk, maxBytes, trustedNowMs } = this.#options;
@@ -384,7 +385,7 @@ export class Journal {
     }
   }
 
-  /** Events from `seq` on that are on the medium. */
+  /** Reads events from `seq` on that are on the medium. */
   readFrom(seq: number, limit: number): BridgeEvent[] {
     return this.#reading.readFrom(seq, limit, this.#syncedSeq);
   }
@@ -394,7 +395,7 @@ export class Journal {
     return this.#reader;
   }
 
-  /** Resolves when all that was appended before the call is on the medium, or cannot be brought there. */
+  /** Resolves when everything appended before the call is on the medium, or cannot be brought there. */
   async flush(): Promise<void> {
     while (this.#syncing !== null && !this.#syncFailing) await this.#syncing;
   }

@@ -19,7 +19,7 @@ export interface OpenJournalDeps {
 
 const ackedFile = (directory: string): string => path.join(directory, 'journal-acked.json');
 
-/** Opens and repairs the journal of a state directory, and lets the clock learn from its last entry. */
+/** Opens and repairs the journal of a state directory, and sets a clock that is behind its last entry. */
 export async function openJournal(deps: OpenJournalDeps): Promise<Journal> {
   const { directory, key, bootId, maxBytes, clock, later, onChange, onFault } = deps;
   const journal = await Journal.open({
@@ -37,12 +37,12 @@ export async function openJournal(deps: OpenJournalDeps): Promise<Journal> {
     onFault,
   });
   const { lastWallMs } = journal.recovery;
-  // A time that the journal has seen has certainly passed, whatever the clock says after a boot.
+  // A time in the journal has certainly passed, whatever the clock says after a boot.
   if (lastWallMs !== null && clock.nowMs() < lastWallMs) clock.adoptHubTime(lastWallMs, 'restored');
   return journal;
 }
 
-/** Keeps the acknowledged number for the next start. */
+/** Stores the acknowledged number for the next start. */
 export const keepAcked = (directory: string, { journalId, ackedSeq: seq }: Journal): Promise<void> =>
   writeAcked(ackedFile(directory), { journalId, seq });
 

@@ -1,6 +1,7 @@
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import type { JournalDisk } from './disk.ts';
-import { decodeEntry, maxFrameBytes } from './frame.ts';
+import { decodeEntry } from './entry.ts';
+import { maxFrameBytes } from './frame.ts';
 import {
   framesIn,
   inspectSegment,
@@ -15,7 +16,7 @@ interface KnownSegment {
   readonly firstSeq: number;
 }
 
-/** Where reading goes on: behind the last frame that was taken. */
+/** Where reading continues: behind the last frame read. */
 interface Place {
   readonly name: string;
   readonly header: SegmentHeader;
@@ -24,12 +25,12 @@ interface Place {
 }
 
 /**
- * So much of a segment is in memory at once, and a frame more, so that none that begins in it is cut. A segment whole
- * would leave megabytes of its events behind in the heap of the thread.
+ * Bytes of a segment in memory at once, and one frame more, so that no frame that begins in them is cut. A whole
+ * segment would leave megabytes of its events behind in the heap of the thread.
  */
 const windowBytes = 16_384;
 
-/** Stands for an event that can no longer be read, so that numbers stay contiguous and the loss is visible. */
+/** Stands for an unreadable event, so that numbers stay contiguous and the loss is visible. */
 const missingEvent = (seq: number, near: BridgeEvent): BridgeEvent => ({
   seq,
   bootId: near.bootId,
@@ -42,8 +43,8 @@ const missingEvent = (seq: number, near: BridgeEvent): BridgeEvent => ({
 });
 
 /**
- * Reads a journal from its files, beside the writer and in any thread. It sees what the writer has written, also what
- * is not on the medium yet: the caller bounds `upTo` by the writer's `syncedSeq`.
+ * Reads a journal from its files, alongside the writer and in any thread. It also sees writes that are not on the
+ * medium yet: the caller bounds `upTo` by the writer's `syncedSeq`.
  */
 export class JournalReader {
   readonly #disk: JournalDisk;
@@ -63,7 +64,7 @@ export class JournalReader {
     const known = this.#inspected.get(name);
     if (known !== undefined) return known;
     const finding = inspectSegment(this.#disk, this.#key, name);
-    // A segment without frames may get some; one with frames never changes its first.
+    // An empty segment may still get frames; the first frame of a segment never changes.
     if (finding.kind !== 'used') return null;
     const firstSeq = finding.summary.journalId === this.#journalId ? finding.summary.firstSeq : null;
     this.#inspected.set(name, firstSeq);
@@ -85,7 +86,7 @@ export class JournalReader {
     return this.#segments.findLastIndex((segment) => segment.firstSeq <= seq);
   }
 
-  /** The events of a segment from `seq` on, read as far as they are asked for. */
+  /** Iterates over the events of a segment from `seq` on, reading as far as needed. */
   *#eventsOf(segment: KnownSegment, seq: number): Generator<BridgeEvent> {
     const { name } = segment;
     const known = this.#place?.name === name && this.#place.lastSeq < seq ? this.#place : null;
@@ -107,7 +108,7 @@ export class JournalReader {
           this.#place = { name, header, offset: offset + end, lastSeq };
           yield event;
         }
-        // Behind the last whole frame, and never back: what was not one is damage, or nothing yet.
+        // Behind the last whole frame, and never back: anything else is damage, or nothing yet.
         offset += Math.max(end, Math.min(windowBytes, window.length));
       }
     } finally {
@@ -116,8 +117,8 @@ export class JournalReader {
   }
 
   /**
-   * Up to `limit` events from `seq` on, oldest first, none above `upTo`. Numbers in the answer are contiguous; it begins
-   * later than `seq` only when what stood there has been deleted.
+   * Reads up to `limit` events from `seq` on, oldest first, none above `upTo`. Their numbers are contiguous; they
+   * begin later than `seq` only if those before were deleted.
    */
   readFrom(seq: number, limit: number, upTo = Number.MAX_SAFE_INTEGER): BridgeEvent[] {
     if (this.#segments.length === 0) this.#refresh();
@@ -129,7 +130,7 @@ export class JournalReader {
     while (found.length < limit && next <= upTo) {
       const segment = this.#segments[index];
       if (segment === undefined) {
-        // What is missing lies in a segment that has been begun since, or nowhere.
+        // The missing events are in a segment begun since, or nowhere.
         if (refreshed) break;
         refreshed = true;
         this.#refresh();

@@ -1,5 +1,5 @@
 import type { JournalDisk } from './disk.ts';
-import { decodeEntry } from './frame.ts';
+import { decodeEntry } from './entry.ts';
 import {
   framesIn,
   inspectSegment,
@@ -12,22 +12,22 @@ import {
 } from './segment.ts';
 
 export interface JournalRecovery {
-  /** Null when there is no journal yet, or none that can be read. */
+  /** Null if there is no journal yet, or none that can be read. */
   readonly journalId: string | null;
   readonly segments: readonly SegmentSummary[];
   readonly lastSeq: number;
-  /** The latest time in the journal: the clock was at least there. Null in an empty journal. */
+  /** The latest time in the journal: the clock had reached it. Null in an empty journal. */
   readonly lastWallMs: number | null;
   readonly nextNumber: number;
-  /** Files that hold nothing and can be used again. */
+  /** Empty files that can be reused. */
   readonly reusable: readonly string[];
-  /** Bytes of a torn last entry that were cut away. */
+  /** Bytes of a torn last entry, cut off. */
   readonly tornBytes: number;
-  /** Numbers that are missing in the last segment. */
+  /** Numbers missing in the last segment. */
   readonly missingEvents: number;
-  /** Files that no key of ours reads. They stay where they are. */
+  /** Files that our key cannot read. They stay in place. */
   readonly unreadable: readonly string[];
-  /** Commands that were carried out shortly before: their repeats must not be. */
+  /** Commands carried out shortly before, which must not be carried out again. */
   readonly recentCommandIds: readonly string[];
 }
 
@@ -79,7 +79,7 @@ function cutTail(disk: JournalDisk, summary: SegmentSummary, usedBytes: number):
   return { ...summary, bytes: usedBytes };
 }
 
-/** What a killed process wrote is in memory only, perhaps: what is found here must not vanish in a later power cut. */
+/** Writes of a killed process may be in memory only: entries found here must not vanish in a later power cut. */
 async function syncLast(disk: JournalDisk, segments: readonly SegmentSummary[]): Promise<void> {
   for (const segment of segments.slice(-4)) {
     const file = disk.open(segment.name, 'write');
@@ -100,7 +100,7 @@ function inspectAll(disk: JournalDisk, key: Uint8Array): SegmentFinding[] {
     .map((name) => inspectSegment(disk, key, name));
 }
 
-/** A file that was being made when the power went: shorter than a segment or without any byte behind its header. */
+/** A file under construction when the power failed: shorter than a segment, or nothing behind its header. */
 function isUnfinished(disk: JournalDisk, finding: { name: string; bytes: number }): boolean {
   if (finding.bytes > segmentBytes) return false;
   const file = disk.open(finding.name, 'read');
@@ -112,8 +112,8 @@ function isUnfinished(disk: JournalDisk, finding: { name: string; bytes: number 
 }
 
 /**
- * A header can be read with any key. Where entries stand behind it that do not open, the key may be the wrong one: only
- * beside entries of the same journal that do open is it known that there is nothing to lose.
+ * Any key reads a header. If the entries behind it do not open, the key may be wrong: only next to entries of the
+ * same journal that do open is it certain that nothing is lost.
  */
 function keepForeign(
   disk: JournalDisk,
@@ -128,8 +128,8 @@ function keepForeign(
 }
 
 /**
- * Finds the end of the journal. Only the last segment that was written is read whole; of the others the head. The last
- * journal id wins: segments of an older one are left to the reader of files.
+ * Finds the end of the journal. Only the last segment written is read whole, of the others the head. The last journal
+ * id wins: segments of an older journal stay in place for whoever reads them.
  */
 export async function recoverJournal(disk: JournalDisk, key: Uint8Array): Promise<JournalRecovery> {
   const inspected = inspectAll(disk, key);
@@ -152,7 +152,7 @@ export async function recoverJournal(disk: JournalDisk, key: Uint8Array): Promis
     unreadable: rest
       .filter((finding) => finding.kind === 'unreadable' && !unfinished.includes(finding.name))
       .map((finding) => finding.name),
-    // A shorter file would have to grow while it is written, which a full disk does not allow.
+    // A shorter file would have to grow during writes, which a full disk does not allow.
     reusable: rest
       .filter(
         (finding) =>

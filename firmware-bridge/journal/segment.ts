@@ -2,7 +2,8 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { bytesToId, idToBytes } from '#hub/kernel/ids.ts';
 import type { JournalDisk } from './disk.ts';
-import { decodeEntry, maxFrameBytes, openFrame, readFrameHeader } from './frame.ts';
+import { decodeEntry } from './entry.ts';
+import { maxFrameBytes, openFrame, readFrameHeader } from './frame.ts';
 
 /**
  * A segment is a file of 256 KiB: a header of 64 bytes, then frames, then zeros. Header: 0 'MCJ1', 4 number u32,
@@ -24,7 +25,7 @@ export interface SegmentHeader {
 
 export const segmentName = (number: number): string => `${String(number).padStart(10, '0')}.seg`;
 
-/** The number in a segment's file name, or null for any other file. */
+/** Parses the number in a segment's file name; null for any other file. */
 export function segmentNumber(name: string): number | null {
   const match = /^(\d{10})\.seg$/.exec(name);
   return match?.[1] === undefined ? null : Number(match[1]);
@@ -53,7 +54,7 @@ export function makeSegmentHeader(
   return { bytes, header: { ...segment, key: keyOf(bridgeKey, bytes) } };
 }
 
-/** Null when the bytes are not a whole header. */
+/** Parses a header; null if it is not whole. */
 export function readSegmentHeader(bridgeKey: Uint8Array, segment: Buffer): SegmentHeader | null {
   if (segment.length < segmentHeaderBytes || !segment.subarray(0, 4).equals(magic)) return null;
   const bytes = segment.subarray(0, segmentHeaderBytes);
@@ -72,10 +73,10 @@ export interface Frame {
   readonly end: number;
 }
 
-/** Behind a damaged frame only this many numbers ahead are believed, so that noise is not tried as a frame. */
+/** After a damaged frame only this many numbers ahead are plausible, so that noise is not tried as a frame. */
 const resyncReach = 100_000;
 
-/** Over zeros: a frame's length, its first two bytes, is not zero. */
+/** Skips zeros: a frame's length, its first two bytes, is never zero. */
 function nextCandidate(segment: Buffer, from: number): number {
   let offset = from;
   while (offset < segment.length && segment[offset] === 0) offset += 1;
@@ -83,9 +84,9 @@ function nextCandidate(segment: Buffer, from: number): number {
 }
 
 /**
- * The frames of a segment in order. Where bytes are damaged it goes on at the next frame that its tag vouches for;
- * the jump in `seq` shows what is missing. Writes of one boot may reach the medium out of order, so a torn frame
- * may have whole ones behind it.
+ * Iterates over the frames of a segment in order. After damage it resumes at the next frame whose tag matches; the
+ * jump in `seq` shows the loss. Writes of one boot may reach the medium out of order, so whole frames may follow a
+ * torn one.
  */
 export function* framesIn(
   header: SegmentHeader,
@@ -121,7 +122,7 @@ export interface SegmentSummary {
 
 export type SegmentFinding =
   | { readonly kind: 'used'; readonly summary: SegmentSummary }
-  /** A good header and behind it no frame that this key opens: mostly nothing at all. */
+  /** A valid header without any frame that this key opens: mostly nothing at all. */
   | {
       readonly kind: 'unused';
       readonly number: number;
@@ -133,7 +134,7 @@ export type SegmentFinding =
 
 const headBytes = segmentHeaderBytes + maxFrameBytes + 1;
 
-/** Looks at the head of a segment only, and at all of it when its first frame is damaged. */
+/** Reads the head of a segment only, and all of it if its first frame is damaged. */
 export function inspectSegment(disk: JournalDisk, bridgeKey: Uint8Array, name: string): SegmentFinding {
   const number = segmentNumber(name) ?? 0;
   const file = disk.open(name, 'read');

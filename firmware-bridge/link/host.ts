@@ -4,12 +4,12 @@ import type { LinkData, ToDoor, ToLink } from './messages.ts';
 
 export interface LinkHost {
   tell(message: ToLink): void;
-  /** Ends the Worker; at the latest after a second. */
+  /** Ends the Worker within a second. */
   stop(): Promise<void>;
 }
 
 export interface LinkHostDeps {
-  /** What a Worker needs to know at its start, as of now. */
+  /** The start data of a Worker, as of now. */
   readonly data: () => LinkData;
   readonly onMessage: (message: ToDoor) => void;
   readonly log: Logger;
@@ -19,8 +19,8 @@ const restartMs = 5000;
 const stopMs = 1000;
 
 /**
- * Keeps the link Worker running. Should it die, another takes its place; the door thread does not wait for it. Its young
- * generation is small: it passes much through and keeps little.
+ * Keeps the link Worker running and replaces one that dies; the door thread never waits for it. Its young generation
+ * is small: it passes much through and keeps little.
  */
 export function startLink(deps: LinkHostDeps): LinkHost {
   let worker: Worker | null = null;

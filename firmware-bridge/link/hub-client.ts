@@ -8,7 +8,7 @@ import type { Device } from './device.ts';
 import type { LinkData } from './messages.ts';
 
 export interface HubClient {
-  /** False when the connection is not there; true says only that it was handed over. `sent` is called once it is written. */
+  /** False without a connection; true means only that the message was queued. `sent` is called once it is written. */
   send(name: FromBridge, payload: unknown, sent?: () => void): boolean;
   close(): void;
 }
@@ -17,7 +17,7 @@ export interface HubClientEvents {
   /** Connected and subscribed. */
   readonly onReady: () => void;
   readonly onMessage: (name: ToBridge, json: unknown) => void;
-  /** The connection is over, or was never made. Called once. */
+  /** The connection ended, or never came about. Called once. */
   readonly onGone: (reason: string) => void;
 }
 
@@ -27,7 +27,7 @@ function openStream(connection: LinkData['connection']): Duplex {
   return connectTls({
     host: hostname,
     port: port === '' ? 8883 : Number(port),
-    // An address is no server name; the certificate is checked against it all the same.
+    // An address is no server name; the certificate is still checked against it.
     ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
     ca: readFileSync(connection.caFile),
     minVersion: 'TLSv1.2',
@@ -35,7 +35,7 @@ function openStream(connection: LinkData['connection']): Duplex {
   });
 }
 
-/** One connection to the hub's broker; when it ends it is over, and the caller makes another. */
+/** One connection to the hub's broker. Once it has ended, the caller opens another. */
 export function connectHub(
   connection: LinkData['connection'],
   device: Device,
@@ -50,7 +50,7 @@ export function connectHub(
     clean: true,
     keepalive: 20,
     connectTimeout: 10_000,
-    // The caller reconnects: with jitter, and with what `device.json` says then.
+    // The caller reconnects, with jitter and the current `device.json`.
     reconnectPeriod: 0,
     queueQoSZero: false,
     resubscribe: false,

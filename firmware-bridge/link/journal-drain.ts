@@ -1,26 +1,26 @@
 import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 
 export interface DrainDeps {
-  /** Contiguous events from `seq` on, none above `upTo`. */
+  /** Contiguous events from `seq` up to `upTo`. */
   readonly read: (seq: number, limit: number, upTo: number) => readonly BridgeEvent[];
-  /** False when the connection is gone. */
+  /** False without a connection. */
   readonly send: (events: readonly BridgeEvent[]) => boolean;
   readonly nowMs: () => number;
   readonly onFault: (error: unknown) => void;
 }
 
-/** Small: what is in the making when the young generation is collected stays in the heap for long. */
+/** Small: objects alive when the young generation is collected stay in the heap for long. */
 const batchEvents = 100;
-/** The broker takes 1 MiB. */
+/** The broker's limit is 1 MiB. */
 const maxBatchBytes = 600_000;
 /**
- * Sent and not acknowledged yet: one batch on the way while the hub writes another. More would only fill the memory of
- * both, and keep what the bridge says of its doors waiting behind old events.
+ * Limit of unacknowledged events: one batch in transit while the hub writes another. More would only fill the memory
+ * of both and keep the state of the doors waiting behind old events.
  */
 const windowEvents = 500;
 const resendMs = 5000;
 
-/** Cuts a run of events so that its JSON stays below the broker's bound; one event always fits. */
+/** Cuts a run of events so that its JSON stays below the broker's limit; one event always fits. */
 function fitBatch(events: readonly BridgeEvent[]): readonly BridgeEvent[] {
   let bytes = 0;
   const tooMany = events.findIndex((event) => {
@@ -31,8 +31,8 @@ function fitBatch(events: readonly BridgeEvent[]): readonly BridgeEvent[] {
 }
 
 /**
- * Sends the journal to the hub, in order, with a bound on what is not acknowledged. What gets lost on the way is sent
- * again from the last acknowledgement on; the hub leaves out what it has.
+ * Sends the journal to the hub, in order, with a limit on unacknowledged events. Lost events are sent again from the
+ * last acknowledgement on; the hub skips duplicates.
  */
 export class JournalDrain {
   readonly #deps: DrainDeps;
@@ -46,7 +46,7 @@ export class JournalDrain {
     this.#syncedSeq = syncedSeq;
   }
 
-  /** The hub has said what it holds: goes on after it. */
+  /** Starts behind the last event that the hub holds. */
   start(ackedSeq: number): void {
     this.#ackedSeq = ackedSeq;
     this.#sentSeq = ackedSeq;
@@ -54,7 +54,7 @@ export class JournalDrain {
     this.pump();
   }
 
-  /** The connection is gone; nothing is sent until the next `start`. */
+  /** The connection ended; nothing is sent until the next `start`. */
   stop(): void {
     this.#ackedSeq = null;
   }
@@ -72,7 +72,7 @@ export class JournalDrain {
     this.pump();
   }
 
-  /** To be called every second or so: sends again when acknowledgements stay out, and what a fault kept back. */
+  /** Call about once a second: resends when acknowledgements fail to arrive, and retries after a fault. */
   tick(): void {
     if (this.#ackedSeq === null) return;
     const waits = this.#sentSeq > this.#ackedSeq;

@@ -22,7 +22,7 @@ import {
   type ToDoor,
   type ToLink,
 } from './messages.ts';
-import { LinkPolicy } from './policy-sync.ts';
+import { PolicySync } from './policy-sync.ts';
 
 const tickMs = 500;
 const firstRetryMs = 500;
@@ -30,14 +30,14 @@ const maxRetryMs = { socket: 5000, tls: 30_000 } as const;
 const confirmationEveryMs = 300_000;
 
 /**
- * The bridge's side of the conversation with its hub, in a Worker. When it fails, or the hub is away, nothing at the door
- * changes: the door thread only gets messages from here.
+ * The bridge's side of the link to its hub, in a Worker. If it fails, or the hub is down, nothing changes at the
+ * doors: the door thread only receives messages from here.
  */
 export class Link {
   readonly #data: LinkData;
   readonly #tell: (message: ToDoor) => void;
   readonly #log: Logger;
-  readonly #policy: LinkPolicy;
+  readonly #policy: PolicySync;
   readonly #drain: JournalDrain;
   readonly #store: ReturnType<typeof openPolicyStore>;
   readonly #swaps = new Map<number, () => void>();
@@ -71,14 +71,14 @@ export class Link {
         send: (events) => this.#send('events', { journalId: data.journalId, events }),
         nowMs: () => performance.now(),
         onFault: (error) => {
-          // A segment may have been deleted while it was known here: look again.
+          // A segment may have been deleted in the meantime: look again.
           reader = new JournalReader(disk, data.bridgeKey, data.journalId);
           onFault(error);
         },
       },
       data.journal.syncedSeq,
     );
-    this.#policy = new LinkPolicy(
+    this.#policy = new PolicySync(
       {
         store: this.#store,
         send: (name, payload) => this.#send(name, payload),
@@ -155,7 +155,7 @@ export class Link {
     const limitMs = maxRetryMs[this.#data.connection.kind];
     const baseMs = Math.min(limitMs, firstRetryMs * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
-    // Half of it by chance, so that the bridges of a house do not come back all at once.
+    // Half of it random, so that the bridges of a house do not all reconnect at once.
     this.#retry = setTimeout(() => void this.#connect(), baseMs / 2 + (Math.random() * baseMs) / 2);
   }
 
@@ -265,7 +265,7 @@ export class Link {
     });
   }
 
-  /** From the door thread. */
+  /** Takes a message of the door thread. */
   receive(message: ToLink): void {
     switch (message.kind) {
       case 'journal':

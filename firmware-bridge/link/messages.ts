@@ -7,7 +7,7 @@ import type { ClockTrust } from '#hub/kernel/time.ts';
 import type { BridgeState, helloSchema } from '#hub/mqtt/topics.ts';
 import type { LogLevel } from '#hub/platform/log.ts';
 
-/* What the door thread and the link Worker tell each other. All of it is copied, but for the records of a policy. */
+/* Messages between the door thread and the link Worker. Everything is copied except the records of a policy. */
 
 export interface JournalNumbers {
   readonly firstSeq: number;
@@ -24,7 +24,7 @@ export interface LinkData {
   readonly journalId: string;
   readonly journal: JournalNumbers;
   readonly policy: StoredPolicy | null;
-  /** What a hello says that does not change while the process runs. */
+  /** The part of a hello that stays the same while the process runs. */
   readonly hello: Pick<
     z.infer<typeof helloSchema>,
     'protocol' | 'bootId' | 'release' | 'portals' | 'simulated'
@@ -33,9 +33,9 @@ export interface LinkData {
   readonly logLevel: LogLevel;
 }
 
-/** The door thread's clock, which alone follows the hub's. */
+/** The door thread's clock, the only one that follows the hub's. */
 export interface ClockReading {
-  /** By how much it is ahead of the system's clock, ms. */
+  /** Its lead over the system clock, ms. */
   readonly offsetMs: number;
   readonly trust: ClockTrust;
 }
@@ -44,7 +44,7 @@ export type ToLink =
   | { readonly kind: 'journal'; readonly journal: JournalNumbers }
   | { readonly kind: 'state'; readonly state: BridgeState; readonly clock: ClockReading }
   | { readonly kind: 'reply'; readonly commandId: string; readonly outcome: CommandOutcome }
-  /** The policy with this number decides from now on. */
+  /** The policy with this number is in force now. */
   | { readonly kind: 'swapped'; readonly swap: number }
   | { readonly kind: 'stop' };
 
@@ -58,7 +58,7 @@ export type ToDoor =
   | { readonly kind: 'confirmed' }
   | { readonly kind: 'hubTime'; readonly wallMs: number; readonly trust: ClockTrust }
   | { readonly kind: 'acked'; readonly seq: number }
-  /** The hub holds more of this journal than there is: the disk lost what it had confirmed. */
+  /** The hub holds more of this journal than exists: the disk lost confirmed events. */
   | { readonly kind: 'hubAhead'; readonly seq: number }
   | { readonly kind: 'command'; readonly command: DoorCommand; readonly expiresInMs: number }
   | { readonly kind: 'hubGone'; readonly reason: string }

@@ -10,11 +10,11 @@ import type { PolicyStore, StoredPolicy } from '#bridge/policy/store.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import type { FromBridge, policyAppliedSchema } from '#hub/mqtt/topics.ts';
 
-export interface LinkPolicyDeps {
+export interface PolicySyncDeps {
   readonly store: Pick<PolicyStore, 'save'>;
   readonly send: (name: FromBridge, payload: unknown) => boolean;
   readonly nowMs: () => number;
-  /** Hands the policy, which is on the disk, to the doors; resolves when they decide by it. */
+  /** Hands a policy that is on the disk to the doors; resolves once it is in force. */
   readonly swap: (policy: StoredPolicy) => Promise<void>;
   readonly onConfirmed: () => void;
   readonly onRefused: (code: PolicyRefusal) => void;
@@ -26,24 +26,24 @@ type Applied = z.input<typeof policyAppliedSchema>;
 const retryMs = 5000;
 
 /**
- * Keeps the bridge's policy equal to the hub's: asks, takes the pages, checks the hash, writes to the disk, and only then
- * lets the doors have it. One change at a time.
+ * Keeps the bridge's policy equal to the hub's: asks, receives the pages, checks the hash, writes to the disk, and
+ * only then hands it to the doors. One change at a time.
  */
-export class LinkPolicy {
-  readonly #deps: LinkPolicyDeps;
+export class PolicySync {
+  readonly #deps: PolicySyncDeps;
   readonly #intake = new PolicyIntake();
   #current: StoredPolicy | null;
   #connected = false;
-  /** When to ask again; null while nothing makes it necessary. */
+  /** When to ask again; null: no need. */
   #askAtMs: number | null = null;
   #whole = false;
   #failures = 0;
   #confirmedMs = 0;
   #tail: Promise<void> = Promise.resolve();
-  /** Changes on their way to the disk: until they are there, nothing is asked on top of what was before. */
+  /** Changes being written to the disk: until they are there, no question builds on the former policy. */
   #pending = 0;
 
-  constructor(deps: LinkPolicyDeps, current: StoredPolicy | null) {
+  constructor(deps: PolicySyncDeps, current: StoredPolicy | null) {
     this.#deps = deps;
     this.#current = current;
   }
@@ -52,7 +52,7 @@ export class LinkPolicy {
     return this.#current;
   }
 
-  /** After the welcome. */
+  /** Called after the hub's welcome. */
   connected(hub: { readonly epoch: number; readonly revision: number }): void {
     this.#connected = true;
     this.#whole = false;
@@ -85,7 +85,7 @@ export class LinkPolicy {
     this.#deps.onConfirmed();
   }
 
-  /** Asking is also how the age of the policy is kept young: often enough for the strictest door. */
+  /** Asking also confirms the policy's age: often enough for the strictest door. */
   #confirmEveryMs(): number {
     const minutes = (this.#current?.document.portals ?? []).map(
       (portal) => portal.settings.maxPolicyAgeMinutes,
@@ -93,7 +93,7 @@ export class LinkPolicy {
     return Math.min(300_000, Math.max(20_000, (Math.min(...minutes, 60) * 60_000) / 3));
   }
 
-  /** To be called every second or so. */
+  /** Call about once a second. */
   tick(): void {
     const nowMs = this.#deps.nowMs();
     if (this.#intake.hasTimedOut(nowMs)) this.#refuse('timedOut');
@@ -111,7 +111,7 @@ export class LinkPolicy {
 
   #refuse(code: PolicyRefusal): void {
     this.#failures += 1;
-    // What cannot be built upon is asked for whole; what could not be written is tried again as it was.
+    // After a bad answer the whole policy is requested; a failed write only repeats the request.
     if (code !== 'notWritten') this.#whole = true;
     const pauseMs =
       this.#failures === 1 && code !== 'notWritten' ? 0 : retryMs * Math.min(12, this.#failures);
@@ -141,7 +141,7 @@ export class LinkPolicy {
         this.#succeed();
         return Promise.resolve();
       case 'renumbered':
-        // Not worth a write: after a restart the bridge asks from the older number on and gets the same again.
+        // Not worth a write: after a restart the bridge asks from the older number on and gets the same answer.
         return this.#inTurn(async () => {
           this.#current = outcome.policy;
           await this.#deps.swap(outcome.policy);
@@ -175,7 +175,7 @@ export class LinkPolicy {
     return this.#tail;
   }
 
-  /** On the disk first: a revocation or a lockdown that the doors have followed must survive a power cut. */
+  /** Writes to the disk first: a revocation or a lockdown that the doors have followed must survive a power cut. */
   async #apply(policy: StoredPolicy): Promise<boolean> {
     try {
       await this.#deps.store.save(policy);
@@ -189,10 +189,10 @@ export class LinkPolicy {
     return true;
   }
 
-  /** These credentials may open again. True when that is on the disk and the doors follow it. */
+  /** Lets these credentials open again. True once that is on the disk and in force. */
   async approve(credentialIds: readonly string[]): Promise<boolean> {
     let done = false;
-    // An answer under way builds on what is withheld now.
+    // An answer in transit builds on the withheld list as it was.
     if (this.#intake.isAsking) this.#askAtMs = this.#deps.nowMs();
     this.#intake.drop();
     await this.#inTurn(async () => {

@@ -5,7 +5,7 @@ import { createLog } from '#hub/platform/log.ts';
 import { Link } from './link.ts';
 import type { LinkData, ToLink } from './messages.ts';
 
-// The door thread starts this Worker with LinkData and speaks ToLink; both are typed where they are made.
+// The door thread starts this Worker with LinkData and sends ToLink; both are typed at their source.
 const port = parentPort;
 assert(port !== null, 'link/worker.ts runs as a Worker');
 const data: LinkData = workerData;

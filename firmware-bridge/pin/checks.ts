@@ -9,15 +9,15 @@ export interface PinJob {
 export type PinVerdict = 'right' | 'duress' | 'wrong';
 
 export interface PinChecks {
-  /** Null: so many wait already that it is not taken, or the Worker failed. Never rejects. */
+  /** Null: the queue is full, or the Worker failed. Never rejects. */
   check(job: PinJob): Promise<PinVerdict | null>;
   stop(): Promise<void>;
 }
 
-/** Checks that wait, beside the one that runs: some seconds of a Pi's work. */
+/** Longest queue besides the running check: some seconds of a Pi's work. */
 export const maxWaitingChecks = 32;
 
-/** So long after the last PIN its memory is given back. */
+/** The Worker ends this long after the last PIN and frees its memory. */
 const idleMs = 60_000;
 
 interface Waiting {
@@ -28,7 +28,10 @@ interface Waiting {
 const isVerdict = (value: unknown): value is PinVerdict =>
   value === 'right' || value === 'duress' || value === 'wrong';
 
-/** argon2id in a Worker of its own, one at a time. It is there only while PINs come: most doors ask for none. */
+/**
+ * Runs argon2id in a Worker, one check at a time. The Worker lives only while PINs are entered: most doors ask for
+ * none.
+ */
 export function startPinChecks(later: Later, onFault: (error: Error) => void): PinChecks {
   let worker: Worker | null = null;
   let running: Waiting | null = null;

@@ -2,13 +2,13 @@ import { pinLength } from '#hub/domains/access/pin-rules.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 
 /**
- * What the keys of one reader are collected for: a member's number and PIN (`17*4711#`), or the PIN of a card that a door
- * asked for. Pure: keys, cards and timers are values, times monotonic ms.
+ * Collects the keys of one reader: a member's number and PIN (`17*4711#`), or the PIN of a card that a door asked
+ * for. Pure: keys, cards and timers are values, times monotonic ms.
  */
 
-/** After the door asked, for the first key. */
+/** Time for the first key after the door asked. */
 export const firstKeyMs = 10_000;
-/** Between two keys; after it what was typed counts as entered. */
+/** Time between two keys; after it the input counts as entered. */
 export const nextKeyMs = 2500;
 
 const longestNumber = 9;
@@ -24,7 +24,7 @@ export type PinEntry<Card> =
   | { readonly kind: 'collecting'; readonly typed: Typed; readonly deadlineMs: number | null }
   /** The door waits for the PIN of this card. */
   | { readonly kind: 'asked'; readonly card: Card; readonly digits: string; readonly deadlineMs: number }
-  /** What was typed is being checked; keys are lost meanwhile. */
+  /** The PIN is being checked; keys are ignored meanwhile. */
   | { readonly kind: 'checking'; readonly card: Card | null; readonly deadlineMs: null };
 
 export type PinInput<Card> =
@@ -32,7 +32,7 @@ export type PinInput<Card> =
   | { readonly kind: 'keys'; readonly keys: string }
   /** The door asks for the PIN of this card. */
   | { readonly kind: 'ask'; readonly card: Card }
-  /** A card came for which nothing is asked. */
+  /** A card was read that needs no PIN. */
   | { readonly kind: 'otherCard' }
   | { readonly kind: 'checked' }
   | { readonly kind: 'timer' };
@@ -46,9 +46,9 @@ export type PinEffect<Card> =
       readonly by: { readonly card: Card } | { readonly number: number };
       readonly pin: string;
     }
-  /** No PIN came of it: too late, too short, cancelled, or another card. */
+  /** No PIN was entered: too late, too short, cancelled, or another card. */
   | { readonly kind: 'lapsed'; readonly card: Card }
-  /** Something was entered that is neither number and PIN nor asked for. */
+  /** The input is neither number and PIN nor a PIN that was asked for. */
   | { readonly kind: 'unclear' };
 
 export interface PinStep<Card> {
@@ -59,7 +59,7 @@ export interface PinStep<Card> {
 export const noEntry: PinEntry<never> = { kind: 'collecting', typed: nothing, deadlineMs: null };
 
 const isPin = (digits: string): boolean => digits.length >= pinLength.min && digits.length <= pinLength.max;
-/** One more than the longest, so that a PIN with digits behind it is not that PIN. */
+/** Keeps one digit more than the longest PIN, so that a PIN followed by digits is wrong. */
 const append = (digits: string, key: string, longest: number): string => (digits + key).slice(0, longest + 1);
 
 function enter<Card>(state: PinEntry<Card>): PinStep<Card> {
@@ -113,7 +113,7 @@ function keyStep<Card>(state: PinEntry<Card>, key: string, nowMs: number): PinSt
   return /^\d$/.test(key) ? digit(state, key, nowMs) : { state, effects: [] };
 }
 
-/** Time is up: digits count as entered, a number without a PIN is forgotten. */
+/** Time is up: digits count as entered, a number without a PIN is dropped. */
 function timeUp<Card>(state: PinEntry<Card>, nowMs: number): PinStep<Card> {
   if (state.deadlineMs === null || nowMs < state.deadlineMs) return { state, effects: [] };
   const isNumberOnly =
@@ -121,7 +121,7 @@ function timeUp<Card>(state: PinEntry<Card>, nowMs: number): PinStep<Card> {
   return isNumberOnly ? { state: noEntry, effects: [] } : enter(state);
 }
 
-/** The next state and what is to be done. A timer is due at `state.deadlineMs`. */
+/** Returns the next state and its effects. A timer is due at `state.deadlineMs`. */
 export function stepPinEntry<Card>(
   state: PinEntry<Card>,
   input: PinInput<Card>,

@@ -4,9 +4,9 @@ import { hashPinSync, judgePin } from '#hub/platform/pin-hash.ts';
 import type { PinJob, PinVerdict } from './checks.ts';
 
 /*
- * Checks one PIN after the other, so that no door waits for one and their memory is that of one. Linux keeps the priority
- * of each thread by itself: where two processors have all of the box to do, taps go first. The lowest one would starve: somebody
- * stands at the door and waits.
+ * Checks PINs one after the other, so that no door waits and memory is that of one check. Linux keeps the priority
+ * per thread: on a box with two processors taps go first. The lowest priority would starve while somebody waits at
+ * the door.
  */
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 parentPort?.on('message', ({ pin, secret }: PinJob) => {

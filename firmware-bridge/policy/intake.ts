@@ -17,12 +17,12 @@ export interface PolicyQuestion {
   readonly digestKeyId: string;
 }
 
-/** An answer that pauses for longer is given up. */
+/** An answer that pauses for longer has failed. */
 export const answerTimeoutMs = 30_000;
-/** 200,000 credentials: four times what one bridge is built for. */
+/** 200,000 credentials: four times the capacity that a bridge is built for. */
 export const maxAnswerBytes = 200_000 * recordBytes;
 
-/** Records of the pages so far, one behind the other, in memory that is given back at once when it is not needed any more. */
+/** The records received so far, in memory that is released as soon as it is not needed. */
 class GatheredRecords {
   readonly #buffer = new ArrayBuffer(0, { maxByteLength: maxAnswerBytes });
   readonly bytes = new Uint8Array(this.#buffer);
@@ -40,7 +40,7 @@ class GatheredRecords {
 
 interface Answer {
   readonly requestId: string;
-  /** What was asked: a delta may only be laid over this. */
+  /** The base of the question: a delta applies to nothing else. */
   readonly base: StoredPolicy | null;
   pages: number;
   readonly records: GatheredRecords;
@@ -49,23 +49,23 @@ interface Answer {
 }
 
 export type CloseOutcome =
-  /** Nothing that was asked for. */
+  /** Unsolicited. */
   | { readonly kind: 'ignored' }
   | { readonly kind: 'refused'; readonly code: PolicyRefusal }
-  /** What the bridge has is current. */
+  /** The bridge's policy is current. */
   | { readonly kind: 'confirmed' }
-  /** Only the number has changed: the same content under a newer revision. */
+  /** Only the revision has changed, not the content. */
   | { readonly kind: 'renumbered'; readonly policy: StoredPolicy }
   | { readonly kind: 'complete'; readonly policy: StoredPolicy };
 
 /**
- * Collects the pages of one answer and makes a complete policy of it, or nothing. Pure but for the buffers it holds; the
- * caller writes to the disk and swaps.
+ * Collects the pages of one answer into a complete policy, or nothing. Pure but for its buffers; the caller writes to
+ * the disk and swaps.
  */
 export class PolicyIntake {
   #answer: Answer | null = null;
 
-  /** Begins a question; an answer under way is dropped. `whole`: what the bridge has is not to be built upon. */
+  /** Begins a question and drops an answer in transit. `whole`: asks for everything instead of a delta. */
   ask(requestId: string, current: StoredPolicy | null, whole: boolean, nowMs: number): PolicyQuestion {
     const base = whole ? null : current;
     this.drop();
@@ -89,11 +89,14 @@ export class PolicyIntake {
     return this.#answer !== null;
   }
 
-  /** The number of the next page to ask for, null when the page belongs to nothing that was asked, or why not. */
+  /**
+   * Takes a page. Returns the number of the next page to ask for, null for an unsolicited page, or why it was
+   * refused.
+   */
   takePage(page: PolicyPage, nowMs: number): number | null | PolicyRefusal {
     const answer = this.#answer;
     if (answer?.requestId !== page.requestId) return null;
-    // A repeat of what is there already: the question for the next one was lost, perhaps.
+    // A repeated page: perhaps the question for the next one was lost.
     if (page.page < answer.pages) return answer.pages;
     const records = Buffer.from(page.records, 'base64');
     const fits =
@@ -112,7 +115,7 @@ export class PolicyIntake {
     return answer.pages;
   }
 
-  /** True once when the answer under way has paused for too long; it is dropped. */
+  /** True once if the answer in transit has paused for too long; it is dropped. */
   hasTimedOut(nowMs: number): boolean {
     if (this.#answer === null || nowMs < this.#answer.deadlineMs) return false;
     this.drop();

@@ -13,13 +13,13 @@ function compareRecords(left: Uint8Array, leftAt: number, right: Uint8Array, rig
   return 0;
 }
 
-/** Offsets of the records in the order of their digests; of two with one digest the later. */
+/** Sorts the offsets of the records by digest; keeps the later of two with one digest. */
 function sortRecords(records: Uint8Array): Uint32Array {
   const offsets = Uint32Array.from(
     { length: Math.floor(records.length / recordBytes) },
     (_, index) => index * recordBytes,
   );
-  // The later of two equals stands behind the earlier.
+  // Of equals, the later stands behind the earlier.
   offsets.sort((left, right) => compareRecords(records, left, records, right) || left - right);
   return offsets.filter((offset, index) => {
     const next = offsets[index + 1];
@@ -27,7 +27,7 @@ function sortRecords(records: Uint8Array): Uint32Array {
   });
 }
 
-/** `base` (sorted) with the records of `changes` put in or exchanged and `removed` (hex digests) taken out; sorted. */
+/** Merges `changes` into `base` (sorted by digest) and takes out `removed` (hex digests); the result is sorted. */
 export function mergeRecords(
   base: Uint8Array,
   changes: Uint8Array,
@@ -64,20 +64,23 @@ const openStatuses = new Set([credentialStatuses.indexOf('active'), credentialSt
 const activeMember = memberStatuses.indexOf('active');
 const holdFlag = 1;
 
-/** Whether nothing that staff did by hand keeps the card shut: its own status, the member's, a hold. */
+/** Whether neither its own status, the member's, nor a hold keeps the card shut. */
 const isOpen = (records: Uint8Array, offset: number): boolean =>
   openStatuses.has(records[offset + 88] ?? 255) &&
   records[offset + 90] === activeMember &&
   ((records[offset + 92] ?? 0) & holdFlag) === 0;
 
-/** Every reading's credential; one with several readings comes several times. Of a PIN the record with its facts speaks. */
+/**
+ * Iterates over the credential of every reading, so one with several readings comes several times. A PIN comes with
+ * its record of facts, not with its secret.
+ */
 function* credentialsIn(records: Uint8Array): Generator<{ readonly id: string; readonly open: boolean }> {
   for (let offset = 0; offset + recordBytes <= records.length; offset += recordBytes)
     if (!isSecret(records, offset))
       yield { id: bytesToId(records, offset + 16), open: isOpen(records, offset) };
 }
 
-/** Those of `ids` that `records` has, and whether they are open. */
+/** Finds those of `ids` in `records`, and whether they are open. */
 function findIds(records: Uint8Array, ids: ReadonlySet<string>): Map<string, boolean> {
   const found = new Map<string, boolean>();
   if (ids.size === 0) return found;
@@ -88,23 +91,23 @@ function findIds(records: Uint8Array, ids: ReadonlySet<string>): Map<string, boo
 export interface RevocationMemory {
   readonly records: Uint8Array;
   readonly withheldIds: readonly string[];
-  /** Credentials that were taken out of the policy. */
+  /** Credentials removed from the policy. */
   readonly removedIds: readonly string[];
 }
 
 const maxRemembered = 10_000;
 
-/** What an answer did to the policy. */
+/** The change that an answer makes to the policy. */
 export interface PolicyChange {
-  /** It comes from a hub that was set back: another epoch, or an older revision. */
+  /** It comes from a restored hub: another epoch, or an older revision. */
   readonly restored: boolean;
-  /** Digests (hex) that were taken out one by one; null: the answer was whole. */
+  /** Digests (hex) removed one by one; null: the answer was whole. */
   readonly removed: readonly string[] | null;
-  /** The records that it brought. */
+  /** The records it contains. */
   readonly written: Uint8Array;
 }
 
-/** Credentials that may be gone: all after a whole answer, else those whose digests were taken out or given to another. */
+/** Credentials that may be gone: all after a whole answer, else those whose digests were removed or reassigned. */
 function leavingIds(records: Uint8Array, { removed, written }: PolicyChange): Set<string> {
   const ids = new Set<string>();
   if (removed === null) {
@@ -124,8 +127,8 @@ function leavingIds(records: Uint8Array, { removed, written }: PolicyChange): Se
 }
 
 /**
- * After a restore the hub may not know of revocations that this bridge has carried out. Which cards stay shut, and
- * which were taken out.
+ * Carries revocations over a restore, after which the hub may not know all that this bridge has carried out. Returns
+ * the cards that stay shut, and those removed.
  */
 export function carryRevocations(
   old: RevocationMemory,

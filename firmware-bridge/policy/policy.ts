@@ -18,23 +18,23 @@ import type { CardRead } from '#hub/domains/access/schema.ts';
 import { digestOf, numberDigestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 
-/** A complete policy. It is never changed: a new one takes its place as a whole. */
+/** A complete, immutable policy: a new one replaces it as a whole. */
 export interface Policy {
   readonly version: PolicyVersion;
   readonly document: PolicyDocument;
-  /** Credential records sorted by digest, in memory that the threads share. */
+  /** Credential records sorted by digest, in memory shared between threads. */
   readonly records: Uint8Array<SharedArrayBuffer>;
-  /** Credentials that a restored hub would open again; they stay shut until a person approves. */
+  /** Credentials that a restored hub would open again; they stay shut until staff approve. */
   readonly withheldIds: readonly string[];
 }
 
 export interface Lookup {
   readonly digest: Uint8Array;
-  /** Undefined: the card or the number is not in the policy. */
+  /** Undefined: the policy does not contain the card or number. */
   readonly credential: CredentialFacts | undefined;
 }
 
-/** A policy as the door thread asks it. */
+/** A policy with the lookups that the door thread needs. */
 export class PolicyView {
   readonly policy: Policy;
   readonly #digestKey: Buffer;
@@ -56,12 +56,12 @@ export class PolicyView {
     return this.#lookUpDigest(digestOf(this.#digestKey, read).subarray(0, digestBytes));
   }
 
-  /** The PIN of the member whose number was typed: its facts, not its secret. */
+  /** Looks up the PIN of the member with this number: its facts, not its secret. */
   lookUpNumber(memberNumber: number): Lookup {
     return this.#lookUpDigest(numberDigestOf(this.#digestKey, memberNumber));
   }
 
-  /** What a typed PIN of this member is compared with; null: there is none that may open. */
+  /** The secret to check this member's PIN against; null: no PIN of theirs may open. */
   pinOf(memberId: string): PinSecret | null {
     const { records } = this.policy;
     const offset = findRecord(records, pinDigestOf(this.#digestKey, memberId));
@@ -79,17 +79,17 @@ export class PolicyView {
   }
 }
 
-/** When the hub last said that the policy is the current one. */
+/** The hub's last confirmation that the policy is current. */
 export interface Confirmation {
   /** UTC ms. */
   readonly wallMs: number;
-  /** Whether the clock was to be trusted then. */
+  /** Whether the clock was trusted then. */
   readonly trusted: boolean;
 }
 
 /**
- * How old the policy is, counted from the last confirmation: within one boot by the monotonic clock, over a restart by
- * the wall clock, and not at all when that cannot be trusted.
+ * The age of the policy since its last confirmation: by the monotonic clock within one boot, by the wall clock across
+ * a restart, unknown if that cannot be trusted.
  */
 export class PolicyAge {
   readonly #clock: Clock;
@@ -115,7 +115,7 @@ export class PolicyAge {
 
 export const emptyRecords = (): Uint8Array<SharedArrayBuffer> => new Uint8Array(new SharedArrayBuffer(0));
 
-/** A copy of `records` in shared memory. */
+/** Copies `records` into shared memory. */
 export function shareRecords(records: Uint8Array): Uint8Array<SharedArrayBuffer> {
   const shared = new Uint8Array(new SharedArrayBuffer(records.length));
   shared.set(records);

@@ -9,16 +9,16 @@ import { isMissingFile, writeFileDurably } from '#hub/platform/durable-file.ts';
 import { seal, unseal } from '#hub/platform/sealed-file.ts';
 import { type Confirmation, type Policy, shareRecords } from './policy.ts';
 
-/** A policy and what the bridge remembers beside it, as they stand on the disk. */
+/** A policy as stored on the disk, with what the bridge remembers about it. */
 export interface StoredPolicy extends Policy {
-  /** Credentials that were taken out of the policy; needed when a restored hub brings them back. */
+  /** Credentials removed from the policy; needed when a restored hub brings them back. */
   readonly removedIds: readonly string[];
 }
 
 export interface PolicyStore {
-  /** Null: none yet. Throws the Fault `policyUnreadable`; the file is then set aside. */
+  /** Null: none yet. Throws the Fault `policyUnreadable` after setting the file aside. */
   load(): Promise<StoredPolicy | null>;
-  /** When it resolves, the policy is on the medium. Throws `diskFull`, `fileNotWritten`. */
+  /** Resolves once the policy is on the medium. Throws `diskFull`, `fileNotWritten`. */
   save(policy: StoredPolicy): Promise<void>;
   loadConfirmation(): Promise<Confirmation | null>;
   saveConfirmation(confirmation: Confirmation): Promise<void>;
@@ -33,7 +33,7 @@ const headSchema = z.strictObject({
 });
 const confirmationSchema = z.strictObject({ wallMs: z.number().int(), trusted: z.boolean() });
 
-/** u32 length of the head, the head as JSON, the records. */
+/** Packs the length of the head (u32), the head as JSON, the records. */
 function pack(policy: StoredPolicy): Uint8Array[] {
   const { version, document, withheldIds, removedIds, records } = policy;
   const head = Buffer.from(JSON.stringify({ version, document, withheldIds, removedIds }));
@@ -51,7 +51,7 @@ function unpack(bytes: Buffer): StoredPolicy {
   return { ...head, records: shareRecords(records) };
 }
 
-/** The sealed policy in the bridge's state directory. */
+/** Opens the sealed policy in the bridge's state directory. */
 export function openPolicyStore(stateDirectory: string, bridgeKey: Uint8Array): PolicyStore {
   const file = path.join(stateDirectory, 'policy.bin');
   const confirmationFile = path.join(stateDirectory, 'policy-confirmed.json');
@@ -81,7 +81,7 @@ export function openPolicyStore(stateDirectory: string, bridgeKey: Uint8Array): 
       try {
         return confirmationSchema.parse(JSON.parse(text));
       } catch {
-        // Not known is what a lost file says too.
+        // A damaged file counts as a lost one: unknown.
         return null;
       }
     },

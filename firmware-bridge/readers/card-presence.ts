@@ -1,17 +1,17 @@
-/** So many cards that lie there at the same time are told apart; more than one is rare. */
+/** The most cards that are told apart while they lie there together; more than one is rare. */
 const maxCards = 8;
 
 export interface CardPresence {
-  /** Notes that the card is there. True when it just came: nothing was seen of it for longer than `awayMs`. */
+  /** Notes that the card is there. True if it has just come: it was not seen for longer than `awayMs`. */
   arrives(card: string, nowMs: number): boolean;
 }
 
 /**
- * Readers that repeat a card's number while it lies there: one read for each time that it is brought. Several cards are
- * kept apart, so that two of them lying there do not take turns in arriving.
+ * For readers that repeat a card's number while it lies there: one read per presentation. Several cards are kept
+ * apart, so that two of them lying there do not take turns in arriving.
  */
 export function cardPresence(awayMs: number): CardPresence {
-  /** In the order in which they were seen, the last one last. */
+  /** In the order in which they were last seen. */
   const seenAtMs = new Map<string, number>();
   return {
     arrives(card, nowMs) {

@@ -12,7 +12,7 @@ export type BuzzerPattern = 'silent' | 'granted' | 'denied' | 'enterPin' | 'preA
 /** A pattern for a reader with lamp and buzzer of its own. */
 export type ReaderSignal = { readonly led: LedPattern } | { readonly buzzer: BuzzerPattern };
 
-/** Lit or sounding for `onMs`, then not for `offMs`, `times` times; null = until something else comes. */
+/** On for `onMs`, then off for `offMs`, `times` times; null: until another signal. */
 export interface Blink {
   readonly onMs: number;
   readonly offMs: number;
@@ -20,16 +20,16 @@ export interface Blink {
 }
 export type Signal = 'on' | 'off' | Blink;
 
-/** Whether it ends by itself; what shone before then shines again. */
+/** Whether it ends by itself; the resting signal then shows again. */
 export const isPassing = (signal: Signal): signal is Blink & { readonly times: number } =>
   typeof signal !== 'string' && signal.times !== null;
 
-/** One lamp and one buzzer say it all: steady = open, fast = no, slow = look. */
+/** One lamp and one buzzer are enough: steady: open, fast: no, slow: look. */
 export const ledSignals: Readonly<Record<LedPattern, Signal>> = {
   idle: 'off',
   granted: { onMs: 1000, offMs: 50, times: 1 },
   denied: { onMs: 100, offMs: 100, times: 5 },
-  // As long as the first key is waited for.
+  // As long as the wait for the first key.
   enterPin: { onMs: 300, offMs: 200, times: 20 },
   unlocked: 'on',
   locked: { onMs: 50, offMs: 2950, times: null },

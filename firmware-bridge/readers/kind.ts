@@ -9,7 +9,7 @@ import type { ReaderOrders, SerialClock, SerialDriver, SerialHooks } from './ser
  * of a serial kind is loaded by `open`, in the serial process only.
  */
 
-/** The keys of a reader: each as it is pressed, digits only (sent whole by `#`), or none. */
+/** The keypad of a reader: sends each key as it is pressed, digits only (whole, on `#`), or none. */
 export type Keypad = 'keys' | 'digits' | 'none';
 
 interface AnyReaderKind<Config> {
@@ -23,7 +23,7 @@ interface AnyReaderKind<Config> {
   keypad(config: Config): Keypad;
 }
 
-/** A pulse train for the simulator: bits, first sent first, on two data lines. */
+/** A frame for the simulator: bits, first sent first, on two data lines. */
 export interface SimulatedFrame {
   readonly bits: string;
   readonly d0: number;

@@ -3,7 +3,7 @@ import type { CardRead } from '#hub/domains/access/schema.ts';
 import { cardPresence } from './card-presence.ts';
 import type { SerialClock, SerialDriver, SerialHooks } from './serial-driver.ts';
 
-/** What bytes of a serial line came to. */
+/** The outcome of bytes on a serial line. */
 export type UartOutcome =
   | { readonly kind: 'read'; readonly read: CardRead }
   | { readonly kind: 'fault'; readonly fault: ReaderFault['kind']; readonly bits: number };
@@ -16,7 +16,7 @@ export interface UartParser {
   reset(): void;
 }
 
-/** Why a reader that only speaks is not online: words for people by the word in `SerialReaderState.problem`. */
+/** Why a read-only reader is offline: sentences by the word in `SerialReaderState.problem`. */
 export const listeningProblems = {
   portClosed: 'The serial port is not open.',
 } as const;
@@ -24,15 +24,15 @@ export const listeningProblems = {
 export interface ListeningReader {
   readonly readerKey: string;
   readonly parser: UartParser;
-  /** So long must nothing be seen of a card before it counts as brought again. */
+  /** A card that has not been seen for longer counts as presented again. */
   readonly awayMs: number;
   readonly hooks: SerialHooks;
   readonly clock: SerialClock;
 }
 
 /**
- * A reader that only speaks: nothing can be asked of it, so it counts as online while its port is open. It has no timers.
- * `onChange` is called for the link alone, not for every frame that is counted.
+ * Drives a reader that only sends: nothing can be asked of it, so it counts as online while its port is open. It has
+ * no timers. `onChange` is called for the link only, not for every counted frame.
  */
 export function listeningDriver({ readerKey, parser, awayMs, hooks, clock }: ListeningReader): SerialDriver {
   const presence = cardPresence(awayMs);

@@ -5,7 +5,7 @@ const stableDevice =
   /^\/dev\/(?:serial\/by-(?:id|path)\/[^/]+|ttyAMA\d{1,3}|ttyS\d{1,3}|serial[01]|pts\/\d{1,7})$/;
 const numberedAdapter = /^\/dev\/tty(?:USB|ACM)\d*$/;
 
-/** What is wrong with `path` as the name of a serial port, as a sentence with the next step; null when it is right. */
+/** Describes what is wrong with `path` as a serial port, with the next step; null if nothing is. */
 function portProblem(path: string): string | null {
   if (numberedAdapter.test(path))
     return `${path} is numbered in the order in which adapters were found and may be another one after a restart: use its name under /dev/serial/by-id/ (ls -l /dev/serial/by-id).`;
@@ -17,8 +17,8 @@ function portProblem(path: string): string | null {
 }
 
 /**
- * A serial port by a name that stays: under `/dev/serial/by-id/` or `/dev/serial/by-path/`, or a UART of the board. Any
- * path outside `/dev` is taken too: simulations and tests put their pseudo terminals there.
+ * A serial port by a stable name: under `/dev/serial/by-id/` or `/dev/serial/by-path/`, or a UART of the board. Any
+ * path outside `/dev` is accepted too: simulations and tests put their pseudo terminals there.
  */
 export const serialPortSchema = z
   .string()

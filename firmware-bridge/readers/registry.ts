@@ -15,7 +15,7 @@ assert(firstSchema !== undefined, 'there are reader kinds');
 /** A reader in `bridge.yaml`; its `kind` names one of `kinds.ts`. */
 export const readerConfigSchema = z.discriminatedUnion('kind', [firstSchema, ...moreSchemas]);
 
-// Each kind is only ever asked about its own configuration, because `kind` in it is how it was found.
+// A kind only ever sees its own configuration, because it was found by the `kind` in it.
 const gpioKinds = new Map<string, GpioReaderKind<GpioReaderConfig>>();
 const serialKinds = new Map<string, SerialReaderKind<SerialReaderConfig>>();
 for (const kind of Object.values(kinds)) {
@@ -38,11 +38,11 @@ export const kindOf = ({ kind }: Named): GpioReaderKind<ReaderConfig> | SerialRe
 
 export const isSerial = (config: ReaderConfig): config is SerialReaderConfig => serialKinds.has(config.kind);
 
-/** Titles of the buses, whose readers share a port. */
+/** The titles of all buses. */
 export const busTitles = (): string[] =>
   [...serialKinds.values()].flatMap(({ bus }) => (bus === null ? [] : [bus.title]));
 
-/** GPIO data lines of a reader, each by its field in the configuration; none for a reader on a serial line. */
+/** Lists the GPIO data lines of a reader, each with its field in the configuration; none for a serial reader. */
 export const readerDataLines = (
   config: ReaderConfig,
 ): readonly { readonly field: string; readonly line: InputLine }[] =>

@@ -2,11 +2,11 @@ import type { Later, ReaderFault } from '#bridge/ports.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { ReaderSignal } from './feedback.ts';
 
-/** A serial line as its driver uses it. Bytes that arrive come by `SerialDriver.onBytes`. */
+/** A serial line as its driver sees it. Received bytes arrive in `SerialDriver.onBytes`. */
 export interface SerialLine {
-  /** Sends in order; never blocks. What a line that just went away does not take is lost. */
+  /** Sends in order, without blocking. Bytes for a line that has just gone are lost. */
   write(bytes: Uint8Array): void;
-  /** Everything after it is sent and read at this speed. */
+  /** Applies to everything sent and received afterwards. */
   setBaudRate(baudRate: number): void;
 }
 
@@ -16,50 +16,50 @@ export interface SerialClock {
   readonly later: Later;
 }
 
-/** Why a reader does not work as it should; `readers/<kind>/` has the words for people. */
+/** The link to a reader; `readers/<kind>/` has the sentences for `problem`. */
 export type ReaderLinkState = 'offline' | 'connecting' | 'online';
 
-/** What one reader on a serial line is like now, for the Readers page. */
+/** The present state of a serial reader, for the Readers page. */
 export interface SerialReaderState {
   readonly readerKey: string;
   readonly link: ReaderLinkState;
-  /** Null where this kind of reader has no secure channel. `installKey`: with the key that everybody knows. */
+  /** Null if this kind of reader has no secure channel. `installKey`: the key that everybody knows. */
   readonly channel: 'none' | 'installKey' | 'ownKey' | null;
-  /** Levels that the reader itself reports; null while it does not say. */
+  /** Levels that the reader itself reports; null until it does. */
   readonly tamper: boolean | null;
   readonly powerFault: boolean | null;
-  /** Levels of its own inputs and outputs, the first one first; empty where it has none, or is not online. */
+  /** Levels of its own inputs and outputs in order; empty if it has none, or is offline. */
   readonly inputs: readonly boolean[];
   readonly outputs: readonly boolean[];
-  /** Who made it, model, firmware, serial number: as far as it says so. */
+  /** Maker, model, firmware, serial number, as far as it reports them. */
   readonly identity: string | null;
   /** Counted since the start. */
   readonly goodFrames: number;
   readonly faultyFrames: number;
   readonly timeouts: number;
-  /** Why it is not online, in a word of this kind of reader; null when it is. */
+  /** Why it is offline, as a word of this kind of reader; null if it is online. */
   readonly problem: string | null;
 }
 
-/** Where a driver delivers. Called in the order in which things happened on the line. */
+/** Callbacks of a driver, called in the order of events on the line. */
 export interface SerialHooks {
   onRead(read: { readonly readerKey: string; readonly read: CardRead }): void;
   /** Keys as they were pressed: digits, `*` and `#`. */
   onKeys(keys: { readonly readerKey: string; readonly keys: string }): void;
   onFault(fault: ReaderFault): void;
-  /** Something of `report()` changed. */
+  /** `report()` has changed. */
   onChange(readerKey: string): void;
 }
 
 /**
- * What speaks on one serial line, with all readers that hang on it. Runs in the serial process, never in the bridge's;
- * pure but for the line and the clock that it is given, so that tests drive it with virtual time.
+ * Drives one serial line with all readers on it. Runs in the serial process, never in the bridge's; pure but for its
+ * line and clock, so that tests drive it with virtual time.
  */
 export interface SerialDriver {
-  /** The line is open (again): begin from scratch. */
+  /** The line has opened: start from scratch. */
   onOpen(line: SerialLine): void;
   onBytes(bytes: Uint8Array): void;
-  /** The line is gone; every reader on it is offline until `onOpen`. */
+  /** The line has closed; every reader on it is offline until `onOpen`. */
   onClosed(): void;
   report(): readonly SerialReaderState[];
   /** The words of `SerialReaderState.problem` as sentences with the next step. */
@@ -68,12 +68,12 @@ export interface SerialDriver {
   stop(): void;
 }
 
-/** Orders for readers with lamps, outputs or keys of their own. Best effort: none waits, none is repeated. */
+/** Orders for readers with lamps, outputs or keys of their own. Best effort: no order is confirmed or repeated. */
 export interface ReaderOrders {
   signal(readerKey: string, signal: ReaderSignal): void;
-  /** For so long the reader may be given a key of its own; one that has such a key gets another. */
+  /** Lets the reader be given its own key for `forMs`; one that has such a key gets another. */
   pair(readerKey: string, forMs: number): void;
   cancelPairing(readerKey: string): void;
-  /** Switches output `output`, counted from 1, on for so long; then the reader restores it by itself. */
+  /** Switches output `output`, counted from 1, on for `forMs`; then the reader restores it by itself. */
   switchOutput(readerKey: string, output: number, forMs: number): void;
 }

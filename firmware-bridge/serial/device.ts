@@ -10,9 +10,9 @@ export type SerialProblem = 'notThere' | 'noPermission' | 'busy' | 'notSerial' |
 
 /** One opened port, until it is gone. */
 export interface SerialDevice {
-  /** `done` is called when the system has taken the bytes; never when the port went away before. */
+  /** `done` is called once the system has taken the bytes; never if the port went away first. */
   write(bytes: Uint8Array, done: () => void): void;
-  /** Waits until everything written before has left, then changes the speed. */
+  /** Changes the speed once everything written before has left. */
   setBaudRate(baudRate: number, done: () => void): void;
   /** Never rejects. */
   close(): Promise<void>;
@@ -20,7 +20,7 @@ export interface SerialDevice {
 
 export interface SerialDeviceEvents {
   onBytes(bytes: Uint8Array): void;
-  /** Once; nothing comes after it. Not called for `close`. */
+  /** Called once and last. Not called for `close`. */
   onGone(): void;
 }
 
@@ -64,7 +64,7 @@ function deviceOfStream(stream: SerialPort, events: SerialDeviceEvents): SerialD
     if (live) events.onBytes(bytes);
   });
   stream.on('close', gone);
-  // Errors of a port that is being closed have no one to tell.
+  // Nobody needs the errors of a port that is closing.
   stream.on('error', gone);
   const step = (done: () => void) => (error: Error | null | undefined) => {
     if (error) gone();
@@ -99,12 +99,12 @@ const problemsByErrno = new Map<unknown, SerialProblem>([
   ['EBUSY', 'busy'],
 ]);
 
-/** The package's errors have only a text; the system says it in a code to whoever tries the same. */
+/** The package's errors only have a text; the system gives a code to whoever tries the same. */
 async function problemOfPort(port: string): Promise<SerialProblem> {
   try {
     const file = await open(port, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
     try {
-      // A serial port that opens now was locked by somebody else, or still is.
+      // A serial port that opens now was, or still is, locked by another program.
       return isatty(file.fd) ? 'busy' : 'notSerial';
     } finally {
       await file.close();

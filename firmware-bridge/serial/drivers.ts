@@ -5,7 +5,7 @@ import { assert } from '#hub/kernel/result.ts';
 
 type Setup = SerialReaderSetup<SerialReaderConfig>;
 
-/** One port with all that hangs on it. */
+/** A port with its driver and its readers. */
 export interface NamedPort extends DrivenPort {
   readonly port: string;
   readonly readerKeys: readonly string[];

@@ -19,9 +19,9 @@ export interface SerialHostDeps {
   readonly onKeys: (readerKey: string, keys: string) => void;
   readonly onFault: (fault: ReaderFault) => void;
   readonly onStates: (states: readonly SerialReaderState[]) => void;
-  /** It has shown that it has its new key, which is on the disk. */
+  /** The reader has proved that it has its new key, which is on the disk. */
   readonly onPaired: (readerKey: string) => void;
-  /** A new key could not be written down, so the reader keeps the one that it has. */
+  /** A new key could not be stored, so the reader keeps its present one. */
   readonly onKeyFault: (readerKey: string, error: unknown) => void;
 }
 
@@ -31,18 +31,18 @@ export interface SerialReaders extends ReaderOrders {
 }
 
 const restartMs = [0, 1000, 2000, 5000];
-/** A process that served for so long is begun anew at once. */
+/** A process that ran for this long is restarted at once. */
 const steadyMs = 60_000;
 const endedProblem =
   'The process that reads the serial lines has ended; it is started again by itself. The log has the reason.';
 
-/** A little heap: the process holds frames of some bytes. */
+/** A small heap: the process holds frames of some bytes. */
 const processFlags = ['--max-semi-space-size=1', '--max-old-space-size=64'];
 
 const isFromSerial = (message: unknown): message is FromSerial =>
   typeof message === 'object' && message !== null && 'kind' in message;
 
-/** Starts the serial process and starts it again whenever it ends, so that a fault there is never one at a door. */
+/** Starts the serial process and restarts it whenever it ends, so that its faults never become those of a door. */
 export const startSerial = (deps: SerialHostDeps): SerialReaders => new SerialHost(deps);
 
 class SerialHost implements SerialReaders {
@@ -52,7 +52,7 @@ class SerialHost implements SerialReaders {
   #ends = 0;
   #cancelRestart: (() => void) | null = null;
   #states: readonly SerialReaderState[] = [];
-  /** What lamps show while nothing passes: a new process does not know it. */
+  /** The resting pattern of each lamp, which a new process does not know. */
   readonly #resting = new Map<string, ReaderSignal>();
 
   constructor(deps: SerialHostDeps) {
@@ -88,7 +88,7 @@ class SerialHost implements SerialReaders {
 
   #tell(message: ToSerial): void {
     const child = this.#child;
-    // What a process that is ending does not hear is told anew by the states of the next one.
+    // A process that is ending may miss orders; the states of the next one lead to new ones.
     if (child?.connected === true) child.send(message, () => undefined);
   }
 
@@ -163,7 +163,7 @@ class SerialHost implements SerialReaders {
     }
   }
 
-  /** The reader gets its new key only when that is on the disk: nobody else knows it. */
+  /** Stores a new key before the reader gets it: nobody else knows it. */
   async #keepPending(readerKey: string, key: Uint8Array): Promise<void> {
     const { keys, onKeyFault } = this.#deps;
     try {
@@ -180,7 +180,7 @@ class SerialHost implements SerialReaders {
     try {
       await keys.saveOwn(readerKey, key);
     } catch (error) {
-      // It stands as pending on the disk, which serves as well.
+      // It is on the disk as pending, which serves as well.
       onKeyFault(readerKey, error);
     }
     onPaired(readerKey);

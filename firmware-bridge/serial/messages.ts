@@ -5,15 +5,15 @@ import type { SerialReaderConfig } from '#bridge/readers/registry.ts';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 
-/** What the bridge and its serial process say to each other. Both are of one release, so nothing here is parsed. */
+/** Messages between the bridge and its serial process. Both are of one release, so nothing here is parsed. */
 
 export type ToSerial =
-  /** First of all, once. */
+  /** The first message, sent once. */
   | { readonly kind: 'start'; readonly readers: readonly SerialReaderSetup<SerialReaderConfig>[] }
   | { readonly kind: 'signal'; readonly readerKey: string; readonly signal: ReaderSignal }
   | { readonly kind: 'pair'; readonly readerKey: string; readonly forMs: number }
   | { readonly kind: 'cancelPairing'; readonly readerKey: string }
-  /** `output` from 1, as people count. */
+  /** `output` from 1. */
   | {
       readonly kind: 'switchOutput';
       readonly readerKey: string;
@@ -25,10 +25,10 @@ export type ToSerial =
 
 export type FromSerial =
   | { readonly kind: 'read'; readonly readerKey: string; readonly read: CardRead }
-  /** Digits, `*` and `#` as they were pressed. Written down nowhere. */
+  /** Digits, `*` and `#` as they were pressed. Never stored. */
   | { readonly kind: 'keys'; readonly readerKey: string; readonly keys: string }
   | { readonly kind: 'fault'; readonly fault: ReaderFault }
-  /** Of all readers; `problem` in words. */
+  /** The states of all readers; `problem` is a sentence. */
   | { readonly kind: 'states'; readonly states: readonly SerialReaderState[] }
   | {
       readonly kind: 'port';

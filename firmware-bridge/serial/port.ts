@@ -15,23 +15,23 @@ export interface SerialLineSetup {
   readonly baudRate: number;
   onBytes(bytes: Uint8Array): void;
   onOpen(line: SerialLine): void;
-  /** The port went away, or cannot be opened: once for each change of the reason, not for each attempt. */
+  /** The port went away, or cannot be opened: called once per change of the reason, not per attempt. */
   onClosed(reason: SerialPortReason): void;
   readonly clock: SerialClock;
 }
 
 export interface OpenedSerialLine {
-  /** Bytes that were not sent because too many were waiting. */
+  /** Bytes dropped because too many were waiting. */
   droppedBytes(): number;
-  /** Closes the port for good; nothing is called after it. */
+  /** Closes the port for good; no callback follows. */
   stop(): Promise<void>;
 }
 
 const retryStepMs = 1000;
 const maxRetryMs = 5000;
-/** While a port is open its path is looked at so often. */
+/** How often the path of an open port is checked. */
 const watchMs = 2000;
-/** More than two seconds of 9600 baud: whoever writes that much to a reader does not listen to it. */
+/** More than two seconds of 9600 baud: a writer with that much to send does not wait for answers. */
 const maxWaitingBytes = 8192;
 
 const messages: Readonly<Record<SerialProblem, (port: string) => string>> = {
@@ -46,20 +46,20 @@ const messages: Readonly<Record<SerialProblem, (port: string) => string>> = {
 };
 
 /**
- * Keeps a serial port open for ever: opens it, and whenever it cannot be opened or has gone away tries again, after 1 s at
- * first and every 5 s at last. Main thread only, as `openSerialDevice`.
+ * Keeps a serial port open for good: retries whenever it cannot be opened or has gone away, after 1 s at first and
+ * every 5 s at last. Main thread only, like `openSerialDevice`.
  */
-export const openSerialLine = (setup: SerialLineSetup): OpenedSerialLine => new KeptPort(setup);
+export const openSerialLine = (setup: SerialLineSetup): OpenedSerialLine => new PersistentPort(setup);
 
-class KeptPort implements OpenedSerialLine {
+class PersistentPort implements OpenedSerialLine {
   readonly #setup: SerialLineSetup;
   #stopped = false;
   #device: SerialDevice | null = null;
   #opening: Promise<void> = Promise.resolve();
   #cancelTimer: () => void = () => undefined;
   #attempts = 0;
-  /** What was reported last; null since the port was open. */
-  #told: SerialProblem | null = null;
+  /** The last reported problem; null since the port was open. */
+  #reported: SerialProblem | null = null;
   #dropped = 0;
 
   constructor(setup: SerialLineSetup) {
@@ -82,7 +82,7 @@ class KeptPort implements OpenedSerialLine {
 
   #tryOpen(): void {
     this.#opening = this.#open().catch((error: unknown) => {
-      // Anything else is a bug, of whoever was called by `onOpen` too.
+      // Anything else is a bug, here or in an `onOpen` callback.
       if (!(error instanceof Fault)) throw error;
       if (!this.#stopped) this.#closed(problemOf(error));
     });
@@ -111,7 +111,7 @@ class KeptPort implements OpenedSerialLine {
   #opened(device: SerialDevice): void {
     this.#device = device;
     this.#attempts = 0;
-    this.#told = null;
+    this.#reported = null;
     this.#watch(device);
     const line = queuedLine(device, (bytes) => {
       this.#dropped += bytes;
@@ -125,14 +125,14 @@ class KeptPort implements OpenedSerialLine {
     this.#attempts += 1;
     const delayMs = Math.min(this.#attempts * retryStepMs, maxRetryMs);
     this.#cancelTimer = this.#setup.clock.later(delayMs, () => this.#tryOpen());
-    if (this.#told === code) return;
-    this.#told = code;
+    if (this.#reported === code) return;
+    this.#reported = code;
     this.#setup.onClosed({ code, message: messages[code](this.#setup.port) });
   }
 
   /**
-   * A port that was hung up while nobody waited for its bytes reads as empty without end, and the package reads on for
-   * ever: then the missing path is what tells.
+   * A port that hung up while nobody waited for its bytes reads as empty for ever, and the package keeps reading:
+   * only the missing path shows it.
    */
   #watch(device: SerialDevice): void {
     this.#cancelTimer = this.#setup.clock.later(watchMs, () => {
@@ -155,7 +155,7 @@ const problemOf = ({ code }: Fault): SerialProblem => (isProblem(code) ? code : 
 
 type Order = { readonly bytes: Uint8Array } | { readonly baudRate: number };
 
-/** Sends in order, one after the other; what is more than `maxWaitingBytes` is dropped, a whole write at a time. */
+/** Sends in order, one after the other; beyond `maxWaitingBytes` whole writes are dropped. */
 function queuedLine(device: SerialDevice, onDropped: (bytes: number) => void): SerialLine {
   const waiting: Order[] = [];
   let waitingBytes = 0;
@@ -186,7 +186,7 @@ function queuedLine(device: SerialDevice, onDropped: (bytes: number) => void): S
         return;
       }
       waitingBytes += bytes.length;
-      // The caller may use its buffer again.
+      // The caller may reuse its buffer.
       enqueue({ bytes: Uint8Array.from(bytes) });
     },
     setBaudRate(baudRate) {

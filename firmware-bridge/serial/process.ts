@@ -6,11 +6,11 @@ import type { FromSerial, ToSerial } from './messages.ts';
 import { openSerialLine } from './port.ts';
 
 /*
- * The process that owns the serial lines, started by `host.ts`. The native part of the serial package works in a
- * main thread only, and an end of it must not be the end of the doors: hence a process, not a Worker.
+ * The process that owns the serial lines, started by `host.ts`. The native part of the serial package works in a main
+ * thread only, and a crash there must not take the doors down: hence a process, not a Worker.
  */
 
-/** States leave at most so often, and counters at least so often. */
+/** Shortest interval between reports of states, and longest between those of counters. */
 const stateEveryMs = 100;
 const counterEveryMs = 2000;
 
@@ -20,7 +20,7 @@ const later: Later = (delayMs, run) => {
 };
 const clock = { now: () => performance.now(), later };
 
-/** Orders of a bridge that is gone are nobody's: without its channel the process ends. */
+/** Messages to a bridge that is gone are dropped: without its channel the process ends. */
 function tell(message: FromSerial): void {
   process.send?.(message);
 }
@@ -34,7 +34,7 @@ class SerialLines {
   readonly #problems = new Map<string, string | null>();
   /** New keys that the bridge is writing to the disk. */
   readonly #unstored: UnstoredKeys;
-  #told = '';
+  #reported = '';
   #stateTimer: NodeJS.Timeout | null = null;
 
   private constructor(ports: readonly NamedPort[], unstored: UnstoredKeys) {
@@ -61,9 +61,9 @@ class SerialLines {
       clock,
     );
     const lines = new SerialLines(ports, unstored);
-    onChange = () => lines.#tellSoon();
+    onChange = () => lines.#reportSoon();
     for (const driven of ports) lines.#open(driven);
-    setInterval(() => lines.#tellStates(), counterEveryMs);
+    setInterval(() => lines.#reportStates(), counterEveryMs);
     return lines;
   }
 
@@ -77,13 +77,13 @@ class SerialLines {
         this.#problems.set(port, null);
         tell({ kind: 'port', port, problem: null });
         driver.onOpen(line);
-        this.#tellSoon();
+        this.#reportSoon();
       },
       onClosed: ({ message }) => {
         this.#problems.set(port, message);
         tell({ kind: 'port', port, problem: message });
         driver.onClosed();
-        this.#tellSoon();
+        this.#reportSoon();
       },
     });
   }
@@ -101,19 +101,19 @@ class SerialLines {
     });
   }
 
-  #tellSoon(): void {
+  #reportSoon(): void {
     if (this.#stateTimer !== null) return;
     this.#stateTimer = setTimeout(() => {
       this.#stateTimer = null;
-      this.#tellStates();
+      this.#reportStates();
     }, stateEveryMs);
   }
 
-  #tellStates(): void {
+  #reportStates(): void {
     const states = this.#states();
     const text = JSON.stringify(states);
-    if (text === this.#told) return;
-    this.#told = text;
+    if (text === this.#reported) return;
+    this.#reported = text;
     tell({ kind: 'states', states });
   }
 
@@ -153,10 +153,10 @@ let lines: Promise<SerialLines> | null = null;
 process.on('message', (message) => {
   if (!isOrder(message)) return;
   if (message.kind === 'start') lines ??= SerialLines.open(message.readers);
-  // In order: an order that comes while drivers load waits for them.
+  // In order: orders that arrive while drivers load wait for them.
   else void lines?.then((open) => open.take(message));
 });
-// The bridge has ended, however: whoever starts next needs the ports.
+// The bridge has ended, for whatever reason: the next one needs the ports.
 process.on('disconnect', () => process.exit(0));
-// Ctrl-C reaches the whole group; the bridge says when it is time.
+// Ctrl-C reaches the whole group; the bridge decides when to end.
 process.on('SIGINT', () => undefined);

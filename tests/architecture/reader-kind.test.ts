@@ -30,7 +30,7 @@ async function addKind(folder: string, name: string): Promise<void> {
 /** Reads a card at such a reader: from the configuration to the hook, and what the bridge then tells the hub of it. */
 const readACard = (name: string): string => `
 import { bridgeConfigSchema } from '#bridge/config.ts';
-import { ReaderBook } from '#bridge/door/reader-book.ts';
+import { ReaderHealth } from '#bridge/door/reader-health.ts';
 import { isSerial } from '#bridge/readers/registry.ts';
 import { drivenPorts } from '#bridge/serial/drivers.ts';
 import { readerStateSchema } from '#hub/mqtt/topics.ts';
@@ -62,7 +62,7 @@ for (const { driver } of await drivenPorts(setups, hooks, { now: () => 0, later 
   driver.onBytes(Buffer.from('$1A9B3FAA*14\\r'));
 }
 const clock = { nowMs: () => 0, monotonicMs: () => 0, trust: () => 'ntp' as const };
-const book = new ReaderBook(wired, { clock, later, append: () => null, onChange: ignore });
+const book = new ReaderHealth(wired, { clock, later, append: () => null, onChange: ignore });
 for (const state of book.report()) readerStateSchema.parse(state);
 `;
 

@@ -1,4 +1,4 @@
-import { type JournalEntry } from '#bridge/journal/frame.ts';
+import { type JournalEntry } from '#bridge/journal/entry.ts';
 import { accessChecks } from '#hub/domains/access/schema.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
 import type { Clock } from '#hub/platform/clock.ts';

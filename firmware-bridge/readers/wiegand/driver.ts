@@ -10,7 +10,7 @@ const findingMessage = (finding: WiegandFinding): string => {
     : `${seen} Exchanging them alone would not make these frames right: check the common ground, the level shifter and "inverted".`;
 };
 
-/** Feeds one reader's edges to its assembler and delivers what comes out. Runs on the door thread; no timers. */
+/** Feeds one reader's edges to its assembler and delivers the outcomes. Runs on the door thread; no timers. */
 export function wiegandDriver(readerKey: string, config: WiegandLines, hooks: ReaderHooks): ReaderDriver {
   const assembler = wiegandAssembler(config);
 

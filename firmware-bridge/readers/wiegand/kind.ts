@@ -12,21 +12,24 @@ const lineOffset = z.number().int().min(0).max(1023);
 export const wiegandConfigSchema = z
   .strictObject({
     kind: z.literal('wiegand'),
-    /** Line offset of D0 (zeros; mostly the green wire). */
+    /** Line offset of D0 (zeros; usually the green wire). */
     d0: lineOffset,
-    /** Line offset of D1 (ones; mostly the white wire). */
+    /** Line offset of D1 (ones; usually the white wire). */
     d1: lineOffset,
-    /** The one frame length that this reader sends; then a card is taken at its last bit, without waiting for silence. */
+    /**
+     * The only frame length that this reader sends; a card is then taken at its last bit, without waiting for
+     * silence.
+     */
     fixedBits: z.number().int().min(24).max(maxFrameBits).nullable().default(null),
     /** Silence that ends a frame. */
     silenceMs: z.number().int().min(25).max(30).default(25),
-    /** How its keypad sends; `bursts` does no harm where there is none. */
+    /** How its keypad sends; `bursts` is harmless without a keypad. */
     keypad: z.enum(wiegandKeypads).default('bursts'),
-    /** The facility code in the frames of a keypad with `buffered26`, which no card may have. */
+    /** The facility code in the frames of a `buffered26` keypad, which no card may have. */
     keypadFacility: z.number().int().min(0).max(255).default(0),
     /** The level shifter inverts: the idle line reads low at the Pi. */
     inverted: z.boolean().default(false),
-    /** The Pi's own pull resistor; `none` where the level shifter drives the line both ways. */
+    /** The Pi's own pull resistor; `none` if the level shifter drives the line both ways. */
     bias: z.enum(['pullUp', 'pullDown', 'none']).default('pullUp'),
   })
   .refine((config) => config.d0 !== config.d1, {

@@ -8,12 +8,10 @@ import {
   type JournalEntry,
   kindCodes,
   modeCodes,
-  openFrame,
-  readFrameHeader,
   reasonCodes,
-  sealFrame,
   trustCodes,
-} from '#bridge/journal/frame.ts';
+} from '#bridge/journal/entry.ts';
+import { openFrame, readFrameHeader, sealFrame } from '#bridge/journal/frame.ts';
 import {
   framesIn,
   makeSegmentHeader,

@@ -1,64 +1,65 @@
 import { osdpBaudRates } from '../baud-rates.ts';
 import type { Command, Reply } from '../wire/messages.ts';
 
-export interface Place {
+export interface BusSettings {
   readonly address: number;
   readonly baudRate: number;
 }
 
-/** Where a reader is found on the bus. While it is being moved (COMSET) it is at one of two places until it answers. */
-export class Whereabouts {
-  #at: Place;
-  #wanted: Place | null = null;
-  #move: { readonly from: Place; readonly to: Place } | null = null;
+/** The address and speed of a reader. During a move (COMSET) it is at the old or the new ones until it answers. */
+export class BusAddress {
+  #current: BusSettings;
+  #requested: BusSettings | null = null;
+  #move: { readonly from: BusSettings; readonly to: BusSettings } | null = null;
 
-  constructor(place: Place) {
-    this.#at = place;
+  constructor(settings: BusSettings) {
+    this.#current = settings;
   }
 
-  get at(): Place {
-    return this.#at;
+  get current(): BusSettings {
+    return this.#current;
   }
-  get isMoveWanted(): boolean {
-    return this.#wanted !== null;
+  get isMoveRequested(): boolean {
+    return this.#requested !== null;
   }
 
-  want(place: Place): void {
-    this.#wanted = place;
+  requestMove(settings: BusSettings): void {
+    this.#requested = settings;
   }
   /** The session ended before COMSET was sent. */
-  forgetWish(): void {
-    this.#wanted = null;
+  dropRequest(): void {
+    this.#requested = null;
   }
 
-  /** COMSET, or null when no move is wanted. From here on the answer may be lost. */
-  start(): Command | null {
-    const to = this.#wanted;
+  /** Returns COMSET, or null if no move is requested. From here on its reply may be lost. */
+  startMove(): Command | null {
+    const to = this.#requested;
     if (to === null) return null;
-    this.#wanted = null;
-    this.#move = { from: this.#at, to };
+    this.#requested = null;
+    this.#move = { from: this.#current, to };
     return { kind: 'communication', ...to };
   }
-  refused(): void {
+  moveRefused(): void {
     this.#move = null;
   }
 
-  /** The reader says where it will be: not always where it was sent. */
-  answered(reply: Reply & { readonly kind: 'communication' }): void {
+  /** The reader's reply says where it will be, which is not always what was requested. */
+  moveAccepted(reply: Reply & { readonly kind: 'communication' }): void {
     if (this.#move === null) return;
     const baudRate = osdpBaudRates.find((rate) => rate === reply.baudRate) ?? this.#move.to.baudRate;
-    this.#at = { address: reply.address, baudRate };
-    this.#move = { from: this.#move.from, to: this.#at };
+    this.#current = { address: reply.address, baudRate };
+    this.#move = { from: this.#move.from, to: this.#current };
   }
 
-  /** It did not answer here: it may be at the other place. */
-  lookElsewhere(): void {
-    if (this.#move !== null) this.#at = this.#at === this.#move.from ? this.#move.to : this.#move.from;
+  /** Switches between the old and the new settings after a time-out. */
+  tryOther(): void {
+    if (this.#move !== null)
+      this.#current = this.#current === this.#move.from ? this.#move.to : this.#move.from;
   }
 
-  /** It is in a session here. The new place when it has moved, else null. */
-  found(): Place | null {
-    const moved = this.#move !== null && this.#at === this.#move.to ? this.#at : null;
+  /** A session began here. Returns the new settings if the reader has moved, else null. */
+  confirm(): BusSettings | null {
+    const moved = this.#move !== null && this.#current === this.#move.to ? this.#current : null;
     this.#move = null;
     return moved;
   }

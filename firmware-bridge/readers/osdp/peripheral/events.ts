@@ -11,7 +11,7 @@ export type PeripheralEvent =
   | { readonly kind: 'keySet'; readonly key: Uint8Array }
   | { readonly kind: 'communication'; readonly address: number; readonly baudRate: number };
 
-/** What a reply of a reader that is online says of people at the door; null = nothing. */
+/** Extracts what happened at the door from the reply of an online reader; null: nothing. */
 export function eventOf(reply: Reply): PeripheralEvent | null {
   if (reply.kind === 'card') return readCard(reply);
   if (reply.kind === 'keys') return reply.keys === '' ? null : { kind: 'keys', keys: reply.keys };

@@ -2,7 +2,7 @@ import { encodeFrame, type Frame, type FrameParts, type SecurityBlock } from '..
 import { type Command, encodeCommand, nakCodes, parseReply, type Reply, replyIds } from '../wire/messages.ts';
 import { type SecureSession, securityTypes } from '../wire/secure-channel.ts';
 
-/** Why what came cannot be the answer of a peripheral that still shares our session. */
+/** Why a frame cannot come from a peripheral that still shares our session. */
 export type BrokenBy = 'wrongMac' | 'plainReply' | 'malformedReply';
 
 export type Opened =
@@ -10,16 +10,16 @@ export type Opened =
       readonly kind: 'reply';
       readonly command: Command;
       readonly reply: Reply;
-      /** It came through the secure channel. */
+      /** Received through the secure channel. */
       readonly isSecured: boolean;
     }
-  /** The same bytes again, later. */
+  /** Resend the same bytes later. */
   | { readonly kind: 'busy' }
-  /** The peripheral did not understand the bytes: the same again. */
+  /** The peripheral did not understand: resend the same bytes. */
   | { readonly kind: 'again' }
-  /** From somebody else, or our own echo. */
+  /** From another device, or our own echo. */
   | { readonly kind: 'other' }
-  /** From the peripheral, to an earlier command. */
+  /** An answer to an earlier command. */
   | { readonly kind: 'stale' }
   | { readonly kind: 'broken'; readonly by: BrokenBy };
 
@@ -31,15 +31,15 @@ function commandSecurity(command: Command): SecurityBlock | null {
   return { type, data: Uint8Array.of(command.ownKey ? 1 : 0) };
 }
 
-/** The security block of the answer while there is no session. */
+/** The expected security block of the answer while there is no session. */
 function replySecurity(command: Command): number | null {
   if (command.kind === 'challenge') return securityTypes.challengeReply;
   return command.kind === 'crypt' ? securityTypes.cryptReply : null;
 }
 
 /**
- * One command at a time with one peripheral: sequence numbers, the secure channel, and the same bytes until they are
- * answered (OSDP 2.2, 5.7). What it opens is an answer to the command in flight and to no other.
+ * Runs one command at a time with a peripheral: sequence numbers, secure channel, and the same bytes until they are
+ * answered (OSDP 2.2, 5.7). Only an answer to the command in flight opens.
  */
 export class Exchange {
   readonly #crc: boolean;
@@ -54,7 +54,7 @@ export class Exchange {
     this.#crc = crc;
   }
 
-  /** The next command has sequence number 0, which ends the peripheral's session too. */
+  /** Starts over with sequence number 0, which ends the peripheral's session too. */
   restart(address: number): void {
     this.#address = address;
     this.#sequence = 0;
@@ -111,7 +111,7 @@ export class Exchange {
     return type === replySecurity(command) ? frame.data : 'malformedReply';
   }
 
-  /** Only a NAK and the answer to KEYSET may come plain in a session; neither says anything of a card. */
+  /** Only a NAK and the answer to KEYSET may come in plain during a session; neither carries card data. */
   #openSecured(frame: Frame, command: Command): Uint8Array | BrokenBy {
     if (frame.security !== null) return this.#session?.unwrap(frame) ?? 'wrongMac';
     if (frame.id === replyIds.nak) return frame.data;

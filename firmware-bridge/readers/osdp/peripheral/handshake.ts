@@ -16,7 +16,7 @@ import type { KeyCandidate, ReaderKeys } from './reader-keys.ts';
 const randomBytes = 8;
 const nothing = new Uint8Array();
 
-/** The most telling problem of a round of keys: a reader that could do no secure channel at all says so for each key. */
+/** Ranks the problems of a round of keys: a reader without any secure channel reports so for each key. */
 const weights: Partial<Record<OsdpProblem, number>> = {
   installKey: 4,
   secureChannelUnsupported: 3,
@@ -24,7 +24,7 @@ const weights: Partial<Record<OsdpProblem, number>> = {
   secureChannelRefused: 1,
 };
 
-/** The handshake of the secure channel (OSDP 2.2, annex D.1), with one key of the reader's after the other. */
+/** The secure-channel handshake (OSDP 2.2, annex D.1), which tries the reader's keys in turn. */
 export class Handshake {
   readonly #keys: ReaderKeys;
   readonly #random: (bytes: number) => Uint8Array;
@@ -39,21 +39,21 @@ export class Handshake {
     this.#random = random;
   }
 
-  /** A new round of keys. */
+  /** Starts over with the first key. */
   firstKey(): void {
     this.#index = 0;
   }
 
-  /** False when there is no key with which it may be tried. */
+  /** Selects the key to try; false if there is none. */
   selectKey(nowMs: number): boolean {
     const candidates = this.#keys.candidates(nowMs);
-    // The list may have become shorter since: pairing has ended.
+    // The list may be shorter now: pairing has ended.
     this.#candidate = candidates[this.#index] ?? candidates[0] ?? null;
     this.#session = null;
     return this.#candidate !== null;
   }
 
-  /** False when this was the last one of the round. */
+  /** Moves on to the next key; false after the last one. */
   nextKey(problem: OsdpProblem, nowMs: number): boolean {
     if (this.#index === 0 || (weights[problem] ?? 0) > (weights[this.#problem] ?? 0)) this.#problem = problem;
     this.#index += 1;
@@ -69,13 +69,13 @@ export class Handshake {
     return { kind: 'challenge', panelRandom: this.#panelRandom, ownKey: this.#isOwnKey() };
   }
 
-  /** Null when the reader has proved that it has the key. */
+  /** Checks the reader's cryptogram; null if it proves that the reader has the key. */
   onChallengeReply(reply: Reply & { readonly kind: 'challengeReply' }): OsdpProblem | null {
     if (this.#candidate === null) return 'notPaired';
     const { peripheralRandom } = reply;
     const keys = deriveSessionKeys(this.#candidate.key, this.#panelRandom);
     if (!this.#proves(keys, reply)) {
-      // Only to tell people why: what follows is never a session.
+      // Only for the reported problem: no session follows.
       const isOnInstallKey = this.#proves(deriveSessionKeys(installKey, this.#panelRandom), reply);
       return isOnInstallKey ? 'installKey' : 'wrongKey';
     }
@@ -88,7 +88,7 @@ export class Handshake {
     return { kind: 'crypt', cryptogram, ownKey: this.#isOwnKey() };
   }
 
-  /** The session, or null when the reader's first MAC is not the one that follows from the key. */
+  /** Opens the session; null if the reader's first MAC does not follow from the key. */
   onCryptReply(
     reply: Reply & { readonly kind: 'cryptReply' },
   ): { readonly session: SecureSession; readonly source: KeyCandidate['source'] } | null {

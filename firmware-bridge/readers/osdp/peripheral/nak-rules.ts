@@ -4,7 +4,7 @@ import { type Command, nakCodes } from '../wire/messages.ts';
 export interface NakFacts {
   readonly command: Command['kind'];
   readonly code: number;
-  /** It came through the secure channel. */
+  /** Received through the secure channel. */
   readonly isSecured: boolean;
   /** There is a session, or the reader is online without a secure channel. */
   readonly isInSession: boolean;
@@ -16,7 +16,7 @@ export type NakDecision =
   /** The handshake goes on as if the reader had no capabilities. */
   | { readonly kind: 'noCapabilities' }
   | { readonly kind: 'restart'; readonly problem: OsdpProblem }
-  /** The session goes on without that; `forGood`: until the reader is connected again. */
+  /** The session continues without it; `forGood`: until the next connection. */
   | { readonly kind: 'refused'; readonly forGood: boolean };
 
 const losing: readonly number[] = [
@@ -25,17 +25,18 @@ const losing: readonly number[] = [
   nakCodes.secureChannelCondition,
 ];
 
-/** What a NAK (OSDP 2.2, 7.3) means for the connection. Whatever it says, it never leads to less security. */
+/** Decides what a NAK (OSDP 2.2, 7.3) means for the connection. It never lowers security, whatever its code. */
 export function decideNak({ command, code, isSecured, isInSession }: NakFacts): NakDecision {
   if (command === 'challenge' || command === 'crypt') {
     const isUnsupported = code === nakCodes.secureChannelUnsupported || code === nakCodes.unknownCommand;
     const refused = command === 'crypt' ? 'wrongKey' : 'secureChannelRefused';
     return { kind: 'nextKey', problem: isUnsupported ? 'secureChannelUnsupported' : refused };
   }
-  // Some readers say nothing of themselves outside the secure channel.
+  // Some readers reveal nothing outside the secure channel.
   if (command === 'capabilities' && code !== nakCodes.sequence) return { kind: 'noCapabilities' };
   if (!isInSession) return { kind: 'restart', problem: 'malformedReply' };
-  // A poll cannot be unknown. If somebody at the cable says so, the answer that he held back must not be worth a card.
+  // No peripheral rejects a poll as unknown. If somebody at the cable claims so, the answer that was held back must
+  // not open a door.
   const isPoll = command === 'poll' && (!isSecured || code === nakCodes.unknownCommand);
   if (losing.includes(code) || isPoll) return { kind: 'restart', problem: 'sessionLost' };
   return { kind: 'refused', forGood: code === nakCodes.unknownCommand };

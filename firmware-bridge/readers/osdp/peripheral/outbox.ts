@@ -2,14 +2,14 @@ import type { BuzzerPattern, LedPattern } from '../../feedback.ts';
 import type { Command, LedBlink, LedCommand, OutputCommand } from '../wire/messages.ts';
 import { type BuzzerSignal, buzzerSignalOf, ledSignalOf } from './signals.ts';
 
-/** The read head of commands: readers on a door have one. */
+/** The read head that commands address: readers on a door have one. */
 const readHead = 0;
-/** More than a reader has outputs; a caller in a loop must not fill the memory. */
-const mostOutputs = 16;
+/** More than any reader has; bounds the memory that a caller in a loop can take. */
+const maxOutputs = 16;
 
 /**
- * What the door wants shown on a reader. Of every lamp and buzzer the latest state counts and is sent again after each
- * reconnect; a passing signal (granted, denied) and an output command are for now or never.
+ * Queues what the door wants to show on a reader. The latest state of each lamp and buzzer is sent again after each
+ * reconnect; passing signals (granted, denied) and output commands are sent now or never.
  */
 export class Outbox {
   readonly #led: number;
@@ -45,21 +45,21 @@ export class Outbox {
     }
     if (!isOnline) return;
     this.#buzzerPassing = signal;
-    // A reader has no resting state for its buzzer: an alarm goes on by another command; silence comes by itself.
+    // A reader has no permanent state for its buzzer: an alarm takes another command to continue, silence takes none.
     const isLoud = this.#buzzerResting !== null && this.#buzzerResting.sound.tone !== 'off';
     this.#buzzerRestingAtMs = isLoud ? nowMs + signal.lastsMs : null;
   }
 
-  /** Whether there was room. One command for each output: the latest. */
+  /** Keeps the latest command for each output. False: no room. */
   output(command: OutputCommand): boolean {
     const same = this.#outputs.findIndex((each) => each.output === command.output);
     if (same >= 0) this.#outputs.splice(same, 1);
-    if (this.#outputs.length >= mostOutputs) return false;
+    if (this.#outputs.length >= maxOutputs) return false;
     this.#outputs.push(command);
     return true;
   }
 
-  /** A session began: the reader may have been without power, and shows nothing of ours. */
+  /** A session began: the reader may have lost power and with it our state. */
   resendAll(nowMs: number): void {
     this.#unsupported.clear();
     this.#isLedRestingDue = this.#ledResting !== null;
@@ -67,14 +67,14 @@ export class Outbox {
     this.#buzzerRestingAtMs = this.#buzzerResting === null ? null : nowMs;
   }
 
-  /** The session ended. An output that was switched late could open a door long after the person left. */
+  /** The session ended. An output switched late could open a door long after the person left. */
   dropPassing(): void {
     this.#outputs.length = 0;
     this.#ledTemporary = 'keep';
     this.#buzzerPassing = null;
   }
 
-  /** The reader does not know such a command: none of them until it is connected again. */
+  /** The reader does not support this command: not sent again until it reconnects. */
   markUnsupported(kind: Command['kind']): void {
     this.#unsupported.add(kind);
   }
@@ -82,7 +82,7 @@ export class Outbox {
     return !this.#unsupported.has(kind);
   }
 
-  /** When there is something to send; infinity = nothing. */
+  /** When the next command is due; infinity: none. */
   dueAtMs(): number {
     if (this.#outputs.length > 0 && this.#isSupported('output')) return Number.NEGATIVE_INFINITY;
     if (this.#isLedDue()) return Number.NEGATIVE_INFINITY;
@@ -92,7 +92,7 @@ export class Outbox {
       : Number.NEGATIVE_INFINITY;
   }
 
-  /** Takes the next command out; null when none is due. */
+  /** Dequeues the next command; null if none is due. */
   next(nowMs: number): Command | null {
     if (this.dueAtMs() > nowMs) return null;
     if (this.#isSupported('output')) {

@@ -1,27 +1,27 @@
 import type { Command } from '../wire/messages.ts';
-import type { Whereabouts } from './bus-address.ts';
+import type { BusAddress } from './bus-address.ts';
 import { Outbox } from './outbox.ts';
 import type { KeyCandidate, ReaderKeys } from './reader-keys.ts';
 import type { ReaderStatus } from './reader-status.ts';
 
-export interface ErrandsDeps {
+export interface PendingCommandsDeps {
   readonly ledNumber: number;
   readonly keys: ReaderKeys;
   readonly status: ReaderStatus;
-  readonly place: Whereabouts;
+  readonly busAddress: BusAddress;
   readonly newKey: () => Uint8Array;
-  /** The caller is to store the key that the reader is about to get. */
+  /** Asks the caller to store the key that the reader is about to get. */
   readonly onKeyPending: (key: Uint8Array) => void;
 }
 
-/** What there is to tell a reader in a session and to ask it, besides its turns to speak; the most urgent first. */
-export class Errands {
+/** Commands and queries that wait besides polls, most urgent first. */
+export class PendingCommands {
   readonly outbox: Outbox;
-  readonly #deps: ErrandsDeps;
+  readonly #deps: PendingCommandsDeps;
   /** The caller was asked in this session to store the new key. */
-  #hasAskedToStore = false;
+  #isStoreRequested = false;
 
-  constructor(deps: ErrandsDeps) {
+  constructor(deps: PendingCommandsDeps) {
     this.#deps = deps;
     this.outbox = new Outbox(deps.ledNumber);
   }
@@ -32,44 +32,46 @@ export class Errands {
     this.#deps.status.begin(nowMs);
   }
 
-  /** The session, if there was one, is over. */
+  /** The session, if any, is over. */
   end(): void {
     this.outbox.dropPassing();
-    this.#deps.place.forgetWish();
+    this.#deps.busAddress.dropRequest();
     this.#deps.status.forget();
-    this.#hasAskedToStore = false;
+    this.#isStoreRequested = false;
   }
 
-  /** When there is something to tell it in a session under this key; infinity = nothing. */
-  tellAtMs(source: KeyCandidate['source'] | null): number {
+  /** When a command is due in a session under this key; infinity: none. */
+  sendDueAtMs(source: KeyCandidate['source'] | null): number {
     return this.#hasChange(source) ? Number.NEGATIVE_INFINITY : this.outbox.dueAtMs();
   }
 
-  /** When there is something to tell it or to ask it. */
+  /** When a command or a query is due; infinity: none. */
   dueAtMs(source: KeyCandidate['source'] | null): number {
-    return Math.min(this.tellAtMs(source), this.#deps.status.dueAtMs());
+    return Math.min(this.sendDueAtMs(source), this.#deps.status.dueAtMs());
   }
 
   next(source: KeyCandidate['source'] | null, nowMs: number): Command | null {
     const keySet = this.#wantsOtherKey(source) ? this.keySet() : null;
-    return keySet ?? this.#deps.place.start() ?? this.outbox.next(nowMs) ?? this.#deps.status.next(nowMs);
+    return (
+      keySet ?? this.#deps.busAddress.startMove() ?? this.outbox.next(nowMs) ?? this.#deps.status.next(nowMs)
+    );
   }
 
-  /** KEYSET as soon as the caller has the new key on disk. */
+  /** Returns KEYSET once the caller has the new key on disk. */
   keySet(): Command | null {
     const { keys, newKey, onKeyPending } = this.#deps;
     const key = keys.prepare(newKey);
-    if (keys.keyToSend() === null && !this.#hasAskedToStore) {
-      this.#hasAskedToStore = true;
+    if (keys.keyToSend() === null && !this.#isStoreRequested) {
+      this.#isStoreRequested = true;
       onKeyPending(key);
     }
     const stored = keys.keyToSend();
     return stored === null ? null : { kind: 'keySet', key: stored };
   }
 
-  /** The reader did not do it; `forGood`: nor will it until it is connected again. */
+  /** The reader refused the command; `forGood`: it will until it reconnects. */
   refused(kind: Command['kind'], forGood: boolean): void {
-    if (kind === 'communication') this.#deps.place.refused();
+    if (kind === 'communication') this.#deps.busAddress.moveRefused();
     if (!forGood) return;
     this.outbox.markUnsupported(kind);
     this.#deps.status.markUnsupported(kind);
@@ -80,8 +82,8 @@ export class Errands {
   }
 
   #hasChange(source: KeyCandidate['source'] | null): boolean {
-    const { keys, place } = this.#deps;
-    const hasKey = this.#wantsOtherKey(source) && (!this.#hasAskedToStore || keys.keyToSend() !== null);
-    return place.isMoveWanted || hasKey;
+    const { keys, busAddress } = this.#deps;
+    const hasKey = this.#wantsOtherKey(source) && (!this.#isStoreRequested || keys.keyToSend() !== null);
+    return busAddress.isMoveRequested || hasKey;
   }
 }

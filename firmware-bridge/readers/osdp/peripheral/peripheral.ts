@@ -5,17 +5,17 @@ import type { OsdpProblem } from '../problems.ts';
 import type { Frame } from '../wire/frame.ts';
 import type { Command, Reply } from '../wire/messages.ts';
 import type { SecureSession } from '../wire/secure-channel.ts';
-import { Whereabouts } from './bus-address.ts';
-import { Connecting, type Progress } from './connecting.ts';
+import { BusAddress } from './bus-address.ts';
+import { ConnectionSetup, type Progress } from './connection-setup.ts';
 import { eventOf, type PeripheralEvent } from './events.ts';
 import { Exchange } from './exchange.ts';
 import { decideNak } from './nak-rules.ts';
-import { Errands } from './pending-commands.ts';
+import { PendingCommands } from './pending-commands.ts';
 import { type KeyCandidate, ReaderKeys } from './reader-keys.ts';
 import { ReaderStatus } from './reader-status.ts';
-import { Patience } from './retry-policy.ts';
+import { RetryPolicy } from './retry-policy.ts';
 
-/** Peripheral and panel forget the session after so long without a good message (OSDP 2.2, 5.8). */
+/** Both sides drop the session after this long without a valid message (OSDP 2.2, 5.8). */
 const offlineAfterMs = 8000;
 const poll: Command = { kind: 'poll' };
 
@@ -38,15 +38,15 @@ export interface PeripheralDeps {
   readonly emit: (event: PeripheralEvent) => void;
 }
 
-/** `waiting`: nothing is under way until `probeAtMs`. `pairing`: in a session on the install key, for KEYSET only. */
+/** `waiting`: idle until `probeAtMs`. `pairing`: in a session on the install key, for KEYSET only. */
 type Phase = 'waiting' | 'connecting' | 'pairing' | 'online';
 
 /**
- * One peripheral as the panel sees it. Pure but for its own state: given the reply or the time-out of the last command it
- * says what to send next; time comes as an argument.
+ * One peripheral as the panel sees it. Pure but for its own state: given the reply to the last command or its
+ * time-out, it returns the next bytes to send; time comes as an argument.
  *
- * Invariant: with `secureChannel: required` the phase is `online` only after a handshake under a key of the reader's own,
- * and what is not sealed by that session is never a card, a key or a status.
+ * Invariant: with `secureChannel: required` the phase is `online` only after a handshake under the reader's own key,
+ * and only data sealed by that session becomes a card, a key or a status.
  */
 export class Peripheral {
   readonly readerKey: string;
@@ -54,21 +54,21 @@ export class Peripheral {
   readonly #options: PeripheralOptions;
   readonly #deps: PeripheralDeps;
   readonly #exchange: Exchange;
-  readonly #connecting: Connecting;
-  readonly #errands: Errands;
-  readonly #patience = new Patience();
-  readonly #place: Whereabouts;
+  readonly #setup: ConnectionSetup;
+  readonly #pending: PendingCommands;
+  readonly #retries = new RetryPolicy();
+  readonly #busAddress: BusAddress;
   #phase: Phase = 'waiting';
   #problem: OsdpProblem | null = 'lineClosed';
-  /** It answered the last time that it was asked. */
-  #answers = false;
-  /** Under which key the session is; null without one. */
+  /** It answered the last command. */
+  #isAnswering = false;
+  /** The key of the session; null without one. */
   #source: KeyCandidate['source'] | null = null;
   #lastGoodMs = 0;
   #pollAtMs = 0;
   #wasPoll = false;
-  /** Since the last command something came that was no frame of ours. */
-  #heardNoise = false;
+  /** Bytes that were no frame of ours arrived since the last command. */
+  #sawNoise = false;
   readonly #status = new ReaderStatus();
   #goodFrames = 0;
   #faultyFrames = 0;
@@ -78,37 +78,37 @@ export class Peripheral {
     this.readerKey = options.readerKey;
     this.#options = options;
     this.#deps = deps;
-    this.#place = new Whereabouts({ address: options.address, baudRate: options.baudRate });
+    this.#busAddress = new BusAddress({ address: options.address, baudRate: options.baudRate });
     this.#exchange = new Exchange(options.address, options.crc);
     this.keys = new ReaderKeys(options.key, options.pendingKey);
     const { keys } = this;
-    this.#connecting = new Connecting({
+    this.#setup = new ConnectionSetup({
       secureChannel: options.secureChannel,
       keys,
       status: this.#status,
       random: deps.random,
     });
-    this.#errands = new Errands({
+    this.#pending = new PendingCommands({
       ledNumber: options.ledNumber,
       keys,
       status: this.#status,
-      place: this.#place,
+      busAddress: this.#busAddress,
       newKey: deps.newKey,
       onKeyPending: (key) => deps.emit({ kind: 'keyPending', key }),
     });
   }
 
   get address(): number {
-    return this.#place.at.address;
+    return this.#busAddress.current.address;
   }
   get baudRate(): number {
-    return this.#place.at.baudRate;
+    return this.#busAddress.current.baudRate;
   }
-  /** Asking it will most likely cost a whole time-out. */
+  /** Polling it will most likely end in a time-out. */
   get isSilent(): boolean {
-    return !this.#answers || this.#patience.isTried;
+    return !this.#isAnswering || this.#retries.isRetrying;
   }
-  /** The last command lets it say what it has: a card, for one. */
+  /** The last command lets it report events, such as a card. */
   get maySpeak(): boolean {
     return this.#wasPoll || !this.isOnline;
   }
@@ -123,13 +123,13 @@ export class Peripheral {
     const inSession = this.#source === 'install' ? 'installKey' : 'ownKey';
     return {
       readerKey: this.readerKey,
-      link: this.isOnline ? 'online' : this.#answers ? 'connecting' : 'offline',
+      link: this.isOnline ? 'online' : this.#isAnswering ? 'connecting' : 'offline',
       channel: this.#source === null ? 'none' : inSession,
       tamper: this.#status.tamper,
       powerFault: this.#status.powerFault,
       inputs: this.#status.inputs,
       outputs: this.#status.outputs,
-      identity: this.#connecting.identity,
+      identity: this.#setup.identity,
       goodFrames: this.#goodFrames,
       faultyFrames: this.#faultyFrames,
       timeouts: this.#timeouts,
@@ -137,22 +137,22 @@ export class Peripheral {
     };
   }
 
-  /** From scratch, at once: the line is open, or a key has come. */
+  /** Starts over at once: the line opened, or a key arrived. */
   begin(nowMs: number): void {
-    this.#patience.forgive(nowMs);
-    this.#connecting.firstKey();
+    this.#retries.reset(nowMs);
+    this.#setup.firstKey();
     this.#end();
     if (this.#problem === 'lineClosed') this.#problem = 'noAnswer';
   }
 
-  /** The line is gone. */
+  /** The line closed. */
   close(): void {
     this.#end();
-    this.#answers = false;
+    this.#isAnswering = false;
     this.#problem = 'lineClosed';
   }
 
-  /** Pairing was started. A reader that is online needs none. */
+  /** Opens pairing. A reader that is online needs none. */
   beginInstall(untilMs: number, nowMs: number): void {
     this.keys.openInstall(untilMs);
     if (!this.isOnline) this.begin(nowMs);
@@ -163,36 +163,36 @@ export class Peripheral {
   }
 
   signalLed(pattern: LedPattern): void {
-    this.#errands.outbox.led(pattern, this.isOnline);
+    this.#pending.outbox.led(pattern, this.isOnline);
   }
   signalBuzzer(pattern: BuzzerPattern, nowMs: number): void {
-    this.#errands.outbox.buzzer(pattern, this.isOnline, nowMs);
+    this.#pending.outbox.buzzer(pattern, this.isOnline, nowMs);
   }
-  /** False while it is not online: an output is switched now or not at all. */
+  /** False while it is offline: an output is switched now or never. */
   output(output: number, code: number, timer: number): boolean {
-    return this.isOnline && this.#errands.outbox.output({ kind: 'output', output, code, timer });
+    return this.isOnline && this.#pending.outbox.output({ kind: 'output', output, code, timer });
   }
-  /** False while it is not online. */
+  /** False while it is offline. */
   move(address: number, baudRate: number): boolean {
     if (!this.isOnline) return false;
-    this.#place.want({ address, baudRate });
+    this.#busAddress.requestMove({ address, baudRate });
     return true;
   }
 
-  /** When it wants the line: to speak, to be connected, or for what was not answered. */
+  /** When it needs the line: for a poll, its connection, or a retry. */
   dueAtMs(): number {
     if (this.#exchange.inFlight() !== null)
-      return Math.min(this.#patience.retryAtMs, this.#lastGoodMs + offlineAfterMs);
+      return Math.min(this.#retries.retryAtMs, this.#lastGoodMs + offlineAfterMs);
     switch (this.#phase) {
       case 'waiting':
-        return this.#patience.probeAtMs;
+        return this.#retries.probeAtMs;
       case 'pairing':
         return this.keys.keyToSend() === null ? this.#pollAtMs : Number.NEGATIVE_INFINITY;
       case 'online':
-        // What waits to be sent waits for its turn to speak.
+        // Orders wait until it has been polled.
         return this.#wasPoll
           ? this.#pollAtMs
-          : Math.min(this.#pollAtMs, this.#errands.tellAtMs(this.#source));
+          : Math.min(this.#pollAtMs, this.#pending.sendDueAtMs(this.#source));
       case 'connecting':
         return Number.NEGATIVE_INFINITY;
       default:
@@ -200,20 +200,20 @@ export class Peripheral {
     }
   }
 
-  /** When there is something to tell it or to ask it besides; never before it had its turn to speak since the last. */
+  /** When an order is due; never before it was polled since the last one. */
   orderDueAtMs(): number {
     if (!this.isOnline || !this.#wasPoll || this.isWaiting) return Number.POSITIVE_INFINITY;
-    return this.#errands.dueAtMs(this.#source);
+    return this.#pending.dueAtMs(this.#source);
   }
 
-  /** The bytes that are to go out now, of an order if it is due; null when it has just lost its session and waits. */
+  /** Returns the bytes to send, of an order if `isOrder`; null if it has just lost its session and waits. */
   send(nowMs: number, isOrder: boolean): Uint8Array | null {
     if (this.#phase !== 'waiting' && nowMs - this.#lastGoodMs >= offlineAfterMs) {
-      this.#answers = false;
+      this.#isAnswering = false;
       return this.#fail('noAnswer', nowMs);
     }
     if (this.#phase === 'pairing' && !this.keys.isInstalling(nowMs)) return this.#fail('notPaired', nowMs);
-    this.#heardNoise = false;
+    this.#sawNoise = false;
     const again = this.#exchange.inFlight();
     if (again !== null) return again;
     const command = this.#next(nowMs, isOrder);
@@ -232,7 +232,7 @@ export class Peripheral {
         this.#faultyFrames += 1;
         return false;
       case 'busy':
-        this.#patience.busy(nowMs);
+        this.#retries.busy(nowMs);
         return true;
       case 'again':
         this.#faultyFrames += 1;
@@ -252,52 +252,52 @@ export class Peripheral {
 
   timeout(nowMs: number): void {
     this.#timeouts += 1;
-    if (this.#answers) this.#retry('noAnswer', nowMs);
+    if (this.#isAnswering) this.#retry('noAnswer', nowMs);
     else this.#fail('noAnswer', nowMs);
   }
 
-  /** Bytes came that were no frame. `isFrame`: they looked like one, of so many bytes. */
+  /** Bytes arrived that were no frame. `isFrame`: they looked like one, of this many bytes. */
   noteNoise(bytes: number, isFrame: boolean): void {
     this.#faultyFrames += 1;
-    this.#heardNoise = true;
+    this.#sawNoise = true;
     if (isFrame) this.#deps.emit({ kind: 'fault', fault: 'noise', bits: bytes * 8 });
   }
 
   #retry(problem: OsdpProblem, nowMs: number): void {
-    this.#patience.unanswered(nowMs, this.#heardNoise);
-    if (this.isOnline && this.#patience.isAtOdds) {
+    this.#retries.unanswered(nowMs, this.#sawNoise);
+    if (this.isOnline && this.#retries.isOutOfSync) {
       this.#fail('sessionLost', nowMs);
-      this.#patience.restart(nowMs);
+      this.#retries.restart(nowMs);
       return;
     }
-    // An online reader has its eight seconds; whoever only begins has a few tries.
-    if (this.isOnline || !this.#patience.isSpent) return;
-    this.#answers = problem !== 'noAnswer';
+    // An online reader has its eight seconds; one that is connecting has a few tries.
+    if (this.isOnline || !this.#retries.isExhausted) return;
+    this.#isAnswering = problem !== 'noAnswer';
     this.#fail(problem, nowMs);
   }
 
   #end(): void {
     this.#exchange.restart(this.address);
-    this.#errands.end();
+    this.#pending.end();
     this.#phase = 'waiting';
     this.#source = null;
   }
 
-  /** Ends whatever there was; the next handshake comes by itself. */
+  /** Ends the session or its setup; the next handshake follows by itself. */
   #fail(problem: OsdpProblem, nowMs: number): null {
-    this.#patience.failed(nowMs);
-    this.#connecting.firstKey();
+    this.#retries.failed(nowMs);
+    this.#setup.firstKey();
     this.#problem = problem;
     this.#end();
     return null;
   }
 
   #connect(): Command {
-    if (!this.#answers) this.#place.lookElsewhere();
+    if (!this.#isAnswering) this.#busAddress.tryOther();
     this.#exchange.restart(this.address);
-    this.#connecting.begin();
+    this.#setup.begin();
     this.#phase = 'connecting';
-    return this.#connecting.next();
+    return this.#setup.next();
   }
 
   #next(nowMs: number, isOrder: boolean): Command {
@@ -306,11 +306,11 @@ export class Peripheral {
         this.#lastGoodMs = nowMs;
         return this.#connect();
       case 'connecting':
-        return this.#connecting.isAtStart ? this.#connect() : this.#connecting.next();
+        return this.#setup.isAtStart ? this.#connect() : this.#setup.next();
       case 'pairing':
-        return this.#errands.keySet() ?? poll;
+        return this.#pending.keySet() ?? poll;
       case 'online':
-        return (isOrder ? this.#errands.next(this.#source, nowMs) : null) ?? poll;
+        return (isOrder ? this.#pending.next(this.#source, nowMs) : null) ?? poll;
       default:
         return unreachable(this.#phase);
     }
@@ -318,10 +318,10 @@ export class Peripheral {
 
   #onReply(command: Command, reply: Reply, isSecured: boolean, nowMs: number): void {
     this.#goodFrames += 1;
-    if (!this.#answers) this.#problem = 'connecting';
-    this.#answers = true;
-    this.#patience.answered(nowMs);
-    // In a session only what is sealed keeps it alive.
+    if (!this.#isAnswering) this.#problem = 'connecting';
+    this.#isAnswering = true;
+    this.#retries.answered(nowMs);
+    // In a session only sealed replies keep it alive.
     if (isSecured || this.#source === null) this.#lastGoodMs = nowMs;
     if (reply.kind === 'nak') {
       this.#onNak(command, reply.code, isSecured, nowMs);
@@ -332,7 +332,7 @@ export class Peripheral {
   }
 
   #takeReply(asked: Command['kind'], reply: Reply, nowMs: number): void {
-    if (this.#phase === 'connecting') this.#onProgress(this.#connecting.take(reply, nowMs), nowMs);
+    if (this.#phase === 'connecting') this.#onProgress(this.#setup.take(reply, nowMs), nowMs);
     else if (asked === 'keySet') this.#onKeySetReply(reply, nowMs);
     else if (asked === 'communication') this.#onCommunication(reply, nowMs);
     else if (this.isOnline) this.#onData(reply, nowMs);
@@ -340,7 +340,7 @@ export class Peripheral {
 
   #onProgress(progress: Progress, nowMs: number): void {
     switch (progress.kind) {
-      case 'goesOn':
+      case 'continues':
         return;
       case 'nextKey':
         this.#tryNextKey(progress.problem, nowMs);
@@ -374,15 +374,15 @@ export class Peripheral {
     if (key !== null) this.#deps.emit({ kind: 'keySet', key });
   }
 
-  /** Another key may be the reader's; a session begins with its first command, so from there. */
+  /** Tries the next key from the start: a session begins with its first command. */
   #tryNextKey(problem: OsdpProblem, nowMs: number): void {
-    const whyNone = this.#connecting.nextKey(problem, nowMs);
-    if (whyNone !== null) {
-      this.#fail(whyNone, nowMs);
+    const problemOfRound = this.#setup.nextKey(problem, nowMs);
+    if (problemOfRound !== null) {
+      this.#fail(problemOfRound, nowMs);
       return;
     }
     this.#end();
-    this.#patience.restart(nowMs);
+    this.#retries.restart(nowMs);
   }
 
   #onKeySetReply(reply: Reply, nowMs: number): void {
@@ -390,7 +390,7 @@ export class Peripheral {
       this.#fail('malformedReply', nowMs);
       return;
     }
-    // An answer in the open proves nothing: the handshake with the new key does.
+    // A plain answer proves nothing: the handshake with the new key does.
     this.keys.answered();
     this.begin(nowMs);
   }
@@ -400,26 +400,26 @@ export class Peripheral {
       this.#fail('malformedReply', nowMs);
       return;
     }
-    this.#place.answered(reply);
+    this.#busAddress.moveAccepted(reply);
     this.begin(nowMs);
   }
 
   #goOnline(nowMs: number): void {
     this.#phase = 'online';
     this.#problem = null;
-    this.#patience.online(nowMs);
+    this.#retries.online(nowMs);
     this.#lastGoodMs = nowMs;
-    this.#connecting.firstKey();
-    this.#errands.begin(nowMs);
+    this.#setup.firstKey();
+    this.#pending.begin(nowMs);
     this.#pollAtMs = nowMs;
     this.#wasPoll = false;
-    const moved = this.#place.found();
+    const moved = this.#busAddress.confirm();
     if (moved !== null) this.#deps.emit({ kind: 'communication', ...moved });
   }
 
   #onData(reply: Reply, nowMs: number): void {
     if (reply.kind === 'malformed') this.#faultyFrames += 1;
-    // Sealed, so the chain has moved on: the poll that comes next asks again.
+    // Sealed, so the chain has moved on: the next poll asks again.
     if (reply.kind === 'busy') this.#pollAtMs = nowMs + this.#options.pollMs;
     if (reply.kind === 'localStatus' || reply.kind === 'inputStatus' || reply.kind === 'outputStatus')
       this.#status.take(reply);
@@ -454,6 +454,6 @@ export class Peripheral {
       if (this.#phase === 'pairing') this.#fail('keyRefused', nowMs);
       return;
     }
-    this.#errands.refused(command.kind, forGood);
+    this.#pending.refused(command.kind, forGood);
   }
 }

@@ -9,9 +9,9 @@ export interface KeyCandidate {
 const isKey = (key: Uint8Array | null): boolean => key === null || key.length === keyBytes;
 
 /**
- * Which keys a reader may have, and in which order they are tried. A new key is stored by the caller before the reader
- * gets it; until a handshake has proved which of the two the reader has, both are tried. So there is never a reader whose
- * key nobody knows.
+ * The keys that a reader may have, in the order to try them. The caller stores a new key before the reader gets it,
+ * and until a handshake has proved which of the two the reader has, both are tried. So no reader ever has a key that
+ * nobody knows.
  */
 export class ReaderKeys {
   #own: Uint8Array | null;
@@ -27,7 +27,7 @@ export class ReaderKeys {
     this.#isStored = pending !== null;
   }
 
-  /** The new key first: if KEYSET was lost on its way the old one is still right. The install key only while pairing. */
+  /** The new key first: if KEYSET was lost, the old one still fits. The install key only while pairing. */
   candidates(nowMs: number): readonly KeyCandidate[] {
     const candidates: KeyCandidate[] = [];
     if (this.#pending !== null && this.#isStored) candidates.push({ source: 'pending', key: this.#pending });
@@ -36,7 +36,7 @@ export class ReaderKeys {
     return candidates;
   }
 
-  /** Replaces what is known of the reader's key; false when that is what was known. */
+  /** Sets the known key of the reader; false if it is unchanged. */
   set(key: Uint8Array | null): boolean {
     assert(isKey(key), 'a key of a reader has 16 bytes');
     const isSame = key === null || this.#own === null ? key === this.#own : sameBytes(key, this.#own);
@@ -60,12 +60,12 @@ export class ReaderKeys {
   requestChange(): void {
     this.#isChangeWanted = true;
   }
-  /** In a session under `source` the reader is to get another key. */
+  /** Whether the reader is to get another key in a session under `source`. */
   wantsChange(source: KeyCandidate['source']): boolean {
     return source === 'install' || (source === 'own' && this.#isChangeWanted);
   }
 
-  /** The key that the reader is to get, made now unless there is one already. */
+  /** Returns the key that the reader is to get; generates it if there is none yet. */
   prepare(newKey: () => Uint8Array): Uint8Array {
     if (this.#pending !== null) return this.#pending;
     const key = newKey();
@@ -77,17 +77,20 @@ export class ReaderKeys {
   stored(key: Uint8Array): void {
     if (this.#pending !== null && sameBytes(this.#pending, key)) this.#isStored = true;
   }
-  /** The pending key once the caller has it on disk, else null. */
+  /** The pending key once it is on disk, else null. */
   keyToSend(): Uint8Array | null {
     return this.#isStored ? this.#pending : null;
   }
 
-  /** KEYSET was answered, with yes or no: it is not sent again unasked. */
+  /** KEYSET was accepted or refused: it is not sent again by itself. */
   answered(): void {
     this.#isChangeWanted = false;
   }
 
-  /** A handshake proved that the reader has this key. The key that is now its own for the first time, else null. */
+  /**
+   * A handshake proved that the reader has this key. Returns the key if it has just become the reader's own, else
+   * null.
+   */
   proved(source: KeyCandidate['source']): Uint8Array | null {
     if (source === 'install') return null;
     const key = source === 'pending' ? this.#pending : null;

@@ -7,21 +7,21 @@ import {
 } from '../wire/messages.ts';
 
 const statusEveryMs = 5000;
-/** The timer of a reader is not ours: its outputs are asked for so long after the end of theirs. */
+/** A reader's timer is not exact: its outputs are queried this long after they are due back. */
 const timerSlackMs = 100;
 type StatusKind = 'localStatus' | 'inputStatus' | 'outputStatus';
 
-/** The levels that a reader reports of itself, and when they are asked for; between that it announces changes itself. */
+/** The levels that a reader reports about itself, and when to query them; it announces changes in between. */
 export class ReaderStatus {
   readonly #due = new Set<StatusKind>();
   readonly #unsupported = new Set<Command['kind']>();
   #capabilities: readonly Capability[] = [];
   #nextMs = 0;
-  /** When outputs that were switched for a time go back, by output. */
+  /** When outputs on a timer go back, by output. */
   readonly #switchedUntilMs = new Map<number, number>();
-  /** Of what is in `#due`. */
+  /** When the queries in `#due` became due. */
   #dueSinceMs = 0;
-  /** Null while it does not say. */
+  /** Null until reported. */
   tamper: boolean | null = null;
   powerFault: boolean | null = null;
   inputs: readonly boolean[] = [];
@@ -38,7 +38,7 @@ export class ReaderStatus {
     this.#nextMs = nowMs;
   }
 
-  /** Without a session nothing is known. */
+  /** Without a session every level is unknown. */
   forget(): void {
     this.tamper = null;
     this.powerFault = null;
@@ -50,7 +50,7 @@ export class ReaderStatus {
     this.#unsupported.add(kind);
   }
 
-  /** The reader took an order to one of its outputs, which it need not announce: its outputs are asked for now, and when its time is over. */
+  /** The reader switched an output, which it need not announce: queries its outputs now, and once its time is over. */
   expectSwitch({ output, timer }: OutputCommand, nowMs: number): void {
     if (this.#due.size === 0) this.#dueSinceMs = nowMs;
     this.#due.add('outputStatus');
@@ -58,7 +58,7 @@ export class ReaderStatus {
     if (timer > 0) this.#switchedUntilMs.set(output, nowMs + timer * 100 + timerSlackMs);
   }
 
-  /** When there is something to ask. */
+  /** When the next query is due. */
   dueAtMs(): number {
     if (this.#due.size > 0) return this.#dueSinceMs;
     return this.#switchedUntilMs.size === 0
@@ -66,7 +66,7 @@ export class ReaderStatus {
       : Math.min(this.#nextMs, ...this.#switchedUntilMs.values());
   }
 
-  /** What is to be asked now, or null. Inputs and outputs only of a reader that says that it has some. */
+  /** Returns the query that is due, or null. Inputs and outputs only if the reader reported any. */
   next(nowMs: number): Command | null {
     if (nowMs >= this.#nextMs) {
       this.#dueSinceMs = this.#nextMs;

@@ -1,17 +1,17 @@
-/** A single lost byte costs one turn; a reader that stays silent costs the others less and less. */
+/** A single lost byte costs one turn; a silent reader costs the others less and less. */
 const retryDelaysMs = [0, 100, 300] as const;
 const lastRetryDelayMs = 1000;
 const probeDelaysMs = [1000, 2000, 4000] as const;
 const lastProbeDelayMs = 5000;
-/** A session that lasted so long was a good one: the next is tried at once. */
+/** A session that lasted this long was good: the next handshake follows at once. */
 const settledMs = 5000;
 const busyDelayMs = 100;
-const mostTries = 3;
+const maxTries = 3;
 
-/** When a command that was not answered is sent again, and when a reader that was given up is asked again. */
-export class Patience {
+/** When to resend an unanswered command, and when to probe an offline reader. */
+export class RetryPolicy {
   #tries = 0;
-  /** Time-outs in a row in which something came that was no right answer. */
+  /** Consecutive time-outs with bytes that were no valid answer. */
   #garbled = 0;
   #failures = 0;
   #onlineSinceMs: number | null = null;
@@ -24,18 +24,18 @@ export class Patience {
   get probeAtMs(): number {
     return this.#probeAtMs;
   }
-  /** The last command was not answered. */
-  get isTried(): boolean {
+  /** The last command timed out. */
+  get isRetrying(): boolean {
     return this.#tries > 0;
   }
-  /** Enough for a reader that has no session yet. */
-  get isSpent(): boolean {
-    return this.#tries >= mostTries;
+  /** Too many retries for a reader without a session. */
+  get isExhausted(): boolean {
+    return this.#tries >= maxTries;
   }
 
-  /** It answers again and again, and never so that we understand it: it has another idea of the session than we. */
-  get isAtOdds(): boolean {
-    return this.#garbled >= mostTries;
+  /** It keeps answering and none of it is valid: its session state differs from ours. */
+  get isOutOfSync(): boolean {
+    return this.#garbled >= maxTries;
   }
 
   online(nowMs: number): void {
@@ -58,25 +58,25 @@ export class Patience {
     this.#retryAtMs = nowMs + busyDelayMs;
   }
 
-  /** The next handshake: at once after a good session, else later with every failure. */
+  /** Schedules the next handshake: at once after a good session, else later with every failure. */
   failed(nowMs: number): void {
     this.#failures = this.#isSettled(nowMs) ? 0 : this.#failures + 1;
     const delay = this.#failures === 0 ? 0 : (probeDelaysMs[this.#failures - 1] ?? lastProbeDelayMs);
-    this.#restart(nowMs + delay);
+    this.#start(nowMs + delay);
   }
 
-  /** The next handshake at once: another key may be right. */
+  /** Schedules the next handshake at once, for another key. */
   restart(nowMs: number): void {
-    this.#restart(nowMs);
+    this.#start(nowMs);
   }
 
-  /** The same, with nothing held against the reader. */
-  forgive(nowMs: number): void {
+  /** Schedules it at once and forgets earlier failures. */
+  reset(nowMs: number): void {
     this.#failures = 0;
-    this.#restart(nowMs);
+    this.#start(nowMs);
   }
 
-  #restart(probeAtMs: number): void {
+  #start(probeAtMs: number): void {
     this.#tries = 0;
     this.#garbled = 0;
     this.#onlineSinceMs = null;

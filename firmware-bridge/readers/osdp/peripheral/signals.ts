@@ -2,12 +2,12 @@ import type { BuzzerPattern, LedPattern } from '../../feedback.ts';
 import { buzzerSignals, isPassing, ledSignals } from '../../feedback.ts';
 import { type BuzzerCommand, type LedBlink, type LedColor, ledColors } from '../wire/messages.ts';
 
-/** The door's patterns as OSDP has them: the same rhythm as a lamp on a wire, in steps of 100 ms, in colours. */
+/** Translates the door's patterns to OSDP: the rhythm of a wired lamp, in steps of 100 ms, in colours. */
 
 const units = (ms: number): number => Math.min(255, Math.max(1, Math.round(ms / 100)));
 
 const colors: Readonly<Record<LedPattern, LedColor>> = {
-  // A lamp that is dark when all is well cannot be told from one that is dead.
+  // A dark lamp could not be told from a dead one.
   idle: ledColors.red,
   granted: ledColors.green,
   denied: ledColors.red,
@@ -25,7 +25,7 @@ export type LedSignal =
 export function ledSignalOf(pattern: LedPattern): LedSignal {
   const signal = ledSignals[pattern];
   const onColor = colors[pattern];
-  // A lamp needs an "on" time even when it never goes off.
+  // A lamp needs an "on" time even if it is never off.
   if (typeof signal === 'string')
     return { kind: 'resting', blink: { on: 10, off: 0, onColor, offColor: onColor } };
   const blink = { on: units(signal.onMs), off: units(signal.offMs), onColor, offColor: ledColors.black };
@@ -36,7 +36,7 @@ export function ledSignalOf(pattern: LedPattern): LedSignal {
 type BuzzerSound = Omit<BuzzerCommand, 'reader'>;
 export interface BuzzerSignal {
   readonly sound: BuzzerSound;
-  /** How long it sounds; null = until something else comes. */
+  /** Its duration; null: until another pattern. */
   readonly lastsMs: number | null;
 }
 

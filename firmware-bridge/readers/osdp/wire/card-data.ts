@@ -3,10 +3,10 @@ import { decodeCard, formatsOfLength, readOfBits } from '#hub/domains/access/car
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Reply } from './messages.ts';
 
-/** Shorter than any card: a reader that forwards Wiegand passes torn frames on. */
-const leastBits = 26;
+/** Shorter than any card: readers that forward Wiegand pass torn frames on. */
+const minBits = 26;
 /** `cardReadSchema` takes no more. */
-const mostBits = 512;
+const maxBits = 512;
 const parityChecked = 1;
 
 export type CardOutcome =
@@ -16,8 +16,8 @@ export type CardOutcome =
 /** Card data (OSDP 2.2, 7.10): left-justified, the first bit is the most significant of the first byte. */
 export function readCard(card: Reply & { readonly kind: 'card' }): CardOutcome {
   const fault = (kind: ReaderFault['kind']): CardOutcome => ({ kind: 'fault', fault: kind, bits: card.bits });
-  if (card.bits < leastBits) return fault('truncated');
-  if (card.bits > mostBits) return fault('unknownLength');
+  if (card.bits < minBits) return fault('truncated');
+  if (card.bits > maxBits) return fault('unknownLength');
   const bits = Uint8Array.from(
     { length: card.bits },
     (_, index) => ((card.data[index >> 3] ?? 0) >> (7 - (index & 7))) & 1,

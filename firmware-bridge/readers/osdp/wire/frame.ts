@@ -1,11 +1,11 @@
 /**
- * OSDP frames (2.2, 5.9): bytes <-> frames. Pure: no clock, no line. Both directions, so that the echo of an adapter that
- * hears itself is recognised for what it is.
+ * OSDP frames (2.2, 5.9): bytes <-> frames. Pure: no clock, no line. Decodes both directions, so that an adapter's
+ * echo of our own frames is recognised.
  */
 
 export const maxFrameBytes = 1440;
 const startOfMessage = 0x53;
-/** Driving the line before a frame lets adapters with automatic direction switch over; what they cut off is no loss. */
+/** A mark before each frame gives adapters with automatic direction time to switch; losing it does no harm. */
 export const mark = 0xff;
 const replyBit = 0x80;
 const crcBit = 0x04;
@@ -19,7 +19,7 @@ export interface SecurityBlock {
 }
 
 export interface FrameParts {
-  /** 0 to 126; 127 is everybody. Without the bit that marks replies. */
+  /** 0 to 126; 127 is the broadcast address. Without the reply bit. */
   readonly address: number;
   readonly isReply: boolean;
   readonly sequence: number;
@@ -30,9 +30,9 @@ export interface FrameParts {
 }
 
 export interface Frame extends FrameParts {
-  /** Null where the security block says that there is none. */
+  /** Null if the security block has none. */
   readonly mac: Uint8Array | null;
-  /** From the start of message up to the MAC: what the MAC covers. */
+  /** The bytes that the MAC covers: from the start of message up to it. */
   readonly covered: Uint8Array;
 }
 
@@ -66,8 +66,8 @@ const carriesMac = (type: number): boolean => type >= 0x15 && type <= 0x18;
 const checkBytes = (crc: boolean): number => (crc ? 2 : 1);
 
 /**
- * The bytes of a frame, without the mark. `macOf` is asked for frames whose security block carries a MAC; it gets all
- * bytes before the MAC, with the final length in them. Callers keep frames below `maxFrameBytes`.
+ * Encodes a frame, without the mark. `macOf` is called if the security block carries a MAC, with all bytes before the
+ * MAC, the final length included. Callers keep frames below `maxFrameBytes`.
  */
 export function encodeFrame(parts: FrameParts, macOf?: (covered: Uint8Array) => Uint8Array): Uint8Array {
   const { security, crc } = parts;
@@ -101,7 +101,7 @@ const checkHolds = (bytes: Uint8Array, crc: boolean): boolean => {
   return bytes[end] === (expected & 0xff) && bytes[end + 1] === expected >> 8;
 };
 
-/** What a whole frame with a right check says, or null when its security block does not fit into it. */
+/** Parses a whole frame with a valid check; null if its security block does not fit into it. */
 function readFrame(bytes: Uint8Array): Frame | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const control = view.getUint8(4);
@@ -131,17 +131,17 @@ function readFrame(bytes: Uint8Array): Frame | null {
 
 export interface FrameDecoder {
   push(bytes: Uint8Array): readonly DecoderOutcome[];
-  /** Nothing more will come: gives up what looked like the start of a frame and looks for frames behind it. */
+  /** No more bytes will come: gives up the apparent start of a frame and looks for frames behind it. */
   flush(): readonly DecoderOutcome[];
   reset(): void;
-  /** The frame under way: from whom, and how many bytes of it are missing. */
+  /** The frame under way: its sender, and how many of its bytes are missing. */
   pending(): { readonly address: number; readonly isReply: boolean; readonly missing: number } | null;
 }
 
 /**
- * Finds frames in any bytes in any chunks. After a frame that is not right it goes on with the byte behind its start, so
- * that a frame inside what looked like one is found. Holds `maxFrameBytes` at most. A frame with the other kind of check
- * than `crc` is noise: a peripheral answers as it was asked, and one byte of checksum passes for a frame too easily.
+ * Finds frames in a byte stream. After an invalid frame it resumes at the byte behind its start, so that a frame
+ * inside it is found. Holds at most `maxFrameBytes`. A frame with the other kind of check than `crc` is noise: a
+ * peripheral answers the way it was asked, and random bytes match a one-byte checksum too easily.
  */
 export function frameDecoder(crc: boolean): FrameDecoder {
   const held = new Uint8Array(maxFrameBytes);
@@ -198,7 +198,7 @@ export function frameDecoder(crc: boolean): FrameDecoder {
     return true;
   };
 
-  /** Takes whole frames off the start of `held`; more than its bytes there cannot be. */
+  /** Takes whole frames off the start of `held`; cannot find more frames than bytes. */
   const scan = (outcomes: DecoderOutcome[]): void => {
     for (let steps = count; steps > 0 && step(outcomes); steps -= 1) if (count === 0) return;
   };
@@ -207,7 +207,7 @@ export function frameDecoder(crc: boolean): FrameDecoder {
     push(bytes) {
       const outcomes: DecoderOutcome[] = [];
       for (let at = 0; at < bytes.length; ) {
-        // A scan leaves room: a frame is never longer than what is held.
+        // A scan leaves room: no frame is longer than `held`.
         const part = bytes.subarray(at, at + maxFrameBytes - count);
         held.set(part, count);
         count += part.length;

@@ -1,12 +1,15 @@
 import { unreachable } from '#hub/kernel/result.ts';
 
-/** Commands as bytes and replies as values (OSDP 2.2, 6 and 7). Numbers are little endian; times in 100 ms as on the line. */
+/**
+ * Encodes commands and parses replies (OSDP 2.2, 6 and 7). Numbers are little endian; times in 100 ms, as on the
+ * line.
+ */
 
 /** Colours of a lamp (OSDP 2.2, 6.10). */
 export const ledColors = { black: 0, red: 1, green: 2, amber: 3, blue: 4 } as const;
 export type LedColor = (typeof ledColors)[keyof typeof ledColors];
 
-/** What follows `times` is in units of 100 ms, 0 to 255. */
+/** Times are in units of 100 ms, 0 to 255. */
 export interface LedBlink {
   readonly on: number;
   readonly off: number;
@@ -29,11 +32,11 @@ export interface BuzzerCommand {
   readonly tone: 'off' | 'default';
   readonly on: number;
   readonly off: number;
-  /** 0 = until another command. */
+  /** 0: until another command. */
   readonly count: number;
 }
 
-/** Of OUT (OSDP 2.2, 6.9): on for `timer`, then by itself as it was before. */
+/** Control code of OUT (OSDP 2.2, 6.9): on for `timer`, then back to the previous state. */
 export const timedOnCode = 5;
 
 export interface OutputCommand {
@@ -49,7 +52,7 @@ export interface OutputCommand {
 export interface TextCommand {
   readonly kind: 'text';
   readonly reader: number;
-  /** Seconds; 0 = until another text. */
+  /** Seconds; 0: until another text. */
   readonly seconds: number;
   readonly row: number;
   readonly column: number;
@@ -183,7 +186,7 @@ export interface Capability {
   readonly compliance: number;
   readonly count: number;
 }
-/** Functions of a capability report (OSDP 2.2, annex B) that we ask for. */
+/** Capability functions (OSDP 2.2, annex B) that the panel uses. */
 export const capabilityCodes = { inputs: 1, outputs: 2 } as const;
 
 export type Reply =
@@ -214,7 +217,7 @@ export type Reply =
     }
   | { readonly kind: 'cryptReply'; readonly replyMac: Uint8Array }
   | { readonly kind: 'busy' }
-  /** A reply that we know, of a shape that it cannot have. */
+  /** A known reply of an impossible shape. */
   | { readonly kind: 'malformed'; readonly id: number }
   | { readonly kind: 'unknown'; readonly id: number };
 
@@ -329,6 +332,6 @@ function knownReply(id: number, data: Uint8Array): Reply | null {
   }
 }
 
-/** What a reply says. Never throws: what does not fit is `malformed`, what we do not know is `unknown`. */
+/** Parses a reply. Never throws: a bad shape is `malformed`, an unsupported id is `unknown`. */
 export const parseReply = (id: number, data: Uint8Array): Reply =>
   knownReply(id, data) ?? { kind: 'malformed', id };

@@ -12,7 +12,7 @@ import { encodeFrame, type Frame, type FrameParts, macBytes } from './frame.ts';
 export const keyBytes = 16;
 const blockBytes = 16;
 
-/** SCBK-D, with which readers come from the factory. Everybody knows it. */
+/** SCBK-D, the factory key of every reader. Everybody knows it. */
 export const installKey: Uint8Array = Uint8Array.from({ length: keyBytes }, (_, index) => 0x30 + index);
 
 export const securityTypes = {
@@ -32,8 +32,8 @@ export interface SessionKeys {
   readonly mac2: Uint8Array;
 }
 
-// One of each for as long as a key lives: making one costs several times what a frame's blocks do. Single blocks leave no
-// state behind; the chain is made of them.
+// One of each per key, because making one costs several times more than a frame's blocks. Single blocks leave no
+// state behind; the chain is built from them.
 const ciphers = new WeakMap<Uint8Array, Cipheriv>();
 const deciphers = new WeakMap<Uint8Array, Decipheriv>();
 
@@ -49,7 +49,7 @@ function decryptBlocks(key: Uint8Array, blocks: Uint8Array): Uint8Array {
   return decipher.update(blocks);
 }
 
-/** CBC: what is encrypted is each block XOR what came of the one before it. */
+/** CBC: each block is XORed with the previous ciphertext block, then encrypted. */
 function encryptChain(key: Uint8Array, iv: Uint8Array, blocks: Uint8Array): Uint8Array {
   const result = new Uint8Array(blocks.length);
   let before = iv;
@@ -86,11 +86,11 @@ export function deriveSessionKeys(key: Uint8Array, panelRandom: Uint8Array): Ses
   return { enc: derive(0x01, 0x82), mac1: derive(0x01, 0x01), mac2: derive(0x01, 0x02) };
 }
 
-/** With which the peripheral proves that it has the key. */
+/** The peripheral's proof that it has the key. */
 export const peripheralCryptogram = (keys: SessionKeys, a: Uint8Array, b: Uint8Array): Uint8Array =>
   encryptBlock(keys.enc, joined(a, b));
 
-/** With which we prove it. */
+/** The panel's proof. */
 export const panelCryptogram = (keys: SessionKeys, a: Uint8Array, b: Uint8Array): Uint8Array =>
   encryptBlock(keys.enc, joined(b, a));
 
@@ -117,11 +117,11 @@ export function macOf(keys: SessionKeys, iv: Uint8Array, bytes: Uint8Array): Uin
 
 const inverse = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => byte ^ 0xff);
 
-/** Data is always padded; the IV is the inverse of the other side's last MAC. */
+/** Always pads; the IV is the inverse of the other side's last MAC. */
 export const encryptData = (keys: SessionKeys, otherMac: Uint8Array, data: Uint8Array): Uint8Array =>
   encryptChain(keys.enc, inverse(otherMac), padded(data));
 
-/** The data without its padding; null when it is not whole blocks or the padding is not there. */
+/** Decrypts and removes the padding; null if these are not whole blocks or the padding is missing. */
 export function decryptData(keys: SessionKeys, otherMac: Uint8Array, data: Uint8Array): Uint8Array | null {
   if (data.length === 0 || data.length % blockBytes !== 0) return null;
   const plain = decryptChain(keys.enc, inverse(otherMac), data);
@@ -131,13 +131,13 @@ export function decryptData(keys: SessionKeys, otherMac: Uint8Array, data: Uint8
 }
 
 export interface SecureSession {
-  /** The bytes of a command. The same command again is a new one; a retry is the bytes of the first. */
+  /** Encodes and seals a command. Wrapping it again makes a new one; a retry resends the first bytes. */
   wrap(parts: FrameParts): Uint8Array;
-  /** The data of a reply to the last wrapped command; null when it is not one. A reply is opened once. */
+  /** Opens the reply to the last wrapped command, once; null if it is not one. */
   unwrap(frame: Frame): Uint8Array | null;
 }
 
-/** A session after RMAC_I. The chain moves on only with a reply that is right. */
+/** A session from RMAC_I on. Only a valid reply advances the chain. */
 export function secureSession(keys: SessionKeys, replyMac: Uint8Array): SecureSession {
   let lastReplyMac = replyMac;
   let commandMac: Uint8Array | null = null;
@@ -165,7 +165,7 @@ export function secureSession(keys: SessionKeys, replyMac: Uint8Array): SecureSe
       const mac = macOf(keys, commandMac, frame.covered);
       if (!sameBytes(mac.subarray(0, macBytes), frame.mac)) return null;
       const isEncrypted = type === securityTypes.replyData;
-      // Block 16 is for replies without data (the spec page, "Session SCBs"): nothing is said in the open.
+      // Block 16 is for replies without data (the spec page, "Session SCBs"): nothing comes in plain.
       if (!isEncrypted && frame.data.length > 0) return null;
       const data = isEncrypted ? decryptData(keys, commandMac, frame.data) : frame.data;
       if (data === null) return null;

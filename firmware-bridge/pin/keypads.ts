@@ -18,7 +18,7 @@ import {
   toStored,
 } from './lockout-rules.ts';
 
-/** A card that the door asked a PIN of. */
+/** A card whose PIN the door asked for. */
 export interface AskedCard {
   readonly read: CardRead;
   /** Hex. */
@@ -27,41 +27,41 @@ export interface AskedCard {
 }
 export type PinBy = { readonly card: AskedCard } | { readonly number: number };
 
-/** `unchecked`: it could not be looked at; too many wait, or what it was compared with has changed meanwhile. */
+/** `unchecked`: the queue was full, or the secret has changed in the meantime. */
 export type PinOutcome = 'right' | 'duress' | 'wrong' | 'unchecked';
 
-export interface PinDeskDeps {
+export interface KeypadsDeps {
   readonly clock: Clock;
   readonly later: Later;
   readonly checks: PinChecks;
   readonly file: Pick<LockoutFile, 'stored' | 'save'>;
-  /** The member whose number was typed; null: nobody. */
+  /** The member with this number; null: nobody. */
   readonly memberOf: (number: number) => string | null;
   readonly secretOf: (memberId: string) => PinSecret | null;
-  /** Whether the door takes a number and PIN now; where it does not, nothing of them is looked at. */
+  /** Whether the door takes number and PIN now; if not, both are ignored. */
   readonly takesNumbers: (readerKey: string) => boolean;
-  /** Lamp and buzzer ask, or the lamp shows that a key was taken. */
+  /** Shows that a PIN is asked for, that a key was taken, or that the input is no PIN. */
   readonly show: (readerKey: string, what: 'ask' | 'key' | 'unclear') => void;
   readonly onLapsed: (readerKey: string, card: AskedCard) => void;
-  /** What was typed has its outcome. A wrong one is on the disk by then. */
+  /** The outcome of an entry. A wrong PIN is on the disk by then. */
   readonly onOutcome: (readerKey: string, by: PinBy, outcome: PinOutcome) => void;
-  /** A number came that is not looked at: the door takes none, or the reader takes no PINs. */
+  /** A number was entered and ignored: the door takes none, or the reader is locked out. */
   readonly onNotTaken: (readerKey: string, number: number) => void;
-  /** From now on the reader takes no PINs for so long. */
+  /** The reader is locked out for this long. */
   readonly onLocked: (readerKey: string, forMs: number) => void;
-  /** The list of those that take none has changed. */
+  /** The list of locked-out readers has changed. */
   readonly onChange: () => void;
   readonly onFault: (error: unknown) => void;
 }
 
-interface Place {
+interface Keypad {
   entry: PinEntry<AskedCard>;
   cancelTimer: (() => void) | null;
   lockout: Lockout;
   cancelUnlock: (() => void) | null;
 }
 
-/** A number that nobody has, and a member without a PIN, cost the same work as a wrong PIN. */
+/** An unknown number, and a member without a PIN, cost the same work as a wrong PIN. */
 const nobody: PinJob['secret'] = {
   salt: randomBytes(pinSaltBytes),
   hash: randomBytes(pinHashBytes),
@@ -72,25 +72,25 @@ const isSame = (one: PinSecret | null, other: PinSecret | null): boolean =>
   one?.credentialId === other?.credentialId &&
   Buffer.from(one?.salt ?? []).equals(Buffer.from(other?.salt ?? []));
 
-/** The keypads of all readers: what is typed, what is being checked, and which reader takes no PINs for a while. */
-export class PinDesk {
-  readonly #deps: PinDeskDeps;
-  readonly #places = new Map<string, Place>();
+/** Handles the keypads of all readers: collects keys, has PINs checked, and locks readers out after wrong ones. */
+export class Keypads {
+  readonly #deps: KeypadsDeps;
+  readonly #keypads = new Map<string, Keypad>();
   #stopped = false;
 
-  constructor(readerKeys: readonly string[], deps: PinDeskDeps) {
+  constructor(readerKeys: readonly string[], deps: KeypadsDeps) {
     this.#deps = deps;
     const now = this.#moment();
     for (const key of readerKeys) {
       const stored = deps.file.stored[key];
       const lockout = stored === undefined ? noLockout : fromStored(stored, now);
-      this.#places.set(key, { entry: noEntry, cancelTimer: null, lockout, cancelUnlock: null });
+      this.#keypads.set(key, { entry: noEntry, cancelTimer: null, lockout, cancelUnlock: null });
     }
   }
 
-  /** Of the locks that a restart found it is told when they end. */
+  /** Arms the end of lock-outs that survived a restart. */
   start(): void {
-    for (const place of this.#places.values()) this.#noteLock(place);
+    for (const keypad of this.#keypads.values()) this.#noteLock(keypad);
   }
 
   #moment(): Moment {
@@ -103,19 +103,19 @@ export class PinDesk {
   }
 
   isLocked(readerKey: string): boolean {
-    const lockout = this.#places.get(readerKey)?.lockout ?? noLockout;
+    const lockout = this.#keypads.get(readerKey)?.lockout ?? noLockout;
     return lockLeftMs(lockout, this.#deps.clock.monotonicMs()) > 0;
   }
 
-  /** Whether this card's PIN is being waited for or checked: held to the reader, it is read again and again. */
+  /** Whether this card's PIN is awaited or being checked: a card held to the reader is read repeatedly. */
   isBusyWith(readerKey: string, digest: string): boolean {
-    const entry = this.#places.get(readerKey)?.entry;
+    const entry = this.#keypads.get(readerKey)?.entry;
     return entry !== undefined && entry.kind !== 'collecting' && entry.card?.digest === digest;
   }
 
-  /** One check at a time at a reader: another card has to come again. */
+  /** One check at a time per reader: another card has to be presented again. */
   isChecking(readerKey: string): boolean {
-    return this.#places.get(readerKey)?.entry.kind === 'checking';
+    return this.#keypads.get(readerKey)?.entry.kind === 'checking';
   }
 
   ask(readerKey: string, card: AskedCard): void {
@@ -126,19 +126,19 @@ export class PinDesk {
     this.#step(readerKey, { kind: 'keys', keys });
   }
 
-  /** Another card was decided without a PIN; whoever was asked before starts over. */
+  /** Another card was decided without a PIN; the pending entry is dropped. */
   otherCard(readerKey: string): void {
     this.#step(readerKey, { kind: 'otherCard' });
   }
 
   #step(readerKey: string, input: PinInput<AskedCard>): void {
-    const place = this.#places.get(readerKey);
-    if (place === undefined || this.#stopped) return;
+    const keypad = this.#keypads.get(readerKey);
+    if (keypad === undefined || this.#stopped) return;
     const nowMs = this.#deps.clock.monotonicMs();
-    const { state, effects } = stepPinEntry(place.entry, input, nowMs);
-    place.entry = state;
-    place.cancelTimer?.();
-    place.cancelTimer =
+    const { state, effects } = stepPinEntry(keypad.entry, input, nowMs);
+    keypad.entry = state;
+    keypad.cancelTimer?.();
+    keypad.cancelTimer =
       state.deadlineMs === null
         ? null
         : this.#deps.later(state.deadlineMs - nowMs, () => this.#step(readerKey, { kind: 'timer' }));
@@ -173,7 +173,7 @@ export class PinDesk {
     checks
       .check({ pin, secret: secret ?? nobody })
       .then(async (verdict) => {
-        // Revoked or replaced while it was looked at: neither right nor a wrong try.
+        // Revoked or replaced during the check: neither right nor a wrong try.
         const outcome = verdict === null || !isSame(secret, secretNow()) ? 'unchecked' : verdict;
         const locked = outcome === 'wrong' ? await this.#countWrong(readerKey) : null;
         if (this.#stopped) return;
@@ -185,62 +185,65 @@ export class PinDesk {
       .catch(onFault);
   }
 
-  /** Counted and on the disk before anybody learns that it was wrong. The lock that it led to, or null. */
-  async #countWrong(readerKey: string): Promise<Place | null> {
-    const place = this.#places.get(readerKey);
-    if (place === undefined) return null;
-    place.lockout = countWrongPin(place.lockout, this.#deps.clock.monotonicMs());
+  /**
+   * Counts a wrong PIN and writes it to the disk before anybody learns of it. Returns the keypad if that locks it
+   * out, else null.
+   */
+  async #countWrong(readerKey: string): Promise<Keypad | null> {
+    const keypad = this.#keypads.get(readerKey);
+    if (keypad === undefined) return null;
+    keypad.lockout = countWrongPin(keypad.lockout, this.#deps.clock.monotonicMs());
     await this.#save();
-    return this.isLocked(readerKey) ? place : null;
+    return this.isLocked(readerKey) ? keypad : null;
   }
 
   #forget(readerKey: string): void {
-    const place = this.#places.get(readerKey);
-    if (place === undefined || place.lockout === noLockout) return;
-    place.lockout = noLockout;
-    // A restart that still finds it is only stricter.
+    const keypad = this.#keypads.get(readerKey);
+    if (keypad === undefined || keypad.lockout === noLockout) return;
+    keypad.lockout = noLockout;
+    // If a restart still finds the count, it is only stricter.
     void this.#save();
   }
 
   async #save(): Promise<void> {
     const now = this.#moment();
-    const counted = [...this.#places].filter(([, { lockout }]) => lockout !== noLockout);
+    const counted = [...this.#keypads].filter(([, { lockout }]) => lockout !== noLockout);
     try {
       await this.#deps.file.save(
         Object.fromEntries(counted.map(([key, { lockout }]) => [key, toStored(lockout, now)])),
       );
     } catch (error) {
-      // It counts in memory, and no answer is better than one: the PIN was wrong.
+      // It counts in memory, and the answer is due: the PIN was wrong.
       this.#deps.onFault(error);
     }
   }
 
-  #tellLock(readerKey: string, place: Place): void {
-    const leftMs = this.#noteLock(place);
+  #tellLock(readerKey: string, keypad: Keypad): void {
+    const leftMs = this.#noteLock(keypad);
     this.#deps.onLocked(readerKey, leftMs);
   }
 
-  #noteLock(place: Place): number {
-    const leftMs = lockLeftMs(place.lockout, this.#deps.clock.monotonicMs());
-    place.cancelUnlock?.();
-    place.cancelUnlock = leftMs === 0 ? null : this.#deps.later(leftMs, () => this.#deps.onChange());
+  #noteLock(keypad: Keypad): number {
+    const leftMs = lockLeftMs(keypad.lockout, this.#deps.clock.monotonicMs());
+    keypad.cancelUnlock?.();
+    keypad.cancelUnlock = leftMs === 0 ? null : this.#deps.later(leftMs, () => this.#deps.onChange());
     return leftMs;
   }
 
-  /** Readers that take no PINs now, and for how long yet. */
+  /** Locked-out readers, and their remaining time. */
   locked(): { readonly readerKey: string; readonly leftMs: number }[] {
     const nowMs = this.#deps.clock.monotonicMs();
-    return [...this.#places]
+    return [...this.#keypads]
       .map(([readerKey, { lockout }]) => ({ readerKey, leftMs: lockLeftMs(lockout, nowMs) }))
       .filter(({ leftMs }) => leftMs > 0);
   }
 
   stop(): void {
     this.#stopped = true;
-    for (const place of this.#places.values()) {
-      place.cancelTimer?.();
-      place.cancelUnlock?.();
-      place.entry = noEntry;
+    for (const keypad of this.#keypads.values()) {
+      keypad.cancelTimer?.();
+      keypad.cancelUnlock?.();
+      keypad.entry = noEntry;
     }
   }
 }

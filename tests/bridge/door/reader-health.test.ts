@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DoorEntry } from '#bridge/door/door.ts';
-import { ReaderBook } from '#bridge/door/reader-book.ts';
+import { ReaderHealth } from '#bridge/door/reader-health.ts';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import { TestTime } from '../fixtures.ts';
 
@@ -24,7 +24,7 @@ const away = state({ link: 'offline', problem: 'Check its power.' });
 function openBook() {
   const time = new TestTime();
   const entries: DoorEntry[] = [];
-  const book = new ReaderBook(
+  const book = new ReaderHealth(
     [
       { key: 'front', wiring: { kind: 'osdp' } },
       { key: 'wires', wiring: { kind: 'wiegand' } },

@@ -1,6 +1,6 @@
 import type { Journal } from '#bridge/journal/journal.ts';
 import type { PinChecks } from '#bridge/pin/checks.ts';
-import { type PinBy, PinDesk, type PinOutcome } from '#bridge/pin/desk.ts';
+import { Keypads, type PinBy, type PinOutcome } from '#bridge/pin/keypads.ts';
 import type { LockoutFile } from '#bridge/pin/lockout-file.ts';
 import { type Lookup, type Policy, type PolicyAge, PolicyView } from '#bridge/policy/policy.ts';
 import type { Later } from '#bridge/ports.ts';
@@ -16,16 +16,16 @@ import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { DoorCommands } from './commands.ts';
 import type { Door, DoorEntry } from './door.ts';
-import type { ReaderBook } from './reader-book.ts';
+import type { ReaderHealth } from './reader-health.ts';
 
-/** A card that stays at the reader is read again and again: for so long after a grant that is one tap. */
+/** A card that stays at the reader is read repeatedly: for this long after a grant, repeats are one tap. */
 const repeatMs = 1000;
 interface LastGrant {
   readonly digest: string;
   atMs: number;
 }
 
-/** Without a policy, or without this door in it, nothing is known that could open the door. */
+/** Without a policy, or with this door missing from it, nothing can open the door. */
 const unknownDoor: AccessDecision = {
   granted: false,
   reason: 'staleSnapshot',
@@ -49,42 +49,42 @@ export interface DecisionDeps {
   readonly onFault: (where: string, error: unknown) => void;
 }
 
-export interface AccessDeskDeps extends DecisionDeps {
+export interface AccessControlDeps extends DecisionDeps {
   readonly doorByReader: ReadonlyMap<string, Door>;
-  readonly book: ReaderBook;
+  readonly health: ReaderHealth;
   readonly commands: DoorCommands;
   /** The number in the journal, or null when there was no room. */
   readonly append: (entry: DoorEntry) => number | null;
 }
 
 /**
- * Decides on every card and PIN: a read is digested, decided, journaled, acted upon, in this order and without waiting
- * for anything.
+ * Decides on every card and PIN: a read is digested, decided, journaled and acted upon, in this order and without
+ * waiting for anything.
  */
-export class AccessDesk {
-  readonly #deps: AccessDeskDeps;
-  readonly #pins: PinDesk;
+export class AccessControl {
+  readonly #deps: AccessControlDeps;
+  readonly #keypads: Keypads;
   readonly #lastGrants = new Map<string, LastGrant>();
   #view: PolicyView | null = null;
 
-  constructor(deps: AccessDeskDeps) {
+  constructor(deps: AccessControlDeps) {
     this.#deps = deps;
-    this.#pins = this.#newPinDesk([...deps.doorByReader.keys()]);
+    this.#keypads = this.#newKeypads([...deps.doorByReader.keys()]);
   }
 
   start(): void {
-    this.#pins.start();
+    this.#keypads.start();
   }
 
   stop(): void {
-    this.#pins.stop();
+    this.#keypads.stop();
   }
 
   get policy(): Policy | null {
     return this.#view?.policy ?? null;
   }
 
-  /** The new policy decides from the next read on. Returns it as doors look it up. */
+  /** Makes `policy` decide from the next read on; returns its view for the doors. */
   swapPolicy(policy: Policy): PolicyView {
     this.#view = new PolicyView(policy);
     this.#lastGrants.clear();
@@ -92,17 +92,17 @@ export class AccessDesk {
   }
 
   keys(readerKey: string, keys: string): void {
-    this.#pins.keys(readerKey, keys);
+    this.#keypads.keys(readerKey, keys);
   }
 
-  /** Readers that take no PINs now, and for how long yet. */
-  lockedReaders(): ReturnType<PinDesk['locked']> {
-    return this.#pins.locked();
+  /** Locked-out readers, and their remaining time. */
+  lockedReaders(): ReturnType<Keypads['locked']> {
+    return this.#keypads.locked();
   }
 
   take(readerKey: string, read: CardRead): void {
-    const { book, commands, doorByReader } = this.#deps;
-    book.noteRead(readerKey, read.bits);
+    const { health, commands, doorByReader } = this.#deps;
+    health.noteRead(readerKey, read.bits);
     const door = doorByReader.get(readerKey);
     if (door === undefined) return;
     if (commands.takeForEnrolment(readerKey, read)) {
@@ -116,18 +116,18 @@ export class AccessDesk {
     const proof = this.#proofOfCard(readerKey, memberId);
     const decision = this.#decide(door, found, proof);
     if (decision.reason === 'pinRequired' && digest !== null && memberId !== null) {
-      if (this.#pins.isBusyWith(readerKey, digest)) return;
-      if (!this.#pins.isChecking(readerKey)) {
-        this.#pins.ask(readerKey, { read, digest, memberId });
+      if (this.#keypads.isBusyWith(readerKey, digest)) return;
+      if (!this.#keypads.isChecking(readerKey)) {
+        this.#keypads.ask(readerKey, { read, digest, memberId });
         return;
       }
     }
-    this.#pins.otherCard(readerKey);
+    this.#keypads.otherCard(readerKey);
     const seq = this.#carryOut(door, readerKey, found, decision, false);
     if (seq !== null && found !== null && found.credential === undefined) commands.keepUnknown(seq, read);
   }
 
-  /** Writes a decision down and acts upon it; the number in the journal, or null when there was no room. */
+  /** Journals a decision and acts upon it. Returns its number in the journal, or null when there was no room. */
   #carryOut(
     door: Door,
     readerKey: string,
@@ -147,9 +147,9 @@ export class AccessDesk {
     return seq;
   }
 
-  #newPinDesk(readerKeys: readonly string[]): PinDesk {
+  #newKeypads(readerKeys: readonly string[]): Keypads {
     const { clock, later, pinChecks, lockouts, onChange, onFault } = this.#deps;
-    return new PinDesk(readerKeys, {
+    return new Keypads(readerKeys, {
       clock,
       later,
       checks: pinChecks,
@@ -161,7 +161,7 @@ export class AccessDesk {
       onLapsed: (readerKey, card) => this.#onPin(readerKey, { card }, 'none', false),
       onOutcome: (readerKey, by, outcome) => this.#onPinOutcome(readerKey, by, outcome),
       onNotTaken: (readerKey, number) =>
-        this.#onPin(readerKey, { number }, this.#pins.isLocked(readerKey) ? 'refused' : 'none', false),
+        this.#onPin(readerKey, { number }, this.#keypads.isLocked(readerKey) ? 'refused' : 'none', false),
       onLocked: (readerKey, forMs) => {
         const portalKey = this.#deps.doorByReader.get(readerKey)?.key;
         const note = `${String(Math.ceil(forMs / 60_000))} min`;
@@ -183,8 +183,8 @@ export class AccessDesk {
     const view = this.#view;
     return {
       by: 'card',
-      pin: this.#pins.isLocked(readerKey) ? 'refused' : 'none',
-      // It takes a digest, and most doors never ask.
+      pin: this.#keypads.isLocked(readerKey) ? 'refused' : 'none',
+      // Lazy, because it costs a digest and most doors never ask.
       get hasPin() {
         return view !== null && view.pinOf(memberId) !== null;
       },
@@ -204,7 +204,7 @@ export class AccessDesk {
     this.#onPin(readerKey, by, pin, outcome === 'duress');
   }
 
-  /** Decided by what is so at this moment, not by what was so when the door asked. */
+  /** Decides by the present policy and time, not by those at the moment the door asked. */
   #onPin(readerKey: string, by: PinBy, pin: Proof['pin'], duress: boolean): void {
     const door = this.#deps.doorByReader.get(readerKey);
     if (door === undefined) return;

@@ -6,10 +6,10 @@ import { Handshake } from './handshake.ts';
 import type { KeyCandidate, ReaderKeys } from './reader-keys.ts';
 import type { ReaderStatus } from './reader-status.ts';
 
-/** What a reply led to. */
+/** Outcome of a reply during setup. */
 export type Progress =
-  /** There is a next command. */
-  | { readonly kind: 'goesOn' }
+  /** Another command follows. */
+  | { readonly kind: 'continues' }
   /** Another of the reader's keys may be right. */
   | { readonly kind: 'nextKey'; readonly problem: OsdpProblem }
   | { readonly kind: 'failed'; readonly problem: OsdpProblem }
@@ -17,30 +17,30 @@ export type Progress =
   | { readonly kind: 'plain' }
   | { readonly kind: 'secured'; readonly session: SecureSession; readonly source: KeyCandidate['source'] };
 
-export interface ConnectingDeps {
+export interface ConnectionSetupDeps {
   readonly secureChannel: 'required' | 'off';
   readonly keys: ReaderKeys;
-  /** Gets the reader's capabilities. */
+  /** Receives the reader's capabilities. */
   readonly status: ReaderStatus;
   readonly random: (bytes: number) => Uint8Array;
 }
 
-const goesOn: Progress = { kind: 'goesOn' };
+const continues: Progress = { kind: 'continues' };
 const malformed: Progress = { kind: 'failed', problem: 'malformedReply' };
 
 /**
- * The way of a reader from its first command to a session: who it is, what it can do, the handshake of the secure channel.
+ * Takes a reader from its first command to a session: identity, capabilities, secure-channel handshake.
  *
  * Invariant: with `secureChannel: required` it ends in `secured` or not at all, whatever the reader says.
  */
-export class Connecting {
-  readonly #deps: ConnectingDeps;
+export class ConnectionSetup {
+  readonly #deps: ConnectionSetupDeps;
   readonly #handshake: Handshake;
   #step: 'identity' | 'capabilities' | 'challenge' | 'crypt' = 'identity';
-  /** As it said the last time. */
+  /** As last reported. */
   #identity: string | null = null;
 
-  constructor(deps: ConnectingDeps) {
+  constructor(deps: ConnectionSetupDeps) {
     this.#deps = deps;
     this.#handshake = new Handshake(deps.keys, deps.random);
   }
@@ -48,7 +48,7 @@ export class Connecting {
   get identity(): string | null {
     return this.#identity;
   }
-  /** Nothing has been answered yet. */
+  /** True until the first answer. */
   get isAtStart(): boolean {
     return this.#step === 'identity';
   }
@@ -57,12 +57,12 @@ export class Connecting {
     this.#step = 'identity';
   }
 
-  /** A new round of keys. */
+  /** Starts over with the first key. */
   firstKey(): void {
     this.#handshake.firstKey();
   }
 
-  /** Null: from the start with another key. Else it was the last one of the round, and this is why none was right. */
+  /** Returns null to start over with the next key; after the last key, the problem to report for this round. */
   nextKey(problem: OsdpProblem, nowMs: number): OsdpProblem | null {
     return this.#handshake.nextKey(problem, nowMs) ? null : this.#handshake.problem();
   }
@@ -82,7 +82,7 @@ export class Connecting {
     }
   }
 
-  /** The reply to the command that `next` gave last. */
+  /** Handles the reply to the command that `next` returned last. */
   take(reply: Reply, nowMs: number): Progress {
     switch (this.#step) {
       case 'identity':
@@ -102,17 +102,17 @@ export class Connecting {
     if (reply.kind !== 'identity') return malformed;
     this.#identity = reply.text;
     this.#step = 'capabilities';
-    return goesOn;
+    return continues;
   }
 
-  /** A NAK here is a reader that says nothing of itself in the open. */
+  /** A NAK here comes from a reader that reveals nothing outside the secure channel. */
   #onCapabilities(reply: Reply, nowMs: number): Progress {
     if (reply.kind !== 'capabilities' && reply.kind !== 'nak') return malformed;
     this.#deps.status.setCapabilities(reply.kind === 'capabilities' ? reply.capabilities : []);
     if (this.#deps.secureChannel === 'off') return { kind: 'plain' };
     if (!this.#handshake.selectKey(nowMs)) return { kind: 'failed', problem: 'notPaired' };
     this.#step = 'challenge';
-    return goesOn;
+    return continues;
   }
 
   #onChallengeReply(reply: Reply): Progress {
@@ -120,7 +120,7 @@ export class Connecting {
     const problem = this.#handshake.onChallengeReply(reply);
     if (problem !== null) return { kind: 'nextKey', problem };
     this.#step = 'crypt';
-    return goesOn;
+    return continues;
   }
 
   #onCryptReply(reply: Reply): Progress {
