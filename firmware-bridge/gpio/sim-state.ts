@@ -116,9 +116,3 @@ export function encodeOutputRecord(record: OutputRecord): Buffer {
   bytes.writeUInt32LE(record.level, 12);
   return bytes;
 }
-
-export const decodeOutputRecord = (bytes: Buffer, at = 0): OutputRecord => ({
-  timestampNs: bytes.readBigUInt64LE(at),
-  offset: bytes.readUInt32LE(at + 8),
-  level: bytes.readUInt32LE(at + 12) === 1 ? 1 : 0,
-});

@@ -138,14 +138,6 @@ export function decodeChipInfo(bytes: Buffer): ChipInfo {
   return { name: readName(bytes, 0), label: readName(bytes, nameBytes), lines: bytes.readUInt32LE(64) };
 }
 
-export function encodeChipInfo(info: ChipInfo): Buffer {
-  const bytes = Buffer.alloc(sizes.chipInfo);
-  writeName(bytes, 0, info.name);
-  writeName(bytes, nameBytes, info.label);
-  bytes.writeUInt32LE(info.lines, 64);
-  return bytes;
-}
-
 function writeAttribute(bytes: Buffer, at: number, attribute: LineAttribute): void {
   bytes.writeUInt32LE(attributeIds[attribute.kind], at);
   if (attribute.kind === 'flags') bytes.writeBigUInt64LE(attribute.flags, at + 8);
@@ -247,8 +239,8 @@ export function decodeLineInfo(bytes: Buffer): LineInfo {
   };
 }
 
-export function encodeLineValues(values: LineValues): Buffer {
-  const bytes = Buffer.alloc(sizes.lineValues);
+/** Encodes into `bytes`, so that a caller can reuse its buffer. */
+export function encodeLineValues(values: LineValues, bytes = Buffer.alloc(sizes.lineValues)): Buffer {
   bytes.writeBigUInt64LE(values.bits, 0);
   bytes.writeBigUInt64LE(values.mask, 8);
   return bytes;

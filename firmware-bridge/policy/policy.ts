@@ -5,7 +5,6 @@ import {
   findRecord,
   isSecret,
   type PinSecret,
-  recordBytes,
 } from '#hub/domains/access/policy-record-schema.ts';
 import type {
   CredentialFacts,
@@ -121,5 +120,3 @@ export function shareRecords(records: Uint8Array): Uint8Array<SharedArrayBuffer>
   shared.set(records);
   return shared;
 }
-
-export const recordCount = (records: Uint8Array): number => records.length / recordBytes;

@@ -8,13 +8,13 @@ import {
   closeLines,
   getValues,
   openChip,
-  pollAndRead,
   readLineInfo,
   requestLines,
   setValues,
 } from '#bridge/gpio/cdev.ts';
 import type { LineEvent, WantedLines } from '#bridge/gpio/uapi.ts';
 import { decodeLineEvents, lineFlags, sizes } from '#bridge/gpio/uapi.ts';
+import { pollAndRead } from '#tests/_support/gpio/poll-and-read.ts';
 import { simChipLabel, simChipPath, simLineCount, simPull, simValue } from '#tests/system/uml.ts';
 
 const data = { activeLow: false, bias: 'pullUp', edges: 'falling', debounceMicros: 0 } as const;

@@ -35,9 +35,6 @@ const informationFrame = (payload: readonly number[]): Uint8Array =>
 
 export const commandFrame = (code: number, parameters: readonly number[]): Uint8Array =>
   informationFrame([toChip, code, ...parameters]);
-/** Encodes the chip's answer to command `code`; for simulations. */
-export const responseFrame = (code: number, data: readonly number[]): Uint8Array =>
-  informationFrame([fromChip, code + 1, ...data]);
 
 export type Pn532Frame =
   | { readonly kind: 'ack' }

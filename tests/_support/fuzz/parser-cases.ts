@@ -1,7 +1,7 @@
 import { bridgeConfigSchema } from '#bridge/config.ts';
 import type { GpioEdge } from '#bridge/ports.ts';
 import type { UartOutcome, UartParser } from '#bridge/readers/listening-driver.ts';
-import { pn532FrameParser, responseFrame } from '#bridge/readers/pn532/frame.ts';
+import { pn532FrameParser } from '#bridge/readers/pn532/frame.ts';
 import { targetOfResponse } from '#bridge/readers/pn532/protocol.ts';
 import { rdm6300Parser } from '#bridge/readers/rdm6300/protocol.ts';
 import { readerConfigSchema } from '#bridge/readers/registry.ts';
@@ -10,6 +10,7 @@ import { wiegandKeypads } from '#bridge/readers/wiegand/keypad.ts';
 import { wiegandAssembler } from '#bridge/readers/wiegand/protocol.ts';
 import { encodeFrame, formatsOfLength, parityHolds, wiegandFormats } from '#hub/domains/access/card-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
+import { responseFrame } from '#tests/_support/readers/pn532-response.ts';
 import { Chance, hexOf, streamOf } from './bytes.ts';
 import { osdpFrames, osdpReplies, osdpSeals } from './osdp-cases.ts';
 

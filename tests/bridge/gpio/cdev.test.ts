@@ -3,8 +3,9 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openChip, pollAndRead } from '#bridge/gpio/cdev.ts';
+import { openChip } from '#bridge/gpio/cdev.ts';
 import { decodeLineEvents, encodeLineEvent } from '#bridge/gpio/uapi.ts';
+import { pollAndRead } from '#tests/_support/gpio/poll-and-read.ts';
 
 // What needs no GPIO chip. The rest runs against a kernel's own chip in tests/system/gpio-cdev-kernel.test.ts.
 

@@ -2,12 +2,13 @@ import { closeSync, constants, openSync, readFileSync, readSync, writeSync } fro
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openFakePort } from '#bridge/gpio/fake-port.ts';
 import { sendToPanel } from '#bridge/gpio/panel-client.ts';
-import { decodeOutputRecord, outputRecordBytes, simPaths } from '#bridge/gpio/sim-state.ts';
+import { outputRecordBytes, simPaths } from '#bridge/gpio/sim-state.ts';
 import { encodeLineEvent } from '#bridge/gpio/uapi.ts';
 import type { GpioLines, GpioPort, ReaderFault, ReaderHooks, ReaderRead } from '#bridge/ports.ts';
 import { wiegandDriver } from '#bridge/readers/wiegand/driver.ts';
 import { wiegand, wiegandConfigSchema } from '#bridge/readers/wiegand/kind.ts';
 import { hexToBits } from '#hub/domains/access/card-rules.ts';
+import { decodeOutputRecord } from '#tests/_support/gpio/output-record.ts';
 import {
   contactLine,
   dispatch,

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ConfigAttribute, LineAttribute } from '#bridge/gpio/uapi.ts';
+import type { ChipInfo, ConfigAttribute, LineAttribute } from '#bridge/gpio/uapi.ts';
 import {
   decodeChipInfo,
   decodeLineConfig,
@@ -9,7 +9,6 @@ import {
   decodeLineInfo,
   decodeLineRequest,
   decodeLineValues,
-  encodeChipInfo,
   encodeLineConfig,
   encodeLineEvent,
   encodeLineInfo,
@@ -60,6 +59,15 @@ const event = fc.record({
 const chip = fc.record({ name, label: name, lines: u32 });
 const values = fc.record({ bits: u64, mask: u64 });
 
+/** As the kernel writes it. */
+function encodeChipInfo({ name: chipName, label, lines }: ChipInfo): Buffer {
+  const bytes = Buffer.alloc(sizes.chipInfo);
+  bytes.write(chipName, 0);
+  bytes.write(label, 32);
+  bytes.writeUInt32LE(lines, 64);
+  return bytes;
+}
+
 interface Format {
   readonly what: string;
   readonly size: number;
@@ -94,7 +102,7 @@ function format<T>(
 
 const formats = [
   format('chip info', 68, chip, encodeChipInfo, decodeChipInfo),
-  format('line values', 16, values, encodeLineValues, decodeLineValues),
+  format('line values', 16, values, (value) => encodeLineValues(value), decodeLineValues),
   format('line config', 272, config, encodeLineConfig, (bytes) => decodeLineConfig(bytes)),
   format('line request', 592, request, encodeLineRequest, decodeLineRequest),
   format('line info', 256, info, encodeLineInfo, decodeLineInfo),
@@ -190,9 +198,15 @@ describe('records of the GPIO character device', () => {
   });
 
   test('a name longer than 31 bytes is cut between characters and stays terminated', () => {
-    const bytes = encodeChipInfo({ name: 'x'.repeat(40), label: `${'x'.repeat(30)}é`, lines: 1 });
+    const bytes = encodeLineInfo({
+      name: 'x'.repeat(40),
+      consumer: `${'x'.repeat(30)}é`,
+      offset: 1,
+      flags: 0n,
+      attributes: [],
+    });
     expect(bytes[31]).toBe(0);
-    expect(decodeChipInfo(bytes)).toEqual({ name: 'x'.repeat(31), label: 'x'.repeat(30), lines: 1 });
+    expect(decodeLineInfo(bytes)).toMatchObject({ name: 'x'.repeat(31), consumer: 'x'.repeat(30) });
   });
 
   test('a buffer of several events is read in its order', () => {

@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answerTimeoutMs, PolicyIntake } from '#bridge/policy/intake.ts';
 import { mergeRecords } from '#bridge/policy/merge.ts';
-import { PolicyAge, PolicyView, recordCount, shareRecords } from '#bridge/policy/policy.ts';
+import { PolicyAge, PolicyView, shareRecords } from '#bridge/policy/policy.ts';
 import { openPolicyStore, type StoredPolicy } from '#bridge/policy/store.ts';
 import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
 import { findRecord, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
@@ -75,7 +75,7 @@ describe('records', () => {
             expected.set(hexOf(record.subarray(0, 16)), hexOf(record));
           }
           for (const digest of removed) expected.delete(digest);
-          const found = Array.from({ length: recordCount(merged) }, (_, index) =>
+          const found = Array.from({ length: merged.length / recordBytes }, (_, index) =>
             hexOf(merged.subarray(index * recordBytes, (index + 1) * recordBytes)),
           );
           expect(found).toEqual([...expected.values()].sort());

@@ -1,5 +1,6 @@
-import { ackFrame, responseFrame } from '#bridge/readers/pn532/frame.ts';
+import { ackFrame } from '#bridge/readers/pn532/frame.ts';
 import type { SerialLine } from '#bridge/readers/serial-driver.ts';
+import { responseFrame } from '#tests/_support/readers/pn532-response.ts';
 import type { VirtualClock } from './uart-fixtures.ts';
 
 export interface NearCard {
