@@ -179,7 +179,9 @@ describe('a door', () => {
     expect(door.portal).toMatchObject({ state: 'secure', released: false });
     expect(door.facts).toEqual(['egress']);
   });
+});
 
+describe('a door with a mode', () => {
   it('refuses cards and people at a screen in a lockdown, and takes an open grant back', () => {
     const door = shutDoor();
     door.input(grant);
@@ -245,7 +247,9 @@ describe('a door', () => {
     door.input({ kind: 'fire', active: false });
     expect(door.portal).toMatchObject({ mode: 'lockdown', released: false });
   });
+});
 
+describe('the contact and the signals of a door', () => {
   it('knows neither entries nor alarms where no contact is wired', () => {
     const door = new Driven();
     door.input(grant);

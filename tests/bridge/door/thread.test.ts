@@ -86,7 +86,9 @@ describe('a tap', () => {
     rig.time.advance(1000);
     expect(isReleased(rig)).toBe(false);
   });
+});
 
+describe('a tap under a policy', () => {
   it('opens nothing without a policy, or at a door that the policy does not know', async () => {
     const rig = await newRig();
     rig.thread.start();
@@ -223,7 +225,9 @@ describe('a door', () => {
     rig.gpio.lose(1);
     expect(await kindsOf(rig)).toEqual(['forcedOpen']);
   });
+});
 
+describe('a door over time', () => {
   it('follows its schedule by the minute, and not without a trusted clock', async () => {
     const schedule = [
       { mode: 'unlocked' as const, window: { weekday: 1, startMinute: 12 * 60 + 5, endMinute: 13 * 60 } },

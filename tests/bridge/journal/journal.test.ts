@@ -206,7 +206,9 @@ describe('the journal', () => {
       await closed(journal);
     }
   });
+});
 
+describe('the space of the journal', () => {
   it('deletes what is acknowledged and 35 days old, and nothing else', async () => {
     const folder = newFolder();
     const nowMs = Date.UTC(2026, 5, 1);

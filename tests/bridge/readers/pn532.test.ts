@@ -282,7 +282,9 @@ describe('the driver', () => {
     expect(state()).toMatchObject({ link: 'online' });
     expect(texts()).toEqual(['uid4:1a9b3faa']);
   });
+});
 
+describe('the driver on a bad line', () => {
   test('reads the card, and no other, when any one byte of the conversation is lost or any bit of it flips', () => {
     fc.assert(
       fc.property(

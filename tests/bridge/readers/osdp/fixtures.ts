@@ -447,3 +447,16 @@ export function onlineRig(
   rig.clock.advance(1000);
   return { ...rig, reader };
 }
+
+/** A scripted reader with a key of its own. */
+export const pairedReader = (address: number, key = ownKey): ScriptedReader => {
+  const reader = new ScriptedReader(address);
+  reader.key = key;
+  reader.isOnFactoryKey = false;
+  return reader;
+};
+/** Options of a reader that requires the secure channel. */
+export const required = (readerKey: string, address: number, key: Uint8Array | null = ownKey) =>
+  ({ readerKey, address, secureChannel: 'required', key }) as const;
+export const since = (reader: ScriptedReader, atMs: number, id: number) =>
+  reader.seen.filter((each) => each.atMs >= atMs && each.id === id);
