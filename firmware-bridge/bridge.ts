@@ -10,6 +10,7 @@ import { createLog, type Logger } from '#hub/platform/log.ts';
 import { createSystemClock, type SystemClock } from '#hub/platform/system-clock.ts';
 import { type BridgeConfig, bridgeConfigSchema } from './config.ts';
 import { lineRequests } from './door/line-requests.ts';
+import { startSerialReaders } from './door/serial-readers.ts';
 import { DoorThread } from './door/thread.ts';
 import { sendToPanel } from './gpio/panel-client.ts';
 import { openGpioPort } from './gpio/port.ts';
@@ -223,9 +224,9 @@ class Bridge implements RunningBridge {
   }
 
   async start(): Promise<void> {
-    const { log, gpio, bootId, clock, journal } = this.#state;
+    const { log, config, directory, key, gpio, bootId, clock, journal } = this.#state;
     // Before the doors show their state, so that lamps on serial lines show it too.
-    this.#serial = await this.#startSerial();
+    this.#serial = await startSerialReaders({ config, directory, key, log, later, thread: this.#thread });
     this.#thread.append({ kind: 'boot', note: bootNote(journal, this.#release) });
     if (this.#policy !== null) this.#thread.swapPolicy(this.#policy, false);
     this.#thread.start();
@@ -269,41 +270,6 @@ class Bridge implements RunningBridge {
     await this.#keep();
     clock.close();
     log.info({}, 'stopped; every door is locked');
-  }
-
-  /** Starts the process of the readers on serial lines; null where there are none. */
-  async #startSerial(): Promise<SerialReaders | null> {
-    const { config, log, directory, key } = this.#state;
-    const thread = this.#thread;
-    const readers = config.portals
-      .flatMap((portal) => portal.readers)
-      .flatMap(({ key: readerKey, wiring }) => (isSerial(wiring) ? [{ key: readerKey, wiring }] : []));
-    if (readers.length === 0) return null;
-    // Loaded on demand: most controllers have no serial readers, and a box with 1 GiB counts.
-    const { ReaderKeyFile } = await import('./serial/reader-key-file.ts');
-    const { startSerial } = await import('./serial/host.ts');
-    return startSerial({
-      readers,
-      keys: await ReaderKeyFile.open(directory, key, (fault) =>
-        log.error({ err: fault }, 'the keys of the readers are not usable'),
-      ),
-      later,
-      log,
-      onRead: (readerKey, read) => thread.takeSerialRead(readerKey, read),
-      onKeys: (readerKey, keys) => thread.takeKeys(readerKey, keys),
-      onFault: (fault) => thread.takeSerialFault(fault),
-      onStates: (states) => thread.takeSerialStates(states),
-      onPaired: (readerKey) => thread.noteReaderPaired(readerKey),
-      onKeyFault(readerKey, error) {
-        log.error({ err: error, readerKey }, 'the new key of a reader could not be written down');
-        thread.raiseFinding({
-          id: `reader.key.${readerKey}`,
-          severity: 'error',
-          evidence: `The new key of the reader "${readerKey}" could not be written down, so it was not given.`,
-          fix: "Free space on the bridge's disk, then pair the reader again.",
-        });
-      },
-    });
   }
 
   #onDoorFault(where: string, error: unknown): void {

@@ -16,14 +16,8 @@ import { unreachable } from '#hub/kernel/result.ts';
 import type { ZoneOffsets } from '#hub/kernel/time.ts';
 import type { BridgeState } from '#hub/mqtt/topics.ts';
 import type { Clock } from '#hub/platform/clock.ts';
-import {
-  newPortal,
-  type Portal,
-  type PortalEffect,
-  type PortalInput,
-  type PortalRules,
-  stepPortal,
-} from './portal.ts';
+import { newPortal, stepPortal } from './portal.ts';
+import { type Portal, type PortalEffect, type PortalInput, type PortalRules } from './portal-state.ts';
 import { SignalPlayer } from './signal-player.ts';
 
 /** An event of a door; time and clock trust are added when it is journaled. */

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Exchange } from '#bridge/readers/osdp/peripheral/exchange.ts';
+import type { Command } from '#bridge/readers/osdp/wire/commands.ts';
 import { type Frame, frameDecoder, mark } from '#bridge/readers/osdp/wire/frame.ts';
-import type { Command, Reply } from '#bridge/readers/osdp/wire/messages.ts';
+import type { Reply } from '#bridge/readers/osdp/wire/replies.ts';
 import {
   deriveSessionKeys,
   initialReplyMac,

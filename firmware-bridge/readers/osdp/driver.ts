@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { DrivenPort, DriverHooks, SerialReaderSetup } from '../kind.ts';
 import type { ReaderOrders, SerialClock } from '../serial-driver.ts';
 import { OsdpBus, type OsdpReaderOptions } from './bus.ts';
-import { timedOnCode } from './wire/messages.ts';
+import { timedOnCode } from './wire/commands.ts';
 import { keyBytes } from './wire/secure-channel.ts';
 
 interface OsdpWiring extends Pick<OsdpReaderOptions, 'address' | 'secureChannel'> {

@@ -1,6 +1,6 @@
 import { readCard } from '#bridge/readers/osdp/wire/card-data.ts';
 import { type DecoderOutcome, type Frame, frameDecoder } from '#bridge/readers/osdp/wire/frame.ts';
-import { parseReply } from '#bridge/readers/osdp/wire/messages.ts';
+import { parseReply } from '#bridge/readers/osdp/wire/replies.ts';
 import {
   deriveSessionKeys,
   initialReplyMac,

@@ -1,14 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isUnlocking, newPortal, stepPortal } from '#bridge/door/portal.ts';
 import {
-  isUnlocking,
-  newPortal,
   type Portal,
   type PortalEffect,
   type PortalInput,
   type PortalRules,
-  stepPortal,
-} from '#bridge/door/portal.ts';
+} from '#bridge/door/portal-state.ts';
 
 const rules: PortalRules = {
   accessTimeSeconds: 5,

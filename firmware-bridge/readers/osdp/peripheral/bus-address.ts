@@ -1,5 +1,6 @@
 import { osdpBaudRates } from '../baud-rates.ts';
-import type { Command, Reply } from '../wire/messages.ts';
+import type { Command } from '../wire/commands.ts';
+import type { Reply } from '../wire/replies.ts';
 
 export interface BusSettings {
   readonly address: number;

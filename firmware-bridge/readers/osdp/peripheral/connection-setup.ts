@@ -1,6 +1,7 @@
 import { unreachable } from '#hub/kernel/result.ts';
 import type { OsdpProblem } from '../problems.ts';
-import type { Command, Reply } from '../wire/messages.ts';
+import type { Command } from '../wire/commands.ts';
+import type { Reply } from '../wire/replies.ts';
 import type { SecureSession } from '../wire/secure-channel.ts';
 import { Handshake } from './handshake.ts';
 import type { KeyCandidate, ReaderKeys } from './reader-keys.ts';

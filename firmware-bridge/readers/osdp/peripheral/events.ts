@@ -1,7 +1,7 @@
 import type { ReaderFault } from '#bridge/ports.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { readCard } from '../wire/card-data.ts';
-import type { Reply } from '../wire/messages.ts';
+import type { Reply } from '../wire/replies.ts';
 
 export type PeripheralEvent =
   | { readonly kind: 'read'; readonly read: CardRead }

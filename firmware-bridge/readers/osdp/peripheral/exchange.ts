@@ -1,5 +1,6 @@
+import { type Command, encodeCommand } from '../wire/commands.ts';
 import { encodeFrame, type Frame, type FrameParts, type SecurityBlock } from '../wire/frame.ts';
-import { type Command, encodeCommand, nakCodes, parseReply, type Reply, replyIds } from '../wire/messages.ts';
+import { nakCodes, parseReply, type Reply, replyIds } from '../wire/replies.ts';
 import { type SecureSession, securityTypes } from '../wire/secure-channel.ts';
 
 /** Why a frame cannot come from a peripheral that still shares our session. */

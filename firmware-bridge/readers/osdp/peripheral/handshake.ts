@@ -1,5 +1,6 @@
 import type { OsdpProblem } from '../problems.ts';
-import { type Command, type Reply } from '../wire/messages.ts';
+import { type Command } from '../wire/commands.ts';
+import { type Reply } from '../wire/replies.ts';
 import {
   deriveSessionKeys,
   initialReplyMac,

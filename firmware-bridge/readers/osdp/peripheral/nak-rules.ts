@@ -1,5 +1,6 @@
 import type { OsdpProblem } from '../problems.ts';
-import { type Command, nakCodes } from '../wire/messages.ts';
+import { type Command } from '../wire/commands.ts';
+import { nakCodes } from '../wire/replies.ts';
 
 export interface NakFacts {
   readonly command: Command['kind'];

@@ -1,5 +1,5 @@
 import type { BuzzerPattern, LedPattern } from '../../feedback.ts';
-import type { Command, LedBlink, LedCommand, OutputCommand } from '../wire/messages.ts';
+import type { Command, LedBlink, LedCommand, OutputCommand } from '../wire/commands.ts';
 import { type BuzzerSignal, buzzerSignalOf, ledSignalOf } from './signals.ts';
 
 /** The read head that commands address: readers on a door have one. */

@@ -1,4 +1,4 @@
-import type { Command } from '../wire/messages.ts';
+import type { Command } from '../wire/commands.ts';
 import type { BusAddress } from './bus-address.ts';
 import { Outbox } from './outbox.ts';
 import type { KeyCandidate, ReaderKeys } from './reader-keys.ts';

@@ -1,10 +1,5 @@
-import {
-  type Capability,
-  type Command,
-  capabilityCodes,
-  type OutputCommand,
-  type Reply,
-} from '../wire/messages.ts';
+import { type Command, type OutputCommand } from '../wire/commands.ts';
+import { type Capability, capabilityCodes, type Reply } from '../wire/replies.ts';
 
 const statusEveryMs = 5000;
 /** A reader's timer is not exact: its outputs are queried this long after they are due back. */

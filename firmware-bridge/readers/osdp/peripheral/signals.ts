@@ -1,6 +1,6 @@
 import type { BuzzerPattern, LedPattern } from '../../feedback.ts';
 import { buzzerSignals, isPassing, ledSignals } from '../../feedback.ts';
-import { type BuzzerCommand, type LedBlink, type LedColor, ledColors } from '../wire/messages.ts';
+import { type BuzzerCommand, type LedBlink, type LedColor, ledColors } from '../wire/commands.ts';
 
 /** Translates the door's patterns to OSDP: the rhythm of a wired lamp, in steps of 100 ms, in colours. */
 

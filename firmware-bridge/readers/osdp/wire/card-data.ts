@@ -1,7 +1,7 @@
 import type { ReaderFault } from '#bridge/ports.ts';
 import { decodeCard, formatsOfLength, readOfBits } from '#hub/domains/access/card-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
-import type { Reply } from './messages.ts';
+import type { Reply } from './replies.ts';
 
 /** Shorter than any card: readers that forward Wiegand pass torn frames on. */
 const minBits = 26;

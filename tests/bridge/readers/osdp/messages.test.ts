@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { osdpConfigSchema } from '#bridge/readers/osdp/kind.ts';
 import { buzzerSignalOf, ledSignalOf } from '#bridge/readers/osdp/peripheral/signals.ts';
 import { readCard } from '#bridge/readers/osdp/wire/card-data.ts';
-import { type Command, encodeCommand, parseReply } from '#bridge/readers/osdp/wire/messages.ts';
+import { type Command, encodeCommand } from '#bridge/readers/osdp/wire/commands.ts';
+import { parseReply } from '#bridge/readers/osdp/wire/replies.ts';
 import { encodeFrame, hexToBits, wiegandFormats } from '#hub/domains/access/card-rules.ts';
 import { bytesOf, hexOf } from './fixtures.ts';
 

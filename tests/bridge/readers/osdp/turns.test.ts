@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { timedOnCode } from '#bridge/readers/osdp/wire/messages.ts';
+import { timedOnCode } from '#bridge/readers/osdp/wire/commands.ts';
 import { VirtualBus } from '#tests/_support/osdp/virtual-bus.ts';
 import {
   type BusRig,
