@@ -26,7 +26,7 @@ interface LastGrant {
 }
 
 /** Without a policy, or with this door missing from it, nothing can open the door. */
-const unknownDoor: AccessDecision = {
+const withoutPolicy: AccessDecision = {
   granted: false,
   reason: 'staleSnapshot',
   checks: [{ check: 'snapshotFresh', passed: false }],
@@ -100,6 +100,7 @@ export class AccessControl {
     return this.#keypads.locked();
   }
 
+  /** Takes a card read at a reader. */
   take(readerKey: string, read: CardRead): void {
     const { health, commands, doorByReader } = this.#deps;
     health.noteRead(readerKey, read.bits);
@@ -160,7 +161,7 @@ export class AccessControl {
       show: (readerKey, what) => this.#deps.doorByReader.get(readerKey)?.showPin(readerKey, what),
       onLapsed: (readerKey, card) => this.#onPin(readerKey, { card }, 'none', false),
       onOutcome: (readerKey, by, outcome) => this.#onPinOutcome(readerKey, by, outcome),
-      onNotTaken: (readerKey, number) =>
+      onIgnoredNumber: (readerKey, number) =>
         this.#onPin(readerKey, { number }, this.#keypads.isLocked(readerKey) ? 'refused' : 'none', false),
       onLocked: (readerKey, forMs) => {
         const portalKey = this.#deps.doorByReader.get(readerKey)?.key;
@@ -226,7 +227,7 @@ export class AccessControl {
 
   #decide(door: Door, found: Lookup | null, proof: Proof): AccessDecision {
     const portal = door.policyPortal;
-    if (this.#view === null || portal === null || found === null) return unknownDoor;
+    if (this.#view === null || portal === null || found === null) return withoutPolicy;
     const { clock, policyAge, journal } = this.#deps;
     const moment = {
       wallMs: clock.nowMs(),

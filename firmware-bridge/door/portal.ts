@@ -154,7 +154,7 @@ function onRemoteGrant(draft: Draft, durationMs: number, rules: PortalRules, now
 }
 
 /** Egress works in every mode, and in every state in which the door is locked. */
-function letOut(draft: Draft, rules: PortalRules, nowMs: number): Draft {
+function releaseForExit(draft: Draft, rules: PortalRules, nowMs: number): Draft {
   const released = release(change(draft, { rexWaiting: false }), nowMs + rules.accessTimeSeconds * 1000);
   const state = draft.portal.state === 'secure' ? enter(released, 'egress', nowMs) : released;
   return report(state, 'egress');
@@ -165,7 +165,7 @@ function onRex(draft: Draft, active: boolean, rules: PortalRules, nowMs: number)
   if (!active || draft.portal.rexActive || draft.portal.released) return next;
   const ignoredUntil = draft.portal.rexIgnoreUntilMs;
   if (ignoredUntil !== null && nowMs < ignoredUntil) return change(next, { rexWaiting: true });
-  return letOut(next, rules, nowMs);
+  return releaseForExit(next, rules, nowMs);
 }
 
 function onOpened(draft: Draft, rules: PortalRules, nowMs: number): Draft {
@@ -241,7 +241,7 @@ function onTimer(draft: Draft, rules: PortalRules, nowMs: number): Draft {
   if (isDue(next.portal.rexIgnoreUntilMs)) {
     next = change(next, { rexIgnoreUntilMs: null });
     const { rexWaiting, rexActive, released } = next.portal;
-    if (rexWaiting && rexActive && !released) next = letOut(next, rules, nowMs);
+    if (rexWaiting && rexActive && !released) next = releaseForExit(next, rules, nowMs);
     next = change(next, { rexWaiting: false });
   }
   if (isDue(next.portal.preAlarmAtMs)) {
@@ -318,7 +318,7 @@ function onInput(draft: Draft, input: PortalInput, rules: PortalRules, nowMs: nu
  */
 function keepExitOpen(draft: Draft, rules: PortalRules, nowMs: number): Draft {
   const { rexActive, rexWaiting, released } = draft.portal;
-  return rexActive && !rexWaiting && !released ? letOut(draft, rules, nowMs) : draft;
+  return rexActive && !rexWaiting && !released ? releaseForExit(draft, rules, nowMs) : draft;
 }
 
 /** Lamp and buzzer patterns at rest. */

@@ -36,7 +36,7 @@ export class PolicySync {
   #connected = false;
   /** When to ask again; null: no need. */
   #askAtMs: number | null = null;
-  #whole = false;
+  #asksForWhole = false;
   #failures = 0;
   #confirmedMs = 0;
   #tail: Promise<void> = Promise.resolve();
@@ -55,7 +55,7 @@ export class PolicySync {
   /** Called after the hub's welcome. */
   connected(hub: { readonly epoch: number; readonly revision: number }): void {
     this.#connected = true;
-    this.#whole = false;
+    this.#asksForWhole = false;
     this.#failures = 0;
     this.nudge(hub);
   }
@@ -76,7 +76,7 @@ export class PolicySync {
   #ask(): void {
     if (!this.#connected) return;
     this.#askAtMs = null;
-    const question = this.#intake.ask(randomUUID(), this.#current, this.#whole, this.#deps.nowMs());
+    const question = this.#intake.ask(randomUUID(), this.#current, this.#asksForWhole, this.#deps.nowMs());
     this.#deps.send('policy-ask', question);
   }
 
@@ -112,7 +112,7 @@ export class PolicySync {
   #refuse(code: PolicyRefusal): void {
     this.#failures += 1;
     // After a bad answer the whole policy is requested; a failed write only repeats the request.
-    if (code !== 'notWritten') this.#whole = true;
+    if (code !== 'notWritten') this.#asksForWhole = true;
     const pauseMs =
       this.#failures === 1 && code !== 'notWritten' ? 0 : retryMs * Math.min(12, this.#failures);
     this.#askAtMs = this.#deps.nowMs() + pauseMs;
@@ -142,13 +142,13 @@ export class PolicySync {
         return Promise.resolve();
       case 'renumbered':
         // Not worth a write: after a restart the bridge asks from the older number on and gets the same answer.
-        return this.#inTurn(async () => {
+        return this.#enqueue(async () => {
           this.#current = outcome.policy;
           await this.#deps.swap(outcome.policy);
           this.#succeed();
         });
       case 'complete':
-        return this.#inTurn(async () => {
+        return this.#enqueue(async () => {
           if (await this.#apply(outcome.policy)) this.#succeed();
         });
       default:
@@ -158,12 +158,12 @@ export class PolicySync {
 
   #succeed(): void {
     this.#failures = 0;
-    this.#whole = false;
+    this.#asksForWhole = false;
     this.#confirm();
     this.#report(null);
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  #enqueue(work: () => Promise<void>): Promise<void> {
     this.#pending += 1;
     this.#tail = this.#tail
       .then(work)
@@ -195,7 +195,7 @@ export class PolicySync {
     // An answer in transit builds on the withheld list as it was.
     if (this.#intake.isAsking) this.#askAtMs = this.#deps.nowMs();
     this.#intake.drop();
-    await this.#inTurn(async () => {
+    await this.#enqueue(async () => {
       const current = this.#current;
       if (current === null) return;
       const withheldIds = current.withheldIds.filter((id) => !credentialIds.includes(id));

@@ -114,7 +114,7 @@ function keyStep<Card>(state: PinEntry<Card>, key: string, nowMs: number): PinSt
 }
 
 /** Time is up: digits count as entered, a number without a PIN is dropped. */
-function timeUp<Card>(state: PinEntry<Card>, nowMs: number): PinStep<Card> {
+function expire<Card>(state: PinEntry<Card>, nowMs: number): PinStep<Card> {
   if (state.deadlineMs === null || nowMs < state.deadlineMs) return { state, effects: [] };
   const isNumberOnly =
     state.kind === 'collecting' && (state.typed.number === null || state.typed.digits === '');
@@ -154,7 +154,7 @@ export function stepPinEntry<Card>(
     case 'checked':
       return { state: state.kind === 'checking' ? noEntry : state, effects: [] };
     case 'timer':
-      return timeUp(state, nowMs);
+      return expire(state, nowMs);
     default:
       return unreachable(input);
   }

@@ -46,7 +46,7 @@ export interface KeypadsDeps {
   /** The outcome of an entry. A wrong PIN is on the disk by then. */
   readonly onOutcome: (readerKey: string, by: PinBy, outcome: PinOutcome) => void;
   /** A number was entered and ignored: the door takes none, or the reader is locked out. */
-  readonly onNotTaken: (readerKey: string, number: number) => void;
+  readonly onIgnoredNumber: (readerKey: string, number: number) => void;
   /** The reader is locked out for this long. */
   readonly onLocked: (readerKey: string, forMs: number) => void;
   /** The list of locked-out readers has changed. */
@@ -62,7 +62,7 @@ interface Keypad {
 }
 
 /** An unknown number, and a member without a PIN, cost the same work as a wrong PIN. */
-const nobody: PinJob['secret'] = {
+const dummySecret: PinJob['secret'] = {
   salt: randomBytes(pinSaltBytes),
   hash: randomBytes(pinHashBytes),
   duressHash: randomBytes(pinHashBytes),
@@ -161,17 +161,17 @@ export class Keypads {
   }
 
   #check(readerKey: string, by: PinBy, pin: string): void {
-    const { takesNumbers, onNotTaken, memberOf, secretOf, checks, onFault } = this.#deps;
+    const { takesNumbers, onIgnoredNumber, memberOf, secretOf, checks, onFault } = this.#deps;
     if ('number' in by && (!takesNumbers(readerKey) || this.isLocked(readerKey))) {
       this.#step(readerKey, { kind: 'checked' });
-      onNotTaken(readerKey, by.number);
+      onIgnoredNumber(readerKey, by.number);
       return;
     }
     const memberId = 'card' in by ? by.card.memberId : memberOf(by.number);
     const secretNow = (): PinSecret | null => (memberId === null ? null : secretOf(memberId));
     const secret = secretNow();
     checks
-      .check({ pin, secret: secret ?? nobody })
+      .check({ pin, secret: secret ?? dummySecret })
       .then(async (verdict) => {
         // Revoked or replaced during the check: neither right nor a wrong try.
         const outcome = verdict === null || !isSame(secret, secretNow()) ? 'unchecked' : verdict;
@@ -180,7 +180,7 @@ export class Keypads {
         if (outcome === 'right' || outcome === 'duress') this.#forget(readerKey);
         this.#step(readerKey, { kind: 'checked' });
         this.#deps.onOutcome(readerKey, by, outcome);
-        if (locked !== null) this.#tellLock(readerKey, locked);
+        if (locked !== null) this.#reportLock(readerKey, locked);
       })
       .catch(onFault);
   }
@@ -218,7 +218,7 @@ export class Keypads {
     }
   }
 
-  #tellLock(readerKey: string, keypad: Keypad): void {
+  #reportLock(readerKey: string, keypad: Keypad): void {
     const leftMs = this.#noteLock(keypad);
     this.#deps.onLocked(readerKey, leftMs);
   }

@@ -23,7 +23,7 @@ export const answerTimeoutMs = 30_000;
 export const maxAnswerBytes = 200_000 * recordBytes;
 
 /** The records received so far, in memory that is released as soon as it is not needed. */
-class GatheredRecords {
+class ReceivedRecords {
   readonly #buffer = new ArrayBuffer(0, { maxByteLength: maxAnswerBytes });
   readonly bytes = new Uint8Array(this.#buffer);
 
@@ -43,7 +43,7 @@ interface Answer {
   /** The base of the question: a delta applies to nothing else. */
   readonly base: StoredPolicy | null;
   pages: number;
-  readonly records: GatheredRecords;
+  readonly records: ReceivedRecords;
   full: boolean | null;
   deadlineMs: number;
 }
@@ -73,7 +73,7 @@ export class PolicyIntake {
       requestId,
       base: current,
       pages: 0,
-      records: new GatheredRecords(),
+      records: new ReceivedRecords(),
       full: null,
       deadlineMs: nowMs + answerTimeoutMs,
     };

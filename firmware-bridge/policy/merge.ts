@@ -108,7 +108,7 @@ export interface PolicyChange {
 }
 
 /** Credentials that may be gone: all after a whole answer, else those whose digests were removed or reassigned. */
-function leavingIds(records: Uint8Array, { removed, written }: PolicyChange): Set<string> {
+function possiblyRemovedIds(records: Uint8Array, { removed, written }: PolicyChange): Set<string> {
   const ids = new Set<string>();
   if (removed === null) {
     for (const { id } of credentialsIn(records)) ids.add(id);
@@ -141,8 +141,7 @@ export function carryRevocations(
     for (const id of old.removedIds) shut.add(id);
   }
   const shutNow = findIds(next, shut);
-  const leaving = leavingIds(old.records, change);
-  const removed = new Set([...old.removedIds, ...leaving]);
+  const removed = new Set([...old.removedIds, ...possiblyRemovedIds(old.records, change)]);
   for (const id of findIds(next, removed).keys()) removed.delete(id);
   return {
     withheldIds: [...shut].filter((id) => shutNow.get(id) === true),

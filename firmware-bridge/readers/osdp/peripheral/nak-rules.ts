@@ -20,7 +20,7 @@ export type NakDecision =
   /** The session continues without it; `forGood`: until the next connection. */
   | { readonly kind: 'refused'; readonly forGood: boolean };
 
-const losing: readonly number[] = [
+const restartCodes: readonly number[] = [
   nakCodes.sequence,
   nakCodes.secureChannelUnsupported,
   nakCodes.secureChannelCondition,
@@ -39,6 +39,6 @@ export function decideNak({ command, code, isSecured, isInSession }: NakFacts): 
   // No peripheral rejects a poll as unknown. If somebody at the cable claims so, the answer that was held back must
   // not open a door.
   const isPoll = command === 'poll' && (!isSecured || code === nakCodes.unknownCommand);
-  if (losing.includes(code) || isPoll) return { kind: 'restart', problem: 'sessionLost' };
+  if (restartCodes.includes(code) || isPoll) return { kind: 'restart', problem: 'sessionLost' };
   return { kind: 'refused', forGood: code === nakCodes.unknownCommand };
 }
