@@ -58,6 +58,29 @@ const uiPageRules = [
   })),
 ];
 
+/** The rooms of the bridge, and what each imports besides `ports.ts`. `bridge.ts` and `main.ts` stand on all of them. */
+const bridgeRooms = {
+  gpio: [],
+  journal: [],
+  pin: [],
+  policy: [],
+  readers: [],
+  serial: ['readers/'],
+  link: ['journal/', 'policy/'],
+  door: ['config\\.ts$', 'journal/', 'pin/', 'policy/', 'readers/', 'serial/'],
+};
+
+const bridgeRoom = ([room, below]) => ({
+  name: `bridge-room-${room}`,
+  comment: `firmware-bridge/${room} imports downwards only`,
+  severity: 'error',
+  from: { path: `^firmware-bridge/${room}/` },
+  to: {
+    path: '^firmware-bridge/',
+    pathNot: ['ports\\.ts$', `${room}/`, ...below].map((path) => `^firmware-bridge/${path}`),
+  },
+});
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -109,8 +132,34 @@ module.exports = {
       from: { path: '^firmware-bridge/' },
       to: {
         path: '^hub/',
-        pathNot: ['^hub/(kernel|platform)/', `^hub/domains/[^/]+${schemaOrRules}`, '^hub/mqtt/topics\\.ts$'],
+        pathNot: ['^hub/(kernel|platform)/', `^hub/domains/[^/]+${schemaOrRules}`],
       },
+    },
+    {
+      name: 'bridge-ports-stand-on-nothing',
+      severity: 'error',
+      from: { path: '^firmware-bridge/ports\\.ts$' },
+      to: { path: '^firmware-bridge/' },
+    },
+    {
+      name: 'bridge-config-knows-wiring-only',
+      severity: 'error',
+      from: { path: '^firmware-bridge/config\\.ts$' },
+      to: { path: '^firmware-bridge/', pathNot: '^firmware-bridge/(gpio|readers)/' },
+    },
+    ...Object.entries(bridgeRooms).map(bridgeRoom),
+    {
+      name: 'reader-kinds-are-named-in-one-list',
+      comment: 'only kinds.ts imports out of the folder of a reader kind',
+      severity: 'error',
+      from: { path: '^firmware-bridge/', pathNot: '^firmware-bridge/readers/([^/]+/|kinds\\.ts$)' },
+      to: { path: '^firmware-bridge/readers/[^/]+/' },
+    },
+    {
+      name: 'reader-kinds-stand-alone',
+      severity: 'error',
+      from: { path: '^firmware-bridge/readers/([^/]+)/' },
+      to: { path: '^firmware-bridge/readers/[^/]+/', pathNot: '^firmware-bridge/readers/$1/' },
     },
     {
       name: 'hub-never-imports-the-bridge',
@@ -144,7 +193,7 @@ module.exports = {
     driver('sqlite', 'better-sqlite3[^/]*', '^hub/store/'),
     driver('pg', 'pg[^/]*', '^hub/sync/'),
     driver('aedes', 'aedes', '^hub/mqtt/'),
-    driver('mqtt', 'mqtt', '^firmware-bridge/mqtt/'),
+    driver('mqtt', 'mqtt', '^firmware-bridge/link/hub-client\\.ts$'),
     driver('prom-client', 'prom-client', '^hub/platform/metrics[^/]*\\.ts$'),
     driver('sentry', '@sentry', '^hub/platform/error-report-sentry\\.ts$'),
     {

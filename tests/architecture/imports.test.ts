@@ -42,6 +42,36 @@ const violations: Record<string, { file: string; source: string }> = {
     file: 'firmware-bridge/bad.ts',
     source: "import '#hub/store/target.ts';",
   },
+  'bridge-ports-stand-on-nothing': {
+    file: 'firmware-bridge/ports.ts',
+    source: "import '#bridge/target.ts';",
+  },
+  'bridge-config-knows-wiring-only': {
+    file: 'firmware-bridge/config.ts',
+    source: "import '#bridge/door/target.ts';",
+  },
+  'bridge-room-gpio': { file: 'firmware-bridge/gpio/bad.ts', source: "import '#bridge/readers/target.ts';" },
+  'bridge-room-journal': {
+    file: 'firmware-bridge/journal/bad.ts',
+    source: "import '#bridge/link/target.ts';",
+  },
+  'bridge-room-pin': { file: 'firmware-bridge/pin/bad.ts', source: "import '#bridge/door/target.ts';" },
+  'bridge-room-policy': { file: 'firmware-bridge/policy/bad.ts', source: "import '#bridge/link/target.ts';" },
+  'bridge-room-readers': {
+    file: 'firmware-bridge/readers/bad.ts',
+    source: "import '#bridge/serial/target.ts';",
+  },
+  'bridge-room-serial': { file: 'firmware-bridge/serial/bad.ts', source: "import '#bridge/door/target.ts';" },
+  'bridge-room-link': { file: 'firmware-bridge/link/bad.ts', source: "import '#bridge/door/target.ts';" },
+  'bridge-room-door': { file: 'firmware-bridge/door/bad.ts', source: "import '#bridge/link/target.ts';" },
+  'reader-kinds-are-named-in-one-list': {
+    file: 'firmware-bridge/serial/bad-kind.ts',
+    source: "import '#bridge/readers/one/target.ts';",
+  },
+  'reader-kinds-stand-alone': {
+    file: 'firmware-bridge/readers/two/bad.ts',
+    source: "import '#bridge/readers/one/target.ts';",
+  },
   'hub-never-imports-the-bridge': { file: 'hub/http/bad.ts', source: "import '#bridge/target.ts';" },
   'product-never-imports-tests': { file: 'hub/http/bad-test.ts', source: "import '#tests/target.ts';" },
   'ui-takes-only-types-of-schemas': { file: 'hub/ui/src/bad.ts', source: "import '#hub/store/target.ts';" },
@@ -106,6 +136,15 @@ const bystanders: Record<string, string> = {
   'hub/ui/src/pages/access/good.ts': "import '../places/places.svelte.ts';",
   'hub/ui/src/parts/good.ts': "import './target.ts';\nimport '../state/target.ts';",
   'firmware-bridge/target.ts': 'export const value = 1;',
+  ...Object.fromEntries(
+    ['door', 'link', 'readers', 'readers/one', 'serial'].map((room) => [
+      `firmware-bridge/${room}/target.ts`,
+      'export const value = 1;',
+    ]),
+  ),
+  // Each room on those that it may stand on.
+  'firmware-bridge/door/good.ts': "import '#bridge/readers/target.ts';\nimport '#bridge/serial/target.ts';",
+  'firmware-bridge/readers/kinds.ts': "import './one/target.ts';",
   'tests/target.ts': 'export const value = 1;',
 };
 

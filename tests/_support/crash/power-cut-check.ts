@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { openJournalDisk } from '#bridge/journal-disk.ts';
-import { recoverJournal } from '#bridge/journal-recovery.ts';
-import { openPolicyStore } from '#bridge/policy-store.ts';
+import { openJournalDisk } from '#bridge/journal/disk.ts';
+import { recoverJournal } from '#bridge/journal/recovery.ts';
+import { openPolicyStore } from '#bridge/policy/store.ts';
 import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
 import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
 import { openConnection, proveKey } from '#hub/store/open.ts';

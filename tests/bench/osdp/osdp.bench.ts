@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { hexToBits } from '#hub/domains/access/card-rules.ts';
 import { BusProcess } from '#tests/_support/osdp/bus-process-client.ts';
-import { cardNumber } from '#tests/bridge/policy-fixtures.ts';
+import { cardNumber } from '#tests/bridge/policy/fixtures.ts';
 import { memoryOf, processorWaitMicros } from '../process-figures.ts';
 import { type BenchRow, median, printReport, quantile, row } from '../report.ts';
 import { OsdpDoors } from './doors.ts';
