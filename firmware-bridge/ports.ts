@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { BridgeCommand, replySchema } from '#hub/domains/access/bridge-link-schema.ts';
+import type { BridgeCommand, replySchema } from '#hub/domains/access/controllers/link-schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 
 /**

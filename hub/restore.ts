@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { startHub } from './compose.ts';
-import { openCardKey } from './domains/access/vault-workflow.ts';
+import { openCardKey } from './domains/access/vault/workflow.ts';
 import { Fault } from './kernel/result.ts';
 import { loadHubConfig } from './load-hub-config.ts';
 import { openHubStore } from './open-hub-store.ts';

@@ -4,8 +4,13 @@ import { Keypads, type PinBy, type PinOutcome } from '#bridge/pin/keypads.ts';
 import type { LockoutFile } from '#bridge/pin/lockout-file.ts';
 import { type Lookup, type Policy, type PolicyAge, PolicyView } from '#bridge/policy/policy.ts';
 import type { Later } from '#bridge/ports.ts';
-import { type AccessDecision, cardAlone, decideAccess, type Proof } from '#hub/domains/access/rules.ts';
-import { waysInAt } from '#hub/domains/access/schedule-rules.ts';
+import {
+  type AccessDecision,
+  cardAlone,
+  decideAccess,
+  type Proof,
+} from '#hub/domains/access/decide/rules.ts';
+import { waysInAt } from '#hub/domains/access/decide/schedule-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { isClockTrusted } from '#hub/kernel/time.ts';
 import type { Clock } from '#hub/platform/clock.ts';

@@ -1,7 +1,7 @@
 import type { Later, ReaderFault } from '#bridge/ports.ts';
 import { kindOf, type ReaderConfig } from '#bridge/readers/registry.ts';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
-import type { ReaderState } from '#hub/domains/access/bridge-link-schema.ts';
+import type { ReaderState } from '#hub/domains/access/controllers/link-schema.ts';
 import { mostReaderLines, type ReaderKind } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import type { Clock } from '#hub/platform/clock.ts';

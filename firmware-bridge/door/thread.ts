@@ -11,7 +11,7 @@ import type {
 } from '#bridge/ports.ts';
 import { gpioKindOf, isSerial } from '#bridge/readers/registry.ts';
 import type { ReaderOrders, SerialReaderState } from '#bridge/readers/serial-driver.ts';
-import type { BridgeState } from '#hub/domains/access/bridge-link-schema.ts';
+import type { BridgeState } from '#hub/domains/access/controllers/link-schema.ts';
 import { type CardRead, defaultPortalSettings } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { assert } from '#hub/kernel/result.ts';

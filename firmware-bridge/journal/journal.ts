@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import { assert } from '#hub/kernel/result.ts';
 import type { JournalDisk, JournalFile } from './disk.ts';
 import { encodeEntry, type JournalEntry } from './entry.ts';

@@ -1,4 +1,4 @@
-import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import type { JournalDisk } from './disk.ts';
 import { decodeEntry } from './entry.ts';
 import { maxFrameBytes } from './frame.ts';

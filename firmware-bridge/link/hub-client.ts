@@ -9,7 +9,7 @@ import {
   type FromBridge,
   type ToBridge,
   toBridge,
-} from '#hub/domains/access/bridge-link-schema.ts';
+} from '#hub/domains/access/controllers/link-schema.ts';
 import type { Device } from './device.ts';
 import type { LinkData } from './messages.ts';
 

@@ -1,4 +1,4 @@
-import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 
 export interface DrainDeps {
   /** Contiguous events from `seq` up to `upTo`. */

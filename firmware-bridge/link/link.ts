@@ -9,7 +9,7 @@ import {
   type FromBridge,
   schemaToBridge,
   type ToBridge,
-} from '#hub/domains/access/bridge-link-schema.ts';
+} from '#hub/domains/access/controllers/link-schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { type Device, deviceSchema } from './device.ts';

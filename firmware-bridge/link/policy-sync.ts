@@ -7,7 +7,7 @@ import {
   type PolicyRefusal,
 } from '#bridge/policy/intake.ts';
 import type { PolicyStore, StoredPolicy } from '#bridge/policy/store.ts';
-import type { FromBridge, policyAppliedSchema } from '#hub/domains/access/bridge-link-schema.ts';
+import type { FromBridge, policyAppliedSchema } from '#hub/domains/access/controllers/link-schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 
 export interface PolicySyncDeps {

@@ -1,4 +1,4 @@
-import { pinLength } from '#hub/domains/access/pin-rules.ts';
+import { pinLength } from '#hub/domains/access/pins/rules.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Later } from '#bridge/ports.ts';
-import type { PinSecret } from '#hub/domains/access/policy-record-schema.ts';
+import type { PinSecret } from '#hub/domains/access/policy/record-schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { isClockTrusted } from '#hub/kernel/time.ts';
 import type { Clock } from '#hub/platform/clock.ts';

@@ -3,9 +3,9 @@ import type {
   policyAppliedSchema,
   policyCloseSchema,
   policyPageSchema,
-} from '#hub/domains/access/bridge-link-schema.ts';
-import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
-import { recordBytes } from '#hub/domains/access/policy-record-schema.ts';
+} from '#hub/domains/access/controllers/link-schema.ts';
+import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy/hash-rules.ts';
+import { recordBytes } from '#hub/domains/access/policy/record-schema.ts';
 import { carryRevocations, mergeRecords } from './merge.ts';
 import { emptyRecords } from './policy.ts';
 import type { StoredPolicy } from './store.ts';

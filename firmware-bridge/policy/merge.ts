@@ -1,4 +1,4 @@
-import { digestBytes, findRecord, isSecret, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
+import { digestBytes, findRecord, isSecret, recordBytes } from '#hub/domains/access/policy/record-schema.ts';
 import { credentialStatuses, memberStatuses } from '#hub/domains/members/schema.ts';
 import { bytesToId } from '#hub/kernel/ids.ts';
 

@@ -1,3 +1,4 @@
+import { digestOf, numberDigestOf, pinDigestOf } from '#hub/domains/access/cards/digest-rules.ts';
 import {
   decodeRecord,
   decodeSecret,
@@ -5,16 +6,15 @@ import {
   findRecord,
   isSecret,
   type PinSecret,
-} from '#hub/domains/access/policy-record-schema.ts';
+} from '#hub/domains/access/policy/record-schema.ts';
 import type {
   CredentialFacts,
   PolicyDocument,
   PolicyPortal,
   PolicyVersion,
-} from '#hub/domains/access/policy-schema.ts';
+} from '#hub/domains/access/policy/schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { isClockTrusted } from '#hub/kernel/time.ts';
-import { digestOf, numberDigestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 
 /** A complete, immutable policy: a new one replaces it as a whole. */

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { type Domain, hear } from '#hub/domain.ts';
 import { access } from '#hub/domains/access/domain.ts';
-import type { Access } from '#hub/domains/access/workflow.ts';
+import type { Access } from '#hub/domains/access/open-access.ts';
 import type { IdentityDeps } from '#hub/domains/identity/deps.ts';
 import { identity } from '#hub/domains/identity/domain.ts';
 import { admissionChanged, members } from '#hub/domains/members/domain.ts';

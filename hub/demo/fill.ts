@@ -1,4 +1,4 @@
-import { findDocument, findPolicyState, findSets } from '#hub/domains/access/policy-repository.ts';
+import { findDocument, findPolicyState, findSets } from '#hub/domains/access/policy/repository.ts';
 import { claimSite, makeClaimCode, startIdentity } from '#hub/domains/identity/claim-workflow.ts';
 import { findSite } from '#hub/domains/identity/repository.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';

@@ -1,9 +1,10 @@
-import { parseCardText } from '#hub/domains/access/card-rules.ts';
-import { findCredentials } from '#hub/domains/access/credential-repository.ts';
-import { changeCredentialStatus, enrolCard } from '#hub/domains/access/credential-workflow.ts';
-import type { CredentialFacts } from '#hub/domains/access/policy-schema.ts';
+import { digestOf } from '#hub/domains/access/cards/digest-rules.ts';
+import { parseCardText } from '#hub/domains/access/cards/format-rules.ts';
+import { findCredentials } from '#hub/domains/access/cards/repository.ts';
+import { changeCredentialStatus, enrolCard } from '#hub/domains/access/cards/workflow.ts';
+import type { Access } from '#hub/domains/access/open-access.ts';
+import type { CredentialFacts } from '#hub/domains/access/policy/schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
-import type { Access } from '#hub/domains/access/workflow.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
 import {
@@ -18,7 +19,6 @@ import { setGroupMember } from '#hub/domains/members/plan-workflow.ts';
 import { loadAdmissionFacts, type MemberDeps } from '#hub/domains/members/workflow.ts';
 import { assert, unreachable } from '#hub/kernel/result.ts';
 import { dayMs, toIso } from '#hub/kernel/time.ts';
-import { digestOf } from '#hub/platform/card-digest.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { Biography, Step } from './biography.ts';
 import { must, type Space } from './space.ts';

@@ -1,8 +1,8 @@
-import { findPortals } from '#hub/domains/access/place-repository.ts';
-import { changePortal } from '#hub/domains/access/place-workflow.ts';
-import { createRule } from '#hub/domains/access/rule-workflow.ts';
+import { findPortals } from '#hub/domains/access/doors/repository.ts';
+import { changePortal } from '#hub/domains/access/doors/workflow.ts';
+import type { Access } from '#hub/domains/access/open-access.ts';
+import { createRule } from '#hub/domains/access/rules/workflow.ts';
 import type { PortalSettings } from '#hub/domains/access/schema.ts';
-import type { Access } from '#hub/domains/access/workflow.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import type { PlanInput } from '#hub/domains/members/plan-schema.ts';
 import { createGroup, createPlan } from '#hub/domains/members/plan-workflow.ts';

@@ -3,14 +3,14 @@ import { createServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Aedes, type Client } from 'aedes';
 import type { Logger } from 'pino';
-import type { BridgeHandler, BridgeLink } from '#hub/domains/access/bridge-link.ts';
+import type { BridgeHandler, BridgeLink } from '#hub/domains/access/controllers/link.ts';
 import {
   bridgeTopic,
   bridgeTopicPrefix,
   type FromBridge,
   fromBridge,
   schemaFromBridge,
-} from '#hub/domains/access/bridge-link-schema.ts';
+} from '#hub/domains/access/controllers/link-schema.ts';
 import { claimSocketPath } from '#hub/platform/unix-socket.ts';
 import { FrameGuard } from './frame-guard.ts';
 

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { createServer, type TLSSocket } from 'node:tls';
-import { bridgeProtocol } from '#hub/domains/access/bridge-link-schema.ts';
+import { bridgeProtocol } from '#hub/domains/access/controllers/link-schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import type { Logger } from '#hub/platform/log.ts';
 

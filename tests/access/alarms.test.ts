@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { acknowledgeAlarm, listAlarms } from '#hub/domains/access/alarm-workflow.ts';
-import { streamEventLines } from '#hub/domains/access/event-csv.ts';
-import { eventQuerySchema } from '#hub/domains/access/event-schema.ts';
-import { listEvents } from '#hub/domains/access/event-workflow.ts';
+import { acknowledgeAlarm, listAlarms } from '#hub/domains/access/alarms/workflow.ts';
+import { streamEventLines } from '#hub/domains/access/events/csv.ts';
+import { eventQuerySchema } from '#hub/domains/access/events/schema.ts';
+import { listEvents } from '#hub/domains/access/events/workflow.ts';
 import { builtInRoles } from '#tests/_support/open-domains.ts';
 import {
   accepted,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRule, removeRule } from '#hub/domains/access/rule-workflow.ts';
+import { createRule, removeRule } from '#hub/domains/access/rules/workflow.ts';
 import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
 import {
   createGroup,

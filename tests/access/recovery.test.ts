@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { enrolCard } from '#hub/domains/access/credential-workflow.ts';
+import { enrolCard } from '#hub/domains/access/cards/workflow.ts';
 import {
   checkRecoveryCode,
   loadRecoveryState,
   makeRecoverySheet,
   recoveryHealth,
-} from '#hub/domains/access/recovery-workflow.ts';
+} from '#hub/domains/access/vault/recovery-workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { builtInRoles, permissions } from '#tests/_support/open-domains.ts';
 import { accepted, addPaidMember, type Bench, card, openBench, refused, staff } from './support.ts';

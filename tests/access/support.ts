@@ -3,20 +3,21 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { FromBridgePayload } from '#hub/domains/access/bridge-link.ts';
+import { digestOf } from '#hub/domains/access/cards/digest-rules.ts';
+import { parseCardText } from '#hub/domains/access/cards/format-rules.ts';
+import type { FromBridgePayload } from '#hub/domains/access/controllers/link.ts';
 import {
   type FromBridge,
   schemaFromBridge,
   schemaToBridge,
   type ToBridge,
-} from '#hub/domains/access/bridge-link-schema.ts';
-import { parseCardText } from '#hub/domains/access/card-rules.ts';
+} from '#hub/domains/access/controllers/link-schema.ts';
 import { access as accessDomain, type BridgePort } from '#hub/domains/access/domain.ts';
-import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
-import { recordBytes } from '#hub/domains/access/policy-record-schema.ts';
-import type { PolicyDocument, PolicyVersion } from '#hub/domains/access/policy-schema.ts';
+import type { Access } from '#hub/domains/access/open-access.ts';
+import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy/hash-rules.ts';
+import { recordBytes } from '#hub/domains/access/policy/record-schema.ts';
+import type { PolicyDocument, PolicyVersion } from '#hub/domains/access/policy/schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
-import type { Access } from '#hub/domains/access/workflow.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { members as memberDomain } from '#hub/domains/members/domain.ts';
 import { memberInputSchema, membershipInputSchema } from '#hub/domains/members/member-schema.ts';
@@ -30,7 +31,6 @@ import type { PlaceDeps } from '#hub/domains/places/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { RunningDomains } from '#hub/open-domains.ts';
-import { digestOf } from '#hub/platform/card-digest.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';

@@ -33,7 +33,7 @@ import { bridgeConfigSchema } from '#bridge/config.ts';
 import { ReaderHealth } from '#bridge/door/reader-health.ts';
 import { isSerial } from '#bridge/readers/registry.ts';
 import { drivenPorts } from '#bridge/serial/drivers.ts';
-import { readerStateSchema } from '#hub/domains/access/bridge-link-schema.ts';
+import { readerStateSchema } from '#hub/domains/access/controllers/link-schema.ts';
 
 const config = bridgeConfigSchema.parse({
   portals: [

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseCardText } from '#hub/domains/access/card-rules.ts';
+import { parseCardText } from '#hub/domains/access/cards/format-rules.ts';
 import { access as accessDomain } from '#hub/domains/access/domain.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { memberInputSchema } from '#hub/domains/members/member-schema.ts';

@@ -9,7 +9,7 @@ import { osdpConfigSchema } from '#bridge/readers/osdp/kind.ts';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import { type SerialReaders, startSerial } from '#bridge/serial/host.ts';
 import { ReaderKeyFile } from '#bridge/serial/reader-key-file.ts';
-import { encodeCard, hexToBits, wiegandFormats } from '#hub/domains/access/card-rules.ts';
+import { encodeCard, hexToBits, wiegandFormats } from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { BusProcess } from '#tests/_support/osdp/bus-process-client.ts';

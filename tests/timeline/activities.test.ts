@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { changeCredentialStatus, enrolCard } from '#hub/domains/access/credential-workflow.ts';
+import { changeCredentialStatus, enrolCard } from '#hub/domains/access/cards/workflow.ts';
 import { emptyAuditPayload } from '#hub/domains/identity/audit-workflow.ts';
 import { placeHold, releaseHold } from '#hub/domains/members/member-workflow.ts';
 import { describeAction, describeActor } from '#hub/domains/timeline/rules.ts';

@@ -1,5 +1,5 @@
 import type { ReaderFault } from '#bridge/ports.ts';
-import { encodeCard, parseCardText, wiegandFormats } from '#hub/domains/access/card-rules.ts';
+import { encodeCard, parseCardText, wiegandFormats } from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import type { UartOutcome, UartParser } from '../listening-driver.ts';

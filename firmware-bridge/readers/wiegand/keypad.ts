@@ -1,4 +1,4 @@
-import { encodeFrame, parityHolds, wiegandFormats } from '#hub/domains/access/card-rules.ts';
+import { encodeFrame, parityHolds, wiegandFormats } from '#hub/domains/access/cards/format-rules.ts';
 import { assert } from '#hub/kernel/result.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { InputLine } from '#bridge/ports.ts';
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
+import { hexToBits } from '#hub/domains/access/cards/format-rules.ts';
 import type { GpioReaderKind } from '../kind.ts';
 import { wiegandDriver } from './driver.ts';
 import { keysToFrames, wiegandKeypads } from './keypad.ts';

@@ -1,5 +1,5 @@
 import type { GpioEdge, ReaderFault } from '#bridge/ports.ts';
-import { formatsOfLength, parityHolds, readOfBits } from '#hub/domains/access/card-rules.ts';
+import { formatsOfLength, parityHolds, readOfBits } from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { burstToKey, frameToDigits, type WiegandKeypad } from './keypad.ts';
 

@@ -1,5 +1,9 @@
-import type { AccessEvent } from '#hub/domains/access/event-schema.ts';
-import { listCardIdsOf, listEventsOf, loadCardLabels } from '#hub/domains/access/member-history-workflow.ts';
+import {
+  listCardIdsOf,
+  listEventsOf,
+  loadCardLabels,
+} from '#hub/domains/access/events/member-history-workflow.ts';
+import type { AccessEvent } from '#hub/domains/access/events/schema.ts';
 import { findActionsOn, type RecordedAction } from '#hub/domains/identity/workflow.ts';
 import { loadMemberParts } from '#hub/domains/members/workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { openJournalDisk } from '#bridge/journal/disk.ts';
 import { recoverJournal } from '#bridge/journal/recovery.ts';
 import { openPolicyStore } from '#bridge/policy/store.ts';
-import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
 import { openConnection, proveKey } from '#hub/store/open.ts';
 import { entryOfRow, readJournal, storedEvents, withStore } from './account.ts';

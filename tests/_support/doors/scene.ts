@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { outputRecordBytes, prepareSimState } from '#bridge/gpio/sim-state.ts';
-import { hexToBits, parseCardText } from '#hub/domains/access/card-rules.ts';
+import { hexToBits, parseCardText } from '#hub/domains/access/cards/format-rules.ts';
 import { Fault } from '#hub/kernel/result.ts';
 import type { Appliance } from '../appliance.ts';
 import { decodeOutputRecord } from '../gpio/output-record.ts';

@@ -8,7 +8,12 @@ import { readerConfigSchema } from '#bridge/readers/registry.ts';
 import { type WedgeFormat, wedgeParser } from '#bridge/readers/wedge/protocol.ts';
 import { wiegandKeypads } from '#bridge/readers/wiegand/keypad.ts';
 import { wiegandAssembler } from '#bridge/readers/wiegand/protocol.ts';
-import { encodeFrame, formatsOfLength, parityHolds, wiegandFormats } from '#hub/domains/access/card-rules.ts';
+import {
+  encodeFrame,
+  formatsOfLength,
+  parityHolds,
+  wiegandFormats,
+} from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { responseFrame } from '#tests/_support/readers/pn532-response.ts';
 import { Chance, hexOf, streamOf } from './bytes.ts';

@@ -1,4 +1,4 @@
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
+import { hexToBits } from '#hub/domains/access/cards/format-rules.ts';
 import { BusSimulator } from '#tests/_support/osdp/bus-simulator.ts';
 import { SimulatedPeripheral } from '#tests/_support/osdp/peripheral.ts';
 import { VirtualClock } from '#tests/_support/osdp/virtual-clock.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
+import { hexToBits } from '#hub/domains/access/cards/format-rules.ts';
 import { BusProcess } from '#tests/_support/osdp/bus-process-client.ts';
 import { cardNumber } from '#tests/bridge/policy/fixtures.ts';
 import { memoryOf, processorWaitMicros } from '../process-figures.ts';

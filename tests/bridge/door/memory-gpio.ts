@@ -1,5 +1,5 @@
 import type { GpioEdge, GpioLines, GpioPort } from '#bridge/ports.ts';
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
+import { hexToBits } from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 
 /** Lines in memory: inputs as the test sets them, outputs as the bridge drove them, in order. */

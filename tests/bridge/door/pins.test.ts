@@ -12,7 +12,7 @@ import { type PinChecks, startPinChecks } from '#bridge/pin/checks.ts';
 import { LockoutFile } from '#bridge/pin/lockout-file.ts';
 import { PolicyAge } from '#bridge/policy/policy.ts';
 import type { Later } from '#bridge/ports.ts';
-import { type BridgeEvent, bridgeStateSchema } from '#hub/domains/access/bridge-link-schema.ts';
+import { type BridgeEvent, bridgeStateSchema } from '#hub/domains/access/controllers/link-schema.ts';
 import type { PortalSettings } from '#hub/domains/access/schema.ts';
 import { TestTime, waitUntil } from '../fixtures.ts';
 import { cardNumber, makePolicy, type TestCard, testIdOf, testPinIdOf } from '../policy/fixtures.ts';

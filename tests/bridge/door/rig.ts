@@ -10,7 +10,7 @@ import { openJournalDisk } from '#bridge/journal/disk.ts';
 import { Journal } from '#bridge/journal/journal.ts';
 import { PolicyAge } from '#bridge/policy/policy.ts';
 import type { CommandOutcome } from '#bridge/ports.ts';
-import type { BridgeEvent } from '#hub/domains/access/bridge-link-schema.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { noPins } from '#tests/_support/doors/no-pins.ts';
 import { TestTime, waitUntil } from '../fixtures.ts';

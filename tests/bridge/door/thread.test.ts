@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DoorCommand } from '#bridge/ports.ts';
-import { bridgeStateSchema } from '#hub/domains/access/bridge-link-schema.ts';
+import { bridgeStateSchema } from '#hub/domains/access/controllers/link-schema.ts';
 import { waitUntil } from '../fixtures.ts';
 import { cardNumber, makePolicy, testIdOf } from '../policy/fixtures.ts';
 import { contact, eventsOf, isReleased, kindsOf, led, newRig, rex, startedRig, strike } from './rig.ts';

@@ -7,7 +7,7 @@ import { encodeLineEvent } from '#bridge/gpio/uapi.ts';
 import type { GpioLines, GpioPort, ReaderFault, ReaderHooks, ReaderRead } from '#bridge/ports.ts';
 import { wiegandDriver } from '#bridge/readers/wiegand/driver.ts';
 import { wiegand, wiegandConfigSchema } from '#bridge/readers/wiegand/kind.ts';
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
+import { hexToBits } from '#hub/domains/access/cards/format-rules.ts';
 import { decodeOutputRecord } from '#tests/_support/gpio/output-record.ts';
 import {
   contactLine,

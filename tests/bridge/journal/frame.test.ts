@@ -18,7 +18,7 @@ import {
   readSegmentHeader,
   segmentHeaderBytes,
 } from '#bridge/journal/segment.ts';
-import { bridgeEventSchema } from '#hub/domains/access/bridge-link-schema.ts';
+import { bridgeEventSchema } from '#hub/domains/access/controllers/link-schema.ts';
 import { accessChecks, accessEventKinds, denyReasons, portalModes } from '#hub/domains/access/schema.ts';
 import { clockTrusts } from '#hub/kernel/time.ts';
 import { newId } from '#hub/platform/new-id.ts';

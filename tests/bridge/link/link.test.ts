@@ -8,13 +8,13 @@ import { Journal } from '#bridge/journal/journal.ts';
 import { Link } from '#bridge/link/link.ts';
 import type { LinkData, ToDoor } from '#bridge/link/messages.ts';
 import { openPolicyStore, type StoredPolicy } from '#bridge/policy/store.ts';
-import type { BridgeHandler, FromBridgePayload } from '#hub/domains/access/bridge-link.ts';
+import type { BridgeHandler, FromBridgePayload } from '#hub/domains/access/controllers/link.ts';
 import {
   type BridgeEvent,
   bridgeEventSchema,
   type FromBridge,
   fromBridge,
-} from '#hub/domains/access/bridge-link-schema.ts';
+} from '#hub/domains/access/controllers/link-schema.ts';
 import { type Broker, createBroker } from '#hub/mqtt/broker.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { mergeRecords } from '#bridge/policy/merge.ts';
 import { shareRecords } from '#bridge/policy/policy.ts';
 import type { StoredPolicy } from '#bridge/policy/store.ts';
-import { parseCardText } from '#hub/domains/access/card-rules.ts';
-import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
-import { encodeRecord, encodeSecret } from '#hub/domains/access/policy-record-schema.ts';
-import type { PolicyDocument } from '#hub/domains/access/policy-schema.ts';
+import { digestOf, numberDigestOf, pinDigestOf } from '#hub/domains/access/cards/digest-rules.ts';
+import { parseCardText } from '#hub/domains/access/cards/format-rules.ts';
+import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy/hash-rules.ts';
+import { encodeRecord, encodeSecret } from '#hub/domains/access/policy/record-schema.ts';
+import type { PolicyDocument } from '#hub/domains/access/policy/schema.ts';
 import { type CardRead, defaultPortalSettings, type PortalSettings } from '#hub/domains/access/schema.ts';
 import type { CredentialStatus, MemberStatus } from '#hub/domains/members/schema.ts';
-import { digestOf, numberDigestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
 import { hashPinSync, pinHashBytes, pinSaltBytes } from '#hub/platform/pin-hash.ts';
 
 export const testKey = Buffer.alloc(32, 7);

@@ -8,9 +8,9 @@ import { answerTimeoutMs, PolicyIntake } from '#bridge/policy/intake.ts';
 import { mergeRecords } from '#bridge/policy/merge.ts';
 import { PolicyAge, PolicyView, shareRecords } from '#bridge/policy/policy.ts';
 import { openPolicyStore, type StoredPolicy } from '#bridge/policy/store.ts';
-import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
-import { findRecord, recordBytes } from '#hub/domains/access/policy-record-schema.ts';
-import { digestOf } from '#hub/platform/card-digest.ts';
+import { digestOf } from '#hub/domains/access/cards/digest-rules.ts';
+import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy/hash-rules.ts';
+import { findRecord, recordBytes } from '#hub/domains/access/policy/record-schema.ts';
 import { TestTime } from '../fixtures.ts';
 import { cardNumber, makeDocument, makePolicy, makeRecord, type TestCard, testIdOf } from './fixtures.ts';
 

@@ -4,7 +4,7 @@ import { pn532Driver, pn532Problems } from '#bridge/readers/pn532/driver.ts';
 import { ackFrame, commandFrame, type Pn532Frame, pn532FrameParser } from '#bridge/readers/pn532/frame.ts';
 import { pn532ConfigSchema } from '#bridge/readers/pn532/kind.ts';
 import { identityOf, readOfUid, targetOfResponse } from '#bridge/readers/pn532/protocol.ts';
-import { cardText, derivedReadings } from '#hub/domains/access/card-rules.ts';
+import { cardText, derivedReadings } from '#hub/domains/access/cards/format-rules.ts';
 import { responseFrame } from '#tests/_support/readers/pn532-response.ts';
 import { type NearCard, SimulatedPn532, targetData } from './simulated-pn532.ts';
 import { chunksOf, Delivered, damagesOf, sizesArbitrary, VirtualClock } from './uart-fixtures.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { wedgeDriver } from '#bridge/readers/wedge/driver.ts';
 import { wedgeConfigSchema } from '#bridge/readers/wedge/kind.ts';
 import { maxLineBytes, wedgeParser } from '#bridge/readers/wedge/protocol.ts';
-import { cardText, derivedReadings } from '#hub/domains/access/card-rules.ts';
+import { cardText, derivedReadings } from '#hub/domains/access/cards/format-rules.ts';
 import {
   ascii,
   chunksOf,

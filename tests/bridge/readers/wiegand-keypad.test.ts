@@ -9,7 +9,7 @@ import {
   keyToBurst,
 } from '#bridge/readers/wiegand/keypad.ts';
 import { wiegandAssembler } from '#bridge/readers/wiegand/protocol.ts';
-import { hexToBits, parseCardText } from '#hub/domains/access/card-rules.ts';
+import { hexToBits, parseCardText } from '#hub/domains/access/cards/format-rules.ts';
 
 const bitsOf = (text: string): number[] => Array.from(text, Number);
 

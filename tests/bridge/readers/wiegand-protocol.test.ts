@@ -8,7 +8,7 @@ import {
   type WiegandAssembler,
   wiegandAssembler,
 } from '#bridge/readers/wiegand/protocol.ts';
-import { encodeFrame, hexToBits, wiegandFormats } from '#hub/domains/access/card-rules.ts';
+import { encodeFrame, hexToBits, wiegandFormats } from '#hub/domains/access/cards/format-rules.ts';
 
 const d0 = 5;
 const d1 = 6;

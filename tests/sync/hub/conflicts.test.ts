@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { enrolCardSchema } from '#hub/domains/access/credential-schema.ts';
-import { enrolCardText } from '#hub/domains/access/credential-workflow.ts';
+import { enrolCardSchema } from '#hub/domains/access/cards/schema.ts';
+import { enrolCardText } from '#hub/domains/access/cards/workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { countConflicts, listConflicts } from '#hub/sync/conflict-repository.ts';

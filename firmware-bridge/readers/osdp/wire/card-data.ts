@@ -1,5 +1,5 @@
 import type { ReaderFault } from '#bridge/ports.ts';
-import { decodeCard, formatsOfLength, readOfBits } from '#hub/domains/access/card-rules.ts';
+import { decodeCard, formatsOfLength, readOfBits } from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Reply } from './replies.ts';
 

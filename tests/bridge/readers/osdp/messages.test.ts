@@ -5,7 +5,7 @@ import { buzzerSignalOf, ledSignalOf } from '#bridge/readers/osdp/peripheral/sig
 import { readCard } from '#bridge/readers/osdp/wire/card-data.ts';
 import { type Command, encodeCommand } from '#bridge/readers/osdp/wire/commands.ts';
 import { parseReply } from '#bridge/readers/osdp/wire/replies.ts';
-import { encodeFrame, hexToBits, wiegandFormats } from '#hub/domains/access/card-rules.ts';
+import { encodeFrame, hexToBits, wiegandFormats } from '#hub/domains/access/cards/format-rules.ts';
 import { bytesOf, hexOf } from './fixtures.ts';
 
 describe('a command', () => {

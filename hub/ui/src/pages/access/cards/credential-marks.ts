@@ -3,7 +3,7 @@ import CirclePause from '@lucide/svelte/icons/circle-pause';
 import CircleSlash from '@lucide/svelte/icons/circle-slash';
 import CircleX from '@lucide/svelte/icons/circle-x';
 import Clock from '@lucide/svelte/icons/clock';
-import type { Credential } from '#hub/domains/access/credential-schema.ts';
+import type { Credential } from '#hub/domains/access/cards/schema.ts';
 import type { CredentialStatus } from '#hub/domains/members/schema.ts';
 import { hubNowMs } from '../../../live/api.ts';
 import type { Mark } from '../../../parts/mark.ts';

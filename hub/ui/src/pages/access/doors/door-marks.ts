@@ -6,7 +6,7 @@ import LogOut from '@lucide/svelte/icons/log-out';
 import ShieldAlert from '@lucide/svelte/icons/shield-alert';
 import TriangleAlert from '@lucide/svelte/icons/triangle-alert';
 import Unplug from '@lucide/svelte/icons/unplug';
-import type { Portal } from '#hub/domains/access/place-schema.ts';
+import type { Portal } from '#hub/domains/access/doors/schema.ts';
 import type { PortalMode, PortalState } from '#hub/domains/access/schema.ts';
 import type { Mark } from '../../../parts/mark.ts';
 

@@ -1,4 +1,4 @@
-import type { AccessEvent } from '#hub/domains/access/event-schema.ts';
+import type { AccessEvent } from '#hub/domains/access/events/schema.ts';
 import { api } from '../../../live/api.ts';
 import type { LiveMessage } from '../../../live/message.ts';
 import { reloadWhenStale } from '../../../state/loaded.svelte.ts';

@@ -11,7 +11,7 @@ import LogOut from '@lucide/svelte/icons/log-out';
 import ShieldAlert from '@lucide/svelte/icons/shield-alert';
 import TriangleAlert from '@lucide/svelte/icons/triangle-alert';
 import Unplug from '@lucide/svelte/icons/unplug';
-import type { AccessEvent } from '#hub/domains/access/event-schema.ts';
+import type { AccessEvent } from '#hub/domains/access/events/schema.ts';
 import type { AccessEventKind } from '#hub/domains/access/schema.ts';
 import type { Mark } from '../../../parts/mark.ts';
 import { modeWords } from '../doors/door-marks.ts';

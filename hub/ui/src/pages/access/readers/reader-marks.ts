@@ -7,7 +7,7 @@ import Minus from '@lucide/svelte/icons/minus';
 import ShieldAlert from '@lucide/svelte/icons/shield-alert';
 import Unplug from '@lucide/svelte/icons/unplug';
 import Zap from '@lucide/svelte/icons/zap';
-import type { Reader, ReaderLive } from '#hub/domains/access/reader-schema.ts';
+import type { Reader, ReaderLive } from '#hub/domains/access/readers/schema.ts';
 import type { ReaderKind } from '#hub/domains/access/schema.ts';
 import type { Mark } from '../../../parts/mark.ts';
 import { clockTime, exactClockTime } from '../../../state/time-format.ts';

@@ -1,4 +1,4 @@
-import type { Reader } from '#hub/domains/access/reader-schema.ts';
+import type { Reader } from '#hub/domains/access/readers/schema.ts';
 import { api } from '../../../live/api.ts';
 import type { LiveMessage } from '../../../live/message.ts';
 import { keepLoaded } from '../../../state/loaded.svelte.ts';
