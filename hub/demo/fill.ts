@@ -1,3 +1,4 @@
+import { ensureLocalBridge } from '#hub/domains/access/bridges/workflow.ts';
 import { findDocument, findPolicyState, findSets } from '#hub/domains/access/policy/repository.ts';
 import { claimSite, makeClaimCode, startIdentity } from '#hub/domains/identity/claim-workflow.ts';
 import { findSite } from '#hub/domains/identity/repository.ts';
@@ -58,10 +59,9 @@ async function claim({ identity }: DemoHub, password: string): Promise<void> {
 /** The bridge on this box says hello with the doors of `config/demo-bridge.yaml`, as it will again when it starts. */
 async function meetBridge({ access, clock }: DemoHub, journal: DemoJournal): Promise<string> {
   await access.start();
-  await access.ensureLocalBridge(bridgeName);
-  const [set] = await findSets(access.parts.store.read);
-  assert(set !== undefined, 'the bridge of this box was made');
-  await access.handler.onMessage.hello(set.bridgeId, {
+  const made = await ensureLocalBridge(access.deps, bridgeName);
+  assert(made !== null, 'the bridge of this box was made');
+  await access.handler.onMessage.hello(made.bridgeId, {
     protocol: 1,
     bootId: journal.bootId,
     journalId: journal.journalId,
@@ -73,7 +73,7 @@ async function meetBridge({ access, clock }: DemoHub, journal: DemoJournal): Pro
     wallMs: clock.nowMs(),
     clockTrust: 'ntp',
   });
-  return set.bridgeId;
+  return made.bridgeId;
 }
 
 function planSteps(biographies: readonly Biography[]): PlannedStep[] {

@@ -205,7 +205,7 @@ export class Roster {
     if (step.kind === 'cardStatus') {
       const card = member.cards.at(-1);
       if (card === undefined) return;
-      must(await changeCredentialStatus(access.parts, actor, card.credentialId, step.action, null));
+      must(await changeCredentialStatus(access.deps, actor, card.credentialId, step.action, null));
       return;
     }
     const read = demoCard(this.#cardsMade);
@@ -217,7 +217,7 @@ export class Roster {
       temporary: days !== null,
       validUntilMs: days === null ? null : tx.nowMs + days * dayMs,
     };
-    const { id } = must(await enrolCard(access.parts, actor, read, wanted));
+    const { id } = must(await enrolCard(access.deps, actor, read, wanted));
     member.cards.push({
       credentialId: id,
       digest: Buffer.from(digestOf(digestKey, read)).toString('hex'),

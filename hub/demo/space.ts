@@ -8,8 +8,7 @@ import type { PlanInput } from '#hub/domains/members/plan-schema.ts';
 import { createGroup, createPlan } from '#hub/domains/members/plan-workflow.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
 import type { WeeklyWindow } from '#hub/domains/places/schema.ts';
-import type { PlaceDeps } from '#hub/domains/places/workflow.ts';
-import { createArea, createHoliday, putOpeningHours } from '#hub/domains/places/workflow.ts';
+import { createArea, createHoliday, type PlaceDeps, putOpeningHours } from '#hub/domains/places/workflow.ts';
 import { assert, type Refusal, type Result } from '#hub/kernel/result.ts';
 import type { DemoHub } from './demo-hub.ts';
 
@@ -162,7 +161,7 @@ async function createRules(
     { name: 'Metal workers when open', subject: ofGroup('metal'), target: area('Metal shop'), ...open },
     { name: 'Board in the office', subject: ofGroup('office'), target: area('Office'), ...anyTime },
   ];
-  for (const rule of rules) must(await createRule(access.parts, actor, rule));
+  for (const rule of rules) must(await createRule(access.deps, actor, rule));
 }
 
 /** Years of the site's calendar that the demo's year touches. */
@@ -181,21 +180,19 @@ export async function createSpace(
   bridgeId: string,
   years: readonly number[],
 ): Promise<Space> {
-  const { parts } = access;
+  const { deps } = access;
   const made = await createPlansAndGroups(members, actor);
   const building = must(await createArea(places, actor, { name: 'Werkhof', parentId: null }));
   const areaIds = new Map<string, string>();
   for (const name of new Set(doors.map((door) => door.area)))
     areaIds.set(name, must(await createArea(places, actor, { name, parentId: building.id })).id);
-  const portals = await findPortals(parts.store.read, bridgeId);
+  const portals = await findPortals(deps.store.read, bridgeId);
   const portalIds = new Map<DoorKey, string>();
   for (const { key, name, area, settings } of doors) {
     const portal = portals.find((candidate) => candidate.key === key);
     assert(portal !== undefined, `the bridge announced the door ${key}`);
     const { id, version } = portal;
-    must(
-      await changePortal(parts, actor, id, { version, name, areaId: areaIds.get(area) ?? null, settings }),
-    );
+    must(await changePortal(deps, actor, id, { version, name, areaId: areaIds.get(area) ?? null, settings }));
     portalIds.set(key, id);
   }
   await createHours(places, actor, years);

@@ -149,12 +149,12 @@ async function changeTheDay(
   tx: Transaction,
   { steps, lockdown, unlocks }: DemoDay,
 ): Promise<void> {
-  const { parts } = hub.access;
+  const { deps } = hub.access;
   const portalId = (key: DoorKey): string => space.portalIds.get(key) ?? '';
   for (const { biography, step } of steps) await roster.take(biography, step, tx);
   await advanceDueMemberships({ ...hub.members, clock: hub.clock });
-  if (unlocks !== undefined) must(await endLockdown(parts, actor, portalId(unlocks)));
-  if (lockdown !== undefined) must(await lockDown(parts, actor, portalId(lockdown.door), lockdown.reason));
+  if (unlocks !== undefined) must(await endLockdown(deps, actor, portalId(unlocks)));
+  if (lockdown !== undefined) must(await lockDown(deps, actor, portalId(lockdown.door), lockdown.reason));
   await roster.refresh(tx);
 }
 
@@ -165,7 +165,7 @@ async function storeEvents(
 ) {
   for (let start = 0; start < events.length; start += sliceSize) {
     const slice = events.slice(start, start + sliceSize);
-    const taken = await takeSlice(tx, hub.access.parts, space.bridgeId, journal.journalId, slice);
+    const taken = await takeSlice(tx, hub.access.deps, space.bridgeId, journal.journalId, slice);
     assert(taken.added.length === slice.length, 'the hub takes every event of the demo');
   }
 }

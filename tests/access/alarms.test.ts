@@ -23,7 +23,7 @@ const portalEvent = (bridge: ScriptedBridge, memberId: string, duress: boolean) 
     checks: [{ check: 'pinRight', passed: true }],
     ...(duress ? { duress: true } : {}),
   });
-const alarms = async ({ access }: Bench) => accepted(await listAlarms(access.parts, { limit: 50 })).items;
+const alarms = async ({ access }: Bench) => accepted(await listAlarms(access.deps, { limit: 50 })).items;
 
 test('a duress PIN raises an alarm for those who may see alarms, once, and webhooks of that topic hear of it', async () => {
   const { bench, bridge } = await openWithBridge();
@@ -42,11 +42,11 @@ test('a duress PIN raises an alarm for those who may see alarms, once, and webho
   expect(bench.announced.filter(({ topic }) => topic === 'access.alarm').map(({ data }) => data.id)).toEqual([
     alarm?.id,
   ]);
-  const { parts } = bench.access;
-  const looked = accepted(await acknowledgeAlarm(parts, staff, alarm?.id ?? '', 'called her'));
+  const { deps } = bench.access;
+  const looked = accepted(await acknowledgeAlarm(deps, staff, alarm?.id ?? '', 'called her'));
   expect(looked).toMatchObject({ acknowledgedBy: 'Grace', note: 'called her' });
-  expect(refused(await acknowledgeAlarm(parts, staff, looked.id, null)).code).toBe('alarmAcknowledged');
-  expect(refused(await acknowledgeAlarm(parts, staff, member.id, null)).code).toBe('alarmNotFound');
+  expect(refused(await acknowledgeAlarm(deps, staff, looked.id, null)).code).toBe('alarmAcknowledged');
+  expect(refused(await acknowledgeAlarm(deps, staff, member.id, null)).code).toBe('alarmNotFound');
 });
 
 /** Everything that somebody sees of one PIN grant who may see all but alarms. */
@@ -55,11 +55,11 @@ async function seenOf(duress: boolean) {
   const member = await addPaidMember(bench);
   bench.announced.length = 0;
   await bridge.offer([portalEvent(bridge, member.id, duress)]);
-  const { parts } = bench.access;
+  const { deps } = bench.access;
   const query = eventQuerySchema.parse({ count: 'true' });
-  const list = accepted(await listEvents(parts, query));
+  const list = accepted(await listEvents(deps, query));
   const csv: string[] = [];
-  for await (const piece of streamEventLines(parts, query)) csv.push(Buffer.from(piece).toString('utf8'));
+  for await (const piece of streamEventLines(deps, query)) csv.push(Buffer.from(piece).toString('utf8'));
   const rows = await bench.store.read.selectFrom('access_event').selectAll().execute();
   const audit = await bench.store.read.selectFrom('audit_entry').select('action').execute();
   const seen = {

@@ -20,7 +20,7 @@ import { accepted, addMember, openBench, staff } from './support.ts';
 
 test('every change of areas, rules, hours, days, plans and groups is announced, with what became of it', async () => {
   const bench = await openBench();
-  const { parts } = bench.access;
+  const { deps } = bench.access;
   const member = await addMember(bench);
   bench.announced.length = 0;
   const area = accepted(await createArea(bench.places, staff, { name: 'Wood shop', parentId: null }));
@@ -31,7 +31,7 @@ test('every change of areas, rules, hours, days, plans and groups is announced, 
   accepted(await removeHoliday(bench.places, staff, holiday.id));
   accepted(await removeArea(bench.places, staff, area.id));
   const rule = accepted(
-    await createRule(parts, staff, {
+    await createRule(deps, staff, {
       name: 'Everybody',
       subject: { kind: 'everyone' },
       target: { kind: 'site' },
@@ -41,7 +41,7 @@ test('every change of areas, rules, hours, days, plans and groups is announced, 
       validUntil: null,
     }),
   );
-  accepted(await removeRule(parts, staff, rule.id));
+  accepted(await removeRule(deps, staff, rule.id));
   const planInput = planInputSchema.parse({
     name: 'Standard',
     priceMinor: 0,

@@ -48,7 +48,7 @@ describe('door controllers', () => {
 
   test('one that never came is a note, and after an hour more than that', async () => {
     const bench = await openBench();
-    const { bridgeId } = await createBridge(bench.access.parts, staff, 'Barn');
+    const { bridgeId } = await createBridge(bench.access.deps, staff, 'Barn');
     expect(await brief(bench.access)).toEqual([`info bridge.neverConnected:${bridgeId}`]);
     bench.time.advance(60 * minuteMs);
     expect(await brief(bench.access)).toEqual([`warning bridge.neverConnected:${bridgeId}`]);

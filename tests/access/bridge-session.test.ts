@@ -12,7 +12,7 @@ import { lockDown } from '#hub/domains/access/doors/command-workflow.ts';
 import { findDeadLetters, findEvents } from '#hub/domains/access/events/repository.ts';
 import { eventQuerySchema } from '#hub/domains/access/events/schema.ts';
 import { listEvents } from '#hub/domains/access/events/workflow.ts';
-import type { AccessParts } from '#hub/domains/access/parts.ts';
+import type { RoomDeps } from '#hub/domains/access/open-access.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import {
   accepted,
@@ -32,8 +32,8 @@ const heldSeqs = async ({ store }: Bench): Promise<number[]> =>
   (await store.read.selectFrom('access_event').select('seq').orderBy('id').execute()).map((row) => row.seq);
 const deadLetters = async ({ store }: Bench) => await findDeadLetters(store.read, { limit: 50 });
 
-const eventsFound = async (parts: AccessParts, query: Record<string, unknown>) =>
-  accepted(await listEvents(parts, eventQuerySchema.parse(query)));
+const eventsFound = async (deps: RoomDeps, query: Record<string, unknown>) =>
+  accepted(await listEvents(deps, eventQuerySchema.parse(query)));
 
 describe('tokens', () => {
   test('only the right token of the right bridge opens a connection', async () => {
@@ -49,17 +49,17 @@ describe('tokens', () => {
 
   test('a renewed token makes the old one worthless and ends its connection', async () => {
     const { bench, bridge, token } = await openWithBridge();
-    const renewed = accepted(await renewToken(bench.access.parts, staff, bridge.id));
+    const renewed = accepted(await renewToken(bench.access.deps, staff, bridge.id));
     expect(await bench.access.handler.authenticate(bridge.id, token)).toBe(null);
     expect(await bench.access.handler.authenticate(bridge.id, renewed.token)).toBe(bridge.id);
     expect(bench.link.disconnected).toEqual([bridge.id]);
-    expect(refused(await renewToken(bench.access.parts, staff, newId()))).toEqual({ code: 'bridgeNotFound' });
+    expect(refused(await renewToken(bench.access.deps, staff, newId()))).toEqual({ code: 'bridgeNotFound' });
   });
 
   test('the first bridge is made once, and the store keeps no token', async () => {
     const bench = await openBench();
-    const made = await ensureLocalBridge(bench.access.parts, 'This box');
-    expect(await ensureLocalBridge(bench.access.parts, 'This box')).toBe(null);
+    const made = await ensureLocalBridge(bench.access.deps, 'This box');
+    expect(await ensureLocalBridge(bench.access.deps, 'This box')).toBe(null);
     const rows = JSON.stringify(await bench.store.read.selectFrom('bridge_secret').selectAll().execute());
     expect(rows).not.toContain(made!.token);
     const changes = JSON.stringify(await bench.store.read.selectFrom('change').selectAll().execute());
@@ -117,7 +117,7 @@ describe('hello', () => {
   test('a hub that is older than its bridge begins a new epoch, and the bridge loads whole', async () => {
     const { bench, bridge } = await openWithBridge();
     const member = await addPaidMember(bench);
-    await enrolCard(bench.access.parts, staff, card('1:1'), { memberId: member.id, label: 'Card' });
+    await enrolCard(bench.access.deps, staff, card('1:1'), { memberId: member.id, label: 'Card' });
     await bridge.pull();
     const { version } = bridge;
     bridge.disconnect();
@@ -138,11 +138,11 @@ describe('hello', () => {
     const { bench, bridge } = await openWithBridge();
     const member = await addPaidMember(bench);
     const enrolled = accepted(
-      await enrolCard(bench.access.parts, staff, card('1:1'), { memberId: member.id, label: 'Blue fob' }),
+      await enrolCard(bench.access.deps, staff, card('1:1'), { memberId: member.id, label: 'Blue fob' }),
     );
     bridge.withheld = [enrolled.id];
     await bridge.pull();
-    const [shown] = await listBridges(bench.access.parts);
+    const [shown] = await listBridges(bench.access.deps);
     expect(shown?.withheld).toEqual([
       { credentialId: enrolled.id, label: 'Blue fob', memberName: 'Ada Lovelace' },
     ]);
@@ -152,18 +152,18 @@ describe('hello', () => {
       bridge.withheld = [];
       return { kind: 'done' };
     });
-    expect(accepted(await approveWithheld(bench.access.parts, staff, bridge.id, [enrolled.id]))).toBe(null);
+    expect(accepted(await approveWithheld(bench.access.deps, staff, bridge.id, [enrolled.id]))).toBe(null);
     await bridge.state();
-    expect((await listBridges(bench.access.parts))[0]?.withheld).toEqual([]);
+    expect((await listBridges(bench.access.deps))[0]?.withheld).toEqual([]);
   });
 });
 
 describe('what is applied', () => {
   test('a change is pending until the bridge says it has it, and not connected is told from pending', async () => {
     const { bench, bridge } = await openWithBridge();
-    const state = async () => (await listBridges(bench.access.parts))[0]?.policy.state;
+    const state = async () => (await listBridges(bench.access.deps))[0]?.policy.state;
     expect(await state()).toBe('applied');
-    accepted(await lockDown(bench.access.parts, staff, null, 'drill'));
+    accepted(await lockDown(bench.access.deps, staff, null, 'drill'));
     expect(await state()).toBe('pending');
     bridge.disconnect();
     expect(await state()).toBe('notConnected');
@@ -178,7 +178,7 @@ describe('what is applied', () => {
     const member = await addPaidMember(bench);
     for (const number of [1, 2, 3])
       accepted(
-        await enrolCard(bench.access.parts, staff, card(`1:${number}`), {
+        await enrolCard(bench.access.deps, staff, card(`1:${number}`), {
           memberId: member.id,
           label: 'Card',
         }),
@@ -197,7 +197,7 @@ describe('events', () => {
     const { bench, bridge } = await openWithBridge();
     const member = await addPaidMember(bench);
     const enrolled = accepted(
-      await enrolCard(bench.access.parts, staff, card('1:1'), { memberId: member.id, label: 'Blue fob' }),
+      await enrolCard(bench.access.deps, staff, card('1:1'), { memberId: member.id, label: 'Blue fob' }),
     );
     bench.announced.length = 0;
     const who = { credentialId: enrolled.id, memberId: member.id };
@@ -242,7 +242,7 @@ describe('events', () => {
   test('an event of a door that is not known keeps its key', async () => {
     const { bench, bridge } = await openWithBridge();
     await bridge.offer([granted(bridge, { portalKey: 'cellar' })]);
-    const { items } = await eventsFound(bench.access.parts, { limit: 5 });
+    const { items } = await eventsFound(bench.access.deps, { limit: 5 });
     expect(items[0]?.portal).toEqual({ id: 'cellar', name: 'cellar' });
   });
 
@@ -331,19 +331,19 @@ describe('events', () => {
     const seqs: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await eventsFound(bench.access.parts, { limit: 3, cursor, portalId: portal.id });
+      const page = await eventsFound(bench.access.deps, { limit: 3, cursor, portalId: portal.id });
       seqs.push(...page.items.map((item) => item.id));
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
     expect(seqs).toEqual([...seqs].sort().reverse());
     expect(new Set(seqs).size).toBe(7);
-    const denied = await eventsFound(bench.access.parts, { limit: 50, reason: 'noPermission' });
+    const denied = await eventsFound(bench.access.deps, { limit: 50, reason: 'noPermission' });
     expect(denied.items).toHaveLength(3);
-    expect((await eventsFound(bench.access.parts, { limit: 50, kind: ['granted'] })).items).toHaveLength(4);
+    expect((await eventsFound(bench.access.deps, { limit: 50, kind: ['granted'] })).items).toHaveLength(4);
     const both = { kind: ['denied', 'granted', 'denied'], sort: 'receivedAt', limit: 2, count: 'true' };
-    const oldest = await eventsFound(bench.access.parts, both);
+    const oldest = await eventsFound(bench.access.deps, both);
     expect([oldest.total, oldest.items.map((item) => item.id)]).toEqual([7, seqs.slice(-2).reverse()]);
-    const next = await eventsFound(bench.access.parts, { ...both, cursor: oldest.nextCursor });
+    const next = await eventsFound(bench.access.deps, { ...both, cursor: oldest.nextCursor });
     expect(next.items.map((item) => item.id)).toEqual(seqs.slice(-4, -2).reverse());
   });
 });
@@ -480,7 +480,7 @@ describe('live state', () => {
     ]);
     const [row] = await findEvents(bench.store.read, {}, { limit: 1 });
     expect(row?.details.ruleId).toBeDefined();
-    const { items } = await eventsFound(bench.access.parts, { limit: 1 });
+    const { items } = await eventsFound(bench.access.deps, { limit: 1 });
     expect(items[0]).toMatchObject({ member: { name: 'removed member' }, rule: { name: 'removed rule' } });
   });
 });

@@ -76,12 +76,12 @@ async function twoDoors() {
   await bridge.connect();
   const member = await addPaidMember(bench);
   const wanted = { memberId: member.id, label: 'Blue fob' };
-  const enrolled = accepted(await enrolCard(bench.access.parts, staff, card('123:4567'), wanted));
+  const enrolled = accepted(await enrolCard(bench.access.deps, staff, card('123:4567'), wanted));
   const barn = (await findPortals(bench.store.read)).find(({ key }) => key === 'barn');
   if (barn === undefined) throw new Error('no barn');
   const setWalk = async (walkSeconds: number) => {
     const { version } = (await findPortals(bench.store.read)).find(({ id }) => id === barn.id) ?? barn;
-    accepted(await changePortal(bench.access.parts, staff, barn.id, { version, walkSeconds }));
+    accepted(await changePortal(bench.access.deps, staff, barn.id, { version, walkSeconds }));
   };
   const tap = (portalKey: 'front' | 'barn', second: number) =>
     bridge.offer([
@@ -94,7 +94,7 @@ async function twoDoors() {
         wallMs: startMs + second * 1000,
       }),
     ]);
-  const copyOf = async () => accepted(await loadCredential(bench.access.parts, enrolled.id)).suspectedCopy;
+  const copyOf = async () => accepted(await loadCredential(bench.access.deps, enrolled.id)).suspectedCopy;
   const findings = async () => (await bench.access.cardHealth.findings?.()) ?? [];
   return { bench, enrolled, setWalk, tap, copyOf, findings };
 }
@@ -121,10 +121,10 @@ describe('a card at two doors', () => {
     await tap('front', 25);
     expect(await findings()).toHaveLength(1);
 
-    accepted(await dismissCopy(bench.access.parts, staff, enrolled.id, 'lent to her sister'));
+    accepted(await dismissCopy(bench.access.deps, staff, enrolled.id, 'lent to her sister'));
     expect(await copyOf()).toBeNull();
     expect(await findings()).toEqual([]);
-    expect(refused(await dismissCopy(bench.access.parts, staff, enrolled.id, null)).code).toBe(
+    expect(refused(await dismissCopy(bench.access.deps, staff, enrolled.id, null)).code).toBe(
       'nothingSuspected',
     );
     const audit = await bench.store.read
@@ -159,13 +159,13 @@ describe('a card at two doors', () => {
     await tap('front', 300);
     await tap('barn', 301);
     expect(await findings()).toHaveLength(1);
-    accepted(await changeCredentialStatus(bench.access.parts, staff, enrolled.id, 'lose', null));
+    accepted(await changeCredentialStatus(bench.access.deps, staff, enrolled.id, 'lose', null));
     expect(await findings()).toEqual([]);
   });
 
   test('a card that is not there is refused', async () => {
     const { bench } = await twoDoors();
-    expect(refused(await dismissCopy(bench.access.parts, staff, newId(), null)).code).toBe(
+    expect(refused(await dismissCopy(bench.access.deps, staff, newId(), null)).code).toBe(
       'credentialNotFound',
     );
   });

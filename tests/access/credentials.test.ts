@@ -13,7 +13,7 @@ import {
   replaceCard,
 } from '#hub/domains/access/cards/workflow.ts';
 import { enrolUnknownCard, listUnknownCards } from '#hub/domains/access/enrolment/workflow.ts';
-import type { AccessParts } from '#hub/domains/access/parts.ts';
+import type { RoomDeps } from '#hub/domains/access/open-access.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { credentialStatuses } from '#hub/domains/members/schema.ts';
 import { newId } from '#hub/platform/new-id.ts';
@@ -29,10 +29,10 @@ import {
 } from './support.ts';
 
 const enrol = (bench: Bench, memberId: string, text: string, label = 'Card') =>
-  enrolCard(bench.access.parts, staff, card(text), { memberId, label });
+  enrolCard(bench.access.deps, staff, card(text), { memberId, label });
 
-const cardsFound = async (parts: AccessParts, query: Record<string, unknown>) =>
-  accepted(await listCredentials(parts, credentialQuerySchema.parse(query)));
+const cardsFound = async (deps: RoomDeps, query: Record<string, unknown>) =>
+  accepted(await listCredentials(deps, credentialQuerySchema.parse(query)));
 
 describe('statuses', () => {
   test.each([
@@ -68,10 +68,10 @@ describe('enrolling', () => {
       memberName: 'Ada Lovelace',
       title: 'This card belongs to Ada Lovelace already (Blue fob, active)',
     });
-    const lost = await changeCredentialStatus(bench.access.parts, staff, owned.id, 'lose', 'gone');
+    const lost = await changeCredentialStatus(bench.access.deps, staff, owned.id, 'lose', 'gone');
     expect(accepted(lost).status).toBe('lost');
     expect(refused(await enrol(bench, second.id, '1:1'))).toMatchObject({ code: 'alreadyEnrolled' });
-    accepted(await changeCredentialStatus(bench.access.parts, staff, owned.id, 'retire', null));
+    accepted(await changeCredentialStatus(bench.access.deps, staff, owned.id, 'retire', null));
     expect(accepted(await enrol(bench, second.id, '1:1')).memberName).toBe('Bob');
   });
 
@@ -84,7 +84,7 @@ describe('enrolling', () => {
     await bridge.pull();
     const record = bridge.records.get(bridge.digest('210:56789'));
     expect(record).toBeDefined();
-    const page = await cardsFound(bench.access.parts, { limit: 50, search: '210:56789' });
+    const page = await cardsFound(bench.access.deps, { limit: 50, search: '210:56789' });
     expect(page.items.map((item) => item.id)).toEqual([seen.id]);
     expect(bridge.knows('w34:1234:56789')).toBe(true);
   });
@@ -95,7 +95,7 @@ describe('enrolling', () => {
     const enrolText = async (change: Record<string, unknown>) =>
       refused(
         await enrolCardText(
-          bench.access.parts,
+          bench.access.deps,
           staff,
           enrolCardSchema.parse({ memberId: member.id, card: '1:1', ...change }),
         ),
@@ -116,12 +116,12 @@ describe('enrolling', () => {
 
   test('many cards at once are enrolled each by itself', async () => {
     const { bench } = await openWithBridge();
-    const { parts } = bench.access;
+    const { deps } = bench.access;
     const member = await addPaidMember(bench);
     const line = (text: string, memberId = member.id) => enrolCardSchema.parse({ memberId, card: text });
     const nobody = '01890000-0000-7000-8000-00000000ffff';
     const lines = [line('1:1'), line('1:1'), line('1:2', nobody), line('no card'), line('1:3')];
-    const outcomes = await enrolCardTexts(parts, staff, lines);
+    const outcomes = await enrolCardTexts(deps, staff, lines);
     expect(outcomes).toMatchObject([
       { ok: true, value: { memberId: member.id } },
       { ok: false, refusal: { code: 'alreadyEnrolled' } },
@@ -130,55 +130,55 @@ describe('enrolling', () => {
       { ok: true },
     ]);
     const first = outcomes[0];
-    const found = await cardsFound(parts, { search: '1:1' });
+    const found = await cardsFound(deps, { search: '1:1' });
     expect(found.items.map((entry) => entry.id)).toEqual([first?.ok === true ? first.value.id : null]);
-    expect(await cardsFound(parts, { count: 'true' })).toMatchObject({ total: 2 });
+    expect(await cardsFound(deps, { count: 'true' })).toMatchObject({ total: 2 });
   });
 
   test('lists find by member, by status, by label and by a card as written', async () => {
     const { bench } = await openWithBridge();
-    const { parts } = bench.access;
+    const { deps } = bench.access;
     const first = await addPaidMember(bench);
     const second = await addPaidMember(bench, 'Bob');
     const [one, two] = [
       accepted(await enrol(bench, first.id, '1:1', 'Blue fob')),
       accepted(await enrol(bench, second.id, '1:2', 'Red fob')),
     ];
-    accepted(await changeCredentialStatus(parts, staff, two.id, 'suspend', null));
+    accepted(await changeCredentialStatus(deps, staff, two.id, 'suspend', null));
     const ids = async (query: object) =>
-      (await cardsFound(parts, { limit: 50, ...query })).items.map((item) => item.id);
+      (await cardsFound(deps, { limit: 50, ...query })).items.map((item) => item.id);
     expect(await ids({ memberId: first.id })).toEqual([one.id]);
     expect(await ids({ status: 'suspended' })).toEqual([two.id]);
     expect(await ids({ search: 'red' })).toEqual([two.id]);
     expect(await ids({ search: '1:1' })).toEqual([one.id]);
     expect(await ids({ search: '1:9' })).toEqual([]);
     expect(await ids({ search: '%' })).toEqual([one.id, two.id]);
-    const page = await cardsFound(parts, { limit: 1 });
+    const page = await cardsFound(deps, { limit: 1 });
     expect(await ids({ cursor: page.nextCursor })).toEqual([two.id]);
     expect(await ids({ sort: '-createdAt' })).toEqual([two.id, one.id]);
     bench.time.advance(1000);
-    const changed = await changeCredential(parts, staff, one.id, { version: 1, label: 'Blue' });
+    const changed = await changeCredential(deps, staff, one.id, { version: 1, label: 'Blue' });
     expect(accepted(changed).label).toBe('Blue');
     expect(await ids({ sort: '-updatedAt' })).toEqual([one.id, two.id]);
     expect(
       await listCredentials(
-        parts,
+        deps,
         credentialQuerySchema.parse({ sort: '-createdAt', cursor: page.nextCursor }),
       ),
     ).toMatchObject({
       refusal: { code: 'cursorInvalid' },
     });
-    expect(await cardsFound(parts, { limit: 1, count: 'true' })).toMatchObject({ total: 2 });
+    expect(await cardsFound(deps, { limit: 1, count: 'true' })).toMatchObject({ total: 2 });
   });
 
   test('a change on an old version is refused with the current one', async () => {
     const { bench } = await openWithBridge();
     const member = await addPaidMember(bench);
     const made = accepted(await enrol(bench, member.id, '1:1'));
-    const { parts } = bench.access;
-    const changed = accepted(await changeCredential(parts, staff, made.id, { version: 1, label: 'Keyring' }));
+    const { deps } = bench.access;
+    const changed = accepted(await changeCredential(deps, staff, made.id, { version: 1, label: 'Keyring' }));
     expect(changed).toMatchObject({ version: 2, label: 'Keyring' });
-    expect(refused(await changeCredential(parts, staff, made.id, { version: 1, label: 'Other' }))).toEqual({
+    expect(refused(await changeCredential(deps, staff, made.id, { version: 1, label: 'Other' }))).toEqual({
       code: 'staleVersion',
       current: changed,
     });
@@ -191,12 +191,12 @@ test('replacing loses the one and enrols the other, or does neither', async () =
   const other = await addPaidMember(bench, 'Bob');
   const old = accepted(await enrol(bench, member.id, '1:1', 'Blue fob'));
   accepted(await enrol(bench, other.id, '1:9'));
-  const { parts } = bench.access;
-  expect(refused(await replaceCard(parts, staff, old.id, card('1:9'), undefined)).code).toBe(
+  const { deps } = bench.access;
+  expect(refused(await replaceCard(deps, staff, old.id, card('1:9'), undefined)).code).toBe(
     'alreadyEnrolled',
   );
-  expect((await cardsFound(parts, { limit: 5, memberId: member.id })).items[0]?.status).toBe('active');
-  const replaced = accepted(await replaceCard(parts, staff, old.id, card('1:2'), undefined));
+  expect((await cardsFound(deps, { limit: 5, memberId: member.id })).items[0]?.status).toBe('active');
+  const replaced = accepted(await replaceCard(deps, staff, old.id, card('1:2'), undefined));
   expect(replaced.lost).toMatchObject({ id: old.id, status: 'lost' });
   expect(replaced.credential).toMatchObject({ label: 'Blue fob', status: 'active', memberId: member.id });
   await bridge.pull();
@@ -216,7 +216,7 @@ describe('by the next tap', () => {
     expect(begun).toMatchObject({ state: 'waiting', memberId: member.id });
     await bridge.say('reply', { commandId: begun.id, outcome: { kind: 'read', read: card('1:1') } });
     await expect.poll(() => bench.access.enrolments.find(begun.id)?.state).toBe('enrolled');
-    const { items } = await cardsFound(bench.access.parts, { limit: 5, search: '1:1' });
+    const { items } = await cardsFound(bench.access.deps, { limit: 5, search: '1:1' });
     expect(items[0]).toMatchObject({ memberId: member.id, label: 'Fob' });
     expect(
       bench.announced.filter(({ topic }) => topic === 'enrolment.changed').map(({ data }) => data['state']),
@@ -260,7 +260,7 @@ describe('by the next tap', () => {
     const begun = accepted(await begin(bench, bridge, member.id, { replacesCredentialId: old.id }));
     await bridge.say('reply', { commandId: begun.id, outcome: { kind: 'read', read: card('1:2') } });
     await expect.poll(() => bench.access.enrolments.find(begun.id)?.state).toBe('enrolled');
-    const { items } = await cardsFound(bench.access.parts, { limit: 5, memberId: member.id });
+    const { items } = await cardsFound(bench.access.deps, { limit: 5, memberId: member.id });
     expect(items.map((item) => item.status)).toEqual(['lost', 'active']);
   });
 
@@ -283,7 +283,7 @@ describe('by the next tap', () => {
     const cut = accepted(await begin(bench, bridge, member.id));
     bridge.disconnect();
     await expect.poll(() => enrolments.find(cut.id)?.state).toBe('failed');
-    expect((await cardsFound(bench.access.parts, { limit: 5 })).items).toEqual([]);
+    expect((await cardsFound(bench.access.deps, { limit: 5 })).items).toEqual([]);
     expect(refused(await begin(bench, bridge, member.id)).code).toBe('notConnected');
   });
 
@@ -316,26 +316,26 @@ describe('unknown cards', () => {
     const { bench, bridge } = await openWithBridge();
     const member = await addPaidMember(bench);
     await bridge.offer([unknown(bridge, '1:1'), unknown(bridge, '1:1'), unknown(bridge, '1:2')]);
-    const offered = await listUnknownCards(bench.access.parts);
+    const offered = await listUnknownCards(bench.access.deps);
     expect(offered.map((entry) => entry.portalName)).toEqual(['Front door', 'Front door']);
     bridge.answer((command) => {
       expect(command).toMatchObject({ kind: 'reveal', seq: 3 });
       return { kind: 'read', read: card('1:2') };
     });
     const wanted = { memberId: member.id, label: 'New card' };
-    const enrolled = accepted(await enrolUnknownCard(bench.access.parts, staff, offered[0]!.eventId, wanted));
+    const enrolled = accepted(await enrolUnknownCard(bench.access.deps, staff, offered[0]!.eventId, wanted));
     expect(enrolled).toMatchObject({ memberId: member.id, status: 'active' });
-    expect(await listUnknownCards(bench.access.parts)).toHaveLength(1);
+    expect(await listUnknownCards(bench.access.deps)).toHaveLength(1);
   });
 
   test('after two minutes, or of another journal, it is forgotten', async () => {
     const { bench, bridge } = await openWithBridge();
     const member = await addPaidMember(bench);
     await bridge.offer([unknown(bridge, '1:1')]);
-    const { eventId } = (await listUnknownCards(bench.access.parts))[0]!;
+    const { eventId } = (await listUnknownCards(bench.access.deps))[0]!;
     const wanted = { memberId: member.id, label: 'New card' };
     const enrolIt = async () =>
-      refused(await enrolUnknownCard(bench.access.parts, staff, eventId, wanted)).code;
+      refused(await enrolUnknownCard(bench.access.deps, staff, eventId, wanted)).code;
     bridge.answer(() => ({ kind: 'refused', code: 'forgotten' }));
     expect(await enrolIt()).toBe('cardForgotten');
     bridge.journalId = crypto.randomUUID();
@@ -343,9 +343,9 @@ describe('unknown cards', () => {
     bridge.answer(() => ({ kind: 'read', read: card('1:1') }));
     expect(await enrolIt()).toBe('cardForgotten');
     bench.time.advance(120_001);
-    expect(await listUnknownCards(bench.access.parts)).toEqual([]);
+    expect(await listUnknownCards(bench.access.deps)).toEqual([]);
     expect(await enrolIt()).toBe('cardForgotten');
-    expect(refused(await enrolUnknownCard(bench.access.parts, staff, newId(), wanted)).code).toBe(
+    expect(refused(await enrolUnknownCard(bench.access.deps, staff, newId(), wanted)).code).toBe(
       'eventNotFound',
     );
   });

@@ -38,7 +38,7 @@ describe('unlocking from here', () => {
         onSend(sent);
       });
     };
-    const answer = accepted(await unlockPortal(bench.access.parts, staff, id, body));
+    const answer = accepted(await unlockPortal(bench.access.deps, staff, id, body));
     expect(answer).toMatchObject({ stage: 'verified', sentence: 'Front door is unlocked for 5 s.' });
     expect(loggedBefore).toBe(1);
     const [entry] = await audit(bench, 'door.unlock');
@@ -52,7 +52,7 @@ describe('unlocking from here', () => {
   test('without an answer it is only sent; a late answer changes nothing', async () => {
     const { bench, bridge } = await openWithBridge();
     const { id } = await firstPortal(bench);
-    const unlocking = unlockPortal(bench.access.parts, staff, id, body);
+    const unlocking = unlockPortal(bench.access.deps, staff, id, body);
     await expect.poll(() => bench.link.sent.some((sent) => sent.name === 'command')).toBe(true);
     const [command] = bench.link.take('command');
     bench.time.advance(2_000);
@@ -69,19 +69,19 @@ describe('unlocking from here', () => {
     const { bench, bridge } = await openWithBridge();
     const { id } = await firstPortal(bench);
     bridge.answer(() => ({ kind: 'refused', code }));
-    expect(refused(await unlockPortal(bench.access.parts, staff, id, body)).code).toBe(refusal);
+    expect(refused(await unlockPortal(bench.access.deps, staff, id, body)).code).toBe(refusal);
   });
 
   test('not connected, unknown, locked down: refused before anything is sent', async () => {
     const { bench, bridge } = await openWithBridge();
     const { id } = await firstPortal(bench);
-    const { parts } = bench.access;
-    expect(refused(await unlockPortal(parts, staff, newId(), body)).code).toBe('portalNotFound');
-    accepted(await lockDown(parts, staff, id, 'drill'));
-    expect(refused(await unlockPortal(parts, staff, id, body)).code).toBe('lockedDown');
-    accepted(await endLockdown(parts, staff, id));
+    const { deps } = bench.access;
+    expect(refused(await unlockPortal(deps, staff, newId(), body)).code).toBe('portalNotFound');
+    accepted(await lockDown(deps, staff, id, 'drill'));
+    expect(refused(await unlockPortal(deps, staff, id, body)).code).toBe('lockedDown');
+    accepted(await endLockdown(deps, staff, id));
     bridge.disconnect();
-    expect(refused(await unlockPortal(parts, staff, id, body)).code).toBe('notConnected');
+    expect(refused(await unlockPortal(deps, staff, id, body)).code).toBe('notConnected');
     expect(bench.link.take('command')).toEqual([]);
     expect(await audit(bench, 'door.unlock')).toEqual([]);
   });
@@ -89,7 +89,7 @@ describe('unlocking from here', () => {
   test('another bridge cannot answer for this one', async () => {
     const { bench } = await openWithBridge();
     const { id } = await firstPortal(bench);
-    const unlocking = unlockPortal(bench.access.parts, staff, id, body);
+    const unlocking = unlockPortal(bench.access.deps, staff, id, body);
     await expect.poll(() => bench.link.sent.some((sent) => sent.name === 'command')).toBe(true);
     const [command] = bench.link.take('command');
     await bench.access.handler.onMessage.reply(newId(), {
@@ -103,7 +103,7 @@ describe('unlocking from here', () => {
   test('a connection that ends while the answer is awaited says so at once', async () => {
     const { bench, bridge } = await openWithBridge();
     const { id } = await firstPortal(bench);
-    const unlocking = unlockPortal(bench.access.parts, staff, id, body);
+    const unlocking = unlockPortal(bench.access.deps, staff, id, body);
     await expect.poll(() => bench.link.sent.some((sent) => sent.name === 'command')).toBe(true);
     bridge.disconnect();
     expect(refused(await unlocking).code).toBe('notConnected');
@@ -114,38 +114,38 @@ describe('overrides', () => {
   test('a lockdown is in the policy, is applied when the bridge says so, and ends', async () => {
     const { bench, bridge } = await openWithBridge();
     const { id } = await firstPortal(bench);
-    const { parts } = bench.access;
-    const locked = accepted(await lockDown(parts, staff, null, 'alarm'));
+    const { deps } = bench.access;
+    const locked = accepted(await lockDown(deps, staff, null, 'alarm'));
     expect(locked.portals).toMatchObject([
       { id, override: { kind: 'lockdown', reason: 'alarm' }, applied: false },
     ]);
     await bridge.pull();
-    expect(await loadPortal(parts, bench.store.read, id)).toMatchObject({ applied: true });
+    expect(await loadPortal(deps, bench.store.read, id)).toMatchObject({ applied: true });
     expect(bridge.document?.portals[0]?.override?.kind).toBe('lockdown');
-    accepted(await endLockdown(parts, staff, null));
+    accepted(await endLockdown(deps, staff, null));
     await bridge.pull();
     expect(bridge.document?.portals[0]?.override).toBe(null);
-    expect(refused(await endLockdown(parts, staff, id)).code).toBe('notLockedDown');
+    expect(refused(await endLockdown(deps, staff, id)).code).toBe('notLockedDown');
   });
 
   test('holding open ends by itself, and gives way to a lockdown but does not end one', async () => {
     const { bench } = await openWithBridge();
     const { id } = await firstPortal(bench);
-    const { parts } = bench.access;
+    const { deps } = bench.access;
     const until = new Date(bench.time.ms + 3_600_000).toISOString();
-    const held = accepted(await holdOpen(parts, staff, id, { until, reason: 'open day' }));
+    const held = accepted(await holdOpen(deps, staff, id, { until, reason: 'open day' }));
     expect(held.portals[0]?.override).toMatchObject({ kind: 'holdOpen', reason: 'open day' });
     bench.time.advance(3_600_000);
-    expect((await loadPortal(parts, bench.store.read, id))?.override).toBe(null);
-    expect(refused(await endHoldOpen(parts, staff, id)).code).toBe('notHeldOpen');
+    expect((await loadPortal(deps, bench.store.read, id))?.override).toBe(null);
+    expect(refused(await endHoldOpen(deps, staff, id)).code).toBe('notHeldOpen');
     const later = new Date(bench.time.ms + 3_600_000).toISOString();
-    accepted(await holdOpen(parts, staff, id, { until: later, reason: 'open day' }));
-    accepted(await lockDown(parts, staff, id, 'alarm'));
-    expect((await loadPortal(parts, bench.store.read, id))?.override?.kind).toBe('lockdown');
-    expect(refused(await holdOpen(parts, staff, id, { until: later, reason: 'open day' })).code).toBe(
+    accepted(await holdOpen(deps, staff, id, { until: later, reason: 'open day' }));
+    accepted(await lockDown(deps, staff, id, 'alarm'));
+    expect((await loadPortal(deps, bench.store.read, id))?.override?.kind).toBe('lockdown');
+    expect(refused(await holdOpen(deps, staff, id, { until: later, reason: 'open day' })).code).toBe(
       'lockedDown',
     );
-    expect(refused(await endHoldOpen(parts, staff, id)).code).toBe('notHeldOpen');
+    expect(refused(await endHoldOpen(deps, staff, id)).code).toBe('notHeldOpen');
   });
 
   test('an end in the past or far ahead is refused by its field', async () => {
@@ -153,7 +153,7 @@ describe('overrides', () => {
     const { id } = await firstPortal(bench);
     for (const until of ['2026-11-22T11:59:59Z', '2026-12-22T12:00:00Z'])
       expect(
-        refused(await holdOpen(bench.access.parts, staff, id, { until, reason: 'open day' })),
+        refused(await holdOpen(bench.access.deps, staff, id, { until, reason: 'open day' })),
       ).toMatchObject({ code: 'untilInvalid', errors: [{ pointer: '/body/until' }] });
   });
 });
@@ -170,24 +170,24 @@ describe('simulated taps', () => {
       });
       return { kind: 'done' };
     });
-    expect(accepted(await tapSimulated(bench.access.parts, tap))).toBe(null);
+    expect(accepted(await tapSimulated(bench.access.deps, tap))).toBe(null);
   });
   test('are impossible on real lines, whatever is asked', async () => {
     const { bench, bridge } = await openWithBridge();
     bridge.simulated = false;
     await bridge.connect();
     bench.link.take('command');
-    expect(refused(await tapSimulated(bench.access.parts, tap)).code).toBe('notSimulated');
+    expect(refused(await tapSimulated(bench.access.deps, tap)).code).toBe('notSimulated');
     expect(bench.link.take('command')).toEqual([]);
   });
   test('an unknown door names those that are there, a wrong card what is wrong', async () => {
     const { bench } = await openWithBridge();
-    const { parts } = bench.access;
-    expect(refused(await tapSimulated(parts, { ...tap, portalKey: 'cellar' }))).toMatchObject({
+    const { deps } = bench.access;
+    expect(refused(await tapSimulated(deps, { ...tap, portalKey: 'cellar' }))).toMatchObject({
       code: 'portalUnknown',
       errors: [{ pointer: '/body/portalKey', message: 'is no door; there are: front' }],
     });
-    expect(refused(await tapSimulated(parts, { ...tap, card: 'x' })).code).toBe('cardText');
-    expect(refused(await tapSimulated(parts, { ...tap, readerKey: 'none' })).code).toBe('noReader');
+    expect(refused(await tapSimulated(deps, { ...tap, card: 'x' })).code).toBe('cardText');
+    expect(refused(await tapSimulated(deps, { ...tap, readerKey: 'none' })).code).toBe('noReader');
   });
 });

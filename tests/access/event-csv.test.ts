@@ -53,12 +53,12 @@ test('a file of events has every one that fits, with names and in words, in the 
   const bench = await openBench();
   const member = await addPaidMember(bench, 'Ada, Countess');
   await addEvents(bench, member.id, rows);
-  const { parts } = bench.access;
-  const lines = await readLines(streamEventLines(parts, eventQuerySchema.parse({})));
+  const { deps } = bench.access;
+  const lines = await readLines(streamEventLines(deps, eventQuerySchema.parse({})));
   expect(lines).toHaveLength(rows);
   const query = eventQuerySchema.parse({ limit: 1, kind: ['granted'], sort: 'receivedAt' });
-  const [oldest] = accepted(await listEvents(parts, query)).items;
-  const granted = await readLines(streamEventLines(parts, query));
+  const [oldest] = accepted(await listEvents(deps, query)).items;
+  const granted = await readLines(streamEventLines(deps, query));
   expect(granted).toHaveLength((rows * 4) / 5);
   const cells = granted[0]?.split(/,(?! )/) ?? [];
   const cell = (column: string) => cells[eventCsvColumns.indexOf(column)];
@@ -76,7 +76,7 @@ test('a slow reader of a file holds up no other report, and one who goes away le
   const bench = await openBench();
   const member = await addPaidMember(bench);
   await addEvents(bench, member.id, 5000);
-  const pieces = streamEventLines(bench.access.parts, eventQuerySchema.parse({}));
+  const pieces = streamEventLines(bench.access.deps, eventQuerySchema.parse({}));
   const first = await pieces.next();
   expect(first.done).toBe(false);
   const count = await bench.store.report(

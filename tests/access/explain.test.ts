@@ -27,13 +27,13 @@ import {
 } from './support.ts';
 
 const explain = async (bench: Bench, request: Record<string, unknown>) =>
-  await explainAccess(bench.access.parts, checkRequestSchema.parse({ portalKey: 'front', ...request }));
+  await explainAccess(bench.access.deps, checkRequestSchema.parse({ portalKey: 'front', ...request }));
 
 test('it says what the door says, in words with the next step', async () => {
   const { bench, bridge } = await openWithBridge();
   const member = await addPaidMember(bench);
   const enrolled = accepted(
-    await enrolCard(bench.access.parts, staff, card('123:4567'), { memberId: member.id, label: 'Blue fob' }),
+    await enrolCard(bench.access.deps, staff, card('123:4567'), { memberId: member.id, label: 'Blue fob' }),
   );
   await bridge.pull();
   const answer = accepted(await explain(bench, { card: '123:4567' }));
@@ -72,7 +72,7 @@ test('it agrees with the policy that the bridge has, card by card', async () => 
     [paid.id, '1:1'],
     [unpaid.id, '1:2'],
   ] as const)
-    accepted(await enrolCard(bench.access.parts, staff, card(text), { memberId, label: 'Card' }));
+    accepted(await enrolCard(bench.access.deps, staff, card(text), { memberId, label: 'Card' }));
   await bridge.pull();
   for (const text of ['1:1', '1:2', '1:3']) {
     const record = bridge.records.get(bridge.digest(text));
@@ -98,12 +98,12 @@ test('what would be: at another time, without a card, in a lockdown, without a r
   expect(accepted(await explain(bench, { memberId: member.id, at: '2020-01-01T00:00:00Z' })).reason).toBe(
     'noMembership',
   );
-  accepted(await lockDown(bench.access.parts, staff, null, 'drill'));
+  accepted(await lockDown(bench.access.deps, staff, null, 'drill'));
   const locked = accepted(await explain(bench, { memberId: member.id }));
   expect(locked).toMatchObject({ reason: 'portalLocked', mode: 'lockdown', appliedAtPortal: false });
   await bridge.pull();
   const rule = await bench.store.read.selectFrom('access_rule').select('id').executeTakeFirstOrThrow();
-  accepted(await removeRule(bench.access.parts, staff, rule.id));
+  accepted(await removeRule(bench.access.deps, staff, rule.id));
   const without = accepted(await explain(bench, { memberId: member.id }));
   expect(without.checks.find((check) => check.check === 'rulePermits')?.passed).toBe(false);
 });
@@ -126,7 +126,7 @@ test('what is not there is named with what is', async () => {
 test('every endpoint names a permission, every list answers by its own schema', async () => {
   const { bench, bridge } = await openWithBridge();
   const member = await addPaidMember(bench);
-  accepted(await enrolCard(bench.access.parts, staff, card('1:1'), { memberId: member.id, label: 'Card' }));
+  accepted(await enrolCard(bench.access.deps, staff, card('1:1'), { memberId: member.id, label: 'Card' }));
   await bridge.offer([
     bridge.event({
       kind: 'denied',
@@ -177,20 +177,20 @@ test('every endpoint names a permission, every list answers by its own schema', 
 describe('PINs', () => {
   async function openDoor(settings: Partial<PortalSettings>, pin?: string) {
     const { bench, bridge } = await openWithBridge();
-    const { parts } = bench.access;
+    const { deps } = bench.access;
     const member = await addPaidMember(bench);
-    accepted(await enrolCard(parts, staff, card('1:1'), { memberId: member.id, label: 'Fob' }));
-    const credential = pin === undefined ? null : accepted(await setPin(parts, staff, member.id, { pin }));
+    accepted(await enrolCard(deps, staff, card('1:1'), { memberId: member.id, label: 'Fob' }));
+    const credential = pin === undefined ? null : accepted(await setPin(deps, staff, member.id, { pin }));
     const portal = await firstPortal(bench);
     accepted(
-      await changePortal(parts, staff, portal.id, {
+      await changePortal(deps, staff, portal.id, {
         version: portal.version,
         settings: settings,
       }),
     );
     await bridge.pull();
     const ask = async (change: Record<string, unknown>) =>
-      accepted(await explainAccess(parts, checkRequestSchema.parse({ portalKey: 'front', ...change })));
+      accepted(await explainAccess(deps, checkRequestSchema.parse({ portalKey: 'front', ...change })));
     return { ask, member, credential };
   }
 

@@ -32,7 +32,7 @@ import {
 } from './support.ts';
 
 const set = async ({ access }: Bench, memberId: string, pin: string, duressPin?: string) =>
-  await setPin(access.parts, staff, memberId, { pin, ...(duressPin === undefined ? {} : { duressPin }) });
+  await setPin(access.deps, staff, memberId, { pin, ...(duressPin === undefined ? {} : { duressPin }) });
 
 const keyOf = ({ document }: ScriptedBridge): Buffer =>
   Buffer.from(document?.digestKey.key ?? '', 'base64url');
@@ -192,7 +192,7 @@ test('another PIN takes the place of the one before, which is retired and of whi
   ]);
   expect(secret === null ? null : judgePin(hashPinSync('4711', secret.salt), secret)).toBe('wrong');
   const query = credentialQuerySchema.parse({ memberId: member.id, kind: 'pin' });
-  const { items } = accepted(await listCredentials(bench.access.parts, query));
+  const { items } = accepted(await listCredentials(bench.access.deps, query));
   expect(items.map(({ id, status }) => [id, status])).toEqual([
     [first.id, 'retired'],
     [second.id, 'active'],
@@ -204,20 +204,20 @@ test('another PIN takes the place of the one before, which is retired and of whi
 test('a suspended PIN is nothing to compare with, a reactivated one is again, a removed one is gone', async () => {
   const { bench, bridge } = await openWithBridge();
   const member = await addPaidMember(bench);
-  const { parts } = bench.access;
+  const { deps } = bench.access;
   const pin = accepted(await set(bench, member.id, '4711'));
   const after = async (action: 'suspend' | 'reactivate' | 'lose' | 'retire') => {
-    accepted(await changeCredentialStatus(parts, staff, pin.id, action, null));
+    accepted(await changeCredentialStatus(deps, staff, pin.id, action, null));
     await bridge.pull();
     return [secretOf(bridge, member.id) !== null, factsOf(bridge, member.number)?.credentialStatus];
   };
   expect(await after('suspend')).toEqual([false, 'suspended']);
   expect(await after('reactivate')).toEqual([true, 'active']);
   expect(await after('lose')).toEqual([false, 'lost']);
-  expect(accepted(await removePin(parts, staff, member.id)).status).toBe('retired');
+  expect(accepted(await removePin(deps, staff, member.id)).status).toBe('retired');
   await bridge.pull();
   expect([secretOf(bridge, member.id), factsOf(bridge, member.number)]).toEqual([null, null]);
-  expect(refused(await removePin(parts, staff, member.id)).code).toBe('pinNotSet');
+  expect(refused(await removePin(deps, staff, member.id)).code).toBe('pinNotSet');
   accepted(await set(bench, member.id, '4711'));
   expect(await bench.store.read.selectFrom('credential_pin').selectAll().execute()).toHaveLength(1);
 });
@@ -225,13 +225,13 @@ test('a suspended PIN is nothing to compare with, a reactivated one is again, a 
 test('what is for cards is refused for a PIN, by name', async () => {
   const { bench } = await openWithBridge();
   const member = await addPaidMember(bench);
-  const { parts } = bench.access;
+  const { deps } = bench.access;
   const pin = accepted(await set(bench, member.id, '4711'));
-  expect(refused(await replaceCard(parts, staff, pin.id, card('1:1'), undefined)).code).toBe(
+  expect(refused(await replaceCard(deps, staff, pin.id, card('1:1'), undefined)).code).toBe(
     'credentialNotFound',
   );
-  expect(refused(await addReading(parts, staff, pin.id, card('1:1'))).code).toBe('credentialNotFound');
-  const dated = await changeCredential(parts, staff, pin.id, {
+  expect(refused(await addReading(deps, staff, pin.id, card('1:1'))).code).toBe('credentialNotFound');
+  const dated = await changeCredential(deps, staff, pin.id, {
     version: pin.version,
     validUntil: '2027-01-01T00:00:00Z',
   });

@@ -63,10 +63,10 @@ describe('areas', () => {
 
   test('one that something stands on cannot go, and says what', async () => {
     const { bench } = await openWithBridge();
-    const { parts } = bench.access;
+    const { deps } = bench.access;
     const space = await bench.store.read.selectFrom('area').select('id').executeTakeFirstOrThrow();
     accepted(
-      await changePortal(parts, staff, (await firstPortal(bench)).id, { version: 1, areaId: space.id }),
+      await changePortal(deps, staff, (await firstPortal(bench)).id, { version: 1, areaId: space.id }),
     );
     expect(refused(await removeArea(bench.places, staff, space.id))).toMatchObject({
       code: 'areaInUse',
@@ -82,18 +82,18 @@ describe('doors', () => {
   test('one setting changes and the others stay', async () => {
     const { bench, bridge } = await openWithBridge();
     const { id, version } = await firstPortal(bench);
-    const { parts } = bench.access;
+    const { deps } = bench.access;
     const changed = accepted(
-      await changePortal(parts, staff, id, { version, name: 'Main', settings: { accessTimeSeconds: 8 } }),
+      await changePortal(deps, staff, id, { version, name: 'Main', settings: { accessTimeSeconds: 8 } }),
     );
     expect(changed).toMatchObject({ name: 'Main', settings: { accessTimeSeconds: 8, heldOpenSeconds: 30 } });
-    expect(refused(await changePortal(parts, staff, id, { version, name: 'Other' }))).toMatchObject({
+    expect(refused(await changePortal(deps, staff, id, { version, name: 'Other' }))).toMatchObject({
       code: 'staleVersion',
       current: { name: 'Main' },
     });
     expect(
       refused(
-        await changePortal(parts, staff, id, { version: changed.version, settings: { preAlarmSeconds: 30 } }),
+        await changePortal(deps, staff, id, { version: changed.version, settings: { preAlarmSeconds: 30 } }),
       ),
     ).toMatchObject({ code: 'settingsInvalid', errors: [{ pointer: '/body/settings/preAlarmSeconds' }] });
     await bridge.pull();
@@ -103,10 +103,10 @@ describe('doors', () => {
   test('one that its bridge still has cannot go; one that it lost goes with its rules', async () => {
     const { bench, bridge } = await openWithBridge();
     const { id } = await firstPortal(bench);
-    const { parts } = bench.access;
+    const { deps } = bench.access;
     accepted(
       await createRule(
-        parts,
+        deps,
         staff,
         ruleCreateSchema.parse({
           name: 'Front',
@@ -115,10 +115,10 @@ describe('doors', () => {
         }),
       ),
     );
-    expect(refused(await removePortal(parts, staff, id)).code).toBe('portalAnnounced');
+    expect(refused(await removePortal(deps, staff, id)).code).toBe('portalAnnounced');
     bridge.portals = [];
     await bridge.connect();
-    expect(accepted(await removePortal(parts, staff, id))).toBe(null);
+    expect(accepted(await removePortal(deps, staff, id))).toBe(null);
     await bridge.pull();
     expect(bridge.document?.portals).toEqual([]);
     expect(bridge.document?.rules.map((rule) => rule.name)).not.toContain('Front');
@@ -128,7 +128,7 @@ describe('doors', () => {
 describe('rules', () => {
   test('what a rule names must be there, and each fault is named', async () => {
     const { bench } = await openWithBridge();
-    const { parts } = bench.access;
+    const { deps } = bench.access;
     const wrong = ruleCreateSchema.parse({
       name: 'Wrong',
       subject: { kind: 'member', id: newId() },
@@ -137,7 +137,7 @@ describe('rules', () => {
       validFrom: '2026-12-02T00:00:00Z',
       validUntil: '2026-12-01T00:00:00+01:00',
     });
-    const refusal = refused(await createRule(parts, staff, wrong));
+    const refusal = refused(await createRule(deps, staff, wrong));
     expect(refusal).toMatchObject({ code: 'ruleInvalid' });
     expect('errors' in refusal ? refusal.errors.map((error) => error.pointer) : []).toEqual([
       '/body/target/id',
@@ -149,13 +149,13 @@ describe('rules', () => {
 
   test('a change keeps what is not named, and times are the site’s own moments', async () => {
     const { bench } = await openWithBridge();
-    const { parts } = bench.access;
+    const { deps } = bench.access;
     const group = accepted(
       await createGroup(bench.members, staff, groupInputSchema.parse({ name: 'Course' })),
     );
     const made = accepted(
       await createRule(
-        parts,
+        deps,
         staff,
         ruleCreateSchema.parse({
           name: 'Course',
@@ -167,10 +167,10 @@ describe('rules', () => {
     );
     expect(made.validUntil).toBe('2026-11-30T23:00:00.000Z');
     const changed = accepted(
-      await changeRule(parts, staff, made.id, { version: 1, outsideOpeningHours: true }),
+      await changeRule(deps, staff, made.id, { version: 1, outsideOpeningHours: true }),
     );
     expect(changed).toMatchObject({ name: 'Course', validUntil: made.validUntil, outsideOpeningHours: true });
-    const openEnded = accepted(await changeRule(parts, staff, made.id, { version: 2, validUntil: null }));
+    const openEnded = accepted(await changeRule(deps, staff, made.id, { version: 2, validUntil: null }));
     expect(openEnded.validUntil).toBe(null);
   });
 });
@@ -184,7 +184,7 @@ test.each(['plan', 'group', 'member'] as const)(
       subject: { kind, id: newId() },
       target: { kind: 'site' },
     });
-    expect(refused(await createRule(bench.access.parts, staff, rule))).toMatchObject({
+    expect(refused(await createRule(bench.access.deps, staff, rule))).toMatchObject({
       code: 'ruleInvalid',
       errors: [{ pointer: '/body/subject/id' }],
     });

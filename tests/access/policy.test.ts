@@ -30,7 +30,7 @@ import {
 } from './support.ts';
 
 const enrol = async (bench: Bench, memberId: string, text: string, label = 'Card') =>
-  accepted(await enrolCard(bench.access.parts, staff, card(text), { memberId, label }));
+  accepted(await enrolCard(bench.access.deps, staff, card(text), { memberId, label }));
 
 const factsOf = (bridge: ScriptedBridge, text: string) => {
   const record = bridge.records.get(bridge.digest(text));
@@ -165,7 +165,7 @@ test('a hold, a group, a lost card: each is a difference of one record, and the 
   await bridge.pull();
   expect(factsOf(bridge, '123:4567')).toMatchObject({ onHold: false, groupIds: [group.id] });
 
-  accepted(await changeCredentialStatus(bench.access.parts, staff, credential.id, 'lose', null));
+  accepted(await changeCredentialStatus(bench.access.deps, staff, credential.id, 'lose', null));
   await bridge.pull();
   expect(factsOf(bridge, '123:4567').credentialStatus).toBe('lost');
   expect(factsOf(bridge, '1:1').credentialStatus).toBe('active');
@@ -177,7 +177,7 @@ test('nothing new is an answer without pages, and a rule that comes and goes tra
   expect(await bridge.pull()).toEqual({ full: false, pages: 0, removed: [] });
   expect(bridge.version).toEqual(before);
   const rule = accepted(
-    await createRule(bench.access.parts, staff, {
+    await createRule(bench.access.deps, staff, {
       name: 'Night owls',
       subject: { kind: 'everyone' },
       target: { kind: 'site' },
@@ -189,7 +189,7 @@ test('nothing new is an answer without pages, and a rule that comes and goes tra
   );
   await bridge.pull();
   expect(bridge.document?.rules.map((entry) => entry.name)).toContain('Night owls');
-  accepted(await removeRule(bench.access.parts, staff, rule.id));
+  accepted(await removeRule(bench.access.deps, staff, rule.id));
   await bridge.pull();
   expect(bridge.document?.rules.map((entry) => entry.name)).not.toContain('Night owls');
 });
@@ -200,7 +200,7 @@ test('a card that moves to another member leaves the first', async () => {
   const second = await addPaidMember(bench, 'Bob');
   const credential = await enrol(bench, first.id, '123:4567');
   await bridge.pull();
-  accepted(await changeCredentialStatus(bench.access.parts, staff, credential.id, 'retire', 'left it'));
+  accepted(await changeCredentialStatus(bench.access.deps, staff, credential.id, 'retire', 'left it'));
   const again = await enrol(bench, second.id, '123:4567');
   await bridge.pull();
   expect(factsOf(bridge, '123:4567')).toMatchObject({ credentialId: again.id, memberId: second.id });
@@ -233,7 +233,7 @@ test('more than one page arrives page by page, each asked for', async () => {
         .execute();
     }
   });
-  await bench.access.parts.keeper.rebuildRecords();
+  await bench.access.deps.keeper.rebuildRecords();
   expect(await bridge.pull()).toMatchObject({ full: false, pages: 3 });
   expect(bridge.records.size).toBe(1_050);
   bridge.version = null;
@@ -246,7 +246,7 @@ describe('digest keys', () => {
     const { bench, bridge } = await openWithBridge();
     const member = await addPaidMember(bench);
     await enrol(bench, member.id, '123:4567');
-    const made = await createBridge(bench.access.parts, staff, 'Shed');
+    const made = await createBridge(bench.access.deps, staff, 'Shed');
     const second = new ScriptedBridge(bench, made.bridgeId);
     second.portals = [{ key: 'shed', name: 'Shed', readers: [] }];
     await second.connect();
@@ -264,7 +264,7 @@ describe('digest keys', () => {
     for (let number = 0; number < 250; number += 1) await enrol(bench, member.id, `9:${number}`);
     await bridge.pull();
     const before = bridge.digest('9:3');
-    accepted(await rotateDigestKey(bench.access.parts, staff, bridge.id));
+    accepted(await rotateDigestKey(bench.access.deps, staff, bridge.id));
     expect(await bridge.pull()).toMatchObject({ full: true });
     expect(bridge.digest('9:3')).not.toBe(before);
     expect(bridge.knows('9:249')).toBe(true);
@@ -297,7 +297,7 @@ describe('digest keys', () => {
 
 test('the sum that is kept is the sum of what is there, after any series of changes', async () => {
   const { bench, bridge } = await openWithBridge();
-  const { parts } = bench.access;
+  const { deps } = bench.access;
   const members = [await addPaidMember(bench), await addPaidMember(bench, 'Bob')];
   const credentials: string[] = [];
   let number = 0;
@@ -310,7 +310,7 @@ test('the sum that is kept is the sum of what is there, after any series of chan
         if (action === 'enrol') credentials.push((await enrol(bench, member.id, `5:${(number += 1)}`)).id);
         else if (action === 'hold') await placeHold(bench.members, staff, member.id, 'test');
         else if (action === 'pull') await bridge.pull();
-        else if (id !== undefined) await changeCredentialStatus(parts, staff, id, action, null);
+        else if (id !== undefined) await changeCredentialStatus(deps, staff, id, action, null);
       }
       await bridge.pull();
       const [set] = await findSets(bench.store.read, bridge.id);
@@ -327,7 +327,7 @@ test('a card tells where its last change has not arrived yet', async () => {
   const member = await addPaidMember(bench);
   await enrol(bench, member.id, '123:4567');
   const list = async () =>
-    accepted(await listCredentials(bench.access.parts, credentialQuerySchema.parse({}))).items[0]
+    accepted(await listCredentials(bench.access.deps, credentialQuerySchema.parse({}))).items[0]
       ?.notAppliedAt;
   expect(await list()).toEqual(['This box']);
   await bridge.pull();

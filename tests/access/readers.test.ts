@@ -11,11 +11,11 @@ import { accepted, type Bench, firstPortal, openWithBridge, refused, staff } fro
 
 const key = 'front-in';
 const orders = {
-  'reader.pair': (bench: Bench, id: string) => pairReader(bench.access.parts, staff, id, 300),
-  'reader.cancelPairing': (bench: Bench, id: string) => cancelPairing(bench.access.parts, staff, id),
-  'reader.test': (bench: Bench, id: string) => testReader(bench.access.parts, staff, id),
+  'reader.pair': (bench: Bench, id: string) => pairReader(bench.access.deps, staff, id, 300),
+  'reader.cancelPairing': (bench: Bench, id: string) => cancelPairing(bench.access.deps, staff, id),
+  'reader.test': (bench: Bench, id: string) => testReader(bench.access.deps, staff, id),
   'reader.switchOutput': (bench: Bench, id: string) =>
-    switchOutput(bench.access.parts, staff, id, { output: 2, seconds: 5 }),
+    switchOutput(bench.access.deps, staff, id, { output: 2, seconds: 5 }),
 } as const;
 const audit = (bench: Bench) =>
   bench.store.read
@@ -37,13 +37,13 @@ describe('the list of readers', () => {
       portalId: portal.id,
       portalName: 'Front door',
     };
-    expect(await listReaders(bench.access.parts)).toEqual([{ ...place, connected: true, live: null }]);
+    expect(await listReaders(bench.access.deps)).toEqual([{ ...place, connected: true, live: null }]);
     const untilMs = bench.time.ms + 60_000;
     const lastReadMs = bench.time.ms;
     await bridge.state({
       readers: [osdpState(key, { pairingUntilMs: untilMs, lastReadMs, lastBits: 26 })],
     });
-    const [reader] = await listReaders(bench.access.parts);
+    const [reader] = await listReaders(bench.access.deps);
     expect(reader).toMatchObject({
       ...place,
       live: {
@@ -56,7 +56,7 @@ describe('the list of readers', () => {
       },
     });
     bridge.disconnect();
-    expect(await listReaders(bench.access.parts)).toEqual([{ ...place, connected: false, live: null }]);
+    expect(await listReaders(bench.access.deps)).toEqual([{ ...place, connected: false, live: null }]);
   });
 
   test('has ids that the addresses of their orders take', () => {
@@ -126,7 +126,7 @@ describe('orders to a reader', () => {
   ])('the time is said as people say it: %i s', async (seconds, words) => {
     const { bench, bridge } = await openWithBridge();
     bridge.answer(() => ({ kind: 'done' }));
-    const answer = accepted(await pairReader(bench.access.parts, staff, `${bridge.id}:${key}`, seconds));
+    const answer = accepted(await pairReader(bench.access.deps, staff, `${bridge.id}:${key}`, seconds));
     expect(answer.sentence).toContain(`For ${words} front-in`);
   });
 

@@ -7,7 +7,7 @@ import { newId } from '#hub/platform/new-id.ts';
 import { accepted, addPaidMember, type Bench, card, openWithBridge, refused, staff } from './support.ts';
 
 const enrol = (bench: Bench, memberId: string, text: string) =>
-  enrolCard(bench.access.parts, staff, card(text), { memberId, label: 'Fob' });
+  enrolCard(bench.access.deps, staff, card(text), { memberId, label: 'Fob' });
 
 describe('one fob at several kinds of readers', () => {
   test.each([
@@ -55,7 +55,7 @@ describe('one fob at several kinds of readers', () => {
 
   test("takes no reading from somebody else's card that was seen, and takes over one that was only computed", async () => {
     const { bench, bridge } = await openWithBridge();
-    const parts = bench.access.parts;
+    const parts = bench.access.deps;
     const [mine, other] = [await addPaidMember(bench), await addPaidMember(bench, 'Bob')];
     const fob = accepted(await enrol(bench, mine.id, 'uid7:04a1b2c3d4e5f6'));
     accepted(await enrol(bench, other.id, 'w34:1234:56789'));
@@ -70,7 +70,7 @@ describe('one fob at several kinds of readers', () => {
 
   test('adds none to a card that is gone or retired, and no more than a card may have', async () => {
     const { bench } = await openWithBridge();
-    const parts = bench.access.parts;
+    const parts = bench.access.deps;
     const member = await addPaidMember(bench);
     expect(refused(await addReading(parts, staff, newId(), card('1:1'))).code).toBe('credentialNotFound');
     const fob = accepted(await enrol(bench, member.id, '1:1'));

@@ -21,7 +21,7 @@ const owner = asker('account', '01890000-0000-7000-8000-000000000001');
 const other = asker('account', '01890000-0000-7000-8000-000000000002');
 const console = asker('console', 'console');
 
-const check = ({ access }: Bench, code: string, who = owner) => checkRecoveryCode(access.parts, who, code);
+const check = ({ access }: Bench, code: string, who = owner) => checkRecoveryCode(access.deps, who, code);
 const findingsOf = async ({ store }: Bench, isLinked: boolean): Promise<readonly string[]> => {
   const found = await recoveryHealth({ store, isLinked: async () => isLinked }).findings?.();
   return (found ?? []).map(({ id, severity }) => `${severity} ${id}`);
@@ -29,8 +29,8 @@ const findingsOf = async ({ store }: Bench, isLinked: boolean): Promise<readonly
 
 test('the state says whether there is a sheet, whether it counts, and how much it brings back', async () => {
   const bench = await openBench();
-  const { parts } = bench.access;
-  expect(await loadRecoveryState(parts)).toEqual({
+  const { deps } = bench.access;
+  expect(await loadRecoveryState(deps)).toEqual({
     madeAt: null,
     fits: null,
     sealedCards: 0,
@@ -38,24 +38,24 @@ test('the state says whether there is a sheet, whether it counts, and how much i
   });
   await bench.access.sealCards();
   const member = await addPaidMember(bench);
-  accepted(await enrolCard(parts, staff, card('1:1'), { memberId: member.id, label: 'Fob' }));
-  const sheet = await makeRecoverySheet(parts, owner);
+  accepted(await enrolCard(deps, staff, card('1:1'), { memberId: member.id, label: 'Fob' }));
+  const sheet = await makeRecoverySheet(deps, owner);
   expect(sheet).toMatchObject({ siteName: 'Werkraum', madeAt: '2026-11-22T12:00:00.000Z' });
   const { madeAt } = sheet;
-  expect(await loadRecoveryState(parts)).toEqual({ madeAt, fits: true, sealedCards: 1, complete: true });
+  expect(await loadRecoveryState(deps)).toEqual({ madeAt, fits: true, sealedCards: 1, complete: true });
   const again = await bench.openAgain(Buffer.alloc(32, 5));
-  expect(await loadRecoveryState(again.access.parts)).toMatchObject({ fits: false, complete: false });
+  expect(await loadRecoveryState(again.access.deps)).toMatchObject({ fits: false, complete: false });
   await again.access.sealCards();
-  expect(await loadRecoveryState(again.access.parts)).toMatchObject({ fits: false, complete: true });
+  expect(await loadRecoveryState(again.access.deps)).toMatchObject({ fits: false, complete: true });
   expect(accepted(await check(again, sheet.recoveryCode))).toEqual({ madeAt, fits: false });
 });
 
 test('a sheet is checked, is void once another is made, and its code stands nowhere', async () => {
   const bench = await openBench();
   expect(refused(await check(bench, '0000-0000')).code).toBe('recoveryCodeMistyped');
-  const first = await makeRecoverySheet(bench.access.parts, owner);
+  const first = await makeRecoverySheet(bench.access.deps, owner);
   expect(accepted(await check(bench, first.recoveryCode))).toEqual({ madeAt: first.madeAt, fits: true });
-  const second = await makeRecoverySheet(bench.access.parts, owner);
+  const second = await makeRecoverySheet(bench.access.deps, owner);
   expect(refused(await check(bench, first.recoveryCode)).code).toBe('recoveryCodeWrong');
   accepted(await check(bench, second.recoveryCode));
   const { read } = bench.store;
@@ -83,8 +83,8 @@ test('a sheet is checked, is void once another is made, and its code stands nowh
 
 test('wrong codes lock whoever tries them, mistyped ones are no tries, and the command line is never locked', async () => {
   const bench = await openBench();
-  const older = (await makeRecoverySheet(bench.access.parts, owner)).recoveryCode;
-  const { recoveryCode } = await makeRecoverySheet(bench.access.parts, owner);
+  const older = (await makeRecoverySheet(bench.access.deps, owner)).recoveryCode;
+  const { recoveryCode } = await makeRecoverySheet(bench.access.deps, owner);
   for (let count = 0; count < 10; count += 1)
     expect(refused(await check(bench, recoveryCode.slice(1))).code).toBe('recoveryCodeMistyped');
   const codes = [];
@@ -101,7 +101,7 @@ test('wrong codes lock whoever tries them, mistyped ones are no tries, and the c
 
 test('without a sheet a code that is well written is no wrong try', async () => {
   const bench = await openBench();
-  const { recoveryCode } = await makeRecoverySheet((await openBench()).access.parts, owner);
+  const { recoveryCode } = await makeRecoverySheet((await openBench()).access.deps, owner);
   for (let count = 0; count < 8; count += 1)
     expect(refused(await check(bench, recoveryCode)).code).toBe('noCardKey');
 });
@@ -110,7 +110,7 @@ test('a missing or void sheet is found only where a centre takes what the sheet 
   const bench = await openBench();
   expect(await findingsOf(bench, false)).toEqual([]);
   expect(await findingsOf(bench, true)).toEqual(['info recovery.noSheet']);
-  await makeRecoverySheet(bench.access.parts, owner);
+  await makeRecoverySheet(bench.access.deps, owner);
   expect(await findingsOf(bench, true)).toEqual([]);
   await bench.access.sealCards();
   expect(await findingsOf(bench, true)).toEqual([]);

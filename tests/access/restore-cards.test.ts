@@ -65,16 +65,16 @@ async function bringBack(from: Store, to: Store): Promise<void> {
 /** A makerspace with cards of several kinds and a PIN, and its recovery code. */
 async function openOld() {
   const { bench, bridge } = await openWithBridge();
-  const { parts } = bench.access;
+  const { deps } = bench.access;
   const [ada, bob] = [await addPaidMember(bench), await addPaidMember(bench, 'Bob')];
   const enrol = async (memberId: string, text: string) =>
-    accepted(await enrolCard(parts, staff, card(text), { memberId, label: text }));
+    accepted(await enrolCard(deps, staff, card(text), { memberId, label: text }));
   const fob = await enrol(ada.id, 'em40:010bc4d5e7');
-  accepted(await addReading(parts, staff, fob.id, card('uid7:04a1b2c3d4e5f6')));
+  accepted(await addReading(deps, staff, fob.id, card('uid7:04a1b2c3d4e5f6')));
   const lost = await enrol(bob.id, '123:4567');
-  accepted(await changeCredentialStatus(parts, staff, lost.id, 'lose', null));
-  accepted(await setPin(parts, staff, ada.id, { pin: '4711', duressPin: '2093' }));
-  const { recoveryCode } = await makeRecoverySheet(parts, owner);
+  accepted(await changeCredentialStatus(deps, staff, lost.id, 'lose', null));
+  accepted(await setPin(deps, staff, ada.id, { pin: '4711', duressPin: '2093' }));
+  const { recoveryCode } = await makeRecoverySheet(deps, owner);
   return { bench, bridge, recoveryCode, fob, ada };
 }
 
@@ -92,7 +92,7 @@ async function giveBridgeKeys({ access, store }: Bench, bridgeId: string): Promi
     const secret = { bridgeId, tokenHash: new Uint8Array(32), digestKeyId, digestKey: Buffer.alloc(32, 9) };
     await insertBridgeSecret(tx, secret);
     await insertSet(tx, { bridgeId, keyId: digestKeyId, sum: new Uint8Array(32) });
-    await access.parts.keeper.refreshDocuments(tx);
+    await access.deps.keeper.refreshDocuments(tx);
   });
 }
 
@@ -106,11 +106,11 @@ const secretRows = async ({ store: { read } }: Bench) => ({
   pins: await read.selectFrom('credential_pin').selectAll().execute(),
 });
 const restoreInto = ({ store, access }: Bench, cardKey: Uint8Array) =>
-  restoreCards({ store, keeper: access.parts.keeper }, cardKey);
+  restoreCards({ store, keeper: access.deps.keeper }, cardKey);
 const explain = async (bench: Bench, request: Record<string, unknown>) => {
   const asked = checkRequestSchema.parse({ portalKey: 'front', ...request });
   const { granted, reason, member, credential, checks } = accepted(
-    await explainAccess(bench.access.parts, asked),
+    await explainAccess(bench.access.deps, asked),
   );
   return { granted, reason, member, credential, checks };
 };
@@ -153,7 +153,7 @@ describe('cards on a new box', () => {
     const { bench, bridgeId } = await openNew(old.bench);
     await restoreInto(bench, old.bench.cardKey);
     await giveBridgeKeys(bench, bridgeId);
-    await bench.access.parts.keeper.rebuildRecords();
+    await bench.access.deps.keeper.rebuildRecords();
     expect(await explain(bench, { card: 'uid7:04a1b2c3d4e5f6' })).toMatchObject({ granted: true });
   });
 
@@ -162,14 +162,14 @@ describe('cards on a new box', () => {
     const member = await addPaidMember(old.bench, 'Cleo');
     for (let number = 0; number < 120; number += 1)
       accepted(
-        await enrolCard(old.bench.access.parts, staff, card(`7:${number}`), {
+        await enrolCard(old.bench.access.deps, staff, card(`7:${number}`), {
           memberId: member.id,
           label: 'Fob',
         }),
       );
     const { bench } = await openNew(old.bench);
     const { store, access } = bench;
-    const { keeper } = access.parts;
+    const { keeper } = access.deps;
     let slices = 0;
     const cutOff: typeof keeper = {
       ...keeper,
@@ -234,10 +234,10 @@ describe('cards on a new box', () => {
 test('without a sheet, with a mistyped and with another code there is no card key, each with its reason', async () => {
   const bench = await openBench();
   const { read } = bench.store;
-  const { parts } = bench.access;
-  const sheet = await makeRecoverySheet(parts, owner);
+  const { deps } = bench.access;
+  const sheet = await makeRecoverySheet(deps, owner);
   const older = sheet.recoveryCode;
-  const { recoveryCode } = await makeRecoverySheet(parts, owner);
+  const { recoveryCode } = await makeRecoverySheet(deps, owner);
   expect(refused(await openCardKey(read, older))).toMatchObject({
     code: 'recoveryCodeWrong',
     title: expect.stringContaining('2026-11-22'),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
+import { ensureLocalBridge } from '#hub/domains/access/bridges/workflow.ts';
 import { digestOf } from '#hub/domains/access/cards/digest-rules.ts';
 import { parseCardText } from '#hub/domains/access/cards/format-rules.ts';
 import type { FromBridgePayload } from '#hub/domains/access/controllers/link.ts';
@@ -378,7 +379,7 @@ export class ScriptedBridge {
 /** The first bridge, connected, with the starter rule and its policy applied. */
 export async function openWithBridge(): Promise<{ bench: Bench; bridge: ScriptedBridge; token: string }> {
   const bench = await openBench();
-  const made = await bench.access.ensureLocalBridge('This box');
+  const made = await ensureLocalBridge(bench.access.deps, 'This box');
   if (made === null) throw new Error('there is a bridge already');
   await bench.store.transact('test.starter', (tx) => bench.access.createStarterSet(tx, staff));
   const bridge = new ScriptedBridge(bench, made.bridgeId);

@@ -12,7 +12,7 @@ import { sourcesIn } from '#tests/store/write-scan.ts';
 import { accepted, addPaidMember, type Bench, card, openBench, staff } from './support.ts';
 
 const enrol = async (bench: Bench, memberId: string, text: string) =>
-  accepted(await enrolCard(bench.access.parts, staff, card(text), { memberId, label: 'Fob' }));
+  accepted(await enrolCard(bench.access.deps, staff, card(text), { memberId, label: 'Fob' }));
 
 const sealsOf = ({ store }: Bench) =>
   store.read
@@ -56,7 +56,7 @@ async function addUnsealed(bench: Bench, memberId: string, count: number): Promi
 
 test('whatever is done to cards and PINs, what is sealed is what is known of them', async () => {
   const bench = await openBench();
-  const { parts } = bench.access;
+  const { deps } = bench.access;
   const members = [await addPaidMember(bench), await addPaidMember(bench, 'Bob')];
   const texts = ['em40:010bc4d5e7', 'w34:3012:54759', '196:54759', 'uid4:9b3faa1a', '63:43546', '1:1', '1:2'];
   const member = fc.constantFrom(...members.map(({ id }) => id));
@@ -82,16 +82,16 @@ test('whatever is done to cards and PINs, what is sealed is what is known of the
       const chosen = 'pick' in one ? (ids[one.pick % Math.max(1, ids.length)] ?? newId()) : newId();
       const result =
         one.kind === 'enrol'
-          ? await enrolCard(parts, staff, card(one.text), { memberId: one.member, label: 'Fob' })
+          ? await enrolCard(deps, staff, card(one.text), { memberId: one.member, label: 'Fob' })
           : one.kind === 'reading'
-            ? await addReading(parts, staff, chosen, card(one.text))
+            ? await addReading(deps, staff, chosen, card(one.text))
             : one.kind === 'replace'
-              ? await replaceCard(parts, staff, chosen, card(one.text), undefined)
+              ? await replaceCard(deps, staff, chosen, card(one.text), undefined)
               : one.kind === 'pin'
-                ? await setPin(parts, staff, one.member, { pin: one.pin })
+                ? await setPin(deps, staff, one.member, { pin: one.pin })
                 : one.kind === 'noPin'
-                  ? await removePin(parts, staff, one.member)
-                  : await changeCredentialStatus(parts, staff, chosen, one.kind, null);
+                  ? await removePin(deps, staff, one.member)
+                  : await changeCredentialStatus(deps, staff, chosen, one.kind, null);
       if (result.ok) counted.done += 1;
     }
     const { rows, sealed } = await bothSides(bench);
@@ -110,7 +110,7 @@ test('a reading that moves changes both of its cards, the loser first, and a car
   const [ada, bob] = [await addPaidMember(bench), await addPaidMember(bench, 'Bob')];
   const wide = await enrol(bench, ada.id, 'w34:1234:56789');
   const first = await enrol(bench, ada.id, '1:1');
-  accepted(await changeCredentialStatus(bench.access.parts, staff, first.id, 'retire', null));
+  accepted(await changeCredentialStatus(bench.access.deps, staff, first.id, 'retire', null));
   const before = await sealChanges(bench);
   const narrow = await enrol(bench, bob.id, '210:56789');
   const again = await enrol(bench, bob.id, '1:1');
@@ -128,16 +128,16 @@ test('a reading that moves changes both of its cards, the loser first, and a car
 
 test('what changes nothing that is sealed replicates no seal', async () => {
   const bench = await openBench();
-  const { parts } = bench.access;
+  const { deps } = bench.access;
   const member = await addPaidMember(bench);
   const fob = await enrol(bench, member.id, 'w34:1234:56789');
-  const pin = accepted(await setPin(parts, staff, member.id, { pin: '4711' }));
+  const pin = accepted(await setPin(deps, staff, member.id, { pin: '4711' }));
   const before = await sealChanges(bench);
   for (const action of ['suspend', 'reactivate', 'lose', 'reactivate'] as const)
-    for (const { id } of [fob, pin]) accepted(await changeCredentialStatus(parts, staff, id, action, null));
-  accepted(await addReading(parts, staff, fob.id, card('w34:1234:56789')));
+    for (const { id } of [fob, pin]) accepted(await changeCredentialStatus(deps, staff, id, action, null));
+  accepted(await addReading(deps, staff, fob.id, card('w34:1234:56789')));
   expect([before, await sealChanges(bench)]).toEqual([2, 2]);
-  accepted(await addReading(parts, staff, fob.id, card('210:56789')));
+  accepted(await addReading(deps, staff, fob.id, card('210:56789')));
   expect(await sealChanges(bench)).toBe(3);
 });
 
@@ -165,7 +165,7 @@ test('no card number and no hash of a PIN is replicated in the clear', async () 
   const bench = await openBench();
   const member = await addPaidMember(bench);
   await enrol(bench, member.id, 'w34:51234:56789');
-  accepted(await setPin(bench.access.parts, staff, member.id, { pin: '4711' }));
+  accepted(await setPin(bench.access.deps, staff, member.id, { pin: '4711' }));
   const { read } = bench.store;
   const told = JSON.stringify([await read.selectFrom('change').selectAll().execute(), await sealsOf(bench)]);
   expect(told).toContain('credential_seal');
@@ -181,18 +181,18 @@ describe('cards that were there before', () => {
     const bench = await openBench();
     const member = await addPaidMember(bench);
     await addUnsealed(bench, member.id, 130);
-    expect(await bench.access.parts.vault.sealMissing(1)).toBe(false);
+    expect(await bench.access.deps.vault.sealMissing(1)).toBe(false);
     expect(await sealsOf(bench)).toHaveLength(25);
     const again = await bench.openAgain();
     await enrol(again, member.id, '1:1');
-    expect(await again.access.parts.vault.sealMissing(1)).toBe(false);
+    expect(await again.access.deps.vault.sealMissing(1)).toBe(false);
     expect(await sealsOf(again)).toHaveLength(51);
     await again.access.sealCards();
     const { rows, sealed } = await bothSides(again);
     expect(sealed.size).toBe(131);
     expect(sealed).toEqual(rows);
     const { commits } = again.store.figures;
-    expect(await again.access.parts.vault.sealMissing(100)).toBe(true);
+    expect(await again.access.deps.vault.sealMissing(100)).toBe(true);
     expect(again.store.figures.commits).toBe(commits);
     const [state] = await again.store.read.selectFrom('card_vault').selectAll().execute();
     expect(state).toEqual({ id: 1, key_id: cardKeyId(again.cardKey), walk_after: null });

@@ -184,11 +184,11 @@ async function addMembers(
               masked: '...',
             });
             const read = benchCard(index * wanted.cardsEach + card);
-            await access.parts.vault.giveReadings(tx, credentialId, [{ ...read, seen: true }]);
+            await access.deps.vault.giveReadings(tx, credentialId, [{ ...read, seen: true }]);
           }
         }
         await followMemberChange(deps, tx, memberIds, { admission: false });
-        await access.parts.keeper.refreshCredentials(tx, credentialIds);
+        await access.deps.keeper.refreshCredentials(tx, credentialIds);
       });
   } finally {
     await store.close();

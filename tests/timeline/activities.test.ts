@@ -36,7 +36,7 @@ async function livedMember() {
   const member = await addPaidMember(bench);
   const other = await addMember(bench, 'Grace Hopper');
   const wanted = { memberId: member.id, label: 'Blue fob' };
-  const enrolled = accepted(await enrolCard(bench.access.parts, staff, card('123:4567'), wanted));
+  const enrolled = accepted(await enrolCard(bench.access.deps, staff, card('123:4567'), wanted));
   const hold = accepted(await placeHold(bench.members, staff, member.id, 'unpaid'));
   accepted(await placeHold(bench.members, staff, other.id, 'somebody else'));
   await bridge.pull();
@@ -44,7 +44,7 @@ async function livedMember() {
   await bridge.offer([bridge.event({ kind: 'denied', reason: 'hold', ...at })]);
   const released = { memberId: member.id, holdId: hold.id };
   accepted(await releaseHold(bench.members, staff, released, 'paid in cash'));
-  accepted(await changeCredentialStatus(bench.access.parts, staff, enrolled.id, 'lose', null));
+  accepted(await changeCredentialStatus(bench.access.deps, staff, enrolled.id, 'lose', null));
   return { bench, member, hold, enrolled };
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { answer, type Domain, hear, Question, type RunningDomain } from '#hub/domain.ts';
+import { answer, type Domain, hear, Question, type RunningDomain, Signal } from '#hub/domain.ts';
 import { siteChanged, siteClaimed } from '#hub/domains/identity/domain.ts';
 import { admissionChanged } from '#hub/domains/members/domain.ts';
 import { areaUses, placesChanged } from '#hub/domains/places/domain.ts';
@@ -10,25 +10,31 @@ import { type After, processTimers } from '#hub/platform/timers.ts';
 import { findNamedValues } from '#hub/store/named-rows.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { alarmSchema } from './alarms/schema.ts';
+import { raiseDuressAlarms } from './alarms/workflow.ts';
 import { cardAuditWords } from './audit-words.ts';
 import { pairLocalBridge } from './bridges/local-workflow.ts';
 import { cardProblems } from './cards/problems.ts';
+import { noteCopies } from './clones/workflow.ts';
 import type { BridgeHandler, BridgeLink } from './controllers/link.ts';
 import { portalLiveSchema } from './controllers/portal-schema.ts';
 import { policyAnnouncement } from './doors/change-workflow.ts';
 import { doorProblems } from './doors/problems.ts';
-import { findDoorsAndRulesAt } from './doors/workflow.ts';
 import { enrolmentSchema } from './enrolment/schema.ts';
+import type { StoredEvents } from './events/deps.ts';
 import { accessEventSchema } from './events/schema.ts';
 import { type Access, createAccess } from './open-access.ts';
 import { readerStateEventSchema } from './readers/schema.ts';
 import { accessEndpoints } from './routes.ts';
+import { findDoorsAndRulesAt } from './rules/workflow.ts';
 import { accessTables } from './tables.ts';
 import { recoveryProblems } from './vault/problems.ts';
 import { recoveryHealth } from './vault/recovery-workflow.ts';
 
 /** Whether a centre takes this hub's changes. */
 export const hasCentre = new Question<null, boolean>('access.hasCentre');
+
+/** Events of a bridge were stored, in the transaction that stored them. */
+export const eventsStored = new Signal<StoredEvents>('access.eventsStored');
 
 const permissions = {
   'credential.read': { text: 'See cards', roles: ['staff'] },
@@ -171,6 +177,7 @@ export const access: Domain<RunningAccess> = {
       link: bridges,
       after: core.ports.after ?? processTimers,
       onPlacesChanged: (tx) => core.raise(tx, placesChanged, null),
+      onEventsStored: (tx, stored) => core.raise(tx, eventsStored, stored),
     });
     const follow =
       (table: Parameters<typeof policyAnnouncement>[0]) =>
@@ -194,6 +201,8 @@ export const access: Domain<RunningAccess> = {
         hear(siteChanged, (tx) => running.onSiteChanged(tx)),
         hear(placesChanged, (tx) => running.onSiteChanged(tx)),
         hear(admissionChanged, (tx, memberIds) => running.onAdmissionChanged(tx, memberIds)),
+        hear(eventsStored, (tx, { underDuress }) => raiseDuressAlarms(tx, core, underDuress)),
+        hear(eventsStored, (tx, { portals, added }) => noteCopies(tx, core, portals, added)),
         hear(siteClaimed, async (tx, { starterRules }) => {
           if (starterRules) await running.createStarterSet(tx, { kind: 'system' });
         }),
@@ -209,14 +218,14 @@ export const access: Domain<RunningAccess> = {
           }
         },
         async credential(tx, ids) {
-          await running.parts.keeper.refreshCredentials(tx, ids);
+          await running.deps.keeper.refreshCredentials(tx, ids);
           for (const [credentialId, memberId] of await findNamedValues(tx, 'credential', 'member_id', ids))
             await core.announceIn(tx, { topic: 'credential.changed', data: { credentialId, memberId } });
         },
       },
       start: running.start,
       async serve() {
-        await pairLocalBridge(running, core);
+        await pairLocalBridge(running.deps, core);
         bridges.handledBy(running.handler);
       },
       async afterRestore() {

@@ -3,31 +3,49 @@ import type { HealthPart } from '#hub/platform/health-part.ts';
 import { createPinHasher } from '#hub/platform/pin-hash.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { DecisionCounter } from './bridges/decision-count.ts';
+import type { BridgeDeps } from './bridges/deps.ts';
 import { bridgeHealth } from './bridges/health-workflow.ts';
 import { createLiveBridges } from './bridges/live.ts';
 import { createBridgeSessions } from './bridges/session.ts';
-import {
-  ensureLocalBridge,
-  giveMissingSecrets,
-  type NewBridge,
-  resumeRotations,
-} from './bridges/workflow.ts';
-import { cardHealth } from './clones/workflow.ts';
+import { giveMissingSecrets, resumeRotations } from './bridges/workflow.ts';
+import type { LoadCardMarks } from './cards/deps.ts';
+import { cardHealth, loadSuspectedCopies } from './clones/workflow.ts';
 import { createCommands } from './controllers/commands.ts';
 import type { BridgeHandler } from './controllers/link.ts';
 import type { AccessDeps } from './deps.ts';
+import type { DoorDeps } from './doors/deps.ts';
 import { findPortals } from './doors/repository.ts';
+import type { EnrolmentDeps } from './enrolment/deps.ts';
 import { createEnrolments, type Enrolments } from './enrolment/workflow.ts';
-import type { AccessParts } from './parts.ts';
+import type { EventDeps } from './events/deps.ts';
+import type { ExplainDeps } from './explain/deps.ts';
+import type { PinDeps } from './pins/deps.ts';
+import { findBridgesUpToDate, loadNotAppliedAt } from './policy/applied.ts';
 import { setEpoch } from './policy/repository.ts';
 import { createPolicyKeeper } from './policy/workflow.ts';
+import type { ReaderDeps } from './readers/deps.ts';
+import type { RuleDeps } from './rules/deps.ts';
 import { createStarterSet } from './rules/starter-workflow.ts';
-import { createCardVault } from './vault/vault.ts';
+import { removeRulesOf } from './rules/workflow.ts';
+import type { RecoveryDeps } from './vault/deps.ts';
+import { type CardVault, createCardVault } from './vault/vault.ts';
 import { type RestoredCards, restoreCards } from './vault/workflow.ts';
+
+/** What all rooms together stand on; each room's functions take their own part of it. */
+export type RoomDeps = AccessDeps &
+  PinDeps &
+  DoorDeps &
+  RuleDeps &
+  RecoveryDeps &
+  ReaderDeps &
+  EventDeps &
+  EnrolmentDeps &
+  ExplainDeps &
+  BridgeDeps & { readonly vault: CardVault };
 
 /** The hub's side of doors. */
 export interface Access {
-  readonly parts: AccessParts;
+  readonly deps: RoomDeps;
   readonly enrolments: Enrolments;
   readonly health: HealthPart;
   readonly cardHealth: HealthPart;
@@ -46,57 +64,71 @@ export interface Access {
   readonly createStarterSet: (tx: Transaction, actor: Actor) => Promise<void>;
   /** After a restore: cards and PINs out of their seals, and a policy epoch that is later than any that doors hold. */
   readonly finishRestore: () => Promise<RestoredCards>;
-  /** The first bridge's id and token where there is none yet, else null. */
-  readonly ensureLocalBridge: (name: string) => Promise<NewBridge | null>;
 }
 
 /** A second or two of work, in which other writers get their turn between any two slices. */
 const slicesPerTurn = 80;
 
-export function createAccess(deps: AccessDeps): Access {
+/** Where the last change of a card has not arrived yet, and whether there seems to be a copy of it. */
+const loadCardMarks: LoadCardMarks = async (reader, credentialIds) => {
+  const notAppliedAt = await loadNotAppliedAt(reader, credentialIds);
+  const copies = await loadSuspectedCopies(reader, credentialIds);
+  return (id) => ({ suspectedCopy: copies.get(id) ?? null, notAppliedAt: notAppliedAt(id) });
+};
+
+export function createAccess(outside: AccessDeps & Pick<EventDeps, 'onEventsStored'>): Access {
   // Ids of doors, for what happens between two reads of the store.
   let portalIds: ReadonlyMap<string, string> = new Map();
   async function loadPortalIds(): Promise<void> {
-    const portals = await findPortals(deps.store.read);
+    const portals = await findPortals(outside.store.read);
     portalIds = new Map(portals.map((portal) => [`${portal.bridgeId}/${portal.key}`, portal.id]));
   }
   const keeper = createPolicyKeeper({
-    store: deps.store,
+    store: outside.store,
     onPolicyChanged: () => sessions.nudge(),
   });
-  const vault = createCardVault(deps);
-  const commands = createCommands(deps);
+  const vault = createCardVault(outside);
+  const commands = createCommands(outside);
   const live = createLiveBridges({
-    announce: deps.announce,
-    after: deps.after,
+    announce: outside.announce,
+    after: outside.after,
     portalId: (bridgeId, key) => portalIds.get(`${bridgeId}/${key}`) ?? null,
   });
   const decisions = new DecisionCounter();
-  const parts: AccessParts = { ...deps, keeper, vault, commands, live, hashPin: createPinHasher() };
-  const sessions = createBridgeSessions({ ...parts, decisions, onPortalsChanged: loadPortalIds });
+  const deps: RoomDeps = {
+    ...outside,
+    keeper,
+    vault,
+    commands,
+    live,
+    hashPin: createPinHasher(),
+    findBridgesUpToDate,
+    removeRulesOf,
+    loadCardMarks,
+  };
+  const sessions = createBridgeSessions({ ...deps, decisions, onPortalsChanged: loadPortalIds });
   return {
-    parts,
-    enrolments: createEnrolments(parts),
-    health: bridgeHealth(parts, decisions),
-    cardHealth: cardHealth(parts),
+    deps,
+    enrolments: createEnrolments(deps),
+    health: bridgeHealth(deps, decisions),
+    cardHealth: cardHealth(deps),
     handler: sessions.handler,
     async start() {
       await loadPortalIds();
-      await giveMissingSecrets(parts);
+      await giveMissingSecrets(deps);
       await keeper.maintain();
-      await resumeRotations(parts);
+      await resumeRotations(deps);
     },
     maintain: keeper.maintain,
     sealCards: async () => void (await vault.sealMissing(slicesPerTurn)),
     onAdmissionChanged: keeper.refreshAdmission,
     onSiteChanged: keeper.refreshDocuments,
-    createStarterSet: (tx, actor) => createStarterSet(parts, tx, actor),
+    createStarterSet: (tx, actor) => createStarterSet(deps, tx, actor),
     async finishRestore() {
-      const restored = await restoreCards({ store: deps.store, keeper }, deps.cardKey);
+      const restored = await restoreCards({ store: outside.store, keeper }, outside.cardKey);
       // Epochs count up by ones everywhere else, so seconds are later than any of them.
-      await deps.store.transact('policy.restored', (tx) => setEpoch(tx, Math.floor(tx.nowMs / 1000)));
+      await outside.store.transact('policy.restored', (tx) => setEpoch(tx, Math.floor(tx.nowMs / 1000)));
       return restored;
     },
-    ensureLocalBridge: (name) => ensureLocalBridge(parts, name),
   };
 }

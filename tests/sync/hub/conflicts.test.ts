@@ -165,7 +165,7 @@ describe('settling a conflict', () => {
     const { id: memberId } = await addPaidMember(bench);
     accepted(
       await enrolCardText(
-        bench.access.parts,
+        bench.access.deps,
         staff,
         enrolCardSchema.parse({ memberId, card: '123:4567', label: 'Fob' }),
       ),

@@ -5,7 +5,7 @@ import type { Endpoint } from '#hub/http/endpoint.ts';
 import { pageRefusals } from '#hub/http/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
-import type { AccessParts } from '../parts.ts';
+import type { AccessDeps } from '../deps.ts';
 import { alarmAcknowledgeSchema, alarmQuerySchema, alarmSchema } from './schema.ts';
 import { acknowledgeAlarm, listAlarms } from './workflow.ts';
 
@@ -13,7 +13,7 @@ const base = '/api/access-control/alarms';
 const tag = 'alarms';
 const access = { permission: 'alarm.read' } as const;
 
-export const alarmEndpoints = (parts: AccessParts): Endpoint[] => [
+export const alarmEndpoints = (deps: Pick<AccessDeps, 'store' | 'announceIn'>): Endpoint[] => [
   defineEndpoint({
     method: 'GET',
     path: base,
@@ -24,7 +24,7 @@ export const alarmEndpoints = (parts: AccessParts): Endpoint[] => [
     response: pageOf(alarmSchema),
     refusals: pageRefusals,
     async handle({ query }) {
-      return await listAlarms(parts, query);
+      return await listAlarms(deps, query);
     },
   }),
   defineEndpoint({
@@ -39,7 +39,7 @@ export const alarmEndpoints = (parts: AccessParts): Endpoint[] => [
     refusals: ['alarmNotFound', 'alarmAcknowledged'],
     async handle(call) {
       const actor = actorOf(call.principal);
-      return await acknowledgeAlarm(parts, actor, call.params.id, call.body.note ?? null);
+      return await acknowledgeAlarm(deps, actor, call.params.id, call.body.note ?? null);
     },
   }),
 ];

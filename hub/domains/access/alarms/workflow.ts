@@ -10,7 +10,6 @@ import { assertWritten } from '#hub/store/written.ts';
 import { type AccessDeps } from '../deps.ts';
 import { findPortals } from '../doors/repository.ts';
 import type { AccessEventRow } from '../events/repository.ts';
-import type { AccessParts } from '../parts.ts';
 import { type AlarmRow, findAlarm, findAlarms } from './repository.ts';
 import type { Alarm, alarmQuerySchema } from './schema.ts';
 
@@ -45,7 +44,15 @@ async function showAlarm(reader: Reader, id: string): Promise<Alarm> {
  * Somebody typed their duress PIN. The event of it stands beside all others and says nothing of that; this is in a table and
  * under a topic of its own, so that no list, count, stream or file of events can tell.
  */
-export async function raiseDuress(
+export async function raiseDuressAlarms(
+  tx: Transaction,
+  deps: Pick<AccessDeps, 'newId' | 'announceIn'>,
+  events: readonly AccessEventRow[],
+): Promise<void> {
+  for (const event of events) await raiseDuress(tx, deps, event);
+}
+
+async function raiseDuress(
   tx: Transaction,
   deps: Pick<AccessDeps, 'newId' | 'announceIn'>,
   event: AccessEventRow,
@@ -67,14 +74,14 @@ export async function raiseDuress(
 
 /** One page, the newest first. */
 export async function listAlarms(
-  parts: AccessParts,
+  deps: Pick<AccessDeps, 'store' | 'announceIn'>,
   query: z.output<typeof alarmQuerySchema>,
 ): Promise<Result<{ items: Alarm[]; nextCursor: string | null }, CursorInvalid>> {
   const asked = openPage({ ...query, count: false }, 1);
   if (!asked.ok) return asked;
   const { after, limit, cut } = asked.value;
-  const page = cut(await findAlarms(parts.store.read, { after, limit }), (row) => [row.id]);
-  return ok({ items: await alarmsToWire(parts.store.read, page.rows), nextCursor: page.nextCursor });
+  const page = cut(await findAlarms(deps.store.read, { after, limit }), (row) => [row.id]);
+  return ok({ items: await alarmsToWire(deps.store.read, page.rows), nextCursor: page.nextCursor });
 }
 
 /**
@@ -82,12 +89,12 @@ export async function listAlarms(
  * nothing of alarms.
  */
 export function acknowledgeAlarm(
-  parts: AccessParts,
+  deps: Pick<AccessDeps, 'store' | 'announceIn'>,
   actor: Actor,
   id: string,
   note: string | null,
 ): Promise<Result<Alarm, Refusal<'alarmNotFound'> | Refusal<'alarmAcknowledged'>>> {
-  return parts.store.transact('alarm.acknowledge', async (tx) => {
+  return deps.store.transact('alarm.acknowledge', async (tx) => {
     const row = await findAlarm(tx, id);
     if (row === null) return refuse({ code: 'alarmNotFound' });
     if (row.acknowledgedAtMs !== null) return refuse({ code: 'alarmAcknowledged' });
@@ -95,7 +102,7 @@ export function acknowledgeAlarm(
     const columns = { acknowledged_at_ms: tx.nowMs, acknowledged_by: by, note };
     assertWritten(await tx.write('access_alarm', id, columns));
     const alarm = await showAlarm(tx, id);
-    await parts.announceIn(tx, { topic: 'access.alarm', data: alarm });
+    await deps.announceIn(tx, { topic: 'access.alarm', data: alarm });
     return ok(alarm);
   });
 }

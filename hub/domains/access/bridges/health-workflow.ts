@@ -1,6 +1,6 @@
 import type { Figure, HealthPart } from '#hub/platform/health-part.ts';
-import type { AccessParts } from '../parts.ts';
 import type { DecisionCounter } from './decision-count.ts';
+import type { BridgeDeps } from './deps.ts';
 import { bridgeFindings } from './health-rules.ts';
 import type { Bridge } from './schema.ts';
 import { listBridges } from './workflow.ts';
@@ -16,15 +16,15 @@ const backlogOf = (bridge: Bridge): number =>
   bridge.journal === null ? 0 : bridge.journal.lastSeq - bridge.journal.ackedSeq;
 
 /** The door controllers and their readers. */
-export function bridgeHealth(parts: AccessParts, decisions: DecisionCounter): HealthPart {
+export function bridgeHealth(deps: BridgeDeps, decisions: DecisionCounter): HealthPart {
   /** Since when each connected controller is behind, UTC ms. */
   const pendingSince = new Map<string, number>();
-  const hubSinceMs = parts.clock.nowMs();
+  const hubSinceMs = deps.clock.nowMs();
   let bridges: readonly Bridge[] = [];
 
   async function load(): Promise<readonly Bridge[]> {
-    bridges = await listBridges(parts);
-    const nowMs = parts.clock.nowMs();
+    bridges = await listBridges(deps);
+    const nowMs = deps.clock.nowMs();
     for (const id of pendingSince.keys())
       if (!bridges.some((bridge) => bridge.id === id && bridge.policy.state === 'pending'))
         pendingSince.delete(id);
@@ -39,12 +39,12 @@ export function bridgeHealth(parts: AccessParts, decisions: DecisionCounter): He
     name: 'bridges',
     title: 'Door controllers',
     async findings() {
-      const nowMs = parts.clock.nowMs();
+      const nowMs = deps.clock.nowMs();
       return (await load()).flatMap((bridge) =>
         bridgeFindings(
           {
             bridge,
-            readers: parts.live.get(bridge.id)?.state?.readers ?? [],
+            readers: deps.live.get(bridge.id)?.state?.readers ?? [],
             pendingSinceMs: pendingSince.get(bridge.id) ?? null,
             hubSinceMs,
           },

@@ -1,30 +1,18 @@
-import type { z } from 'zod';
 import { toIso } from '#hub/kernel/time.ts';
 import type { FromBridgePayload } from '../controllers/link.ts';
 import type { BridgeState } from '../controllers/link-schema.ts';
-import type { portalLiveSchema } from '../controllers/portal-schema.ts';
+import type { LiveBridge, LiveDoors, PortalLive } from '../controllers/live.ts';
 import { type AccessDeps } from '../deps.ts';
+import type { LiveReaders } from '../readers/deps.ts';
 import { createReaderAnnouncer, readerToLive } from '../readers/live.ts';
-import type { ReaderLive } from '../readers/schema.ts';
 
 type Hello = FromBridgePayload<'hello'>;
 type PortalState = BridgeState['portals'][number];
-export type PortalLive = z.infer<typeof portalLiveSchema>;
-
-/** What a connected bridge said since it connected. */
-export interface LiveBridge {
-  readonly hello: Hello;
-  readonly state: BridgeState | null;
-}
 
 /** Live pages get at most four updates a second. */
 const announceEveryMs = 250;
 
-export interface LiveBridges {
-  /** Null while the bridge is not connected or has not said hello. */
-  get(bridgeId: string): LiveBridge | null;
-  portal(bridgeId: string, key: string): PortalLive | null;
-  reader(bridgeId: string, key: string): ReaderLive | null;
+export interface LiveBridges extends LiveDoors, LiveReaders {
   hello(bridgeId: string, hello: Hello): void;
   /** False for a state that comes before the hello: it is dropped. */
   state(bridgeId: string, state: BridgeState): boolean;

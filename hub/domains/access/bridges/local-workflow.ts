@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { makePrivateDirectory, writeFileDurably } from '#hub/platform/durable-file.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import type { Access } from '../open-access.ts';
-import { listBridges, renewToken } from './workflow.ts';
+import type { BridgeDeps } from './deps.ts';
+import { ensureLocalBridge, listBridges, renewToken } from './workflow.ts';
 
 const localBridgeName = 'This box';
 
@@ -12,15 +12,15 @@ const localBridgeName = 'This box';
  * never written, because of a power cut) is replaced together with its token.
  */
 export async function pairLocalBridge(
-  access: Pick<Access, 'ensureLocalBridge' | 'parts'>,
+  deps: BridgeDeps,
   { stateDir, log }: { readonly stateDir: string; readonly log: Logger },
 ): Promise<void> {
   const file = path.resolve(stateDir, 'bridge/device.json');
-  let made = await access.ensureLocalBridge(localBridgeName);
+  let made = await ensureLocalBridge(deps, localBridgeName);
   if (made === null && !existsSync(file)) {
-    const local = (await listBridges(access.parts)).find((bridge) => bridge.name === localBridgeName);
+    const local = (await listBridges(deps)).find((bridge) => bridge.name === localBridgeName);
     if (local === undefined) return;
-    const renewed = await renewToken(access.parts, { kind: 'system' }, local.id);
+    const renewed = await renewToken(deps, { kind: 'system' }, local.id);
     made = renewed.ok ? renewed.value : null;
   }
   if (made === null) return;

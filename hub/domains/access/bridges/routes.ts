@@ -5,7 +5,7 @@ import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { nameSchema, pageOf } from '#hub/kernel/wire.ts';
-import type { AccessParts } from '../parts.ts';
+import type { BridgeDeps } from './deps.ts';
 import { bridgeSchema, simulatedTapSchema } from './schema.ts';
 import {
   approveWithheld,
@@ -23,7 +23,7 @@ const params = z.strictObject({ id: idSchema });
 const tokenSchema = z.strictObject({ bridgeId: idSchema, token: z.string() });
 const done = z.strictObject({});
 
-export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
+export const bridgeEndpoints = (deps: BridgeDeps): Endpoint[] => [
   defineEndpoint({
     method: 'GET',
     path: `${base}/bridges`,
@@ -32,7 +32,7 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'bridge.read' },
     response: pageOf(bridgeSchema),
     refusals: [],
-    handle: async () => ok({ items: await listBridges(parts), nextCursor: null }),
+    handle: async () => ok({ items: await listBridges(deps), nextCursor: null }),
   }),
   defineEndpoint({
     method: 'POST',
@@ -45,7 +45,7 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     answerIsSecret: true,
     status: 201,
     refusals: [],
-    handle: async ({ principal, body }) => ok(await createBridge(parts, actorOf(principal), body.name)),
+    handle: async ({ principal, body }) => ok(await createBridge(deps, actorOf(principal), body.name)),
   }),
   defineEndpoint({
     method: 'POST',
@@ -58,7 +58,7 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     answerIsSecret: true,
     refusals: ['bridgeNotFound'],
     async handle(call) {
-      return await renewToken(parts, actorOf(call.principal), call.params.id);
+      return await renewToken(deps, actorOf(call.principal), call.params.id);
     },
   }),
   defineEndpoint({
@@ -71,7 +71,7 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     response: done,
     refusals: ['bridgeNotFound', 'rotationRuns'],
     async handle(call) {
-      const rotated = await rotateDigestKey(parts, actorOf(call.principal), call.params.id);
+      const rotated = await rotateDigestKey(deps, actorOf(call.principal), call.params.id);
       return rotated.ok ? ok({}) : rotated;
     },
   }),
@@ -87,7 +87,7 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
     refusals: ['bridgeNotFound', 'notConnected', 'noAnswer', 'bridgeRefused'],
     async handle(call) {
       const { credentialIds } = call.body;
-      const approved = await approveWithheld(parts, actorOf(call.principal), call.params.id, credentialIds);
+      const approved = await approveWithheld(deps, actorOf(call.principal), call.params.id, credentialIds);
       return approved.ok ? ok({}) : approved;
     },
   }),
@@ -111,7 +111,7 @@ export const bridgeEndpoints = (parts: AccessParts): Endpoint[] => [
       'bridgeRefused',
     ],
     async handle({ body }) {
-      const tapped = await tapSimulated(parts, body);
+      const tapped = await tapSimulated(deps, body);
       return tapped.ok ? ok({}) : tapped;
     },
   }),

@@ -16,6 +16,7 @@ import {
 } from '../controllers/repository.ts';
 import type { AccessDeps } from '../deps.ts';
 import { findPortals, insertPortal, portalChanges } from '../doors/repository.ts';
+import type { EventDeps } from '../events/deps.ts';
 import { insertDeadLetter } from '../events/repository.ts';
 import { takeEvents } from '../events/workflow.ts';
 import { loadPolicyAnswer, type PolicyAnswer, pageCount, pageText } from '../policy/answer.ts';
@@ -50,7 +51,7 @@ export interface BridgeSessions {
   nudge(): void;
 }
 
-interface SessionDeps extends AccessDeps {
+interface SessionDeps extends EventDeps, Pick<AccessDeps, 'clock' | 'link' | 'after' | 'announceIn'> {
   readonly keeper: PolicyKeeper;
   readonly commands: Commands;
   readonly live: LiveBridges;

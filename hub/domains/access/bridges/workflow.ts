@@ -25,22 +25,22 @@ import {
   saveTokenHash,
 } from '../controllers/repository.ts';
 import { findNamedPortal } from '../doors/named-workflow.ts';
-import type { AccessParts } from '../parts.ts';
 import { policyHashBytes } from '../policy/hash-rules.ts';
 import { deleteSet, findPolicyState, insertSet } from '../policy/repository.ts';
+import type { BridgeDeps } from './deps.ts';
 import type { Bridge } from './schema.ts';
 import { hashToken } from './token.ts';
 
 const newToken = (): string => randomBytes(32).toString('base64url');
 
 async function createBridgeInside(
-  parts: AccessParts,
+  deps: BridgeDeps,
   tx: Transaction,
   actor: Actor,
   name: string,
 ): Promise<{ bridgeId: string; token: string }> {
-  const bridgeId = parts.newId();
-  const digestKeyId = parts.newId();
+  const bridgeId = deps.newId();
+  const digestKeyId = deps.newId();
   const token = newToken();
   await tx.insert('bridge', { id: bridgeId, name });
   await insertBridgeSecret(tx, {
@@ -50,14 +50,14 @@ async function createBridgeInside(
     digestKey: new Uint8Array(randomBytes(digestKeyBytes)),
   });
   await insertSet(tx, { bridgeId, keyId: digestKeyId, sum: new Uint8Array(policyHashBytes) });
-  await parts.keeper.refreshDocuments(tx);
+  await deps.keeper.refreshDocuments(tx);
   await recordAudit(tx, {
     actor,
     action: 'bridge.create',
     target: { table: 'bridge', id: bridgeId },
     payload: { name },
   });
-  await parts.announceIn(tx, { topic: 'bridge.changed', data: { bridgeId, connected: false } });
+  await deps.announceIn(tx, { topic: 'bridge.changed', data: { bridgeId, connected: false } });
   return { bridgeId, token };
 }
 
@@ -68,21 +68,19 @@ export interface NewBridge {
 }
 
 /** A further door controller. Its records are computed before this returns. */
-export async function createBridge(parts: AccessParts, actor: Actor, name: string): Promise<NewBridge> {
-  const made = await parts.store.transact('bridge.create', (tx) =>
-    createBridgeInside(parts, tx, actor, name),
-  );
-  const secret = await findBridgeSecret(parts.store.read, made.bridgeId);
-  if (secret !== null) await parts.keeper.rebuildRecords(secret.digestKeyId);
+export async function createBridge(deps: BridgeDeps, actor: Actor, name: string): Promise<NewBridge> {
+  const made = await deps.store.transact('bridge.create', (tx) => createBridgeInside(deps, tx, actor, name));
+  const secret = await findBridgeSecret(deps.store.read, made.bridgeId);
+  if (secret !== null) await deps.keeper.rebuildRecords(secret.digestKeyId);
   return made;
 }
 
 /** The first bridge of a hub that has none, with the token to write into its device file; null when there is one. */
-export async function ensureLocalBridge(parts: AccessParts, name: string): Promise<NewBridge | null> {
-  const made = await parts.store.transact('bridge.ensure', async (tx) =>
-    (await findBridges(tx)).length > 0 ? null : await createBridgeInside(parts, tx, { kind: 'system' }, name),
+export async function ensureLocalBridge(deps: BridgeDeps, name: string): Promise<NewBridge | null> {
+  const made = await deps.store.transact('bridge.ensure', async (tx) =>
+    (await findBridges(tx)).length > 0 ? null : await createBridgeInside(deps, tx, { kind: 'system' }, name),
   );
-  if (made !== null) await parts.keeper.rebuildRecords();
+  if (made !== null) await deps.keeper.rebuildRecords();
   return made;
 }
 
@@ -90,11 +88,11 @@ export async function ensureLocalBridge(parts: AccessParts, name: string): Promi
  * Bridges whose rows came from the centre have no secrets here: each gets a digest key of its own, and a token that nobody
  * knows, so that it has to be paired again.
  */
-export async function giveMissingSecrets(parts: AccessParts): Promise<void> {
-  for (const { id } of await findBridges(parts.store.read)) {
-    if ((await findBridgeSecret(parts.store.read, id)) !== null) continue;
-    const digestKeyId = parts.newId();
-    await parts.store.transact('bridge.giveSecrets', async (tx) => {
+export async function giveMissingSecrets(deps: BridgeDeps): Promise<void> {
+  for (const { id } of await findBridges(deps.store.read)) {
+    if ((await findBridgeSecret(deps.store.read, id)) !== null) continue;
+    const digestKeyId = deps.newId();
+    await deps.store.transact('bridge.giveSecrets', async (tx) => {
       await insertBridgeSecret(tx, {
         bridgeId: id,
         tokenHash: hashToken(newToken()),
@@ -102,20 +100,20 @@ export async function giveMissingSecrets(parts: AccessParts): Promise<void> {
         digestKey: new Uint8Array(randomBytes(digestKeyBytes)),
       });
       await insertSet(tx, { bridgeId: id, keyId: digestKeyId, sum: new Uint8Array(policyHashBytes) });
-      await parts.keeper.refreshDocuments(tx);
+      await deps.keeper.refreshDocuments(tx);
     });
-    await parts.keeper.rebuildRecords(digestKeyId);
+    await deps.keeper.rebuildRecords(digestKeyId);
   }
 }
 
 /** Makes the old token worthless and ends the connection that was opened with it. */
 export async function renewToken(
-  parts: AccessParts,
+  deps: BridgeDeps,
   actor: Actor,
   bridgeId: string,
 ): Promise<Result<NewBridge, Refusal<'bridgeNotFound'>>> {
   const token = newToken();
-  const renewed = await parts.store.transact('bridge.renewToken', async (tx) => {
+  const renewed = await deps.store.transact('bridge.renewToken', async (tx) => {
     if ((await findBridge(tx, bridgeId)) === null) return refuse({ code: 'bridgeNotFound' });
     await saveTokenHash(tx, bridgeId, hashToken(token));
     await recordAudit(tx, {
@@ -124,20 +122,20 @@ export async function renewToken(
       target: { table: 'bridge', id: bridgeId },
       payload: {},
     });
-    tx.afterCommit(() => parts.link.disconnect(bridgeId));
+    tx.afterCommit(() => deps.link.disconnect(bridgeId));
     return ok(null);
   });
   return renewed.ok ? ok({ bridgeId, token }) : renewed;
 }
 
 /** Takes over what a rotation prepared: from here on the bridge's key is the new one, and it loads whole. */
-async function finishRotation(parts: AccessParts, actor: Actor, bridgeId: string): Promise<void> {
-  await parts.store.transact('bridge.finishRotation', async (tx) => {
+async function finishRotation(deps: BridgeDeps, actor: Actor, bridgeId: string): Promise<void> {
+  await deps.store.transact('bridge.finishRotation', async (tx) => {
     const secret = await findBridgeSecret(tx, bridgeId);
     if (secret?.nextKeyId === null || secret === null) return;
     await deleteSet(tx, bridgeId, secret.digestKeyId);
     await promoteNextKey(tx, bridgeId);
-    await parts.keeper.refreshDocuments(tx);
+    await deps.keeper.refreshDocuments(tx);
     await recordAudit(tx, {
       actor,
       action: 'bridge.rotateKey',
@@ -145,7 +143,7 @@ async function finishRotation(parts: AccessParts, actor: Actor, bridgeId: string
       payload: { keyId: secret.nextKeyId },
     });
   });
-  await parts.keeper.maintain();
+  await deps.keeper.maintain();
 }
 
 /**
@@ -153,12 +151,12 @@ async function finishRotation(parts: AccessParts, actor: Actor, bridgeId: string
  * are switched at once. Returns when the bridge has something to load.
  */
 export async function rotateDigestKey(
-  parts: AccessParts,
+  deps: BridgeDeps,
   actor: Actor,
   bridgeId: string,
 ): Promise<Result<null, Refusal<'bridgeNotFound'> | Refusal<'rotationRuns'>>> {
-  const keyId = parts.newId();
-  const begun = await parts.store.transact('bridge.beginRotation', async (tx) => {
+  const keyId = deps.newId();
+  const begun = await deps.store.transact('bridge.beginRotation', async (tx) => {
     const secret = await findBridgeSecret(tx, bridgeId);
     if (secret === null) return refuse({ code: 'bridgeNotFound' });
     if (secret.nextKeyId !== null) return refuse({ code: 'rotationRuns' });
@@ -167,27 +165,27 @@ export async function rotateDigestKey(
     return ok(null);
   });
   if (!begun.ok) return begun;
-  await parts.keeper.rebuildRecords(keyId);
-  await finishRotation(parts, actor, bridgeId);
+  await deps.keeper.rebuildRecords(keyId);
+  await finishRotation(deps, actor, bridgeId);
   return ok(null);
 }
 
 /** Goes on with rotations that an end of the process interrupted. */
-export async function resumeRotations(parts: AccessParts): Promise<void> {
-  for (const [bridgeId, keyId] of await findRotations(parts.store.read)) {
-    await parts.keeper.rebuildRecords(keyId);
-    await finishRotation(parts, { kind: 'system' }, bridgeId);
+export async function resumeRotations(deps: BridgeDeps): Promise<void> {
+  for (const [bridgeId, keyId] of await findRotations(deps.store.read)) {
+    await deps.keeper.rebuildRecords(keyId);
+    await finishRotation(deps, { kind: 'system' }, bridgeId);
   }
 }
 
 /** Grants that waited after a restore may open again. */
 export async function approveWithheld(
-  parts: AccessParts,
+  deps: BridgeDeps,
   actor: Actor,
   bridgeId: string,
   credentialIds: readonly string[],
 ): Promise<Result<null, Refusal<'bridgeNotFound'> | BridgeRefusal>> {
-  const recorded = await parts.store.transact('bridge.approve', async (tx) => {
+  const recorded = await deps.store.transact('bridge.approve', async (tx) => {
     if ((await findBridge(tx, bridgeId)) === null) return refuse({ code: 'bridgeNotFound' });
     await recordAudit(tx, {
       actor,
@@ -198,7 +196,7 @@ export async function approveWithheld(
     return ok(null);
   });
   if (!recorded.ok) return recorded;
-  const outcome = await parts.commands.send(bridgeId, {
+  const outcome = await deps.commands.send(bridgeId, {
     kind: 'approve',
     credentialIds: [...credentialIds],
   });
@@ -214,7 +212,7 @@ export type TapRefusal =
 
 /** Taps a card, or types a number, and then a PIN at a simulated reader; a bridge with real lines refuses. */
 export async function tapSimulated(
-  parts: AccessParts,
+  deps: BridgeDeps,
   body: {
     readonly portalId?: string | undefined;
     readonly portalKey?: string | undefined;
@@ -226,16 +224,16 @@ export async function tapSimulated(
 ): Promise<Result<null, TapRefusal>> {
   const card = body.card === undefined ? null : readCardText(body.card);
   if (card?.ok === false) return card;
-  const portal = await findNamedPortal(parts.store.read, body);
+  const portal = await findNamedPortal(deps.store.read, body);
   if (!portal.ok) return portal;
   const { bridgeId, readers } = portal.value;
-  const live = parts.live.get(bridgeId);
+  const live = deps.live.get(bridgeId);
   // In the first moment of a connection it has not said yet what it is.
-  if (!parts.link.isConnected(bridgeId) || live === null) return refuse({ code: 'notConnected' });
+  if (!deps.link.isConnected(bridgeId) || live === null) return refuse({ code: 'notConnected' });
   if (!live.hello.simulated) return refuse({ code: 'notSimulated' });
   const readerKey = readers.find((key) => body.readerKey === undefined || key === body.readerKey);
   if (readerKey === undefined) return refuse({ code: 'noReader' });
-  const outcome = await parts.commands.send(bridgeId, {
+  const outcome = await deps.commands.send(bridgeId, {
     kind: 'tap',
     readerKey,
     ...(card === null ? {} : { read: card.value }),
@@ -247,26 +245,26 @@ export async function tapSimulated(
 }
 
 /** Every door controller with what it does and what it has applied. */
-export async function listBridges(parts: AccessParts): Promise<Bridge[]> {
-  const { read } = parts.store;
+export async function listBridges(deps: BridgeDeps): Promise<Bridge[]> {
+  const { read } = deps.store;
   const statuses = await findBridgeStatuses(read);
   const desired = await findPolicyState(read);
   const bridges: Bridge[] = [];
   for (const row of await findBridges(read))
-    bridges.push(await toBridge(parts, row, statuses.get(row.id) ?? null, desired));
+    bridges.push(await toBridge(deps, row, statuses.get(row.id) ?? null, desired));
   return bridges;
 }
 
 async function toBridge(
-  parts: AccessParts,
+  deps: BridgeDeps,
   row: BridgeRow,
   status: BridgeStatus | null,
   desired: { readonly epoch: number; readonly revision: number },
 ): Promise<Bridge> {
-  const { read } = parts.store;
+  const { read } = deps.store;
   const secret = await findBridgeSecret(read, row.id);
-  const live = parts.live.get(row.id);
-  const connected = parts.link.isConnected(row.id);
+  const live = deps.live.get(row.id);
+  const connected = deps.link.isConnected(row.id);
   const applied = status?.applied ?? null;
   const current = applied?.epoch === desired.epoch && applied.revision === desired.revision;
   const withheld = (status?.withheldCredentialIds ?? []).slice(0, 200);
@@ -277,7 +275,7 @@ async function toBridge(
     ...stampToWire(row),
     name: row.name,
     connected,
-    lastSeenAt: connected ? toIso(parts.clock.nowMs()) : toIsoOrNull(status?.lastSeenAtMs ?? null),
+    lastSeenAt: connected ? toIso(deps.clock.nowMs()) : toIsoOrNull(status?.lastSeenAtMs ?? null),
     release: status?.release ?? null,
     simulated: status?.simulated ?? false,
     clockTrust: live?.state?.clockTrust ?? live?.hello.clockTrust ?? null,

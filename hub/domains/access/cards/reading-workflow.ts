@@ -1,7 +1,7 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import type { AccessParts } from '../parts.ts';
 import type { CardRead } from '../schema.ts';
+import type { CardDeps } from './deps.ts';
 import { maskedCardText } from './format-rules.ts';
 import { countReadings, findCredential, findReadingOwner } from './repository.ts';
 import { type AlreadyEnrolled, followCredentialChange, keepReadings, whoseCard } from './workflow.ts';
@@ -19,12 +19,12 @@ export type AddReadingRefusal =
  * else's card was seen with this reading.
  */
 export function addReading(
-  parts: AccessParts,
+  deps: CardDeps,
   actor: Actor,
   credentialId: string,
   read: CardRead,
 ): Promise<Result<string, AddReadingRefusal>> {
-  return parts.store.transact('credential.addReading', async (tx) => {
+  return deps.store.transact('credential.addReading', async (tx) => {
     const row = await findCredential(tx, credentialId);
     if (row === null || row.kind !== 'card')
       return refuse({ code: 'credentialNotFound', title: 'The card is not there any more.' });
@@ -37,8 +37,8 @@ export function addReading(
       return refuse(await whoseCard(tx, owning));
     if ((await countReadings(tx, credentialId)) >= maxReadings)
       return refuse({ code: 'tooManyReadings', title: 'The card has as many readings as it may have.' });
-    await keepReadings(parts, tx, credentialId, read);
-    await followCredentialChange(parts, tx, actor, {
+    await keepReadings(deps, tx, credentialId, read);
+    await followCredentialChange(deps, tx, actor, {
       action: 'credential.addReading',
       id: credentialId,
       memberId: row.memberId,

@@ -10,11 +10,8 @@ import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
 import { assertWritten, type FieldRefusal, type Stale } from '#hub/store/written.ts';
-import { loadSuspectedCopies } from '../clones/workflow.ts';
-import { findBridgeStatuses, findBridges } from '../controllers/repository.ts';
-import type { AccessParts } from '../parts.ts';
-import { findPolicyState, findRecordRevisions } from '../policy/repository.ts';
 import type { CardRead } from '../schema.ts';
+import type { CardDeps } from './deps.ts';
 import { type CardTextRefusal, derivedReadings, maskedCardText, parseCardText } from './format-rules.ts';
 import {
   type CredentialFilter,
@@ -42,24 +39,18 @@ export interface AlreadyEnrolled extends Refusal<'alreadyEnrolled'> {
 }
 export type EnrolRefusal = FieldRefusal<'memberUnknown' | 'datesInvalid'> | AlreadyEnrolled;
 
-/** Rows as they stand on the wire, with names and where the last change has not arrived. */
+/** Rows as they stand on the wire, with names and what other rooms know of them. */
 export async function credentialsToWire(
+  deps: Pick<CardDeps, 'loadCardMarks'>,
   reader: Reader,
   rows: readonly CredentialRow[],
 ): Promise<Credential[]> {
   if (rows.length === 0) return [];
   const names = await loadMemberNames(reader, [...new Set(rows.map((row) => row.memberId))]);
-  const revisions = await findRecordRevisions(
+  const marksOf = await deps.loadCardMarks(
     reader,
     rows.map((row) => row.id),
   );
-  const statuses = await findBridgeStatuses(reader);
-  const copies = await loadSuspectedCopies(
-    reader,
-    rows.map((row) => row.id),
-  );
-  const { epoch } = await findPolicyState(reader);
-  const bridges = await findBridges(reader);
   return rows.map((row) => ({
     ...stampToWire(row),
     memberId: row.memberId,
@@ -71,28 +62,25 @@ export async function credentialsToWire(
     validFrom: toIsoOrNull(row.validFromMs),
     validUntil: toIsoOrNull(row.validUntilMs),
     masked: row.masked,
-    suspectedCopy: copies.get(row.id) ?? null,
-    notAppliedAt: bridges
-      .filter((bridge) => {
-        const applied = statuses.get(bridge.id)?.applied;
-        const revision = revisions.get(`${row.id}/${bridge.id}`) ?? 0;
-        return applied === null || applied?.epoch !== epoch || applied.revision < revision;
-      })
-      .map((bridge) => bridge.name),
+    ...marksOf(row.id),
   }));
 }
 
-export async function showCredential(tx: Reader, id: string): Promise<Credential> {
-  const row = await findCredential(tx, id);
+export async function showCredential(
+  deps: Pick<CardDeps, 'loadCardMarks'>,
+  reader: Reader,
+  id: string,
+): Promise<Credential> {
+  const row = await findCredential(reader, id);
   assert(row !== null, 'a credential that was just written is there');
-  const [credential] = await credentialsToWire(tx, [row]);
+  const [credential] = await credentialsToWire(deps, reader, [row]);
   assert(credential !== undefined, 'one row gives one credential');
   return credential;
 }
 
 /** What every change of credentials ends with: audit, the doors' records, live pages. */
 export async function followCredentialChange(
-  parts: AccessParts,
+  deps: CardDeps,
   tx: Transaction,
   actor: Actor,
   change: {
@@ -111,8 +99,8 @@ export async function followCredentialChange(
     target: { table: 'credential', id },
     payload: { memberId, ...payload },
   });
-  await parts.keeper.refreshCredentials(tx, [id, ...(change.alsoIds ?? [])]);
-  await parts.announceIn(tx, { topic: 'credential.changed', data: { credentialId: id, memberId } });
+  await deps.keeper.refreshCredentials(tx, [id, ...(change.alsoIds ?? [])]);
+  await deps.announceIn(tx, { topic: 'credential.changed', data: { credentialId: id, memberId } });
 }
 
 export interface NewCredential {
@@ -138,7 +126,7 @@ export async function whoseCard(tx: Transaction, credential: CredentialRow): Pro
 
 /** A reading of a card, and those that follow from it; what a reader delivered stands above what was computed. */
 export async function keepReadings(
-  { vault }: Pick<AccessParts, 'vault'>,
+  { vault }: Pick<CardDeps, 'vault'>,
   tx: Transaction,
   credentialId: string,
   read: CardRead,
@@ -154,7 +142,7 @@ export async function keepReadings(
  * that belongs to somebody is refused, unless that credential is retired.
  */
 export async function enrolInside(
-  parts: AccessParts,
+  deps: CardDeps,
   tx: Transaction,
   actor: Actor,
   read: CardRead,
@@ -177,7 +165,7 @@ export async function enrolInside(
   // A reading that was only computed gives way to a card that was really seen.
   if (owner?.seen === true && owning !== null && owning.status !== 'retired')
     return refuse(await whoseCard(tx, owning));
-  const id = parts.newId();
+  const id = deps.newId();
   await tx.insert('credential', {
     id,
     member_id: wanted.memberId,
@@ -189,8 +177,8 @@ export async function enrolInside(
     valid_until_ms: validUntilMs,
     masked: maskedCardText(read),
   });
-  await keepReadings(parts, tx, id, read);
-  await followCredentialChange(parts, tx, actor, {
+  await keepReadings(deps, tx, id, read);
+  await followCredentialChange(deps, tx, actor, {
     action: 'credential.enrol',
     id,
     memberId: wanted.memberId,
@@ -201,14 +189,14 @@ export async function enrolInside(
 }
 
 export function enrolCard(
-  parts: AccessParts,
+  deps: CardDeps,
   actor: Actor,
   read: CardRead,
   wanted: NewCredential,
 ): Promise<Result<Credential, EnrolRefusal>> {
-  return parts.store.transact('credential.enrol', async (tx) => {
-    const enrolled = await enrolInside(parts, tx, actor, read, wanted);
-    return enrolled.ok ? ok(await showCredential(tx, enrolled.value)) : enrolled;
+  return deps.store.transact('credential.enrol', async (tx) => {
+    const enrolled = await enrolInside(deps, tx, actor, read, wanted);
+    return enrolled.ok ? ok(await showCredential(deps, tx, enrolled.value)) : enrolled;
   });
 }
 
@@ -230,30 +218,30 @@ const wantedOf = ({
 
 /** The same with the card as it is written. */
 export async function enrolCardText(
-  parts: AccessParts,
+  deps: CardDeps,
   actor: Actor,
   body: z.output<typeof enrolCardSchema>,
 ): Promise<Result<Credential, EnrolRefusal | CardRefusal>> {
   const read = readCardText(body.card);
   if (!read.ok) return read;
-  return await enrolCard(parts, actor, read.value, wantedOf(body));
+  return await enrolCard(deps, actor, read.value, wantedOf(body));
 }
 
 /** Enrols cards as they are written, each by itself. */
 export const enrolCardTexts = (
-  parts: AccessParts,
+  deps: CardDeps,
   actor: Actor,
   lines: readonly z.output<typeof enrolCardSchema>[],
 ): Promise<readonly LineOutcome<Credential, EnrolRefusal | CardRefusal>[]> =>
   transactEach(
-    parts.store,
+    deps.store,
     'credential.enrolMany',
     lines,
     async (tx, line): Promise<Result<Credential, EnrolRefusal | CardRefusal>> => {
       const read = readCardText(line.card);
       if (!read.ok) return read;
-      const enrolled = await enrolInside(parts, tx, actor, read.value, wantedOf(line));
-      return enrolled.ok ? ok(await showCredential(tx, enrolled.value)) : enrolled;
+      const enrolled = await enrolInside(deps, tx, actor, read.value, wantedOf(line));
+      return enrolled.ok ? ok(await showCredential(deps, tx, enrolled.value)) : enrolled;
     },
   );
 
@@ -270,7 +258,7 @@ export function readCardText(card: string): Result<CardRead, CardRefusal> {
 }
 
 async function changeStatusInside(
-  parts: AccessParts,
+  deps: CardDeps,
   tx: Transaction,
   actor: Actor,
   row: CredentialRow,
@@ -280,8 +268,8 @@ async function changeStatusInside(
   const decided = decideCredentialStatus(row.status, action);
   if (!decided.ok) return decided;
   assertWritten(await tx.write('credential', row.id, { status: decided.value }));
-  if (row.kind === 'pin' && decided.value === 'retired') await parts.vault.setPin(tx, row.id, null);
-  await followCredentialChange(parts, tx, actor, {
+  if (row.kind === 'pin' && decided.value === 'retired') await deps.vault.setPin(tx, row.id, null);
+  await followCredentialChange(deps, tx, actor, {
     action: `credential.${action}`,
     id: row.id,
     memberId: row.memberId,
@@ -292,23 +280,23 @@ async function changeStatusInside(
 
 /** Suspends, reactivates, marks lost or retires. */
 export function changeCredentialStatus(
-  parts: AccessParts,
+  deps: CardDeps,
   actor: Actor,
   id: string,
   action: CredentialAction,
   reason: string | null,
 ): Promise<Result<Credential, Refusal<'credentialNotFound'> | TransitionRefusal>> {
-  return parts.store.transact(`credential.${action}`, async (tx) => {
+  return deps.store.transact(`credential.${action}`, async (tx) => {
     const row = await findCredential(tx, id);
     if (row === null) return refuse({ code: 'credentialNotFound' });
-    const changed = await changeStatusInside(parts, tx, actor, row, action, reason);
-    return changed.ok ? ok(await showCredential(tx, id)) : changed;
+    const changed = await changeStatusInside(deps, tx, actor, row, action, reason);
+    return changed.ok ? ok(await showCredential(deps, tx, id)) : changed;
   });
 }
 
 /** Marks a card lost and enrols another for the same member, or does neither. */
 export function replaceCard(
-  parts: AccessParts,
+  deps: CardDeps,
   actor: Actor,
   id: string,
   read: CardRead,
@@ -319,18 +307,18 @@ export function replaceCard(
     Refusal<'credentialNotFound'> | TransitionRefusal | EnrolRefusal
   >
 > {
-  return parts.store.transact('credential.replace', async (tx) => {
-    const replaced = await replaceInside(parts, tx, actor, id, read, label);
+  return deps.store.transact('credential.replace', async (tx) => {
+    const replaced = await replaceInside(deps, tx, actor, id, read, label);
     if (!replaced.ok) return replaced;
     return ok({
-      lost: await showCredential(tx, id),
-      credential: await showCredential(tx, replaced.value),
+      lost: await showCredential(deps, tx, id),
+      credential: await showCredential(deps, tx, replaced.value),
     });
   });
 }
 
 export async function replaceInside(
-  parts: AccessParts,
+  deps: CardDeps,
   tx: Transaction,
   actor: Actor,
   id: string,
@@ -341,11 +329,11 @@ export async function replaceInside(
   // A PIN is replaced by a PIN, at its own address.
   if (row === null || row.kind !== 'card') return refuse({ code: 'credentialNotFound' });
   if (row.status !== 'lost') {
-    const lost = await changeStatusInside(parts, tx, actor, row, 'lose', 'replaced');
+    const lost = await changeStatusInside(deps, tx, actor, row, 'lose', 'replaced');
     if (!lost.ok) return lost;
   }
   const { memberId, validUntilMs } = row;
-  return await enrolInside(parts, tx, actor, read, {
+  return await enrolInside(deps, tx, actor, read, {
     memberId,
     label: label ?? row.label,
     temporary: row.status === 'temporary',
@@ -354,18 +342,18 @@ export async function replaceInside(
 }
 
 export function changeCredential(
-  parts: AccessParts,
+  deps: CardDeps,
   actor: Actor,
   id: string,
   body: z.output<typeof credentialPatchSchema>,
 ): Promise<
   Result<Credential, Refusal<'credentialNotFound'> | Stale<Credential> | FieldRefusal<'datesInvalid'>>
 > {
-  return parts.store.transact('credential.change', async (tx) => {
+  return deps.store.transact('credential.change', async (tx) => {
     const row = await findCredential(tx, id);
     if (row === null) return refuse({ code: 'credentialNotFound' });
     if (row.version !== body.version)
-      return refuse({ code: 'staleVersion', current: await showCredential(tx, id) });
+      return refuse({ code: 'staleVersion', current: await showCredential(deps, tx, id) });
     if (row.kind === 'pin' && ((body.validFrom ?? null) !== null || (body.validUntil ?? null) !== null))
       return refuse({
         code: 'datesInvalid',
@@ -383,23 +371,23 @@ export function changeCredential(
       });
     const columns = { label, valid_from_ms: validFromMs, valid_until_ms: validUntilMs };
     assertWritten(await tx.write('credential', id, columns));
-    await followCredentialChange(parts, tx, actor, {
+    await followCredentialChange(deps, tx, actor, {
       action: 'credential.change',
       id,
       memberId: row.memberId,
       payload: { label, validFromMs, validUntilMs },
     });
-    return ok(await showCredential(tx, id));
+    return ok(await showCredential(deps, tx, id));
   });
 }
 
 export async function loadCredential(
-  parts: AccessParts,
+  deps: CardDeps,
   id: string,
 ): Promise<Result<Credential, Refusal<'credentialNotFound'>>> {
-  const row = await findCredential(parts.store.read, id);
+  const row = await findCredential(deps.store.read, id);
   if (row === null) return refuse({ code: 'credentialNotFound' });
-  const [credential] = await credentialsToWire(parts.store.read, [row]);
+  const [credential] = await credentialsToWire(deps, deps.store.read, [row]);
   return credential === undefined ? refuse({ code: 'credentialNotFound' }) : ok(credential);
 }
 
@@ -420,10 +408,10 @@ async function credentialFilterOf(reader: Reader, query: CredentialQuery): Promi
 
 /** One page of credentials. */
 export async function listCredentials(
-  parts: AccessParts,
+  deps: CardDeps,
   query: CredentialQuery,
 ): Promise<Result<{ items: Credential[]; nextCursor: string | null; total?: number }, CursorInvalid>> {
-  const { read } = parts.store;
+  const { read } = deps.store;
   const { sort } = query;
   const order = credentialOrder(sort);
   const asked = openPage(query, order.columns.length);
@@ -433,9 +421,9 @@ export async function listCredentials(
   const { after, limit, cut, count } = asked.value;
   const rows = await findCredentials(read, filter, { order, after, limit });
   const page = cut(rows, (row) => placeOfCredential(sort, row));
-  const total = await count(parts.store, (reader) => countCredentials(reader, filter));
+  const total = await count(deps.store, (reader) => countCredentials(reader, filter));
   return ok({
-    items: await credentialsToWire(read, page.rows),
+    items: await credentialsToWire(deps, read, page.rows),
     nextCursor: page.nextCursor,
     ...total,
   });
@@ -446,18 +434,18 @@ const credentialsPerPiece = 200;
 
 /** All credentials that fit, in pieces; each is read in a turn of its own in the reader Worker. */
 export async function* streamCredentials(
-  parts: AccessParts,
+  deps: CardDeps,
   query: CredentialQuery,
 ): AsyncGenerator<readonly Credential[]> {
-  const filter = await credentialFilterOf(parts.store.read, query);
+  const filter = await credentialFilterOf(deps.store.read, query);
   if (filter === null) return;
   const order = credentialOrder(query.sort);
   let after: Place | null = null;
   do {
     const page: CredentialPage = { order, after, limit: credentialsPerPiece };
-    const piece = await parts.store.report(async (reader) => {
+    const piece = await deps.store.report(async (reader) => {
       const rows = await findCredentials(reader, filter, page);
-      return { items: await credentialsToWire(reader, rows), last: rows[credentialsPerPiece - 1] };
+      return { items: await credentialsToWire(deps, reader, rows), last: rows[credentialsPerPiece - 1] };
     });
     yield piece.items;
     after = piece.last === undefined ? null : placeOfCredential(query.sort, piece.last);

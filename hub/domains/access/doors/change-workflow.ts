@@ -1,14 +1,9 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import type { Change } from '#hub/kernel/wire.ts';
-import type { AnnounceIn, LastingAnnouncement } from '#hub/store/announce.ts';
+import type { LastingAnnouncement } from '#hub/store/announce.ts';
 import type { Transaction } from '#hub/store/store.ts';
-import type { PolicyKeeper } from '../policy/workflow.ts';
-
-export interface PolicyChangeDeps {
-  readonly keeper: Pick<PolicyKeeper, 'refreshDocuments'>;
-  readonly announceIn: AnnounceIn;
-}
+import type { PolicyChangeDeps } from './deps.ts';
 
 type ChangedTable = 'portal' | 'access_rule';
 

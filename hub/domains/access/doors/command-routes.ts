@@ -3,7 +3,6 @@ import { actorOf } from '#hub/domains/identity/workflow.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import type { AccessParts } from '../parts.ts';
 import {
   holdOpenSchema,
   lockdownSchema,
@@ -12,12 +11,13 @@ import {
   unlockSchema,
 } from './command-schema.ts';
 import { endHoldOpen, endLockdown, holdOpen, lockDown, unlockPortal } from './command-workflow.ts';
+import type { DoorDeps } from './deps.ts';
 
 const base = '/api/access-control';
 const tag = 'doors';
 const params = z.strictObject({ id: idSchema });
 
-function overrideEndpoints(parts: AccessParts): Endpoint[] {
+function overrideEndpoints(deps: DoorDeps): Endpoint[] {
   return [
     defineEndpoint({
       method: 'POST',
@@ -30,7 +30,7 @@ function overrideEndpoints(parts: AccessParts): Endpoint[] {
       response: overrideAnswerSchema,
       refusals: ['portalNotFound', 'lockedDown', 'untilInvalid'],
       async handle(call) {
-        return await holdOpen(parts, actorOf(call.principal), call.params.id, call.body);
+        return await holdOpen(deps, actorOf(call.principal), call.params.id, call.body);
       },
     }),
     defineEndpoint({
@@ -43,7 +43,7 @@ function overrideEndpoints(parts: AccessParts): Endpoint[] {
       response: overrideAnswerSchema,
       refusals: ['portalNotFound', 'notHeldOpen'],
       async handle(call) {
-        return await endHoldOpen(parts, actorOf(call.principal), call.params.id);
+        return await endHoldOpen(deps, actorOf(call.principal), call.params.id);
       },
     }),
     defineEndpoint({
@@ -57,7 +57,7 @@ function overrideEndpoints(parts: AccessParts): Endpoint[] {
       response: overrideAnswerSchema,
       refusals: ['portalNotFound'],
       async handle(call) {
-        return await lockDown(parts, actorOf(call.principal), call.params.id, call.body.reason);
+        return await lockDown(deps, actorOf(call.principal), call.params.id, call.body.reason);
       },
     }),
     defineEndpoint({
@@ -70,13 +70,13 @@ function overrideEndpoints(parts: AccessParts): Endpoint[] {
       response: overrideAnswerSchema,
       refusals: ['portalNotFound', 'notLockedDown'],
       async handle(call) {
-        return await endLockdown(parts, actorOf(call.principal), call.params.id);
+        return await endLockdown(deps, actorOf(call.principal), call.params.id);
       },
     }),
   ];
 }
 
-export const doorEndpoints = (parts: AccessParts): Endpoint[] => [
+export const doorEndpoints = (deps: DoorDeps): Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/portals/{id}/unlock`,
@@ -89,10 +89,10 @@ export const doorEndpoints = (parts: AccessParts): Endpoint[] => [
     ratePerMinute: 60,
     refusals: ['portalNotFound', 'lockedDown', 'notConnected', 'noAnswer', 'bridgeRefused'],
     async handle(call) {
-      return await unlockPortal(parts, actorOf(call.principal), call.params.id, call.body);
+      return await unlockPortal(deps, actorOf(call.principal), call.params.id, call.body);
     },
   }),
-  ...overrideEndpoints(parts),
+  ...overrideEndpoints(deps),
   defineEndpoint({
     method: 'POST',
     path: `${base}/lockdown`,
@@ -103,7 +103,7 @@ export const doorEndpoints = (parts: AccessParts): Endpoint[] => [
     response: overrideAnswerSchema,
     refusals: ['portalNotFound'],
     async handle({ principal, body }) {
-      return await lockDown(parts, actorOf(principal), null, body.reason);
+      return await lockDown(deps, actorOf(principal), null, body.reason);
     },
   }),
   defineEndpoint({
@@ -115,7 +115,7 @@ export const doorEndpoints = (parts: AccessParts): Endpoint[] => [
     response: overrideAnswerSchema,
     refusals: ['portalNotFound', 'notLockedDown'],
     async handle({ principal }) {
-      return await endLockdown(parts, actorOf(principal), null);
+      return await endLockdown(deps, actorOf(principal), null);
     },
   }),
 ];

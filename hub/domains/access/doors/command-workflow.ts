@@ -5,10 +5,10 @@ import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/resul
 import type { Transaction } from '#hub/store/store.ts';
 import { assertWritten, type FieldRefusal } from '#hub/store/written.ts';
 import { type BridgeRefusal, refuseOutcome } from '../controllers/commands.ts';
-import type { AccessParts } from '../parts.ts';
 import type { PortalOverride } from '../schema.ts';
 import { followPolicyChange } from './change-workflow.ts';
 import type { holdOpenSchema, unlockAnswerSchema, unlockSchema } from './command-schema.ts';
+import type { DoorDeps } from './deps.ts';
 import { findPortal, findPortals, type PortalRow, portalChanges } from './repository.ts';
 import type { Portal } from './schema.ts';
 import { loadPortal, overrideAt } from './view.ts';
@@ -23,17 +23,17 @@ export type UnlockRefusal = Refusal<'portalNotFound'> | Refusal<'lockedDown'> | 
  * the lock move. An order that arrives late is not carried out.
  */
 export async function unlockPortal(
-  parts: AccessParts,
+  deps: DoorDeps,
   actor: Actor,
   portalId: string,
   body: z.output<typeof unlockSchema>,
 ): Promise<Result<z.input<typeof unlockAnswerSchema>, UnlockRefusal>> {
-  const commandId = parts.newId();
-  const ordered = await parts.store.transact('door.unlock', async (tx) => {
+  const commandId = deps.newId();
+  const ordered = await deps.store.transact('door.unlock', async (tx) => {
     const portal = await findPortal(tx, portalId);
     if (portal === null) return refuse({ code: 'portalNotFound' });
     if (portal.override?.kind === 'lockdown') return refuse({ code: 'lockedDown' });
-    if (!parts.link.isConnected(portal.bridgeId)) return refuse({ code: 'notConnected' });
+    if (!deps.link.isConnected(portal.bridgeId)) return refuse({ code: 'notConnected' });
     await recordAudit(tx, {
       actor,
       action: 'door.unlock',
@@ -44,7 +44,7 @@ export async function unlockPortal(
   });
   if (!ordered.ok) return ordered;
   const { bridgeId, key, name } = ordered.value;
-  const outcome = await parts.commands.send(
+  const outcome = await deps.commands.send(
     bridgeId,
     { kind: 'unlock', portalKey: key, seconds: body.seconds },
     { commandId, timeoutMs: 2_000 },
@@ -62,7 +62,7 @@ export async function unlockPortal(
 }
 
 async function writeOverride(
-  parts: AccessParts,
+  deps: DoorDeps,
   tx: Transaction,
   actor: Actor,
   portal: PortalRow,
@@ -71,17 +71,17 @@ async function writeOverride(
 ): Promise<void> {
   assertWritten(await tx.write('portal', portal.id, portalChanges({ override })));
   const payload = { name: portal.name, override, before: portal.override };
-  await followPolicyChange(parts, tx, actor, { action, table: 'portal', id: portal.id, payload });
+  await followPolicyChange(deps, tx, actor, { action, table: 'portal', id: portal.id, payload });
 }
 
 async function showPortals(
-  parts: AccessParts,
+  deps: DoorDeps,
   tx: Transaction,
   portals: readonly PortalRow[],
 ): Promise<Portal[]> {
   const shown: Portal[] = [];
   for (const { id } of portals) {
-    const portal = await loadPortal(parts, tx, id);
+    const portal = await loadPortal(deps, tx, id);
     assert(portal !== null, 'a portal that was just written is there');
     shown.push(portal);
   }
@@ -92,25 +92,25 @@ type Portals = { portals: Portal[] };
 
 /** Locks one door, or all (`null`), for everybody. Replaces a hold-open. Doors that are locked down already stay so. */
 export function lockDown(
-  parts: AccessParts,
+  deps: DoorDeps,
   actor: Actor,
   portalId: string | null,
   reason: string,
 ): Promise<Result<Portals, Refusal<'portalNotFound'>>> {
-  return parts.store.transact('door.lockdown', async (tx) => {
+  return deps.store.transact('door.lockdown', async (tx) => {
     const portals = await findTargets(tx, portalId);
     if (portals === null) return refuse({ code: 'portalNotFound' });
     for (const portal of portals)
       if (portal.override?.kind !== 'lockdown')
         await writeOverride(
-          parts,
+          deps,
           tx,
           actor,
           portal,
           { kind: 'lockdown', sinceMs: tx.nowMs, reason },
           'door.lockdown',
         );
-    return ok({ portals: await showPortals(parts, tx, portals) });
+    return ok({ portals: await showPortals(deps, tx, portals) });
   });
 }
 
@@ -122,23 +122,23 @@ async function findTargets(tx: Transaction, portalId: string | null): Promise<Po
 
 /** Ends the lockdown of one door, or of all. */
 export function endLockdown(
-  parts: AccessParts,
+  deps: DoorDeps,
   actor: Actor,
   portalId: string | null,
 ): Promise<Result<Portals, Refusal<'portalNotFound'> | Refusal<'notLockedDown'>>> {
-  return parts.store.transact('door.endLockdown', async (tx) => {
+  return deps.store.transact('door.endLockdown', async (tx) => {
     const portals = await findTargets(tx, portalId);
     if (portals === null) return refuse({ code: 'portalNotFound' });
     const locked = portals.filter((portal) => portal.override?.kind === 'lockdown');
     if (locked.length === 0) return refuse({ code: 'notLockedDown' });
-    for (const portal of locked) await writeOverride(parts, tx, actor, portal, null, 'door.endLockdown');
-    return ok({ portals: await showPortals(parts, tx, locked) });
+    for (const portal of locked) await writeOverride(deps, tx, actor, portal, null, 'door.endLockdown');
+    return ok({ portals: await showPortals(deps, tx, locked) });
   });
 }
 
 /** Holds a door open until a moment. A lockdown is stronger: it has to be ended first. */
 export function holdOpen(
-  parts: AccessParts,
+  deps: DoorDeps,
   actor: Actor,
   portalId: string,
   body: z.output<typeof holdOpenSchema>,
@@ -146,7 +146,7 @@ export function holdOpen(
   Result<Portals, Refusal<'portalNotFound'> | Refusal<'lockedDown'> | FieldRefusal<'untilInvalid'>>
 > {
   const untilMs = Date.parse(body.until);
-  return parts.store.transact('door.holdOpen', async (tx) => {
+  return deps.store.transact('door.holdOpen', async (tx) => {
     const portal = await findPortal(tx, portalId);
     if (portal === null) return refuse({ code: 'portalNotFound' });
     if (portal.override?.kind === 'lockdown') return refuse({ code: 'lockedDown' });
@@ -156,21 +156,21 @@ export function holdOpen(
         errors: [{ pointer: '/body/until', message: 'must lie ahead, at most seven days' }],
       });
     const override = { kind: 'holdOpen', sinceMs: tx.nowMs, untilMs, reason: body.reason } as const;
-    await writeOverride(parts, tx, actor, portal, override, 'door.holdOpen');
-    return ok({ portals: await showPortals(parts, tx, [portal]) });
+    await writeOverride(deps, tx, actor, portal, override, 'door.holdOpen');
+    return ok({ portals: await showPortals(deps, tx, [portal]) });
   });
 }
 
 export function endHoldOpen(
-  parts: AccessParts,
+  deps: DoorDeps,
   actor: Actor,
   portalId: string,
 ): Promise<Result<Portals, Refusal<'portalNotFound'> | Refusal<'notHeldOpen'>>> {
-  return parts.store.transact('door.endHoldOpen', async (tx) => {
+  return deps.store.transact('door.endHoldOpen', async (tx) => {
     const portal = await findPortal(tx, portalId);
     if (portal === null) return refuse({ code: 'portalNotFound' });
     if (overrideAt(portal, tx.nowMs)?.kind !== 'holdOpen') return refuse({ code: 'notHeldOpen' });
-    await writeOverride(parts, tx, actor, portal, null, 'door.endHoldOpen');
-    return ok({ portals: await showPortals(parts, tx, [portal]) });
+    await writeOverride(deps, tx, actor, portal, null, 'door.endHoldOpen');
+    return ok({ portals: await showPortals(deps, tx, [portal]) });
   });
 }

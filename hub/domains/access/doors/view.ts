@@ -1,10 +1,8 @@
 import { stampToWire } from '#hub/store/entity-row.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { readerId } from '../controllers/reader-id-schema.ts';
-import { findBridgeStatuses } from '../controllers/repository.ts';
-import type { AccessParts } from '../parts.ts';
-import { findDocumentRevisions, findPolicyState } from '../policy/repository.ts';
 import type { PortalOverride } from '../schema.ts';
+import type { DoorDeps } from './deps.ts';
 import { findPortal, findPortals, type PortalRow } from './repository.ts';
 import type { Portal } from './schema.ts';
 
@@ -16,16 +14,13 @@ type PortalFacts = (portal: PortalRow) => Portal;
 
 /** What portals look like from outside needs what their bridges have applied; loaded once for many. */
 async function loadPortalFacts(
-  parts: Pick<AccessParts, 'live' | 'link' | 'clock'>,
+  deps: Pick<DoorDeps, 'live' | 'link' | 'clock' | 'findBridgesUpToDate'>,
   reader: Reader,
 ): Promise<PortalFacts> {
-  const statuses = await findBridgeStatuses(reader);
-  const revisions = await findDocumentRevisions(reader);
-  const { epoch } = await findPolicyState(reader);
-  const nowMs = parts.clock.nowMs();
+  const upToDate = await deps.findBridgesUpToDate(reader);
+  const nowMs = deps.clock.nowMs();
   return (portal) => {
-    const applied = statuses.get(portal.bridgeId)?.applied ?? null;
-    const connected = parts.link.isConnected(portal.bridgeId);
+    const connected = deps.link.isConnected(portal.bridgeId);
     return {
       ...stampToWire(portal),
       bridgeId: portal.bridgeId,
@@ -37,21 +32,18 @@ async function loadPortalFacts(
       override: overrideAt(portal, nowMs),
       readers: portal.readers.map((key) => ({ id: readerId(portal.bridgeId, key), key })),
       connected,
-      live: connected ? parts.live.portal(portal.bridgeId, portal.key) : null,
-      applied:
-        applied !== null &&
-        applied.epoch === epoch &&
-        applied.revision >= (revisions.get(portal.bridgeId) ?? Number.POSITIVE_INFINITY),
+      live: connected ? deps.live.portal(portal.bridgeId, portal.key) : null,
+      applied: upToDate.has(portal.bridgeId),
     };
   };
 }
 
-export async function loadPortals(parts: AccessParts, reader: Reader): Promise<Portal[]> {
-  const facts = await loadPortalFacts(parts, reader);
+export async function loadPortals(deps: DoorDeps, reader: Reader): Promise<Portal[]> {
+  const facts = await loadPortalFacts(deps, reader);
   return (await findPortals(reader)).map(facts);
 }
 
-export async function loadPortal(parts: AccessParts, reader: Reader, id: string): Promise<Portal | null> {
+export async function loadPortal(deps: DoorDeps, reader: Reader, id: string): Promise<Portal | null> {
   const portal = await findPortal(reader, id);
-  return portal === null ? null : (await loadPortalFacts(parts, reader))(portal);
+  return portal === null ? null : (await loadPortalFacts(deps, reader))(portal);
 }

@@ -16,10 +16,10 @@ import {
 } from '../controllers/commands.ts';
 import { findPortals } from '../doors/repository.ts';
 import { findEvent, findUnknownCardEvents } from '../events/repository.ts';
-import type { AccessParts } from '../parts.ts';
 import { findRecordByDigest, findSets } from '../policy/repository.ts';
 import { findReader } from '../readers/view.ts';
 import type { CardRead } from '../schema.ts';
+import type { EnrolmentDeps } from './deps.ts';
 import type { Enrolment, enrolmentCreateSchema, unknownCardSchema } from './schema.ts';
 
 const enrolmentMs = 60_000;
@@ -57,12 +57,12 @@ const isSameActor = (one: Actor, other: Actor): boolean =>
   one.kind === other.kind && ('id' in one ? one.id : null) === ('id' in other ? other.id : null);
 
 /** Enrolments by the next tap at a reader. In memory: after a restart nobody waits at the reader any more. */
-export function createEnrolments(parts: AccessParts): Enrolments {
+export function createEnrolments(deps: EnrolmentDeps): Enrolments {
   const runs = new Map<string, Running>();
 
   function update(run: Running, change: Partial<Enrolment>): void {
     run.enrolment = { ...run.enrolment, ...change };
-    parts.announce({
+    deps.announce({
       topic: 'enrolment.changed',
       data: run.enrolment,
     });
@@ -76,18 +76,18 @@ export function createEnrolments(parts: AccessParts): Enrolments {
   ): Promise<void> {
     const { memberId, label, replacesCredentialId, addsToCredentialId } = body;
     if (addsToCredentialId !== undefined) {
-      const added = await addReading(parts, actor, addsToCredentialId, read);
+      const added = await addReading(deps, actor, addsToCredentialId, read);
       if (added.ok) update(run, { state: 'enrolled', credentialId: added.value });
       else update(run, { state: 'refused', message: sentenceOf(added.refusal) });
       return;
     }
     if (replacesCredentialId === undefined) {
-      const enrolled = await enrolCard(parts, actor, read, { memberId, label });
+      const enrolled = await enrolCard(deps, actor, read, { memberId, label });
       if (enrolled.ok) update(run, { state: 'enrolled', credentialId: enrolled.value.id });
       else update(run, { state: 'refused', message: sentenceOf(enrolled.refusal) });
       return;
     }
-    const replaced = await replaceCard(parts, actor, replacesCredentialId, read, label);
+    const replaced = await replaceCard(deps, actor, replacesCredentialId, read, label);
     if (replaced.ok) update(run, { state: 'enrolled', credentialId: replaced.value.credential.id });
     else update(run, { state: 'refused', message: sentenceOf(replaced.refusal) });
   }
@@ -109,13 +109,13 @@ export function createEnrolments(parts: AccessParts): Enrolments {
 
   return {
     async begin(actor, body) {
-      const place = await findReader(parts.store.read, body.readerId);
+      const place = await findReader(deps.store.read, body.readerId);
       if (place === null)
         return refuse({
           code: 'readerUnknown',
           errors: [{ pointer: '/body/readerId', message: "is no reader: take the id of a door's reader" }],
         });
-      if (!(await loadMemberNames(parts.store.read, [body.memberId])).has(body.memberId))
+      if (!(await loadMemberNames(deps.store.read, [body.memberId])).has(body.memberId))
         return refuse({
           code: 'memberUnknown',
           errors: [{ pointer: '/body/memberId', message: 'is no member' }],
@@ -128,7 +128,7 @@ export function createEnrolments(parts: AccessParts): Enrolments {
         // Their page was closed without a word. The bridge ends the earlier enrolment when the new one begins.
         update(waiting, { state: 'cancelled' });
       }
-      const id = parts.newId();
+      const id = deps.newId();
       const run: Running = {
         bridgeId: place.bridgeId,
         readerKey: place.readerKey,
@@ -138,7 +138,7 @@ export function createEnrolments(parts: AccessParts): Enrolments {
           readerId: body.readerId,
           memberId: body.memberId,
           state: 'waiting',
-          expiresAt: toIso(parts.clock.nowMs() + enrolmentMs),
+          expiresAt: toIso(deps.clock.nowMs() + enrolmentMs),
           credentialId: null,
           message: null,
         },
@@ -146,9 +146,9 @@ export function createEnrolments(parts: AccessParts): Enrolments {
       runs.set(id, run);
       for (const old of runs.keys()) if (runs.size > maxEnrolments) runs.delete(old);
       const begun = Promise.withResolvers<CommandOutcome>();
-      const giveUp = parts.after(answerTimeoutMs, () => begun.resolve({ kind: 'noAnswer' }));
+      const giveUp = deps.after(answerTimeoutMs, () => begun.resolve({ kind: 'noAnswer' }));
       const command = { kind: 'enrol', readerKey: place.readerKey } as const;
-      const final = parts.commands.send(place.bridgeId, command, {
+      const final = deps.commands.send(place.bridgeId, command, {
         timeoutMs: enrolmentMs,
         commandId: id,
         onWaiting: () => begun.resolve({ kind: 'waiting' }),
@@ -159,7 +159,7 @@ export function createEnrolments(parts: AccessParts): Enrolments {
           return finish(run, actor, outcome, body);
         })
         .catch((cause: unknown) => {
-          parts.log.error({ err: cause }, 'a card that was presented could not be enrolled');
+          deps.log.error({ err: cause }, 'a card that was presented could not be enrolled');
           update(run, { state: 'failed', message: 'The card was read but could not be stored.' });
         });
       const first = await begun.promise;
@@ -168,7 +168,7 @@ export function createEnrolments(parts: AccessParts): Enrolments {
         runs.delete(id);
         return refuse(refuseOutcome(first));
       }
-      parts.announce({ topic: 'enrolment.changed', data: run.enrolment });
+      deps.announce({ topic: 'enrolment.changed', data: run.enrolment });
       return ok(run.enrolment);
     },
     find: (id) => runs.get(id)?.enrolment ?? null,
@@ -177,23 +177,23 @@ export function createEnrolments(parts: AccessParts): Enrolments {
       if (run === undefined) return null;
       if (run.enrolment.state !== 'waiting') return run.enrolment;
       update(run, { state: 'cancelled' });
-      await parts.commands.send(run.bridgeId, { kind: 'cancelEnrol', readerKey: run.readerKey });
+      await deps.commands.send(run.bridgeId, { kind: 'cancelEnrol', readerKey: run.readerKey });
       return run.enrolment;
     },
   };
 }
 
 /** Unknown cards that were tapped just now and can be enrolled without another tap. */
-export async function listUnknownCards(parts: AccessParts): Promise<z.input<typeof unknownCardSchema>[]> {
-  const { read } = parts.store;
-  const events = await findUnknownCardEvents(read, parts.clock.nowMs() - offeredMs, 50);
+export async function listUnknownCards(deps: EnrolmentDeps): Promise<z.input<typeof unknownCardSchema>[]> {
+  const { read } = deps.store;
+  const events = await findUnknownCardEvents(read, deps.clock.nowMs() - offeredMs, 50);
   const portals = new Map((await findPortals(read)).map((portal) => [portal.id, portal.name]));
   const sets = new Map((await findSets(read)).filter((set) => set.current).map((set) => [set.bridgeId, set]));
   const offered: z.input<typeof unknownCardSchema>[] = [];
   const seen = new Set<string>();
   for (const event of events) {
     const set = sets.get(event.bridgeId);
-    if (event.digest === null || set === undefined || !parts.link.isConnected(event.bridgeId)) continue;
+    if (event.digest === null || set === undefined || !deps.link.isConnected(event.bridgeId)) continue;
     if (seen.has(`${event.bridgeId}/${event.digest}`)) continue;
     seen.add(`${event.bridgeId}/${event.digest}`);
     // Enrolled meanwhile.
@@ -213,27 +213,27 @@ export type RevealRefusal = Refusal<'eventNotFound'> | Refusal<'cardForgotten'> 
 
 /** The reading of an unknown card that was tapped just now, asked of its bridge. */
 export async function revealCard(
-  parts: AccessParts,
+  deps: EnrolmentDeps,
   eventId: string,
 ): Promise<Result<CardRead, RevealRefusal>> {
-  const event = await findEvent(parts.store.read, eventId);
+  const event = await findEvent(deps.store.read, eventId);
   if (event === null || event.reason !== 'unknownCredential') return refuse({ code: 'eventNotFound' });
-  if (parts.clock.nowMs() - event.receivedAtMs > offeredMs) return refuse({ code: 'cardForgotten' });
+  if (deps.clock.nowMs() - event.receivedAtMs > offeredMs) return refuse({ code: 'cardForgotten' });
   // The number means nothing in another journal.
-  const journalId = parts.live.get(event.bridgeId)?.hello.journalId;
+  const journalId = deps.live.get(event.bridgeId)?.hello.journalId;
   if (journalId !== undefined && journalId !== event.journalId) return refuse({ code: 'cardForgotten' });
-  const outcome = await parts.commands.send(event.bridgeId, { kind: 'reveal', seq: event.seq });
+  const outcome = await deps.commands.send(event.bridgeId, { kind: 'reveal', seq: event.seq });
   if (outcome.kind === 'read') return ok(outcome.read);
   if (outcome.kind === 'refused' && outcome.code === 'forgotten') return refuse({ code: 'cardForgotten' });
   return refuse(refuseOutcome(outcome));
 }
 
 export async function enrolUnknownCard(
-  parts: AccessParts,
+  deps: EnrolmentDeps,
   actor: Actor,
   eventId: string,
   body: { readonly memberId: string; readonly label: string },
 ): Promise<Result<Credential, RevealRefusal | EnrolRefusal | AlreadyEnrolled>> {
-  const revealed = await revealCard(parts, eventId);
-  return revealed.ok ? await enrolCard(parts, actor, revealed.value, body) : revealed;
+  const revealed = await revealCard(deps, eventId);
+  return revealed.ok ? await enrolCard(deps, actor, revealed.value, body) : revealed;
 }

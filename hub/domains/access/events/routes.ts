@@ -6,10 +6,8 @@ import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
 import { pageOf, pageQuerySchema } from '#hub/kernel/wire.ts';
-import { checkAnswerSchema, checkRequestSchema } from '../explain/schema.ts';
-import { explainAccess } from '../explain/workflow.ts';
-import type { AccessParts } from '../parts.ts';
 import { eventCsvColumns, streamEventLines } from './csv.ts';
+import type { EventDeps } from './deps.ts';
 import { countDeadLetters, findDeadLetters, findEvent } from './repository.ts';
 import { accessEventSchema, deadLetterSchema, eventQuerySchema } from './schema.ts';
 import { listEvents, toWireEvents } from './workflow.ts';
@@ -17,7 +15,7 @@ import { listEvents, toWireEvents } from './workflow.ts';
 const base = '/api/access-control';
 const tag = 'access events';
 
-export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
+export const eventEndpoints = (deps: EventDeps): Endpoint[] => [
   defineEndpoint({
     method: 'GET',
     path: `${base}/events`,
@@ -29,11 +27,11 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
     csv: {
       fileName: 'access-events',
       columns: eventCsvColumns,
-      lines: ({ query }) => streamEventLines(parts, query),
+      lines: ({ query }) => streamEventLines(deps, query),
     },
     refusals: pageRefusals,
     async handle({ query }) {
-      return await listEvents(parts, query);
+      return await listEvents(deps, query);
     },
   }),
   defineEndpoint({
@@ -46,8 +44,8 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
     response: accessEventSchema,
     refusals: ['eventNotFound'],
     async handle(call) {
-      const row = await findEvent(parts.store.read, call.params.id);
-      const [event] = row === null ? [] : await toWireEvents(parts.store.read, [row]);
+      const row = await findEvent(deps.store.read, call.params.id);
+      const [event] = row === null ? [] : await toWireEvents(deps.store.read, [row]);
       return event === undefined ? refuse({ code: 'eventNotFound' }) : ok(event);
     },
   }),
@@ -64,30 +62,10 @@ export const eventEndpoints = (parts: AccessParts): Endpoint[] => [
       const asked = openPage(query, 1);
       if (!asked.ok) return asked;
       const { after, limit, cut, count } = asked.value;
-      const page = cut(await findDeadLetters(parts.store.read, { after, limit }), (letter) => [letter.id]);
+      const page = cut(await findDeadLetters(deps.store.read, { after, limit }), (letter) => [letter.id]);
       const items = page.rows.map(({ atMs, ...letter }) => ({ ...letter, at: toIso(atMs) }));
-      const total = await count(parts.store, countDeadLetters);
+      const total = await count(deps.store, countDeadLetters);
       return ok({ items, nextCursor: page.nextCursor, ...total });
-    },
-  }),
-  defineEndpoint({
-    method: 'POST',
-    path: `${base}/check`,
-    summary: 'What a door would say to a card, now or at another time, and why',
-    tag,
-    access: { permission: 'accessEvent.read' },
-    body: checkRequestSchema,
-    response: checkAnswerSchema,
-    refusals: [
-      'portalUnknown',
-      'portalAmbiguous',
-      'memberUnknown',
-      'credentialUnknown',
-      'cardText',
-      'noPolicy',
-    ],
-    async handle({ body }) {
-      return await explainAccess(parts, body);
     },
   }),
 ];

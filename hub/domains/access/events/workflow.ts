@@ -5,16 +5,14 @@ import { ok, type Result } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
-import { raiseDuress } from '../alarms/workflow.ts';
 import { findCredentialsById } from '../cards/repository.ts';
-import { noteCopies } from '../clones/workflow.ts';
 import type { FromBridgePayload } from '../controllers/link.ts';
 import { type BridgeEvent, bridgeEventSchema } from '../controllers/link-schema.ts';
 import { findBridges, findCursor, saveCursor } from '../controllers/repository.ts';
 import { planIntake, wordChecks, wordEvent } from '../decide/event-rules.ts';
-import { type AccessDeps } from '../deps.ts';
 import { findPortals } from '../doors/repository.ts';
 import { findRules } from '../rules/repository.ts';
+import { type EventDeps } from './deps.ts';
 import {
   type AccessEventRow,
   appendEvents,
@@ -56,7 +54,7 @@ const detailsOf = (event: BridgeEvent): EventDetails => {
 /** Adds one slice, at most 500; returns what was added and the last event up to which the store now holds everything. */
 export async function takeSlice(
   tx: Transaction,
-  deps: Pick<AccessDeps, 'newId' | 'announcements' | 'announceIn'>,
+  deps: Pick<EventDeps, 'newId' | 'announcements' | 'onEventsStored'>,
   bridgeId: string,
   journalId: string,
   offered: readonly Offered[],
@@ -72,9 +70,9 @@ export async function takeSlice(
     journalId,
     accepted.map((event) => event.seq),
   );
-  const allPortals = await findPortals(tx);
-  const portals = new Map(
-    allPortals.filter((portal) => portal.bridgeId === bridgeId).map((portal) => [portal.key, portal.id]),
+  const portals = await findPortals(tx);
+  const portalIds = new Map(
+    portals.filter((portal) => portal.bridgeId === bridgeId).map((portal) => [portal.key, portal.id]),
   );
   const added: AccessEventRow[] = [];
   const underDuress: AccessEventRow[] = [];
@@ -106,7 +104,7 @@ export async function takeSlice(
       kind: event.kind,
       atMs: event.wallMs,
       clockTrust: event.clockTrust,
-      portalId: event.portalKey === undefined ? null : (portals.get(event.portalKey) ?? null),
+      portalId: event.portalKey === undefined ? null : (portalIds.get(event.portalKey) ?? null),
       readerKey: event.readerKey ?? null,
       credentialId: event.credentialId ?? null,
       memberId: event.memberId ?? null,
@@ -119,9 +117,8 @@ export async function takeSlice(
     if (event.duress === true) underDuress.push(kept);
   }
   await appendEvents(tx, added);
-  for (const event of underDuress) await raiseDuress(tx, deps, event);
   await saveCursor(tx, bridgeId, journalId, last.seq);
-  await noteCopies(tx, deps, allPortals, added);
+  await deps.onEventsStored(tx, { added, underDuress, portals });
   if (added.length > 0 && deps.announcements.wants('access.event')) {
     const events = await toWireEvents(tx, added);
     await deps.announcements.enqueue(
@@ -143,7 +140,7 @@ export interface EventIntake {
 
 /** Takes a bridge's events in, exactly once and in order, a slice at a time. */
 export async function takeEvents(
-  deps: Pick<AccessDeps, 'store' | 'newId' | 'announce' | 'announceIn' | 'announcements' | 'log'>,
+  deps: EventDeps,
   bridgeId: string,
   payload: FromBridgePayload<'events'>,
   intake: EventIntake,
@@ -169,7 +166,7 @@ export async function takeEvents(
 }
 
 async function announceEvents(
-  deps: Pick<AccessDeps, 'store' | 'announce'>,
+  deps: Pick<EventDeps, 'store' | 'announce'>,
   added: readonly AccessEventRow[],
 ): Promise<void> {
   const newest = added.slice(-announcedPerSlice);
@@ -255,7 +252,7 @@ export async function toWireEvents(read: Reader, rows: readonly AccessEventRow[]
 
 /** One page. */
 export async function listEvents(
-  deps: Pick<AccessDeps, 'store'>,
+  deps: Pick<EventDeps, 'store'>,
   query: z.output<typeof eventQuerySchema>,
 ): Promise<Result<{ items: AccessEvent[]; nextCursor: string | null; total?: number }, CursorInvalid>> {
   const asked = openPage(query, 1);

@@ -12,7 +12,6 @@ import type { CredentialFacts, PolicyDocument, PolicyPortal } from '../decide/po
 import { type AccessMoment, cardAlone, decideAccess, type Proof } from '../decide/rules.ts';
 import { plannedModeAt, waysInAt } from '../decide/schedule-rules.ts';
 import { findNamedPortal } from '../doors/named-workflow.ts';
-import type { AccessParts } from '../parts.ts';
 import { decodeRecord, isSecret } from '../policy/record-schema.ts';
 import {
   findDocument,
@@ -22,6 +21,7 @@ import {
   findSets,
   type PolicySet,
 } from '../policy/repository.ts';
+import type { ExplainDeps } from './deps.ts';
 import type { CheckAnswer, CheckRequest } from './schema.ts';
 
 export type ExplainRefusal =
@@ -49,12 +49,12 @@ async function proofOf(
 
 /** The facts of who asks, as the bridge of the door has them; null: the card is not known there. */
 async function findFacts(
-  parts: AccessParts,
+  deps: ExplainDeps,
   request: CheckRequest,
   set: PolicySet,
   document: PolicyDocument,
 ): Promise<Result<CredentialFacts | null, ExplainRefusal>> {
-  const { read } = parts.store;
+  const { read } = deps.store;
   const decode = (row: { readonly record: Uint8Array } | null | undefined): CredentialFacts | null =>
     row === null || row === undefined ? null : decodeRecord(row.record, 0, document);
   if (request.card !== undefined) {
@@ -68,7 +68,7 @@ async function findFacts(
     return ok(decode(await findFactsRecord(read, set, request.credentialId)));
   }
   const memberId = request.memberId ?? '';
-  const admission = (await loadAdmissionFacts(read, [memberId], parts.clock.nowMs())).get(memberId);
+  const admission = (await loadAdmissionFacts(read, [memberId], deps.clock.nowMs())).get(memberId);
   if (admission === undefined) return refuse(fieldRefusal('memberUnknown', 'memberId', 'is no member'));
   const cards = await findCardsOfMember(read, memberId, 200);
   const usable = cards.find((card) => card.status === 'active' || card.status === 'temporary') ?? cards[0];
@@ -85,7 +85,7 @@ async function findFacts(
 }
 
 function momentOf(
-  parts: AccessParts,
+  deps: ExplainDeps,
   request: CheckRequest,
   bridgeId: string,
   document: PolicyDocument,
@@ -94,11 +94,11 @@ function momentOf(
 ): AccessMoment | null {
   const portal = document.portals.find((candidate) => candidate.id === portalId);
   if (portal === undefined) return null;
-  const nowMs = parts.clock.nowMs();
+  const nowMs = deps.clock.nowMs();
   const wallMs = request.at === undefined ? nowMs : Date.parse(request.at);
-  const live = parts.live.get(bridgeId)?.state ?? null;
+  const live = deps.live.get(bridgeId)?.state ?? null;
   const planned = plannedModeAt(portal, document.zone, wallMs);
-  const connected = parts.link.isConnected(bridgeId);
+  const connected = deps.link.isConnected(bridgeId);
   return {
     wallMs,
     // Another time than now is asked about as if the clock were right then.
@@ -130,10 +130,10 @@ function wordAsking(portal: PolicyPortal, document: PolicyDocument, at: AccessMo
 
 /** What a door would say, from the same function and the same facts as the door itself has. */
 export async function explainAccess(
-  parts: AccessParts,
+  deps: ExplainDeps,
   request: CheckRequest,
 ): Promise<Result<CheckAnswer, ExplainRefusal | Refusal<'noPolicy'>>> {
-  const { read } = parts.store;
+  const { read } = deps.store;
   const named = await findNamedPortal(read, request);
   if (!named.ok) return named;
   const portalRow = named.value;
@@ -142,10 +142,10 @@ export async function explainAccess(
   const stored = await findDocument(read, bridgeId);
   if (set === undefined || stored === null) return refuse({ code: 'noPolicy' });
   const { document } = stored;
-  const facts = await findFacts(parts, request, set, document);
+  const facts = await findFacts(deps, request, set, document);
   if (!facts.ok) return facts;
   const status = (await findBridgeStatuses(read)).get(bridgeId);
-  const at = momentOf(parts, request, bridgeId, document, portalRow.id, status?.lastSeenAtMs ?? null);
+  const at = momentOf(deps, request, bridgeId, document, portalRow.id, status?.lastSeenAtMs ?? null);
   const portal = document.portals.find((candidate) => candidate.id === portalRow.id);
   if (portal === undefined || at === null) return refuse({ code: 'noPolicy' });
   const proof = await proofOf(read, set, facts.value, request.withPin);
@@ -164,7 +164,7 @@ export async function explainAccess(
     checks: wordChecks(decision.checks),
     rule: rule === null ? null : { id: rule.id, name: rule.name },
     portal: { id: portal.id, name: portal.name },
-    ...(await namesOf(parts, facts.value)),
+    ...(await namesOf(deps, facts.value)),
     at: toIso(at.wallMs),
     mode: at.mode,
     extendedAccess: decision.extended,
@@ -173,11 +173,11 @@ export async function explainAccess(
 }
 
 async function namesOf(
-  parts: AccessParts,
+  deps: ExplainDeps,
   facts: CredentialFacts | null,
 ): Promise<Pick<CheckAnswer, 'member' | 'credential'>> {
   if (facts === null) return { member: null, credential: null };
-  const { read } = parts.store;
+  const { read } = deps.store;
   const names = await loadMemberNames(read, [facts.memberId]);
   const credential = facts.credentialId === '' ? null : await findCredential(read, facts.credentialId);
   return {

@@ -4,7 +4,7 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { credentialSchema } from '../cards/schema.ts';
-import type { AccessParts } from '../parts.ts';
+import type { PinDeps } from './deps.ts';
 import { pinSetSchema } from './schema.ts';
 import { removePin, setPin } from './workflow.ts';
 
@@ -13,7 +13,7 @@ const tag = 'credentials';
 const access = { permission: 'credential.manage' } as const;
 const params = z.strictObject({ memberId: idSchema });
 
-export const pinEndpoints = (parts: AccessParts): Endpoint[] => [
+export const pinEndpoints = (deps: PinDeps): Endpoint[] => [
   defineEndpoint({
     method: 'PUT',
     path,
@@ -27,7 +27,7 @@ export const pinEndpoints = (parts: AccessParts): Endpoint[] => [
     ratePerMinute: 30,
     refusals: ['memberNotFound', 'pinWeak', 'pinTooAlike'],
     async handle(call) {
-      return await setPin(parts, actorOf(call.principal), call.params.memberId, call.body);
+      return await setPin(deps, actorOf(call.principal), call.params.memberId, call.body);
     },
   }),
   defineEndpoint({
@@ -40,7 +40,7 @@ export const pinEndpoints = (parts: AccessParts): Endpoint[] => [
     response: credentialSchema,
     refusals: ['pinNotSet'],
     async handle(call) {
-      return await removePin(parts, actorOf(call.principal), call.params.memberId);
+      return await removePin(deps, actorOf(call.principal), call.params.memberId);
     },
   }),
 ];

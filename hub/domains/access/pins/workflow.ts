@@ -8,7 +8,7 @@ import { assertWritten } from '#hub/store/written.ts';
 import type { CredentialRow } from '../cards/repository.ts';
 import type { Credential } from '../cards/schema.ts';
 import { followCredentialChange, showCredential } from '../cards/workflow.ts';
-import type { AccessParts } from '../parts.ts';
+import type { PinDeps } from './deps.ts';
 import { findPinOfMember, type StoredPin } from './repository.ts';
 import { decidePin, type PinRefusal } from './rules.ts';
 import type { PinSet } from './schema.ts';
@@ -17,16 +17,16 @@ import type { PinSet } from './schema.ts';
 const maskedPin = '••••';
 
 /** As much work with a duress PIN as without. */
-async function hashesOf(parts: AccessParts, { pin, duressPin }: PinSet): Promise<StoredPin> {
+async function hashesOf(deps: PinDeps, { pin, duressPin }: PinSet): Promise<StoredPin> {
   const salt = randomBytes(pinSaltBytes);
-  const hash = await parts.hashPin(pin, salt);
-  const other = await parts.hashPin(duressPin ?? String(randomInt(1_000_000)), salt);
+  const hash = await deps.hashPin(pin, salt);
+  const other = await deps.hashPin(duressPin ?? String(randomInt(1_000_000)), salt);
   return { salt, hash, duressHash: duressPin === undefined ? randomBytes(pinHashBytes) : other };
 }
 
-async function retireInside(parts: AccessParts, tx: Transaction, row: CredentialRow): Promise<void> {
+async function retireInside(deps: PinDeps, tx: Transaction, row: CredentialRow): Promise<void> {
   assertWritten(await tx.write('credential', row.id, { status: 'retired' }));
-  await parts.vault.setPin(tx, row.id, null);
+  await deps.vault.setPin(tx, row.id, null);
 }
 
 /**
@@ -34,23 +34,23 @@ async function retireInside(parts: AccessParts, tx: Transaction, row: Credential
  * cannot bring it back unnoticed.
  */
 export async function setPin(
-  parts: AccessParts,
+  deps: PinDeps,
   actor: Actor,
   memberId: string,
   wanted: PinSet,
 ): Promise<Result<Credential, Refusal<'memberNotFound'> | PinRefusal>> {
-  const { read } = parts.store;
-  const facts = (await loadAdmissionFacts(read, [memberId], parts.clock.nowMs())).get(memberId);
+  const { read } = deps.store;
+  const facts = (await loadAdmissionFacts(read, [memberId], deps.clock.nowMs())).get(memberId);
   if (facts === undefined) return refuse({ code: 'memberNotFound' });
   const decided = decidePin(wanted.pin, wanted.duressPin ?? null, facts.memberNumber);
   if (!decided.ok) return decided;
   // Before the transaction, which may wait for nothing but the store.
-  const hashes = await hashesOf(parts, wanted);
-  return await parts.store.transact('pin.set', async (tx) => {
+  const hashes = await hashesOf(deps, wanted);
+  return await deps.store.transact('pin.set', async (tx) => {
     if (!(await loadMemberNames(tx, [memberId])).has(memberId)) return refuse({ code: 'memberNotFound' });
     const before = await findPinOfMember(tx, memberId);
-    if (before !== null) await retireInside(parts, tx, before);
-    const id = parts.newId();
+    if (before !== null) await retireInside(deps, tx, before);
+    const id = deps.newId();
     await tx.insert('credential', {
       id,
       member_id: memberId,
@@ -62,35 +62,35 @@ export async function setPin(
       valid_until_ms: null,
       masked: maskedPin,
     });
-    await parts.vault.setPin(tx, id, hashes);
-    await followCredentialChange(parts, tx, actor, {
+    await deps.vault.setPin(tx, id, hashes);
+    await followCredentialChange(deps, tx, actor, {
       action: 'credential.setPin',
       id,
       memberId,
       payload: { replaces: before?.id ?? null },
       alsoIds: before === null ? [] : [before.id],
     });
-    return ok(await showCredential(tx, id));
+    return ok(await showCredential(deps, tx, id));
   });
 }
 
 /** Takes a member's PIN away; what was kept of it is gone. */
 export function removePin(
-  parts: AccessParts,
+  deps: PinDeps,
   actor: Actor,
   memberId: string,
 ): Promise<Result<Credential, Refusal<'pinNotSet'>>> {
-  return parts.store.transact('pin.remove', async (tx) => {
+  return deps.store.transact('pin.remove', async (tx) => {
     const row = await findPinOfMember(tx, memberId);
     if (row === null) return refuse({ code: 'pinNotSet' });
-    await retireInside(parts, tx, row);
-    await followCredentialChange(parts, tx, actor, {
+    await retireInside(deps, tx, row);
+    await followCredentialChange(deps, tx, actor, {
       action: 'credential.removePin',
       id: row.id,
       memberId,
       payload: { before: row.status, after: 'retired' },
     });
-    const shown = await showCredential(tx, row.id);
+    const shown = await showCredential(deps, tx, row.id);
     assert(shown.status === 'retired', 'a PIN that was removed is retired');
     return ok(shown);
   });

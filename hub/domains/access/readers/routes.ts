@@ -5,7 +5,7 @@ import type { Endpoint } from '#hub/http/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import { readerIdSchema } from '../controllers/reader-id-schema.ts';
-import type { AccessParts } from '../parts.ts';
+import type { ReaderDeps } from './deps.ts';
 import { pairReaderSchema, readerAnswerSchema, readerSchema, switchOutputSchema } from './schema.ts';
 import { listReaders } from './view.ts';
 import { cancelPairing, pairReader, switchOutput, testReader } from './workflow.ts';
@@ -24,7 +24,7 @@ const orderRefusals = [
   'bridgeRefused',
 ] as const;
 
-export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
+export const readerEndpoints = (deps: ReaderDeps): Endpoint[] => [
   defineEndpoint({
     method: 'GET',
     path: base,
@@ -33,7 +33,7 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     access: { permission: 'portal.read' },
     response: pageOf(readerSchema),
     refusals: [],
-    handle: async () => ok({ items: await listReaders(parts), nextCursor: null }),
+    handle: async () => ok({ items: await listReaders(deps), nextCursor: null }),
   }),
   defineEndpoint({
     method: 'POST',
@@ -48,7 +48,7 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     response: readerAnswerSchema,
     refusals: orderRefusals,
     async handle(call) {
-      return await pairReader(parts, actorOf(call.principal), call.params.id, call.body.seconds);
+      return await pairReader(deps, actorOf(call.principal), call.params.id, call.body.seconds);
     },
   }),
   defineEndpoint({
@@ -61,7 +61,7 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     response: readerAnswerSchema,
     refusals: orderRefusals,
     async handle(call) {
-      return await cancelPairing(parts, actorOf(call.principal), call.params.id);
+      return await cancelPairing(deps, actorOf(call.principal), call.params.id);
     },
   }),
   defineEndpoint({
@@ -75,7 +75,7 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     ratePerMinute: 60,
     refusals: orderRefusals,
     async handle(call) {
-      return await testReader(parts, actorOf(call.principal), call.params.id);
+      return await testReader(deps, actorOf(call.principal), call.params.id);
     },
   }),
   defineEndpoint({
@@ -91,7 +91,7 @@ export const readerEndpoints = (parts: AccessParts): Endpoint[] => [
     ratePerMinute: 60,
     refusals: orderRefusals,
     async handle(call) {
-      return await switchOutput(parts, actorOf(call.principal), call.params.id, call.body);
+      return await switchOutput(deps, actorOf(call.principal), call.params.id, call.body);
     },
   }),
 ];

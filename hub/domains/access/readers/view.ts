@@ -2,7 +2,7 @@ import type { Reader as StoreReader } from '#hub/store/store.ts';
 import { readerId } from '../controllers/reader-id-schema.ts';
 import { findBridges } from '../controllers/repository.ts';
 import { findPortals, type PortalRow } from '../doors/repository.ts';
-import type { AccessParts } from '../parts.ts';
+import type { ReaderDeps } from './deps.ts';
 import { type Reader } from './schema.ts';
 
 export interface ReaderPlace {
@@ -21,12 +21,12 @@ export async function findReader(reader: StoreReader, id: string): Promise<Reade
 }
 
 /** Every reader of every door, by the door's name, with what it does now. */
-export async function listReaders(parts: AccessParts): Promise<Reader[]> {
-  const { read } = parts.store;
+export async function listReaders(deps: ReaderDeps): Promise<Reader[]> {
+  const { read } = deps.store;
   const bridgeNames = new Map((await findBridges(read)).map(({ id, name }) => [id, name]));
   return (await findPortals(read)).flatMap((portal) => {
     const { bridgeId } = portal;
-    const connected = parts.link.isConnected(bridgeId);
+    const connected = deps.link.isConnected(bridgeId);
     return portal.readers.map((key) => ({
       id: readerId(bridgeId, key),
       key,
@@ -35,7 +35,7 @@ export async function listReaders(parts: AccessParts): Promise<Reader[]> {
       portalId: portal.id,
       portalName: portal.name,
       connected,
-      live: connected ? parts.live.reader(bridgeId, key) : null,
+      live: connected ? deps.live.reader(bridgeId, key) : null,
     }));
   });
 }

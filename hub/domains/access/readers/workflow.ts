@@ -3,7 +3,7 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { type BridgeRefusal, type CommandBody, refuseOutcome } from '../controllers/commands.ts';
-import type { AccessParts } from '../parts.ts';
+import type { ReaderDeps } from './deps.ts';
 import type { readerAnswerSchema, switchOutputSchema } from './schema.ts';
 import { findReader } from './view.ts';
 
@@ -33,12 +33,12 @@ const isToldAsItIs = (code: string): code is (typeof toldAsTheyAre)[number] =>
   toldAsTheyAre.some((told) => told === code);
 
 /** Has a reader do something. It is in the audit log before it is sent. */
-async function orderReader(parts: AccessParts, actor: Actor, id: string, order: ReaderOrder): Answer {
-  const commandId = parts.newId();
-  const ordered = await parts.store.transact(order.action, async (tx) => {
+async function orderReader(deps: ReaderDeps, actor: Actor, id: string, order: ReaderOrder): Answer {
+  const commandId = deps.newId();
+  const ordered = await deps.store.transact(order.action, async (tx) => {
     const place = await findReader(tx, id);
     if (place === null) return refuse({ code: 'readerNotFound' });
-    if (!parts.link.isConnected(place.bridgeId)) return refuse({ code: 'notConnected' });
+    if (!deps.link.isConnected(place.bridgeId)) return refuse({ code: 'notConnected' });
     await recordAudit(tx, {
       actor,
       action: order.action,
@@ -49,14 +49,14 @@ async function orderReader(parts: AccessParts, actor: Actor, id: string, order: 
   });
   if (!ordered.ok) return ordered;
   const { bridgeId, readerKey } = ordered.value;
-  const outcome = await parts.commands.send(bridgeId, order.command(readerKey), {
+  const outcome = await deps.commands.send(bridgeId, order.command(readerKey), {
     commandId,
     timeoutMs: 2_000,
   });
   if (outcome.kind === 'done') return ok({ commandId, sentence: order.sentence(readerKey) });
   if (outcome.kind === 'refused' && isToldAsItIs(outcome.code)) return refuse({ code: outcome.code });
   if (outcome.kind === 'refused' && outcome.code === 'noOutput') {
-    const outputs = parts.live.reader(bridgeId, readerKey)?.outputs.length ?? 0;
+    const outputs = deps.live.reader(bridgeId, readerKey)?.outputs.length ?? 0;
     return refuse({ code: 'noOutput', title: `${readerKey} has ${countInWords(outputs, 'output')}` });
   }
   return refuse(refuseOutcome(outcome));
@@ -73,8 +73,8 @@ const minutesInWords = (seconds: number): string => {
 };
 
 /** For some time the reader may be given a key of its own. Replaces a pairing of it that is under way. */
-export const pairReader = (parts: AccessParts, actor: Actor, id: string, seconds: number): Answer =>
-  orderReader(parts, actor, id, {
+export const pairReader = (deps: ReaderDeps, actor: Actor, id: string, seconds: number): Answer =>
+  orderReader(deps, actor, id, {
     action: 'reader.pair',
     facts: { seconds },
     command: (readerKey) => ({ kind: 'pairReader', readerKey, seconds }),
@@ -83,8 +83,8 @@ export const pairReader = (parts: AccessParts, actor: Actor, id: string, seconds
   });
 
 /** The reader gets no new key any more; one that it has got stays. */
-export const cancelPairing = (parts: AccessParts, actor: Actor, id: string): Answer =>
-  orderReader(parts, actor, id, {
+export const cancelPairing = (deps: ReaderDeps, actor: Actor, id: string): Answer =>
+  orderReader(deps, actor, id, {
     action: 'reader.cancelPairing',
     facts: {},
     command: (readerKey) => ({ kind: 'cancelPairing', readerKey }),
@@ -92,8 +92,8 @@ export const cancelPairing = (parts: AccessParts, actor: Actor, id: string): Ans
   });
 
 /** Lamp and buzzer as after a grant; the door stays as it is. */
-export const testReader = (parts: AccessParts, actor: Actor, id: string): Answer =>
-  orderReader(parts, actor, id, {
+export const testReader = (deps: ReaderDeps, actor: Actor, id: string): Answer =>
+  orderReader(deps, actor, id, {
     action: 'reader.test',
     facts: {},
     command: (readerKey) => ({ kind: 'testReader', readerKey }),
@@ -103,12 +103,12 @@ export const testReader = (parts: AccessParts, actor: Actor, id: string): Answer
 
 /** An output of the reader itself, from 1, is on for so long and then as it was before. */
 export const switchOutput = (
-  parts: AccessParts,
+  deps: ReaderDeps,
   actor: Actor,
   id: string,
   { output, seconds }: z.output<typeof switchOutputSchema>,
 ): Answer =>
-  orderReader(parts, actor, id, {
+  orderReader(deps, actor, id, {
     action: 'reader.switchOutput',
     facts: { output, seconds },
     command: (readerKey) => ({ kind: 'switchOutput', readerKey, output, seconds }),

@@ -3,7 +3,7 @@ import { insertArea, loadAreas } from '#hub/domains/places/workflow.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { assertWritten } from '#hub/store/written.ts';
 import { findPortals, portalChanges } from '../doors/repository.ts';
-import type { AccessParts } from '../parts.ts';
+import type { RuleDeps } from './deps.ts';
 import { findRules } from './repository.ts';
 import { insertRule } from './workflow.ts';
 
@@ -11,17 +11,17 @@ import { insertRule } from './workflow.ts';
  * What a space that was just claimed starts with, so that the first card opens the first door: one area with all
  * doors in it, and one rule. Nothing is added where there are areas or rules already.
  */
-export async function createStarterSet(parts: AccessParts, tx: Transaction, actor: Actor): Promise<void> {
+export async function createStarterSet(deps: RuleDeps, tx: Transaction, actor: Actor): Promise<void> {
   if ((await loadAreas(tx)).length === 0) {
-    const areaId = parts.newId();
-    await insertArea(parts, tx, actor, { id: areaId, name: 'Space', parentId: null });
+    const areaId = deps.newId();
+    await insertArea(deps, tx, actor, { id: areaId, name: 'Space', parentId: null });
     for (const portal of await findPortals(tx))
       if (portal.areaId === null)
         assertWritten(await tx.write('portal', portal.id, portalChanges({ areaId })));
-    await parts.keeper.refreshDocuments(tx);
+    await deps.keeper.refreshDocuments(tx);
   }
   if ((await findRules(tx)).length === 0)
-    await insertRule(parts, tx, actor, {
+    await insertRule(deps, tx, actor, {
       name: 'Everyone with a valid membership, any time',
       subject: { kind: 'everyone' },
       target: { kind: 'site' },

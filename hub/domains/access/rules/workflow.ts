@@ -3,12 +3,12 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { subjectExists } from '#hub/domains/members/workflow.ts';
 import { areaExists } from '#hub/domains/places/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import type { Transaction } from '#hub/store/store.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
 import { assertWritten, type FieldRefusal, type Stale } from '#hub/store/written.ts';
 import { followPolicyChange } from '../doors/change-workflow.ts';
-import { findPortal } from '../doors/repository.ts';
-import type { AccessParts } from '../parts.ts';
+import { findPortal, findPortals } from '../doors/repository.ts';
 import type { PolicyRule } from '../schema.ts';
+import type { RuleDeps } from './deps.ts';
 import { findRule, findRules, ruleColumns } from './repository.ts';
 import type { Rule, ruleCreateSchema, rulePatchSchema } from './schema.ts';
 import { ruleToWire } from './view.ts';
@@ -49,40 +49,40 @@ async function showRule(tx: Transaction, id: string): Promise<Rule> {
 
 /** Adds a rule inside a transaction; the caller has checked it. */
 export async function insertRule(
-  parts: AccessParts,
+  deps: RuleDeps,
   tx: Transaction,
   actor: Actor,
   rule: Omit<PolicyRule, 'id'>,
 ): Promise<string> {
-  const id = parts.newId();
+  const id = deps.newId();
   await tx.insert('access_rule', { id, ...ruleColumns(rule) });
   const payload = { name: rule.name, subject: rule.subject, target: rule.target };
-  await followPolicyChange(parts, tx, actor, { action: 'rule.create', table: 'access_rule', id, payload });
+  await followPolicyChange(deps, tx, actor, { action: 'rule.create', table: 'access_rule', id, payload });
   return id;
 }
 
 export function createRule(
-  parts: AccessParts,
+  deps: RuleDeps,
   actor: Actor,
   body: z.output<typeof ruleCreateSchema>,
 ): Promise<Result<Rule, RuleRefusal>> {
   const { validFrom, validUntil, ...fields } = body;
   const rule = { ...fields, validFromMs: toMs(validFrom), validUntilMs: toMs(validUntil) };
-  return parts.store.transact('rule.create', async (tx) => {
+  return deps.store.transact('rule.create', async (tx) => {
     if ((await findRules(tx)).length >= maxRules) return refuse({ code: 'tooManyRules' });
     const refusal = await checkRule(tx, rule);
     if (refusal !== null) return refuse(refusal);
-    return ok(await showRule(tx, await insertRule(parts, tx, actor, rule)));
+    return ok(await showRule(tx, await insertRule(deps, tx, actor, rule)));
   });
 }
 
 export function changeRule(
-  parts: AccessParts,
+  deps: RuleDeps,
   actor: Actor,
   id: string,
   body: z.output<typeof rulePatchSchema>,
 ): Promise<Result<Rule, RuleRefusal | Refusal<'ruleNotFound'> | Stale<Rule>>> {
-  return parts.store.transact('rule.change', async (tx) => {
+  return deps.store.transact('rule.change', async (tx) => {
     const row = await findRule(tx, id);
     if (row === null) return refuse({ code: 'ruleNotFound' });
     if (row.version !== body.version) return refuse({ code: 'staleVersion', current: ruleToWire(row) });
@@ -99,22 +99,40 @@ export function changeRule(
     if (refusal !== null) return refuse(refusal);
     assertWritten(await tx.write('access_rule', id, ruleColumns(rule)));
     const payload = { name: rule.name, subject: rule.subject, target: rule.target };
-    await followPolicyChange(parts, tx, actor, { action: 'rule.change', table: 'access_rule', id, payload });
+    await followPolicyChange(deps, tx, actor, { action: 'rule.change', table: 'access_rule', id, payload });
     return ok(await showRule(tx, id));
   });
 }
 
 export function removeRule(
-  parts: AccessParts,
+  deps: RuleDeps,
   actor: Actor,
   id: string,
 ): Promise<Result<null, Refusal<'ruleNotFound'>>> {
-  return parts.store.transact('rule.remove', async (tx) => {
+  return deps.store.transact('rule.remove', async (tx) => {
     const row = await findRule(tx, id);
     if (row === null) return refuse({ code: 'ruleNotFound' });
     await tx.remove('access_rule', id);
     const payload = { name: row.name };
-    await followPolicyChange(parts, tx, actor, { action: 'rule.remove', table: 'access_rule', id, payload });
+    await followPolicyChange(deps, tx, actor, { action: 'rule.remove', table: 'access_rule', id, payload });
     return ok(null);
   });
+}
+
+/** Removes the rules that are about one door alone. */
+export async function removeRulesOf(tx: Transaction, portalId: string): Promise<void> {
+  for (const { id, target } of await findRules(tx))
+    if (target.kind === 'portal' && target.id === portalId) await tx.remove('access_rule', id);
+}
+
+/** The doors and rules of an area, in words; while there are any, it cannot be removed. */
+export async function findDoorsAndRulesAt(reader: Reader, areaId: string): Promise<readonly string[]> {
+  return [
+    ...(await findPortals(reader))
+      .filter((portal) => portal.areaId === areaId)
+      .map(({ name }) => `door ${name}`),
+    ...(await findRules(reader))
+      .filter(({ target }) => target.kind === 'area' && target.id === areaId)
+      .map(({ name }) => `rule ${name}`),
+  ];
 }

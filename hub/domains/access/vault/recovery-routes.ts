@@ -2,7 +2,7 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { emptySchema } from '#hub/kernel/wire.ts';
-import type { AccessParts } from '../parts.ts';
+import type { RecoveryDeps } from './deps.ts';
 import {
   recoveryCheckedSchema,
   recoveryCheckSchema,
@@ -15,7 +15,7 @@ const base = '/api/access-control/recovery';
 const tag = 'recovery';
 const access = { permission: 'recovery.manage' } as const;
 
-export const recoveryEndpoints = (parts: AccessParts): Endpoint[] => [
+export const recoveryEndpoints = (deps: RecoveryDeps): Endpoint[] => [
   defineEndpoint({
     method: 'GET',
     path: base,
@@ -25,7 +25,7 @@ export const recoveryEndpoints = (parts: AccessParts): Endpoint[] => [
     response: recoveryStateSchema,
     refusals: [],
     async handle() {
-      return ok(await loadRecoveryState(parts));
+      return ok(await loadRecoveryState(deps));
     },
   }),
   defineEndpoint({
@@ -43,7 +43,7 @@ export const recoveryEndpoints = (parts: AccessParts): Endpoint[] => [
     ratePerMinute: 10,
     refusals: [],
     async handle({ principal }) {
-      return ok(await makeRecoverySheet(parts, principal));
+      return ok(await makeRecoverySheet(deps, principal));
     },
   }),
   defineEndpoint({
@@ -57,7 +57,7 @@ export const recoveryEndpoints = (parts: AccessParts): Endpoint[] => [
     ratePerMinute: 30,
     refusals: ['noCardKey', 'recoveryCodeMistyped', 'recoveryCodeWrong', 'tooManyAttempts'],
     async handle({ principal, body }) {
-      return await checkRecoveryCode(parts, principal, body.recoveryCode);
+      return await checkRecoveryCode(deps, principal, body.recoveryCode);
     },
   }),
 ];

@@ -12,7 +12,7 @@ import { ok, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
 import type { HealthPart } from '#hub/platform/health-part.ts';
 import type { Store } from '#hub/store/store.ts';
-import type { AccessParts } from '../parts.ts';
+import type { RecoveryDeps } from './deps.ts';
 import {
   bytesToRecoveryCode,
   parseRecoveryCode,
@@ -28,7 +28,7 @@ import { type OpenCardKeyRefusal, openCardKey } from './workflow.ts';
 export async function loadRecoveryState({
   store,
   vault,
-}: Pick<AccessParts, 'store' | 'vault'>): Promise<RecoveryState> {
+}: Pick<RecoveryDeps, 'store' | 'vault'>): Promise<RecoveryState> {
   const wrap = await findCardKeyWrap(store.read);
   const { keyId, walkAfter } = await findVaultState(store.read);
   return {
@@ -41,15 +41,15 @@ export async function loadRecoveryState({
 
 /** Makes a recovery code and wraps the card key by it; the sheet before is void. The code is in the answer alone. */
 export async function makeRecoverySheet(
-  parts: Pick<AccessParts, 'store' | 'vault' | 'cardKey' | 'newId'>,
+  deps: Pick<RecoveryDeps, 'store' | 'vault' | 'cardKey' | 'newId'>,
   asker: Principal,
 ): Promise<RecoverySheet> {
   const code = randomBytes(recoveryCodeBytes);
-  const wrapped = wrapCardKey(code, parts.cardKey);
-  return await parts.store.transact('recovery.make', async (tx) => {
+  const wrapped = wrapCardKey(code, deps.cardKey);
+  return await deps.store.transact('recovery.make', async (tx) => {
     const before = await findCardKeyWrap(tx);
-    const id = parts.newId();
-    await replaceCardKeyWrap(tx, { ...wrapped, id, keyId: parts.vault.keyId, madeAtMs: tx.nowMs });
+    const id = deps.newId();
+    await replaceCardKeyWrap(tx, { ...wrapped, id, keyId: deps.vault.keyId, madeAtMs: tx.nowMs });
     await recordAudit(tx, {
       actor: actorOf(asker),
       action: 'recoverySheet.make',
@@ -75,7 +75,7 @@ interface Checked {
  * command line on the box is never locked.
  */
 export async function checkRecoveryCode(
-  parts: Pick<AccessParts, 'store' | 'vault'>,
+  deps: Pick<RecoveryDeps, 'store' | 'vault'>,
   asker: Principal,
   typed: string,
 ): Promise<Result<RecoveryChecked, OpenCardKeyRefusal | TooManyAttempts>> {
@@ -83,7 +83,7 @@ export async function checkRecoveryCode(
   if (!parsed.ok) return parsed;
   const key: AttemptKey = { kind: 'recovery', of: [asker.accountId] };
   const isCounted = asker.kind !== 'console';
-  const { result } = await parts.store.transact('recovery.check', async (tx): Promise<Checked> => {
+  const { result } = await deps.store.transact('recovery.check', async (tx): Promise<Checked> => {
     const begun = isCounted ? await beginAttempt(tx, [key]) : ok(null);
     if (!begun.ok) return { result: begun };
     const opened = await openCardKey(tx, typed);
@@ -100,7 +100,7 @@ export async function checkRecoveryCode(
       });
     if (!opened.ok) return { result: opened };
     if (wrap === null) return { result: refuse({ code: 'noCardKey', title: 'There is no recovery sheet' }) };
-    return { result: ok({ madeAt: toIso(wrap.madeAtMs), fits: wrap.keyId === parts.vault.keyId }) };
+    return { result: ok({ madeAt: toIso(wrap.madeAtMs), fits: wrap.keyId === deps.vault.keyId }) };
   });
   return result;
 }

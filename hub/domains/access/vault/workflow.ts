@@ -1,7 +1,7 @@
 import { Fault, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
+import type { CardDeps } from '../cards/deps.ts';
 import { findCredentialsById } from '../cards/repository.ts';
-import type { PolicyKeeper } from '../policy/workflow.ts';
 import { parseRecoveryCode, type RecoveryCodeMistyped } from './recovery-rules.ts';
 import {
   type CardKeyWrap,
@@ -82,7 +82,7 @@ function open(cardKey: Uint8Array, { credentialId, sealed }: SealRow): CardSecre
  * the key to `keys/cards.key` before this is called, and start the hub after it.
  */
 export async function restoreCards(
-  { store, keeper }: { readonly store: Store; readonly keeper: PolicyKeeper },
+  { store, keeper }: { readonly store: Store; readonly keeper: CardDeps['keeper'] },
   cardKey: Uint8Array,
 ): Promise<RestoredCards> {
   let restored = 0;
