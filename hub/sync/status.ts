@@ -19,17 +19,6 @@ export interface RoundFigures {
   readonly clockAheadMs: number;
 }
 
-/** Before the first round. */
-export const noRounds: RoundFigures = {
-  problem: null,
-  lastSuccessMs: null,
-  nextTryMs: null,
-  sentPerMinute: 0,
-  receivedPerMinute: 0,
-  inboxWaiting: 0,
-  clockAheadMs: 0,
-};
-
 const isoTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 /** How replication is doing: what the store knows, and what the process has seen. */
