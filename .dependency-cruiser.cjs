@@ -1,7 +1,7 @@
 // Who may import whom. `tests/architecture/imports.test.ts` plants a violation of every rule below and requires
 // that it is found, and that modules were read at all.
 const domain = '^hub/domains/([^/]+)/';
-const schemaOrRules = '/[^/]*(schema|rules)\\.ts$';
+const schemaOrRules = '/.*(schema|rules)\\.ts$';
 
 /** A driver package is imported only where its adapter lives. */
 const driver = (name, packagePattern, adapter) => ({
@@ -10,6 +10,75 @@ const driver = (name, packagePattern, adapter) => ({
   severity: 'error',
   from: { path: '^(hub|firmware-bridge)/', pathNot: adapter },
   to: { path: `node_modules/${packagePattern}/` },
+});
+
+/** The floors of the UI, highest first: a file imports its own and those below. */
+const uiFloors = ['app', 'pages', 'parts', 'state', 'live'];
+const uiFloorRules = uiFloors.slice(1).map((floor, index) => ({
+  name: `ui-floor-${floor}`,
+  comment: `imports only ${uiFloors.slice(index + 1).join(', ')}`,
+  severity: 'error',
+  from: { path: `^hub/ui/src/${floor}/` },
+  to: { path: `^hub/ui/src/(${uiFloors.slice(0, index + 1).join('|')})/` },
+}));
+
+const uiPages = '^hub/ui/src/pages/';
+/** Which pages of one domain show something of another's; every other meeting of two domains is refused. */
+const uiMeetings = {
+  // The page of a member shows cards, PIN, doors and history; its list finds cards and offers unknown ones.
+  members: [
+    'access/cards/MemberCards.svelte',
+    'access/cards/credential-marks.ts',
+    'access/enrolment/UnknownCards.svelte',
+    'access/events/EventList.svelte',
+    'access/pins/MemberPin.svelte',
+    'timeline/MemberHistory.svelte',
+  ],
+  // A rule or a card is for a member; rules hold at places, and their page shows both.
+  access: ['members/member/MemberPicker.svelte', 'places/PlaceCards.svelte', 'places/places.svelte.ts'],
+  // What happened at a door looks the same in a history.
+  timeline: ['access/events/event-marks.ts'],
+};
+const uiPageRules = [
+  {
+    name: 'ui-pages-keep-to-their-domain',
+    severity: 'error',
+    from: { path: `${uiPages}([^/]+)/`, pathNot: `${uiPages}(${Object.keys(uiMeetings).join('|')})/` },
+    to: { path: uiPages, pathNot: `${uiPages}$1/` },
+  },
+  ...Object.entries(uiMeetings).map(([name, files]) => ({
+    name: `ui-pages-of-${name}`,
+    comment: `imports of other domains' pages only ${files.join(', ')}`,
+    severity: 'error',
+    from: { path: `${uiPages}${name}/` },
+    to: {
+      path: uiPages,
+      pathNot: [`${uiPages}${name}/`, ...files.map((file) => `${uiPages}${file.replaceAll('.', '\\.')}$`)],
+    },
+  })),
+];
+
+/** The rooms of the bridge, and what each imports besides `ports.ts`. `bridge.ts` and `main.ts` stand on all of them. */
+const bridgeRooms = {
+  gpio: [],
+  journal: [],
+  pin: [],
+  policy: [],
+  readers: [],
+  serial: ['readers/'],
+  link: ['journal/', 'policy/'],
+  door: ['config\\.ts$', 'journal/', 'pin/', 'policy/', 'readers/', 'serial/'],
+};
+
+const bridgeRoom = ([room, below]) => ({
+  name: `bridge-room-${room}`,
+  comment: `firmware-bridge/${room} imports downwards only`,
+  severity: 'error',
+  from: { path: `^firmware-bridge/${room}/` },
+  to: {
+    path: '^firmware-bridge/',
+    pathNot: ['ports\\.ts$', `${room}/`, ...below].map((path) => `^firmware-bridge/${path}`),
+  },
 });
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -42,7 +111,7 @@ module.exports = {
       name: 'rules-are-pure',
       comment: 'rules.ts imports only kernel and schema/rules files',
       severity: 'error',
-      from: { path: '^hub/domains/[^/]+/[^/]*rules\\.ts$' },
+      from: { path: '^hub/domains/.*rules\\.ts$' },
       to: {
         path: '^(hub|firmware-bridge)/',
         pathNot: [`^hub/domains/[^/]+${schemaOrRules}`, '^hub/kernel/'],
@@ -54,7 +123,7 @@ module.exports = {
       from: { path: domain },
       to: {
         path: '^hub/domains/',
-        pathNot: ['^hub/domains/$1/', '/[^/]*(schema|rules|workflow)\\.ts$'],
+        pathNot: ['^hub/domains/$1/', '/[^/]*(schema|rules|workflow|domain)\\.ts$'],
       },
     },
     {
@@ -63,8 +132,34 @@ module.exports = {
       from: { path: '^firmware-bridge/' },
       to: {
         path: '^hub/',
-        pathNot: ['^hub/(kernel|platform)/', `^hub/domains/[^/]+${schemaOrRules}`, '^hub/mqtt/topics\\.ts$'],
+        pathNot: ['^hub/(kernel|platform)/', `^hub/domains/[^/]+${schemaOrRules}`],
       },
+    },
+    {
+      name: 'bridge-ports-stand-on-nothing',
+      severity: 'error',
+      from: { path: '^firmware-bridge/ports\\.ts$' },
+      to: { path: '^firmware-bridge/' },
+    },
+    {
+      name: 'bridge-config-knows-wiring-only',
+      severity: 'error',
+      from: { path: '^firmware-bridge/config\\.ts$' },
+      to: { path: '^firmware-bridge/', pathNot: '^firmware-bridge/(gpio|readers)/' },
+    },
+    ...Object.entries(bridgeRooms).map(bridgeRoom),
+    {
+      name: 'reader-kinds-are-named-in-one-list',
+      comment: 'only kinds.ts imports out of the folder of a reader kind',
+      severity: 'error',
+      from: { path: '^firmware-bridge/', pathNot: '^firmware-bridge/readers/([^/]+/|kinds\\.ts$)' },
+      to: { path: '^firmware-bridge/readers/[^/]+/' },
+    },
+    {
+      name: 'reader-kinds-stand-alone',
+      severity: 'error',
+      from: { path: '^firmware-bridge/readers/([^/]+)/' },
+      to: { path: '^firmware-bridge/readers/[^/]+/', pathNot: '^firmware-bridge/readers/$1/' },
     },
     {
       name: 'hub-never-imports-the-bridge',
@@ -93,10 +188,12 @@ module.exports = {
         dependencyTypesNot: ['type-only'],
       },
     },
+    ...uiFloorRules,
+    ...uiPageRules,
     driver('sqlite', 'better-sqlite3[^/]*', '^hub/store/'),
     driver('pg', 'pg[^/]*', '^hub/sync/'),
     driver('aedes', 'aedes', '^hub/mqtt/'),
-    driver('mqtt', 'mqtt', '^firmware-bridge/mqtt/'),
+    driver('mqtt', 'mqtt', '^firmware-bridge/link/hub-client\\.ts$'),
     driver('prom-client', 'prom-client', '^hub/platform/metrics[^/]*\\.ts$'),
     driver('sentry', '@sentry', '^hub/platform/error-report-sentry\\.ts$'),
     {

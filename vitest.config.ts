@@ -10,7 +10,7 @@ const leftOut = [
   ...(process.env.MAKRCAVE_UML_KERNEL === undefined ? ['tests/system/kernel/*.test.ts'] : []),
   ...(isMissing('mosquitto_pub') ? ['tests/mqtt/mosquitto.test.ts'] : []),
   ...(isMissing('socat')
-    ? ['tests/**/*serial*.test.ts', 'tests/bridge/osdp-peripheral-process.test.ts']
+    ? ['tests/**/*serial*.test.ts', 'tests/bridge/readers/osdp/peripheral-process.test.ts']
     : []),
 ];
 

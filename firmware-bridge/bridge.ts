@@ -2,48 +2,45 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
 import { Fault, unreachable } from '#hub/kernel/result.ts';
 import { loadConfig } from '#hub/platform/config.ts';
 import { makePrivateDirectory } from '#hub/platform/durable-file.ts';
 import { readOrMakeKey } from '#hub/platform/keys.ts';
 import { createLog, type Logger } from '#hub/platform/log.ts';
 import { createSystemClock, type SystemClock } from '#hub/platform/system-clock.ts';
-import { readAcked, writeAcked } from './acked-file.ts';
 import { type BridgeConfig, bridgeConfigSchema } from './config.ts';
-import type { SimulatedTap } from './door-commands.ts';
-import { DoorThread } from './door-thread.ts';
-import type { Later } from './feedback.ts';
+import { lineRequests } from './door/line-requests.ts';
+import { startSerialReaders } from './door/serial-readers.ts';
+import { DoorThread } from './door/thread.ts';
 import { sendToPanel } from './gpio/panel-client.ts';
 import { openGpioPort } from './gpio/port.ts';
-import { Journal } from './journal.ts';
-import { openJournalDisk } from './journal-disk.ts';
-import { lineRequests } from './line-requests.ts';
-import { startLink } from './link-host.ts';
-import type { LinkData, ToDoor } from './link-messages.ts';
+import type { Journal } from './journal/journal.ts';
+import { bootNote, keepAcked, openJournal } from './journal/open.ts';
+import { type LinkHost, startLink } from './link/host.ts';
+import type { ClockReading, JournalNumbers, LinkData, ToDoor } from './link/messages.ts';
+import { Throttle } from './link/throttle.ts';
+import { type PinChecks, startPinChecks } from './pin/checks.ts';
 import { LockoutFile } from './pin/lockout-file.ts';
-import { startPinChecks } from './pin/pin-checks.ts';
-import { PolicyAge } from './policy.ts';
-import { openPolicyStore, type PolicyStore, type StoredPolicy } from './policy-store.ts';
-import type { GpioPort } from './ports.ts';
-import { isSerial } from './readers/registry.ts';
-import { keysToFrames } from './readers/wiegand/keypad.ts';
-import type { SerialReaders } from './serial/serial-host.ts';
+import { PolicyAge } from './policy/policy.ts';
+import { openPolicyStore, type PolicyStore, type StoredPolicy } from './policy/store.ts';
+import type { GpioPort, Later, SimulatedTap } from './ports.ts';
+import { gpioKindOf, isSerial } from './readers/registry.ts';
+import type { SerialReaders } from './serial/host.ts';
 
 export interface BridgeOptions {
   readonly configFile: string;
-  /** The root of the state; the bridge's own is the folder `bridge` in it. */
+  /** The root of the state; the bridge keeps its own in the folder `bridge`. */
   readonly stateDirectory: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Something without which the bridge is of no use has failed: the process should end and start anew. */
+  /** Something that the bridge cannot work without has failed: the process should end and start again. */
   readonly onFatal: (error: Error) => void;
 }
 
 export interface RunningBridge {
   readonly log: Logger;
-  /** Synchronous: locks every door. For the moment in which the process ends over a bug. */
+  /** Locks every door, synchronously: for a process that ends over a bug. */
   lockAll(): void;
-  /** Locks every door, brings the journal to the disk and ends the Workers. */
+  /** Locks every door, syncs the journal and ends the Workers. */
   stop(): Promise<void>;
 }
 
@@ -67,20 +64,17 @@ const connectionOf = (config: BridgeConfig, stateDirectory: string): LinkData['c
     ? { kind: 'socket', path: path.resolve(stateDirectory, config.hub.socket) }
     : { kind: 'tls', url: config.hub.url, caFile: path.resolve(stateDirectory, config.hub.caFile) };
 
-/** Has the simulator of this state directory play a card at a reader. */
+/** Plays cards and keys at readers through the simulator of a state directory. */
 function simulatedTap(config: BridgeConfig, simulationDir: string) {
-  return async (readerKey: string, { read, keys = '' }: SimulatedTap): Promise<void> => {
+  return async (readerKey: string, tap: SimulatedTap): Promise<void> => {
     const reader = config.portals
       .flatMap((portal) => portal.readers)
       .find((candidate) => candidate.key === readerKey);
     if (reader === undefined || isSerial(reader.wiring))
       throw new Fault('notSimulated', `the reader ${readerKey} hangs on a real serial line`);
-    const { d0, d1 } = reader.wiring;
-    const frames = [
-      ...(read === undefined ? [] : [hexToBits(read.hex, read.bits).join('')]),
-      ...keysToFrames(keys, reader.wiring),
-    ];
-    for (const bits of frames) await sendToPanel(simulationDir, { tap: { bits, d0, d1 } });
+    const { wiring } = reader;
+    for (const frame of gpioKindOf(wiring).simulate(wiring, tap))
+      await sendToPanel(simulationDir, { tap: frame });
   };
 }
 
@@ -94,66 +88,16 @@ async function loadPolicy(store: PolicyStore, log: Logger): Promise<StoredPolicy
   }
 }
 
-async function openJournal(
-  directory: string,
-  key: Buffer,
-  bootId: string,
-  parts: { config: BridgeConfig; clock: SystemClock; log: Logger; onChange: () => void },
-): Promise<Journal> {
-  const { config, clock, log, onChange } = parts;
-  const journal = await Journal.open({
-    disk: openJournalDisk(path.join(directory, 'journal')),
-    key,
-    bootId,
-    maxBytes: config.journal.maxMebibytes * 1024 * 1024,
-    trustedNowMs: () => {
-      const trust = clock.trust();
-      return trust === 'none' || trust === 'restored' ? null : clock.nowMs();
-    },
-    later,
-    ackedSeq: readAcked(path.join(directory, 'journal-acked.json')),
-    onChange,
-    onFault: (error) => log.error({ err: error }, 'journal fault'),
-  });
-  const { lastWallMs } = journal.recovery;
-  // A time that the journal has seen has certainly passed, whatever the clock says after a boot.
-  if (lastWallMs !== null && clock.nowMs() < lastWallMs) clock.adoptHubTime(lastWallMs, 'restored');
-  return journal;
-}
+const numbersOf = ({ firstSeq, lastSeq, syncedSeq }: Journal): JournalNumbers => ({
+  firstSeq,
+  lastSeq,
+  syncedSeq,
+});
 
-/** What the boot entry says of how the last one ended. */
-function bootNote(journal: Journal, release: string): string {
-  const { tornBytes, missingEvents, unreadable } = journal.recovery;
-  const facts = [`release ${release}`];
-  if (tornBytes > 0) facts.push(`a torn last entry of ${String(tornBytes)} bytes was cut off`);
-  if (missingEvents > 0) facts.push(`${String(missingEvents)} entries are damaged`);
-  if (unreadable.length > 0) facts.push(`${String(unreadable.length)} journal files cannot be read`);
-  return facts.join('; ');
-}
-
-/** Calls `run` soon after `mark`, at most every `pauseMs`, and never inside the call of `mark`. */
-function throttled(pauseMs: number, run: () => void): { mark: () => void; stop: () => void } {
-  let timer: NodeJS.Timeout | null = null;
-  let lastMs = Number.NEGATIVE_INFINITY;
-  let stopped = false;
-  return {
-    mark() {
-      if (timer !== null || stopped) return;
-      timer = setTimeout(
-        () => {
-          timer = null;
-          lastMs = performance.now();
-          run();
-        },
-        Math.max(0, lastMs + pauseMs - performance.now()),
-      );
-    },
-    stop() {
-      stopped = true;
-      if (timer !== null) clearTimeout(timer);
-    },
-  };
-}
+const readingOf = (clock: SystemClock): ClockReading => ({
+  offsetMs: clock.nowMs() - Date.now(),
+  trust: clock.trust(),
+});
 
 /**
  * Starts a bridge: outputs to their safe level, journal, policy from the disk, doors, and last the link to the hub,
@@ -173,64 +117,39 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   const gpio = await openGpioPort(config.gpio, lineRequests(config), { simulationDir, log });
   gpio.onFault = options.onFatal;
   try {
-    return await startDoors({ options, config, log, directory, simulationDir, gpio });
+    const bridge = new Bridge(await openState({ options, config, log, directory, simulationDir, gpio }));
+    await bridge.start();
+    return bridge;
   } catch (error) {
     await gpio.close();
     throw error;
   }
 }
 
-/** The process of the readers on serial lines; null where there are none. */
-async function startSerialReaders(parts: {
-  readonly config: BridgeConfig;
-  readonly log: Logger;
-  readonly directory: string;
-  readonly key: Buffer;
-  readonly thread: DoorThread;
-}): Promise<SerialReaders | null> {
-  const { config, log, directory, key, thread } = parts;
-  const readers = config.portals
-    .flatMap((portal) => portal.readers)
-    .flatMap(({ key: readerKey, wiring }) => (isSerial(wiring) ? [{ key: readerKey, wiring }] : []));
-  if (readers.length === 0) return null;
-  // Most controllers have none, and a box with 1 GiB counts.
-  const { ReaderKeyFile } = await import('./serial/reader-key-file.ts');
-  const { startSerial } = await import('./serial/serial-host.ts');
-  return startSerial({
-    readers,
-    keys: await ReaderKeyFile.open(directory, key, (fault) =>
-      log.error({ err: fault }, 'the keys of the readers are not usable'),
-    ),
-    later,
-    log,
-    onRead: (readerKey, read) => thread.takeSerialRead(readerKey, read),
-    onKeys: (readerKey, keys) => thread.takeKeys(readerKey, keys),
-    onFault: (fault) => thread.takeSerialFault(fault),
-    onStates: (states) => thread.takeSerialStates(states),
-    onPaired: (readerKey) => thread.noteReaderPaired(readerKey),
-    onKeyFault(readerKey, error) {
-      log.error({ err: error, readerKey }, 'the new key of a reader could not be written down');
-      thread.find({
-        id: `reader.key.${readerKey}`,
-        severity: 'error',
-        evidence: `The new key of the reader "${readerKey}" could not be written down, so it was not given.`,
-        fix: "Free space on the bridge's disk, then pair the reader again.",
-      });
-    },
-  });
-}
-
-interface DoorParts {
+interface Hardware {
   readonly options: BridgeOptions;
   readonly config: BridgeConfig;
   readonly log: Logger;
+  /** The bridge's own state directory. */
   readonly directory: string;
   readonly simulationDir: string;
   readonly gpio: GpioPort;
 }
 
-async function startDoors(parts: DoorParts): Promise<RunningBridge> {
-  const { options, config, log, directory, simulationDir, gpio } = parts;
+/** Hardware, and what the state directory holds. */
+interface OpenedState extends Hardware {
+  readonly key: Buffer;
+  readonly bootId: string;
+  readonly clock: SystemClock;
+  readonly journal: Journal;
+  readonly journalNews: Throttle;
+  readonly policyAge: PolicyAge;
+  readonly policy: StoredPolicy | null;
+  readonly lockouts: LockoutFile;
+}
+
+async function openState(hardware: Hardware): Promise<OpenedState> {
+  const { config, directory, log } = hardware;
   const key = await readOrMakeKey(path.join(directory, 'bridge.key'));
   const clock = createSystemClock({
     markFile: path.join(directory, 'clock.json'),
@@ -239,97 +158,185 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
   if (clock.markFault !== undefined)
     log.warn({ err: clock.markFault }, 'the time of the last run is not known');
   const bootId = randomUUID();
-  const release = releaseName();
-  let link: ReturnType<typeof startLink> | null = null;
-  let toldWritable = true;
-  const journalNews = throttled(0, () => {
-    // Before the link there is nobody to tell, and perhaps no journal yet.
-    if (link === null) return;
-    link.tell({ kind: 'journal', journal: numbersOf(journal) });
-    if (journal.writable === toldWritable) return;
-    toldWritable = journal.writable;
-    stateNews.mark();
-  });
-  const journal = await openJournal(directory, key, bootId, {
-    config,
+  const journalNews = new Throttle(0);
+  const journal = await openJournal({
+    directory,
+    key,
+    bootId,
+    maxBytes: config.journal.maxMebibytes * 1024 * 1024,
     clock,
-    log,
+    later,
     onChange: journalNews.mark,
+    onFault: (error) => log.error({ err: error }, 'journal fault'),
   });
   const store = openPolicyStore(directory, key);
   const policyAge = new PolicyAge(clock, await store.loadConfirmation());
-  let policy = await loadPolicy(store, log);
-
-  const stateNews = throttled(statePauseMs, () => {
-    const reading = { offsetMs: clock.nowMs() - Date.now(), trust: clock.trust() };
-    link?.tell({ kind: 'state', state: thread.report(bootId), clock: reading });
-  });
-  let serial: SerialReaders | null = null;
-  const pinChecks = startPinChecks(later, (error) => log.error({ err: error }, 'the PIN Worker failed'));
-  const thread = new DoorThread({
-    config,
-    clock,
-    later,
-    journal,
-    gpio,
-    policyAge,
-    reply: (commandId, outcome) => link?.tell({ kind: 'reply', commandId, outcome }),
-    onChange: stateNews.mark,
-    onFault: (where, error) => {
-      log.error({ err: error, where }, 'fault at the doors');
-      if (where === 'gpio') options.onFatal(error instanceof Error ? error : new Error(String(error)));
-    },
-    tap: gpio.kind === 'fake' ? simulatedTap(config, simulationDir) : null,
-    recentCommandIds: journal.recovery.recentCommandIds,
-    serial: {
-      signal: (readerKey, signal) => serial?.signal(readerKey, signal),
-      pair: (readerKey, forMs) => serial?.pair(readerKey, forMs),
-      cancelPairing: (readerKey) => serial?.cancelPairing(readerKey),
-      switchOutput: (readerKey, output, forMs) => serial?.switchOutput(readerKey, output, forMs),
-    },
-    pinChecks,
-    lockouts: await LockoutFile.open(directory, (fault) =>
-      log.error({ err: fault }, 'wrong PINs of before are not known'),
-    ),
-  });
-  // Before the doors show what they are: a lamp that hangs on a serial line is told too.
-  serial = await startSerialReaders({ config, log, directory, key, thread });
-  thread.append({ kind: 'boot', note: bootNote(journal, release) });
-  if (policy !== null) thread.swapPolicy(policy, false);
-  thread.start();
-  log.info(
-    {
-      bootId,
-      journal: numbersOf(journal),
-      policy: policy?.version ?? null,
-      gpio: gpio.kind,
-      clockTrust: clock.trust(),
-    },
-    'doors are served',
+  const policy = await loadPolicy(store, log);
+  const lockouts = await LockoutFile.open(directory, (fault) =>
+    log.error({ err: fault }, 'wrong PINs of before are not known'),
   );
+  return { ...hardware, key, bootId, clock, journal, journalNews, policyAge, policy, lockouts };
+}
 
-  const onMessage = (message: ToDoor): void => {
+/** Connects the doors, their serial readers and the link to the hub. */
+class Bridge implements RunningBridge {
+  readonly log: Logger;
+  readonly #state: OpenedState;
+  readonly #release = releaseName();
+  readonly #thread: DoorThread;
+  readonly #pinChecks: PinChecks;
+  readonly #stateNews = new Throttle(statePauseMs);
+  #policy: StoredPolicy | null;
+  #serial: SerialReaders | null = null;
+  #link: LinkHost | null = null;
+  #reportedWritable = true;
+  #timers: readonly NodeJS.Timeout[] = [];
+
+  constructor(state: OpenedState) {
+    const { log, config, gpio, simulationDir, journal, journalNews } = state;
+    this.log = log;
+    this.#state = state;
+    this.#policy = state.policy;
+    journalNews.onDue = () => this.#tellJournal();
+    this.#stateNews.onDue = () => this.#tellState();
+    this.#pinChecks = startPinChecks(later, (error) => log.error({ err: error }, 'the PIN Worker failed'));
+    this.#thread = new DoorThread({
+      config,
+      clock: state.clock,
+      later,
+      journal,
+      gpio,
+      policyAge: state.policyAge,
+      reply: (commandId, outcome) => this.#link?.tell({ kind: 'reply', commandId, outcome }),
+      onChange: this.#stateNews.mark,
+      onFault: (where, error) => this.#onDoorFault(where, error),
+      tap: gpio.kind === 'fake' ? simulatedTap(config, simulationDir) : null,
+      recentCommandIds: journal.recovery.recentCommandIds,
+      serial: {
+        signal: (readerKey, signal) => this.#serial?.signal(readerKey, signal),
+        pair: (readerKey, forMs) => this.#serial?.pair(readerKey, forMs),
+        cancelPairing: (readerKey) => this.#serial?.cancelPairing(readerKey),
+        switchOutput: (readerKey, output, forMs) => this.#serial?.switchOutput(readerKey, output, forMs),
+      },
+      pinChecks: this.#pinChecks,
+      lockouts: state.lockouts,
+    });
+  }
+
+  async start(): Promise<void> {
+    const { log, config, directory, key, gpio, bootId, clock, journal } = this.#state;
+    // Before the doors show their state, so that lamps on serial lines show it too.
+    this.#serial = await startSerialReaders({ config, directory, key, log, later, thread: this.#thread });
+    this.#thread.append({ kind: 'boot', note: bootNote(journal, this.#release) });
+    if (this.#policy !== null) this.#thread.swapPolicy(this.#policy, false);
+    this.#thread.start();
+    log.info(
+      {
+        bootId,
+        journal: numbersOf(journal),
+        policy: this.#policy?.version ?? null,
+        gpio: gpio.kind,
+        clockTrust: clock.trust(),
+      },
+      'doors are served',
+    );
+    this.#link = startLink({
+      log,
+      onMessage: (message) => this.#onMessage(message),
+      data: () => this.#linkData(),
+    });
+    this.#timers = [
+      setInterval(this.#stateNews.mark, stateEveryMs),
+      setInterval(() => void this.#keep(), keepEveryMs),
+    ];
+    this.#stateNews.mark();
+  }
+
+  lockAll(): void {
+    this.#thread.stop();
+  }
+
+  async stop(): Promise<void> {
+    const { log, gpio, journal, journalNews, clock } = this.#state;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#thread.stop();
+    this.#stateNews.stop();
+    journalNews.stop();
+    await this.#pinChecks.stop();
+    await this.#serial?.stop();
+    await this.#link?.stop();
+    await gpio.close();
+    await journal.close();
+    await this.#keep();
+    clock.close();
+    log.info({}, 'stopped; every door is locked');
+  }
+
+  #onDoorFault(where: string, error: unknown): void {
+    const { log, options } = this.#state;
+    log.error({ err: error, where }, 'fault at the doors');
+    if (where === 'gpio') options.onFatal(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #tellJournal(): void {
+    const { journal } = this.#state;
+    // Before the link there is nobody to tell.
+    if (this.#link === null) return;
+    this.#link.tell({ kind: 'journal', journal: numbersOf(journal) });
+    if (journal.writable === this.#reportedWritable) return;
+    this.#reportedWritable = journal.writable;
+    this.#stateNews.mark();
+  }
+
+  #tellState(): void {
+    const { bootId, clock } = this.#state;
+    const reading = readingOf(clock);
+    this.#link?.tell({ kind: 'state', state: this.#thread.report(bootId), clock: reading });
+  }
+
+  #linkData(): LinkData {
+    const { options, config, directory, key, bootId, gpio, clock, journal } = this.#state;
+    return {
+      stateDirectory: directory,
+      connection: connectionOf(config, options.stateDirectory),
+      bridgeKey: key,
+      journalId: journal.journalId,
+      journal: numbersOf(journal),
+      policy: this.#policy,
+      hello: {
+        protocol: 1,
+        bootId,
+        release: this.#release,
+        portals: config.portals.map(({ key: portalKey, name, readers }) => ({
+          key: portalKey,
+          name,
+          readers: readers.map((reader) => reader.key),
+        })),
+        simulated: gpio.kind === 'fake',
+      },
+      clock: readingOf(clock),
+      logLevel: config.log.level,
+    };
+  }
+
+  #onMessage(message: ToDoor): void {
+    const { log, journal, policyAge } = this.#state;
+    const thread = this.#thread;
     switch (message.kind) {
       case 'policy': {
-        const isNew = message.policy.version.hash !== policy?.version.hash;
-        policy = { ...message.policy, removedIds: message.removedIds };
-        thread.swapPolicy(policy, isNew);
-        link?.tell({ kind: 'swapped', swap: message.swap });
+        const isNew = message.policy.version.hash !== this.#policy?.version.hash;
+        this.#policy = { ...message.policy, removedIds: message.removedIds };
+        thread.swapPolicy(this.#policy, isNew);
+        this.#link?.tell({ kind: 'swapped', swap: message.swap });
         return;
       }
       case 'confirmed':
         policyAge.confirm();
-        thread.unfind('policy.refused');
+        thread.clearFinding('policy.refused');
         return;
-      case 'hubTime': {
-        const trustBefore = clock.trust();
-        clock.adoptHubTime(message.wallMs, message.trust);
-        thread.onClockSet();
-        // A kill in the next moment must not take the trust away that was just earned.
-        if (clock.trust() !== trustBefore) void keepOrLog();
-        thread.unfind('hub.gone');
+      case 'hubTime':
+        this.#adoptHubTime(message);
         return;
-      }
       case 'acked':
         journal.acknowledge(message.seq);
         return;
@@ -341,7 +348,7 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
         thread.command(message.command, message.expiresInMs);
         return;
       case 'hubGone':
-        thread.find({
+        thread.raiseFinding({
           id: 'hub.gone',
           severity: 'warning',
           evidence: `No connection to the hub: ${message.reason}`.slice(0, 500),
@@ -349,7 +356,7 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
         });
         return;
       case 'policyRefused':
-        thread.find({
+        thread.raiseFinding({
           id: 'policy.refused',
           severity: 'warning',
           evidence: `The policy that the hub sent was not used: ${message.code}.`,
@@ -359,68 +366,26 @@ async function startDoors(parts: DoorParts): Promise<RunningBridge> {
       default:
         unreachable(message);
     }
-  };
-  link = startLink({
-    log,
-    onMessage,
-    data: () => ({
-      stateDirectory: directory,
-      connection: connectionOf(config, options.stateDirectory),
-      bridgeKey: key,
-      journalId: journal.journalId,
-      journal: numbersOf(journal),
-      policy,
-      hello: {
-        protocol: 1,
-        bootId,
-        release,
-        portals: config.portals.map(({ key: portalKey, name, readers }) => ({
-          key: portalKey,
-          name,
-          readers: readers.map((reader) => reader.key),
-        })),
-        simulated: gpio.kind === 'fake',
-      },
-      clock: { offsetMs: clock.nowMs() - Date.now(), trust: clock.trust() },
-      logLevel: config.log.level,
-    }),
-  });
+  }
 
-  const keep = async (): Promise<void> => {
-    const { journalId, ackedSeq: seq } = journal;
-    await writeAcked(path.join(directory, 'journal-acked.json'), { journalId, seq });
-    await clock.saveMark();
-  };
-  const keepOrLog = (): Promise<void> =>
-    keep().catch((error: unknown) => log.warn({ err: error }, 'clock and acknowledgements were not kept'));
-  const timers = [
-    setInterval(stateNews.mark, stateEveryMs),
-    setInterval(() => void keepOrLog(), keepEveryMs),
-  ];
-  stateNews.mark();
+  #adoptHubTime({ wallMs, trust }: ToDoor & { readonly kind: 'hubTime' }): void {
+    const { clock } = this.#state;
+    const trustBefore = clock.trust();
+    clock.adoptHubTime(wallMs, trust);
+    this.#thread.onClockSet();
+    // A kill in the next moment must not lose the trust just earned.
+    if (clock.trust() !== trustBefore) void this.#keep();
+    this.#thread.clearFinding('hub.gone');
+  }
 
-  return {
-    log,
-    lockAll: () => thread.stop(),
-    async stop() {
-      for (const timer of timers) clearInterval(timer);
-      thread.stop();
-      stateNews.stop();
-      journalNews.stop();
-      await pinChecks.stop();
-      await serial?.stop();
-      await link.stop();
-      await gpio.close();
-      await journal.close();
-      await keepOrLog();
-      clock.close();
-      log.info({}, 'stopped; every door is locked');
-    },
-  };
+  /** Keeps acknowledgement and clock for the next start. */
+  async #keep(): Promise<void> {
+    const { log, directory, journal, clock } = this.#state;
+    try {
+      await keepAcked(directory, journal);
+      await clock.saveMark();
+    } catch (error) {
+      log.warn({ err: error }, 'clock and acknowledgements were not kept');
+    }
+  }
 }
-
-const numbersOf = (journal: Journal): { firstSeq: number; lastSeq: number; syncedSeq: number } => ({
-  firstSeq: journal.firstSeq,
-  lastSeq: journal.lastSeq,
-  syncedSeq: journal.syncedSeq,
-});

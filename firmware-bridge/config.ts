@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { logLevels } from '#hub/platform/log.ts';
 import { gpioConfigSchema } from './gpio/port.ts';
-import { isSerial, readerConfigSchema, type SerialReaderConfig } from './readers/registry.ts';
+import {
+  busTitles,
+  isSerial,
+  readerConfigSchema,
+  readerDataLines,
+  type SerialReaderConfig,
+  serialKindOf,
+} from './readers/registry.ts';
 
 const key = z
   .string()
@@ -11,7 +18,7 @@ const bias = z.enum(['pullUp', 'pullDown', 'none']);
 
 const outputSchema = z.strictObject({
   line,
-  /** The wiring inverts: a low line switches the thing on. */
+  /** The wiring inverts: a low line switches the output on. */
   activeLow: z.boolean().default(false),
 });
 
@@ -38,20 +45,20 @@ const portalSchema = z.strictObject({
     .max(8)
     .default([]),
   strike: outputSchema.extend({
-    /** secure: without current the door is locked (strike). safe: without current it is open (magnet). */
+    /** secure: locked without current (strike). safe: open without current (magnet). */
     failMode: z.enum(['secure', 'safe']),
   }),
   contact: inputSchema
     .extend({
-      /** A switch that a shut door closes to ground: low is shut, and a cut wire reads as open. */
+      /** The closed door connects the switch to ground: low is closed, and a cut wire reads as open. */
       activeLow: z.boolean().default(false),
-      /** Level (after activeLow) at which the door is open. */
+      /** The level (after activeLow) of an open door. */
       openLevel: z.union([z.literal(0), z.literal(1)]).default(1),
     })
     .optional(),
   rex: inputSchema
     .extend({
-      /** For so long after a grant and after closing, the request waits: who comes in trips the sensor. */
+      /** After a grant and after closing, the request waits this long: people who enter trip the sensor. */
       ignoreAfterMs: z.number().int().min(0).max(10_000).default(1000),
     })
     .optional(),
@@ -62,7 +69,7 @@ export type PortalConfig = z.infer<typeof portalSchema>;
 const hubSchema = z.strictObject({
   /** Socket of the hub on the same machine; relative to the state directory. */
   socket: z.string().min(1).default('hub/mqtt.sock'),
-  /** Address of a hub elsewhere, which takes the place of the socket: `mqtts://hub.local:8883`. */
+  /** Address of a remote hub, used instead of the socket: `mqtts://hub.local:8883`. */
   url: z
     .string()
     .regex(/^mqtts:\/\/[^\s/:]+(:\d{1,5})?$/, 'must look like mqtts://hub.local:8883')
@@ -75,11 +82,11 @@ const fields = z.strictObject({
   hub: hubSchema.prefault({}),
   gpio: gpioConfigSchema.prefault({}),
   journal: z.strictObject({ maxMebibytes: z.number().int().min(2).max(65_536).default(512) }).prefault({}),
-  /** A contact of the fire alarm system; it is only observed, and tells all doors to stay open. */
+  /** A contact of the fire alarm system; read only, it makes all doors stay open. */
   fire: inputSchema.optional(),
   clock: z
     .strictObject({
-      /** The owner says that the machine's time is right although nothing shows it. */
+      /** The owner vouches for the machine's time although nothing proves it. */
       trustSystem: z.boolean().default(false),
     })
     .prefault({}),
@@ -111,9 +118,12 @@ function lineUses(config: Fields): LineUse[] {
     for (const [place, reader] of portal.readers.entries()) {
       const at = [...path, 'readers', place];
       const { wiring } = reader;
-      if (!isSerial(wiring))
-        for (const name of ['d0', 'd1'] as const)
-          uses.push({ line: wiring[name], use: `${name} of "${reader.key}"`, path: [...at, 'wiring', name] });
+      for (const { field, line: dataLine } of readerDataLines(wiring))
+        uses.push({
+          line: dataLine.offset,
+          use: `${field} of "${reader.key}"`,
+          path: [...at, 'wiring', field],
+        });
       for (const name of ['led', 'buzzer'] as const) {
         const wire = reader[name];
         if (wire !== undefined)
@@ -135,25 +145,33 @@ function checkLines(config: Fields, complain: Complaint): void {
   }
 }
 
-/** A serial port has one reader, or OSDP readers of one speed with an address each. */
+/** A serial port has one reader, or readers of one bus kind that agree on the line and have an address each. */
 function checkPorts(config: Fields, complain: Complaint): void {
   const first = new Map<string, { readonly key: string; readonly wiring: SerialReaderConfig }>();
   const addresses = new Map<string, string>();
   for (const [index, portal] of config.portals.entries())
     for (const [place, { key: readerKey, wiring }] of portal.readers.entries()) {
       if (!isSerial(wiring)) continue;
+      const { port } = wiring;
+      const { bus } = serialKindOf(wiring);
       const at = ['portals', index, 'readers', place, 'wiring'];
-      const other = first.get(wiring.port);
-      if (other === undefined) first.set(wiring.port, { key: readerKey, wiring });
-      else if (other.wiring.kind !== 'osdp' || wiring.kind !== 'osdp')
+      const other = first.get(port);
+      if (other === undefined) first.set(port, { key: readerKey, wiring });
+      else if (bus === null || other.wiring.kind !== wiring.kind)
         complain(
           [...at, 'port'],
-          `${wiring.port} is the port of "${other.key}" already; only OSDP readers share one`,
+          `${port} is the port of "${other.key}" already; only ${busTitles().join(' or ')} readers share one`,
         );
-      else if (other.wiring.baudRate !== wiring.baudRate || other.wiring.crc !== wiring.crc)
-        complain([...at, 'baudRate'], `must be as of "${other.key}" on the same bus, and crc too`);
-      if (wiring.kind !== 'osdp') continue;
-      const address = `${wiring.port} ${String(wiring.address)}`;
+      else {
+        const mismatch = bus.mismatch(wiring, other.wiring);
+        if (mismatch !== null)
+          complain(
+            [...at, mismatch.field],
+            `must be as of "${other.key}" on the same bus, and ${mismatch.others} too`,
+          );
+      }
+      if (bus === null) continue;
+      const address = `${port} ${String(bus.address(wiring))}`;
       const owner = addresses.get(address);
       if (owner === undefined) addresses.set(address, readerKey);
       else complain([...at, 'address'], `is the address of "${owner}" on the same bus; give each its own`);
@@ -178,7 +196,7 @@ function checkKeys(config: Fields, complain: Complaint): void {
   }
 }
 
-/** `bridge.yaml`. Lines are offsets on the chip; one use each. */
+/** `bridge.yaml`. Lines are offsets on the chip, each with one use. */
 export const bridgeConfigSchema = fields.superRefine((config, context) => {
   const complain: Complaint = (path, message) => {
     context.addIssue({ code: 'custom', path: [...path], message });
@@ -190,10 +208,3 @@ export const bridgeConfigSchema = fields.superRefine((config, context) => {
     complain(['hub', 'caFile'], 'is needed with hub.url: the file that `makrcave-hub pair` gave you');
 });
 export type BridgeConfig = z.infer<typeof bridgeConfigSchema>;
-
-/** What is in `device.json`: who this bridge is at its hub, and its token. Written when it is paired. */
-export const deviceSchema = z.strictObject({
-  bridgeId: z.uuid(),
-  token: z.string().min(1).max(512),
-});
-export type Device = z.infer<typeof deviceSchema>;

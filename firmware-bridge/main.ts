@@ -1,4 +1,4 @@
-// Guards before anything native is loaded: an older Node would crash in it instead of refusing.
+// Checked before anything native is loaded: an older Node would crash in it instead of refusing.
 if (Number(process.versions.napi) < 10) {
   process.stderr.write('The bridge needs Node 24: start it with ./scripts/start\n');
   process.exit(69);
@@ -53,7 +53,7 @@ if (process.execve !== undefined && !flags.every((flag) => process.execArgv.incl
     {
       ...process.env,
       MALLOC_ARENA_MAX: process.env['MALLOC_ARENA_MAX'] ?? '1',
-      // What a PIN check takes goes back whole, instead of lying below what was taken later.
+      // The memory of a PIN check is returned whole instead of lying below later allocations.
       MALLOC_MMAP_THRESHOLD_: process.env['MALLOC_MMAP_THRESHOLD_'] ?? '131072',
       NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? path.resolve(given.state, 'cache'),
     },
@@ -64,13 +64,13 @@ const { startBridge } = await import('./bridge.ts');
 let running: import('./bridge.ts').RunningBridge | null = null;
 let ending = false;
 
-/** Ends the process; everything that is served is locked first. */
+/** Locks every door and ends the process. */
 function end(code: number): void {
   if (ending) return;
   ending = true;
   if (running === null) process.exit(code);
   const { log } = running;
-  // A stop that hangs must not leave a door controller that does nothing.
+  // A hanging stop must not leave a door controller that does nothing.
   setTimeout(() => process.exit(1), 5000).unref();
   running.stop().then(
     () => process.exit(code),
@@ -95,12 +95,12 @@ try {
     stateDirectory: given.state,
     env: process.env,
     onFatal: (error) => {
-      // Nothing is read any more without the port: locked, ended, and started again from outside.
+      // Without the port nothing is read: lock, end, and be started again from outside.
       running?.log.fatal({ err: error }, 'the GPIO port failed');
       end(1);
     },
   });
-  // A bridge is killed more often than stopped: the compiled code is on the disk before.
+  // A bridge is killed more often than stopped, so the compiled code is written early.
   setTimeout(flushCompileCache, 3000).unref();
 } catch (cause) {
   fail(

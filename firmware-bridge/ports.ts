@@ -1,11 +1,13 @@
+import type { z } from 'zod';
+import type { BridgeCommand, replySchema } from '#hub/domains/access/controllers/link-schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 
 /**
- * What the door thread needs of hardware, and no more. Adapters live in `gpio/`; the door thread and its tests know
- * only these shapes.
+ * The shapes that the rooms of the bridge exchange: hardware as the door thread sees it (adapters live in `gpio/`), reader
+ * drivers, commands and timers. Types only, so that nobody loads anything by importing them.
  */
 
-/** One edge as the kernel reported it. */
+/** An edge as the kernel reported it. */
 export interface GpioEdge {
   /** Kernel time, CLOCK_MONOTONIC, ns since boot. */
   readonly timestampNs: bigint;
@@ -20,9 +22,9 @@ export interface InputLine {
   readonly offset: number;
   readonly activeLow: boolean;
   readonly bias: 'pullUp' | 'pullDown' | 'none';
-  /** Which edges are reported. Wiegand data lines: falling only. */
+  /** The edges to report. Wiegand data lines: falling only. */
   readonly edges: 'falling' | 'both';
-  /** Kernel debounce; 0 = none (data lines). */
+  /** Kernel debounce; 0: none (data lines). */
   readonly debounceMicros: number;
 }
 
@@ -49,14 +51,14 @@ export interface GpioPort {
    */
   onEdges: (edges: readonly GpioEdge[], lost: number) => void;
   /**
-   * Every edge of the data lines before `untilNs` (kernel time) has been delivered. It comes in order with the edges:
-   * after each batch, and 25 and 30 ms after the last one. This, not a timer of the door thread, ends a frame, so that
-   * a stall of the door thread never cuts one. Hand it to every reader driver.
+   * Every edge of the data lines before `untilNs` (kernel time) has been delivered. Called in order with the edges:
+   * after each batch, and 25 and 30 ms after the last one. This, not a timer of the door thread, ends a frame, so
+   * that a stall of the door thread never cuts one. Pass it to every reader driver.
    */
   onSettled: (untilNs: bigint) => void;
   /** Called when the port fails for good (chip gone, Worker dead). */
   onFault: (fault: Error) => void;
-  /** Logical level now, read from the kernel. Synchronous; microseconds. */
+  /** Reads a logical level from the kernel. Synchronous; microseconds. */
   read(offset: number): 0 | 1;
   /** Drives a logical level. Synchronous; returns when the kernel has it. */
   write(offset: number, level: 0 | 1): void;
@@ -64,7 +66,7 @@ export interface GpioPort {
   close(): Promise<void>;
 }
 
-/** A card as a reader driver delivers it to its portal. */
+/** A card read, as a driver delivers it. */
 export interface ReaderRead {
   readonly readerKey: string;
   readonly read: CardRead;
@@ -80,25 +82,25 @@ export interface ReaderFault {
     | 'noise'
     | 'lostBits'
     | 'unknownLength'
-    /** A frame on a serial line whose check sum is wrong. */
+    /** A frame on a serial line with a wrong check sum. */
     | 'checksum'
-    /** A phone or another device that makes up a new number each time. */
+    /** A phone or another device that invents a new number each time. */
     | 'randomUid'
-    /** Well received, but no card has this number: all zeros, out of range, or only a part of it. */
+    /** Well received, but no card has this number: all zeros, out of range, or incomplete. */
     | 'notACard';
   readonly bits: number;
 }
 
-/** What is probably wrong with a reader's wiring or configuration, worth telling staff. */
+/** A probable fault of a reader's wiring or configuration, worth telling staff. */
 export interface ReaderFinding {
   readonly readerKey: string;
-  /** `linesSwapped`: every frame fails parity; `longerThanConfigured`: frames go on after the one configured length. */
-  readonly kind: 'linesSwapped' | 'longerThanConfigured';
+  /** A word of this kind of reader; there is one finding of each at a time. */
+  readonly kind: string;
   /** A sentence with the next step. */
   readonly message: string;
 }
 
-/** Where a reader driver delivers what it saw. Called on the door thread, inside the delivery of edges. */
+/** Callbacks of a reader driver. Called on the door thread, during the delivery of edges. */
 export interface ReaderHooks {
   onRead(read: ReaderRead): void;
   /** Keys as they were pressed: digits, `*` and `#`. */
@@ -107,9 +109,23 @@ export interface ReaderHooks {
   onFinding(finding: ReaderFinding): void;
 }
 
-/** A reader driver: fed with what its port delivers, in the same order. Made by `readers/registry.ts`. */
+/** A reader driver: fed with the events of its port, in their order. Made by its `GpioReaderKind`. */
 export interface ReaderDriver {
   readonly readerKey: string;
   onEdges(edges: readonly GpioEdge[], lost: number): void;
   onSettled(untilNs: bigint): void;
 }
+
+/** A card and keys to play at a simulated reader. */
+export interface SimulatedTap {
+  readonly read?: CardRead | undefined;
+  readonly keys?: string | undefined;
+}
+
+/** Commands that concern the doors; the link carries out `approve` itself, because it keeps the policy. */
+export type DoorCommand = Exclude<BridgeCommand, { kind: 'approve' }>;
+
+export type CommandOutcome = z.infer<typeof replySchema>['outcome'];
+
+/** Runs `run` once after `delayMs`; the returned function cancels it. */
+export type Later = (delayMs: number, run: () => void) => () => void;

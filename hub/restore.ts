@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { openHubStore, startHub } from './compose.ts';
-import { openCardKey } from './domains/access/vault-workflow.ts';
+import { startHub } from './compose.ts';
+import { openCardKey } from './domains/access/vault/workflow.ts';
 import { Fault } from './kernel/result.ts';
+import { loadHubConfig } from './load-hub-config.ts';
+import { openHubStore } from './open-hub-store.ts';
 import { makePrivateDirectory, writeFileDurably } from './platform/durable-file.ts';
-import { hubPaths, loadHubConfig } from './platform/hub-config.ts';
+import { hubPaths } from './platform/hub-config.ts';
 import { createLog } from './platform/log.ts';
 import { readMachineInstance } from './platform/machine-instance.ts';
 import { newId } from './platform/new-id.ts';
@@ -67,9 +69,11 @@ export async function restoreHub(options: RestoreOptions): Promise<void> {
   print('Making what doors and searches need ...');
   const hub = await startHub({ env, listen: 'restore' });
   try {
-    const { members, cards, lostCards } = await hub.finishRestore();
-    print(`${members} members are here again, and ${cards} cards and PINs.`);
-    if (lostCards.length > 0) print(`${lostCards.length} cards could not be unlocked: enrol them again.`);
+    const [first, ...more] = await hub.finishRestore();
+    if (first !== undefined)
+      print(`${first.restored} are here again${more.map(({ restored }) => `, and ${restored}`).join('')}.`);
+    for (const { lost } of [first, ...more].filter((rows) => rows !== undefined))
+      if (lost !== null) print(lost);
   } finally {
     await hub.close();
   }

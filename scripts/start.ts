@@ -56,7 +56,17 @@ async function newestChangeMs(folder: string): Promise<number> {
   return Math.max(0, ...(await Promise.all(times)));
 }
 
+/** Runs a script of the project's to its end; rejects when it fails. */
+async function runToEnd(args: readonly string[], failure: string): Promise<void> {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)));
+  if (code !== 0) throw new Error(failure);
+}
+
 async function buildUi(): Promise<void> {
+  const failure = 'the web UI could not be built; see above';
+  // The names of topics and permissions, which the UI is built with: done anew only where the hub has changed.
+  await runToEnd([path.join(root, 'scripts/api-types.ts')], failure);
   const index = path.join(root, 'hub/ui/dist/index.html');
   const builtMs = await stat(index).then(
     (found) => found.mtimeMs,
@@ -66,9 +76,7 @@ async function buildUi(): Promise<void> {
   say('Building the web UI ...');
   const vite = path.join(root, 'node_modules/.bin/vite');
   const args = [vite, 'build', '--config', path.join(root, 'hub/ui/vite.config.ts'), '--logLevel', 'warn'];
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-  const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)));
-  if (code !== 0) throw new Error('the web UI could not be built; see above');
+  await runToEnd(args, failure);
 }
 
 interface Service {

@@ -39,7 +39,7 @@ const debianTools = [
   {
     command: 'socat',
     debianPackage: 'socat',
-    tested: 'serial readers on real pseudo terminals (*serial*.test.ts, osdp-peripheral-process.test.ts)',
+    tested: 'serial readers on real pseudo terminals (*serial*.test.ts, osdp/peripheral-process.test.ts)',
   },
 ] as const;
 

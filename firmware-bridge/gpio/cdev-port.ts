@@ -23,8 +23,9 @@ interface Requests {
 }
 
 /**
- * The port on the kernel's character device. Three requests: outputs first, so that they are safe before anything else
- * can fail; the data lines of all readers, with a buffer of their own that no chattering contact can fill; the inputs.
+ * Opens the port on the kernel's character device, with three requests: outputs first, so that they are safe before
+ * anything else can fail; the data lines of all readers, with a buffer of their own that no chattering contact can
+ * fill; the inputs.
  * @throws {Fault} those of cdev.ts (chip missing, line busy, no right ...).
  */
 export async function openCdevPort(label: string, lines: GpioLines): Promise<GpioPort> {
@@ -99,7 +100,7 @@ function requestAll(chip: GpioChip, lines: GpioLines): Requests {
       inputs: request('inputs', lines.inputs, []),
     };
   } catch (error) {
-    // Outputs keep the safe level that the request gave them.
+    // Outputs keep the safe level from their request.
     for (const requested of taken) closeLines(requested);
     throw error;
   }

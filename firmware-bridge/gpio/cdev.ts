@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Fault } from '#hub/kernel/result.ts';
@@ -7,15 +7,17 @@ import {
   decodeChipInfo,
   decodeLineInfo,
   decodeLineRequest,
+  decodeLineValues,
   encodeLineInfo,
   encodeLineRequest,
+  encodeLineValues,
   ioctls,
   planRequest,
   sizes,
 } from './uapi.ts';
 
 // The system calls of the GPIO character device. All are synchronous and may be called from any thread on one descriptor:
-// the door thread reads and drives lines while a Worker waits in pollAndRead.
+// the door thread reads and drives lines while a Worker waits for their edges.
 
 export type GpioFaultCode =
   | 'gpioChipMissing'
@@ -26,15 +28,9 @@ export type GpioFaultCode =
   | 'gpioChipGone'
   | 'gpioIoFailed';
 
-const pollIn = 0x1;
-const pollError = 0x8;
-const pollHangUp = 0x10;
-const pollInvalid = 0x20;
-
 interface Libc {
   /** The result, or minus the error number. */
   readonly ioctl: (fd: number, request: number, argument: Buffer) => number;
-  readonly poll: (fds: Buffer, timeoutMs: number) => number;
   readonly errorNumbers: Readonly<Record<string, number>>;
 }
 
@@ -49,17 +45,15 @@ function libc(): Libc {
   // ioctl is variadic in C; for one pointer argument the calling convention of Linux x86-64 and arm64 is the same.
   // A Buffer for `void *` is passed by address, so the kernel's answer is in it afterwards.
   const ioctl = process.func('int ioctl(int fd, unsigned long request, void *argument)');
-  const poll = process.func('int poll(void *fds, unsigned long count, int timeout_ms)');
   const orError = (result: number) => (result < 0 ? -koffi.errno() : result);
   loaded = {
     ioctl: (fd, request, argument) => orError(ioctl(fd, request, argument)),
-    poll: (fds, timeoutMs) => orError(poll(fds, 1, timeoutMs)),
     errorNumbers: koffi.os.errno,
   };
   return loaded;
 }
 
-/** `result` below 0 -> EBUSY or so, for a message. */
+/** Names the error of a result below 0, such as EBUSY. */
 function errorName(result: number): string {
   const entry = Object.entries(libc().errorNumbers).find(([, number]) => number === -result);
   return entry?.[0] ?? `error ${-result}`;
@@ -79,7 +73,10 @@ export interface GpioChip extends ChipInfo {
   readonly path: string;
 }
 
-/** The device nodes, in number order. Pi OS links the number of older kernels to the present one: links are left out. */
+/**
+ * Lists the device nodes, in number order. Pi OS links the number of older kernels to the present one: links are left
+ * out.
+ */
 function chipPaths(): string[] {
   return readdirSync('/dev', { withFileTypes: true })
     .filter((entry) => entry.isCharacterDevice() && /^gpiochip\d+$/.test(entry.name))
@@ -139,7 +136,7 @@ export function closeChip(chip: GpioChip): void {
 }
 
 /**
- * Who holds a line and how it is set.
+ * Reads who holds a line and how it is set.
  * @throws {Fault<GpioFaultCode>} `gpioLineUnknown`, `gpioIoFailed`.
  */
 export function readLineInfo(chip: GpioChip, offset: number): LineInfo {
@@ -233,23 +230,20 @@ function bitOf(lines: RequestedLines, offset: number): bigint {
   );
 }
 
-// The 16 bytes of one values call. Shared by all calls of this thread: each is over before the next starts.
+// The 16 bytes of a values call, shared by all calls of this thread: each ends before the next starts.
 const valueBytes = Buffer.alloc(sizes.lineValues);
 
 /**
- * Logical levels of some lines of the request (inputs or outputs), in the order asked, at one instant.
+ * Reads logical levels of some lines of the request (inputs or outputs) in the order given, at one instant.
  * @throws {Fault<GpioFaultCode>}
  */
 export function getValues(lines: RequestedLines, offsets: readonly number[]): (0 | 1)[] {
   const bits = offsets.map((offset) => bitOf(lines, offset));
-  valueBytes.writeBigUInt64LE(0n, 0);
-  valueBytes.writeBigUInt64LE(
-    bits.reduce((mask, bit) => mask | bit, 0n),
-    8,
-  );
+  const mask = bits.reduce((all, bit) => all | bit, 0n);
+  encodeLineValues({ bits: 0n, mask }, valueBytes);
   const result = libc().ioctl(lines.fd, ioctls.getValues, valueBytes);
   if (result < 0) throw ioFault(`reading lines ${offsets.join(', ')} of '${lines.chipLabel}'`, result);
-  const levels = valueBytes.readBigUInt64LE(0);
+  const levels = decodeLineValues(valueBytes).bits;
   return bits.map((bit) => ((levels & bit) === 0n ? 0 : 1));
 }
 
@@ -265,75 +259,8 @@ export function setValues(lines: RequestedLines, levels: ReadonlyMap<number, 0 |
     mask |= bit;
     if (level === 1) values |= bit;
   }
-  valueBytes.writeBigUInt64LE(values, 0);
-  valueBytes.writeBigUInt64LE(mask, 8);
+  encodeLineValues({ bits: values, mask }, valueBytes);
   const result = libc().ioctl(lines.fd, ioctls.setValues, valueBytes);
   if (result < 0)
     throw ioFault(`driving lines ${[...levels.keys()].join(', ')} of '${lines.chipLabel}'`, result);
-}
-
-const pollBytes = Buffer.alloc(8);
-
-/** The events that poll() reports for one descriptor; 0 when the time is up or a signal came. */
-function pollFor(fd: number, timeoutMs: number): number {
-  pollBytes.writeInt32LE(fd, 0);
-  pollBytes.writeInt16LE(pollIn, 4);
-  pollBytes.writeInt16LE(0, 6);
-  const result = libc().poll(pollBytes, timeoutMs);
-  if (result === 0 || isError(result, 'EINTR')) return 0;
-  if (result < 0) throw ioFault('waiting for GPIO edges', result);
-  return pollBytes.readInt16LE(6);
-}
-
-/**
- * Waits up to `timeoutMs` for edges and reads what is there into `buffer` (a multiple of 48 bytes): the number of whole
- * records, 0 when the time is up, `closed` when the other end of a pipe is closed. For a Worker: it blocks its thread. The
- * descriptor is a request's, or a pipe with the same records, which may come in pieces.
- * @throws {Fault<GpioFaultCode>} `gpioChipGone`, `gpioIoFailed` (also for a pipe that ends, or stalls for `timeoutMs`,
- * within a record).
- */
-export function pollAndRead(fd: number, timeoutMs: number, buffer: Buffer): number | 'closed' {
-  const ready = pollFor(fd, timeoutMs);
-  if (ready === 0) return 0;
-  if ((ready & pollInvalid) !== 0)
-    throw new Fault<GpioFaultCode>('gpioIoFailed', `descriptor ${fd} is not open`);
-  // Before POLLIN: a chip that is gone reports errors only, and a read would fail with ENODEV.
-  if ((ready & pollError) !== 0) {
-    throw new Fault<GpioFaultCode>(
-      'gpioChipGone',
-      'the GPIO chip is gone while waiting for edges; check its driver in the kernel log, then restart the bridge',
-    );
-  }
-  if ((ready & pollIn) === 0) {
-    if ((ready & pollHangUp) !== 0) return 'closed';
-    return 0;
-  }
-  let length = readSome(fd, buffer, 0, buffer.length - (buffer.length % sizes.event));
-  if (length === 0) return 'closed';
-  while (length % sizes.event !== 0) {
-    const missing = sizes.event - (length % sizes.event);
-    const more = pollFor(fd, timeoutMs) === 0 ? 0 : readSome(fd, buffer, length, missing);
-    if (more === 0) {
-      throw new Fault<GpioFaultCode>(
-        'gpioIoFailed',
-        `the GPIO event stream ended ${missing} bytes before the end of a record`,
-      );
-    }
-    length += more;
-  }
-  return length / sizes.event;
-}
-
-function readSome(fd: number, buffer: Buffer, at: number, length: number): number {
-  try {
-    return readSync(fd, buffer, at, length, null);
-  } catch (cause) {
-    const code = systemCode(cause);
-    const gone = code === 'ENODEV';
-    throw new Fault<GpioFaultCode>(
-      gone ? 'gpioChipGone' : 'gpioIoFailed',
-      `reading GPIO edges failed (${code})`,
-      { cause },
-    );
-  }
 }

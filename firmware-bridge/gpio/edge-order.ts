@@ -1,35 +1,35 @@
 import type { GpioEdge } from '#bridge/ports.ts';
 
-/** Edges that follow one another without a gap; `lost` edges are missing before the first. */
+/** Consecutive edges without a gap; `lost` edges are missing before the first. */
 export interface EdgeRun {
   readonly edges: readonly GpioEdge[];
   readonly lost: number;
 }
 
 /**
- * Puts the edges of one kernel request into the order of their interrupts. The kernel numbers edges in the interrupt but
- * queues them per line, so a later number can come first; and when its buffer overflows, the oldest are gone. What
- * comes behind a gap is held until the missing edge arrives or `flush` gives it up.
+ * Sorts the edges of one kernel request by their interrupts. The kernel numbers edges in the interrupt but queues
+ * them per line, so a later number can come first; if its buffer overflows, the oldest are gone. Edges behind a gap
+ * are held until the missing one arrives or `flush` gives it up.
  */
 export interface EdgeOrder {
-  /** Takes edges as they were read; gives those that can be delivered. */
+  /** Takes edges as read and returns those that can be delivered. */
   push(edges: readonly GpioEdge[]): readonly EdgeRun[];
-  /** Gives up on what is missing: delivers what is held and counts the gaps as lost. */
+  /** Gives up on missing edges: delivers the held ones and counts the gaps as lost. */
   flush(): readonly EdgeRun[];
-  /** How many edges wait behind a gap. */
+  /** Number of edges that wait behind a gap. */
   held(): number;
 }
 
-/** As many as the kernel's own buffer holds: behind more than that nothing can arrive late. */
+/** The size of the kernel's own buffer: no edge can be later than that. */
 const maxHeldEdges = 1024;
 
-/** Numbers that are further back than this are no latecomers: whoever counts has begun anew. */
+/** Numbers further back than this are no latecomers: the counter has started over. */
 const maxLateEdges = 2 * maxHeldEdges;
 
-/** From `from` forward to `to`, in the kernel's 32-bit count; negative = `to` is behind. */
+/** Distance from `from` to `to` in the kernel's 32-bit count; negative: `to` is behind. */
 const distance = (from: number, to: number): number => (to - from) | 0;
 
-/** `firstSeqno`: the number of the first edge (1 for a fresh kernel request), null = whatever comes first. */
+/** `firstSeqno`: the number of the first edge (1 for a fresh kernel request); null: whatever comes first. */
 export function edgeOrder(firstSeqno: number | null): EdgeOrder {
   let expected = firstSeqno;
   let waiting: GpioEdge[] = [];
@@ -48,7 +48,7 @@ export function edgeOrder(firstSeqno: number | null): EdgeOrder {
         lost = ahead;
       }
       taken += 1;
-      // Behind: a duplicate, or a latecomer that is counted as lost already and whose frame is dropped.
+      // Behind: a duplicate, or a latecomer already counted as lost, whose frame was dropped.
       if (ahead < 0) continue;
       run.push(edge);
       expected = (edge.seqno + 1) >>> 0;

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import koffi from 'koffi';
 import { Fault } from '#hub/kernel/result.ts';
 
-// poll(2) over several descriptors: Node offers none that would not occupy a thread of its pool.
+// poll(2) over several descriptors: Node has no equivalent that leaves its thread pool free.
 
 const pollIn = 0x1;
 const pollErr = 0x8;
@@ -13,9 +13,9 @@ const pollFdBytes = 8;
 type Readiness = 'none' | 'readable' | 'gone';
 
 export interface EventPoll {
-  /** Blocks the calling thread until a descriptor is readable or `timeoutMs` is over. */
+  /** Blocks the calling thread until a descriptor is readable or `timeoutMs` has passed. */
   wait(timeoutMs: number): void;
-  /** What the last `wait` found for the descriptor at this index. */
+  /** The result of the last `wait` for the descriptor at this index. */
   readiness(index: number): Readiness;
 }
 
@@ -33,7 +33,7 @@ export function eventPoll(fds: readonly number[]): EventPoll {
       for (let index = 0; index < fds.length; index += 1) bytes.writeInt16LE(0, index * pollFdBytes + 6);
       const found = Number(poll(bytes, fds.length, timeoutMs));
       const errno = found < 0 ? koffi.errno() : 0;
-      // A signal for the process interrupts whichever thread the kernel picks.
+      // A signal to the process interrupts whichever thread the kernel picks.
       if (errno !== 0 && errno !== constants.errno.EINTR)
         throw new Fault('gpioPoll', `poll on the GPIO events failed with errno ${errno}`);
     },

@@ -5,14 +5,14 @@ import { eventPoll } from './event-poll.ts';
 import { sizes } from './uapi.ts';
 
 /**
- * The Worker that reads the kernel's edges, so that a stall of the door thread loses none: the kernel's buffer holds 1024
- * edges, this thread's messages hold the rest. It knows bytes only, and treats a character device and a pipe alike.
+ * Reads the kernel's edges in a Worker, so that a stall of the door thread loses none: the kernel's buffer holds 1024
+ * edges, this thread's messages the rest. It handles bytes only, and treats a character device and a pipe alike.
  */
 
 export interface EventReaderSetup {
   /** One per kernel request; the first is that of the data lines. */
   readonly fds: readonly number[];
-  /** One Int32; other than 0 = end. */
+  /** One Int32; nonzero: end. */
   readonly stop: SharedArrayBuffer;
 }
 
@@ -24,9 +24,9 @@ export type EventReaderMessage =
   | { readonly kind: 'settled'; readonly untilNs: bigint }
   | { readonly kind: 'gone'; readonly source: number; readonly reason: string };
 
-/** The longest wait, and so the longest time until `stop` is seen. */
+/** The longest wait, and so the longest time until `stop` takes effect. */
 const pollMs = 100;
-/** Silences of the first source that are told: the ends of the range to which a reader can be configured. */
+/** Silences of the first source that are reported: the ends of the range that a reader's configuration allows. */
 const quietMs = [25, 30];
 const recordsPerRead = 128;
 
@@ -37,7 +37,7 @@ interface Source {
   kept: number;
 }
 
-/** Reads once. Gives the whole records, or null when there was nothing; throws when the descriptor is broken. */
+/** Reads once. Returns the whole records, or null if there were none; throws if the descriptor is broken. */
 function readRecords(source: Source): ArrayBuffer | null {
   let count: number;
   try {
@@ -76,7 +76,7 @@ function run(setup: EventReaderSetup): void {
   post({ kind: 'ready' });
 
   while (Atomics.load(stop, 0) === 0) {
-    // Taken BEFORE poll: what happened before it and is not there after poll did not happen.
+    // Taken BEFORE poll: whatever had happened by then is there after poll, or did not happen.
     const nowNs = process.hrtime.bigint();
     const stageMs = quietMs[quietStage];
     const leftMs =

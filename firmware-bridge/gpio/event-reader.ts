@@ -7,7 +7,7 @@ import { decodeLineEvents, sizes } from './uapi.ts';
 
 export interface EventSource {
   readonly fd: number;
-  /** The number of its first edge: 1 for a fresh kernel request, null where the writer goes on counting. */
+  /** The number of its first edge: 1 for a fresh kernel request, null if its writer continues an earlier count. */
   readonly firstSeqno: number | null;
 }
 
@@ -18,7 +18,7 @@ export interface EventReaderHooks {
 }
 
 export interface EventReader {
-  /** Ends the Worker; the descriptors may be closed afterwards. Within 100 ms. */
+  /** Ends the Worker within 100 ms; the descriptors may be closed afterwards. */
   stop(): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export async function startEventReader(
   const worker = new Worker(new URL('./event-reader-worker.ts', import.meta.url), {
     name: 'gpio-events',
     workerData: setup,
-    // The loop makes little but messages: small heaps keep the bridge small.
+    // The loop allocates little but messages: small heaps keep the bridge small.
     resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 },
   });
   const ended = new Promise<void>((resolve) => {
@@ -100,7 +100,7 @@ function edgeDelivery(sources: readonly EventSource[], hooks: EventReaderHooks) 
       clearTimeout(timer);
       timer = undefined;
     } else {
-      // The immediate lets messages that already wait go first: after a stall of this thread the edge is among them.
+      // The immediate lets waiting messages go first: after a stall of this thread the edge is among them.
       timer ??= setTimeout(() => setImmediate(giveUp), holdMs);
     }
   };

@@ -6,8 +6,8 @@ import { checkLines, requestedOutput } from './line-plan.ts';
 import { encodeOutputRecord, errorCode, openSimLevels, prepareSimState, simLineCount } from './sim-state.ts';
 
 /**
- * A port without hardware: another process writes kernel event records into a FIFO, the same Worker reads them that
- * reads a character device. `dir` is the simulation's folder (see sim-state.ts); it is made when missing.
+ * Opens a port without hardware: another process writes kernel event records into a FIFO, and the Worker for
+ * character devices reads them. `dir` is the simulation's folder (see sim-state.ts), created if missing.
  * @throws {Fault} `simState`, `gpioLineTwice`, `gpioLineUnknown`.
  */
 export async function openFakePort(dir: string, lines: GpioLines): Promise<GpioPort> {
@@ -72,7 +72,7 @@ export async function openFakePort(dir: string, lines: GpioLines): Promise<GpioP
   return port;
 }
 
-/** Edges from before the port was there: a real kernel would not have kept them, and no door may open by them. */
+/** Drops edges from before the port was open: a real kernel would not have kept them, and no door may open by them. */
 function discardOldEvents(fd: number): void {
   const bytes = Buffer.alloc(65_536);
   try {
@@ -83,7 +83,7 @@ function discardOldEvents(fd: number): void {
   }
 }
 
-/** Tells each output write to whoever reads `outputs.fifo`; without a reader, or with a slow one, it is dropped. */
+/** Writes each output change to `outputs.fifo`; without a reader, or with a slow one, it is dropped. */
 function outputReports(path: string) {
   let fd: number | null = null;
   const open = (): number | null => {

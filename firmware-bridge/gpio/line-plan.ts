@@ -19,7 +19,10 @@ export function checkLines(lines: GpioLines, lineCount: number): void {
   }
 }
 
-/** The output line at this offset. @throws {Fault} `gpioLineUnknown` when it was not requested as an output. */
+/**
+ * Finds the output line at this offset.
+ * @throws {Fault} `gpioLineUnknown` when it was not requested as an output.
+ */
 export function requestedOutput(lines: GpioLines, offset: number): OutputLine {
   const line = lines.outputs.find((candidate) => candidate.offset === offset);
   if (line === undefined)

@@ -6,8 +6,8 @@ import { errorCode, simPaths } from './sim-state.ts';
 const answerMs = 5000;
 
 /**
- * Has the running simulator of this folder do something at the simulated hardware. Resolves with the kernel time of the
- * last edge (null: there was none) once the bytes are in the port's pipe.
+ * Has the running simulator of this folder operate the simulated hardware. Resolves with the kernel time of the last
+ * edge (null: there was none) once the bytes are in the port's pipe.
  * @throws {Fault} `panelAbsent`; the simulator's own codes, such as `panelNoListener`.
  */
 export async function sendToPanel(dir: string, command: PanelCommand): Promise<bigint | null> {

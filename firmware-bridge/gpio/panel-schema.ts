@@ -24,7 +24,7 @@ export const panelCommandSchema = z.union([
     line: z.strictObject({ offset, level: z.union([z.literal(0), z.literal(1)]) }),
   }),
   z.strictObject({
-    /** Interference: falling edges, turn by turn on the given lines. */
+    /** Interference: falling edges on the given lines in turn. */
     noise: z.strictObject({
       offsets: z.array(offset).min(1).max(simLineCount),
       edges: z.number().int().min(1).max(1000),
@@ -45,5 +45,5 @@ export const panelAnswerSchema = z.discriminatedUnion('ok', [
 ]);
 export type PanelAnswer = z.infer<typeof panelAnswerSchema>;
 
-/** The longest line that either side takes. */
+/** The longest line that either side accepts. */
 export const maxPanelLineBytes = 16_384;

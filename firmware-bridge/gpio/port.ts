@@ -9,11 +9,11 @@ import { openSysfsPort } from './sysfs-port.ts';
 /** Labels of the header's chip: Pi 5, Pi 4, older. Numbers (gpiochip0 ..) differ from boot to boot. */
 const knownChipLabels = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835'] as const;
 
-/** Which GPIO the bridge uses. */
+/** The GPIO that the bridge uses. */
 export const gpioConfigSchema = z.strictObject({
-  /** `auto`: the character device where a known chip is, otherwise the simulation where that is allowed. */
+  /** `auto`: the character device if there is a known chip, else the simulation if that is allowed. */
   port: z.enum(['auto', 'cdev', 'sysfs', 'fake']).default('auto'),
-  /** The chip's label as `gpiodetect` shows it; null = the known labels of a Raspberry Pi. */
+  /** The chip's label as `gpiodetect` shows it; null: the known labels of a Raspberry Pi. */
   chipLabel: z.string().min(1).max(31).nullable().default(null),
   /** Without a chip, run on simulated lines. Never set it on a real door. */
   allowSimulation: z.boolean().default(false),
@@ -33,8 +33,8 @@ export interface GpioPortDeps {
 }
 
 /**
- * Opens the port that the configuration asks for. Outputs are at their safe level before anything else happens. Set
- * `onEdges`, `onSettled` and `onFault` before the next turn of the event loop.
+ * Opens the configured port. Outputs are at their safe level before anything else happens. Set `onEdges`, `onSettled`
+ * and `onFault` before the next turn of the event loop.
  * @throws {Fault} `gpioChipMissing` when no chip is there and simulation is not allowed; those of the ports.
  */
 export async function openGpioPort(
@@ -51,7 +51,7 @@ export async function openGpioPort(
     return openCdevPort(label, lines);
   }
   if (config.port === 'auto' && config.allowSimulation) return openSimulation(lines, deps, 'no GPIO chip');
-  // Says which labels there are, or which right is missing.
+  // Reports the labels there are, or the missing right.
   return openCdevPort(presentOr(labels), lines);
 }
 
@@ -63,7 +63,7 @@ function openSimulation(lines: GpioLines, deps: GpioPortDeps, reason: string): P
   return openFakePort(deps.simulationDir, lines);
 }
 
-/** The first of the labels whose chip is there; null = none. Faults other than that are faults. */
+/** Finds the first of the labels with a chip; null: none. Other faults are thrown. */
 function presentLabel(labels: readonly string[]): string | null {
   for (const label of labels) {
     try {

@@ -54,13 +54,16 @@ function ensureFifo(path: string): void {
   try {
     execFileSync('mkfifo', ['-m', '600', path], { stdio: 'pipe' });
   } catch (cause) {
-    // Both sides make the folder, and may do so at the same moment.
+    // Both sides create the folder, perhaps at the same moment.
     if (lstatSync(path, { throwIfNoEntry: false })?.isFIFO()) return;
     throw new Fault('simState', `cannot make the FIFO ${path}`, { cause });
   }
 }
 
-/** Makes what is missing of the folder; harmless when it is there. @throws {Fault} `simState`. */
+/**
+ * Creates whatever is missing in the folder; harmless if it is complete.
+ * @throws {Fault} `simState`.
+ */
 export function prepareSimState(dir: string): SimPaths {
   const paths = simPaths(dir);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -95,9 +98,9 @@ export function openSimLevels(paths: SimPaths): SimLevels {
   };
 }
 
-/** What the port did to an output. */
+/** A write of the port to an output. */
 export interface OutputRecord {
-  /** CLOCK_MONOTONIC, ns, when the level was there. */
+  /** CLOCK_MONOTONIC, ns, when the level was set. */
   readonly timestampNs: bigint;
   readonly offset: number;
   readonly level: 0 | 1;
@@ -113,9 +116,3 @@ export function encodeOutputRecord(record: OutputRecord): Buffer {
   bytes.writeUInt32LE(record.level, 12);
   return bytes;
 }
-
-export const decodeOutputRecord = (bytes: Buffer, at = 0): OutputRecord => ({
-  timestampNs: bytes.readBigUInt64LE(at),
-  offset: bytes.readUInt32LE(at + 8),
-  level: bytes.readUInt32LE(at + 12) === 1 ? 1 : 0,
-});

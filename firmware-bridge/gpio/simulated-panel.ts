@@ -30,12 +30,17 @@ export interface SimEdge {
   readonly afterUs: number;
 }
 
-/** When edges are stamped. Default: written at once, the last one stamped with the moment of writing, the others before. */
+/**
+ * How edges are stamped. Default: written at once, the last one stamped with the moment of writing, the others before
+ * it.
+ */
 export type SimPace =
   | { readonly kind: 'written' }
-  /** Each edge is written at its own time and stamped with it; `panelLate` ends it where the machine is too busy for that. */
+  /**
+   * Each edge is written at its own time and stamped with it; throws `panelLate` if the machine is too busy for that.
+   */
   | { readonly kind: 'realTime' }
-  /** The first edge gets this time, whatever the clock says: for floods of frames faster than real time. */
+  /** The first edge gets this time regardless of the clock: for floods of frames faster than real time. */
   | { readonly kind: 'stamped'; readonly firstNs: bigint };
 
 /** Plays the hardware in front of the fake port. One per folder, in a process of its own; calls are queued. */
@@ -46,11 +51,11 @@ export interface SimulatedPanel {
   tapFrames(frames: readonly SimFrame[], pace?: SimPace): Promise<bigint>;
   /** Any edges, ascending in time: noise, bounce, both lines at one instant. */
   playEdges(edges: readonly SimEdge[], pace?: SimPace): Promise<bigint>;
-  /** Changes an input's logical level and reports the edge; null without a change, or without a bridge to report it to. */
+  /** Changes an input's logical level and reports the edge; null without a change, or without a bridge. */
   setLine(offset: number, level: 0 | 1): Promise<bigint | null>;
-  /** A line's logical level now, outputs too. */
+  /** Reads a line's logical level, also of an output. */
   readLine(offset: number): 0 | 1;
-  /** Skips sequence numbers, as a kernel does whose buffer overflowed. */
+  /** Skips sequence numbers, like a kernel whose buffer overflowed. */
   skipEdges(count: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -60,7 +65,7 @@ const recordsPerWrite = Math.floor(4096 / sizes.event);
 /** More silence than any reader needs to end a frame. */
 const silenceNs = 31_000_000n;
 const blockedMs = 1000;
-/** More would make a frame with other gaps than asked for, or one that a reader ends too early. */
+/** More would give a frame other gaps than requested, or one that a reader ends too early. */
 const maxLateNs = 8_000_000n;
 
 /** @throws {Fault} `panelBusy` when another process plays in this folder; `simState`. */
@@ -88,7 +93,7 @@ export function openSimulatedPanel(dir: string): SimulatedPanel {
       await events.write(edges.map((edge) => ({ ...edge, timestampNs: at(edge, pace.firstNs) })));
       return lastNs;
     }
-    // The start of the first edge must lie behind the silence after the last one of before.
+    // The first edge must follow the silence after the last one of the call before.
     const earliestNs = lastNs + silenceNs + (pace.kind === 'written' ? spanNs : 0n);
     await until(earliestNs);
     if (pace.kind === 'realTime') {
@@ -135,7 +140,7 @@ export function openSimulatedPanel(dir: string): SimulatedPanel {
           await events.write([{ offset, rising: level === 1, timestampNs }]);
           return timestampNs;
         } catch (error) {
-          // A door opens also while no bridge runs; the next one reads the level.
+          // A door also opens while no bridge runs; the next one reads the level.
           if (error instanceof Fault && error.code === 'panelNoListener') return null;
           throw error;
         }
@@ -180,7 +185,7 @@ async function until(ns: bigint): Promise<void> {
   }
 }
 
-/** When a process started, in the kernel's ticks: tells a process from a later one with the same number. */
+/** Reads when a process started, in kernel ticks: tells a process from a later one with the same number. */
 function startTicks(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -256,7 +261,7 @@ function eventWriter(paths: SimPaths) {
         return;
       } catch (cause) {
         const code = errorCode(cause);
-        // The bridge went away; perhaps another has come.
+        // The bridge went away; perhaps another has started.
         if (code === 'EPIPE') closeEvents();
         else if (code !== 'EAGAIN') throw cause;
         else if (process.hrtime.bigint() > givingUpNs)
@@ -268,7 +273,7 @@ function eventWriter(paths: SimPaths) {
 
   return {
     async write(edges: readonly StampedEdge[]): Promise<void> {
-      // Before any number is spent: without a bridge there is no gap.
+      // Before a number is used: without a bridge there is no gap.
       fd ??= open();
       const records = edges.map(({ offset, rising, timestampNs }) =>
         encodeLineEvent({
@@ -279,7 +284,7 @@ function eventWriter(paths: SimPaths) {
           lineSeqno: next(1 + offset),
         }),
       );
-      // Saved first: killed between the two, the port sees a gap, not a number twice.
+      // Saved first: if killed between the two, the port sees a gap, not a number twice.
       save();
       for (let at = 0; at < records.length; at += recordsPerWrite)
         await writeWhole(Buffer.concat(records.slice(at, at + recordsPerWrite)));

@@ -8,7 +8,7 @@ import { maxPanelLineBytes, type PanelAnswer, panelCommandSchema } from './panel
 import { simPaths } from './sim-state.ts';
 import { openSimulatedPanel, type SimulatedPanel } from './simulated-panel.ts';
 
-// The process that plays cards, contacts and buttons in front of a bridge without hardware.
+// Plays cards, contacts and buttons for a bridge without hardware, in a process of its own.
 
 const help = `Plays the hardware in front of a bridge that runs on simulated GPIO lines.
 
@@ -63,7 +63,7 @@ function serve(panel: SimulatedPanel, socket: Socket): void {
     if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
   };
   socket.setEncoding('utf8');
-  // A client that is gone misses its answers, nothing else.
+  // A client that has gone misses its answers, nothing else.
   socket.on('error', () => socket.destroy());
   socket.on('data', (chunk: string) => {
     text += chunk;
@@ -84,7 +84,7 @@ async function startSimulator(dir: string): Promise<{ stop(): Promise<void> }> {
     socket.once('close', () => connections.delete(socket));
     serve(panel, socket);
   });
-  // The lock says that nobody listens there any more.
+  // The lock guarantees that nobody listens there any more.
   rmSync(path, { force: true });
   await new Promise<void>((listening, reject) => {
     server.once('error', reject);

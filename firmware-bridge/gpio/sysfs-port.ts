@@ -6,19 +6,23 @@ import { Fault } from '#hub/kernel/result.ts';
 import { checkLines } from './line-plan.ts';
 
 /**
- * The old sysfs interface, by `onoff`, for kernels without the character device v2. For slow lines only: sysfs tells that
- * a level has changed, not each edge, and loses most bits of a Wiegand frame; so data lines are refused.
+ * Uses the old sysfs interface, through `onoff`, on kernels without the character device v2. For slow lines only:
+ * sysfs signals that a level has changed, not each edge, and loses most bits of a Wiegand frame; so data lines are
+ * refused.
  */
 
 interface SysfsChip {
-  /** What is added to an offset: 512 or so on current kernels, 0 on old ones. */
+  /** The base number of the chip: 512 or so on current kernels, 0 on old ones. */
   readonly base: number;
   readonly lines: number;
 }
 
 const readText = (path: string): string => readFileSync(path, 'utf8').trim();
 
-/** The chip with this label. @throws {Fault} `gpioChipMissing`. */
+/**
+ * Finds the chip with this label.
+ * @throws {Fault} `gpioChipMissing`.
+ */
 export function findSysfsChip(label: string, root = '/sys/class/gpio'): SysfsChip {
   const found: string[] = [];
   const names = existsSync(root) ? readdirSync(root).filter((name) => name.startsWith('gpiochip')) : [];

@@ -52,7 +52,7 @@ const edgeIds = { rising: 1, falling: 2 } as const;
 export interface ChipInfo {
   /** gpiochip0: the kernel's numbering, differs from boot to boot and from model to model. */
   readonly name: string;
-  /** pinctrl-rp1: what the chip is. */
+  /** pinctrl-rp1: the kind of chip. */
   readonly label: string;
   readonly lines: number;
 }
@@ -73,7 +73,7 @@ export interface LineConfig {
 
 export interface LineRequest {
   readonly offsets: readonly number[];
-  /** Who holds the lines, as `gpioinfo` shows it; cut at 31 bytes. */
+  /** The consumer of the lines, as `gpioinfo` shows it; cut at 31 bytes. */
   readonly consumer: string;
   readonly config: LineConfig;
   /** 0: the kernel takes 16 per line. */
@@ -136,14 +136,6 @@ function writeName(bytes: Buffer, at: number, name: string): void {
 export function decodeChipInfo(bytes: Buffer): ChipInfo {
   need(bytes, 0, sizes.chipInfo, 'chip info');
   return { name: readName(bytes, 0), label: readName(bytes, nameBytes), lines: bytes.readUInt32LE(64) };
-}
-
-export function encodeChipInfo(info: ChipInfo): Buffer {
-  const bytes = Buffer.alloc(sizes.chipInfo);
-  writeName(bytes, 0, info.name);
-  writeName(bytes, nameBytes, info.label);
-  bytes.writeUInt32LE(info.lines, 64);
-  return bytes;
 }
 
 function writeAttribute(bytes: Buffer, at: number, attribute: LineAttribute): void {
@@ -216,7 +208,7 @@ export function decodeLineRequest(bytes: Buffer): LineRequest {
   };
 }
 
-/** What to hand to the kernel to be told about a line: the offset, and room for the answer. */
+/** Encodes a query for a line: the offset, and room for the answer. */
 export function encodeLineInfo(info: LineInfo): Buffer {
   const bytes = Buffer.alloc(sizes.lineInfo);
   check(info.attributes.length <= maxAttributes, `a GPIO line has at most ${maxAttributes} attributes`);
@@ -247,8 +239,8 @@ export function decodeLineInfo(bytes: Buffer): LineInfo {
   };
 }
 
-export function encodeLineValues(values: LineValues): Buffer {
-  const bytes = Buffer.alloc(sizes.lineValues);
+/** Encodes into `bytes`, so that a caller can reuse its buffer. */
+export function encodeLineValues(values: LineValues, bytes = Buffer.alloc(sizes.lineValues)): Buffer {
   bytes.writeBigUInt64LE(values.bits, 0);
   bytes.writeBigUInt64LE(values.mask, 8);
   return bytes;
@@ -260,7 +252,7 @@ export function decodeLineValues(bytes: Buffer): LineValues {
   return { bits: bytes.readBigUInt64LE(0), mask: bytes.readBigUInt64LE(8) };
 }
 
-/** One 48-byte record, byte for byte as the kernel gives it: for simulators that write into a pipe. */
+/** Encodes a 48-byte record exactly as the kernel writes it: for simulators that write into a pipe. */
 export function encodeLineEvent(event: LineEvent): Buffer {
   const bytes = Buffer.alloc(sizes.event);
   bytes.writeBigUInt64LE(event.timestampNs, 0);
@@ -285,7 +277,7 @@ export function decodeLineEvent(bytes: Buffer, at = 0): LineEvent {
   };
 }
 
-/** The first `count` records of a buffer that was read into, in the order read. */
+/** Decodes the first `count` records of a read buffer, in the order read. */
 export function decodeLineEvents(bytes: Buffer, count: number): LineEvent[] {
   return Array.from({ length: count }, (_, index) => decodeLineEvent(bytes, index * sizes.event));
 }
@@ -303,15 +295,15 @@ function inputFlags(line: InputLine): bigint {
   let flags = lineFlags.input | lineFlags.fallingEdge;
   if (line.edges === 'both') flags |= lineFlags.risingEdge;
   if (line.activeLow) flags |= lineFlags.activeLow;
-  // 'none' is said aloud: a Pi's pins start with a pull-up or pull-down of their own.
+  // 'none' is explicit: a Pi's pins start with a pull-up or pull-down of their own.
   if (line.bias === 'pullUp') return flags | lineFlags.pullUp;
   if (line.bias === 'pullDown') return flags | lineFlags.pullDown;
   return flags | lineFlags.biasDisabled;
 }
 
 /**
- * Inputs first, then outputs, as one request; every output is driven to its safe level in the same system call that takes
- * the lines. Lines with equal settings share an attribute.
+ * Plans one request, inputs first, then outputs; the system call that takes the lines also drives every output to its
+ * safe level. Lines with equal settings share an attribute.
  * @throws {Fault} `gpioLineTwice`; `gpioTooManySettings` when the lines need more than the kernel's 10 attributes.
  */
 export function planRequest(wanted: WantedLines): LineRequest {

@@ -17,7 +17,7 @@ const contentSchema = z.record(
 );
 export type StoredLockouts = Readonly<Record<string, StoredLockout>>;
 
-/** The wrong PINs of the readers, so that a restart does not forget them. No PIN and no member is in it. */
+/** Stores the wrong-PIN counts of the readers across restarts. It contains no PIN and no member. */
 export class LockoutFile {
   readonly #file: string;
   readonly stored: StoredLockouts;
@@ -28,7 +28,9 @@ export class LockoutFile {
     this.stored = stored;
   }
 
-  /** Never fails: a file that cannot be used is set aside and told as the Fault `lockoutsUnreadable`; counting begins anew. */
+  /**
+   * Never fails: an unusable file is set aside and reported as the Fault `lockoutsUnreadable`; counting starts over.
+   */
   static async open(stateDirectory: string, onFault: (fault: Fault) => void): Promise<LockoutFile> {
     const file = path.join(stateDirectory, 'pin-lockouts.json');
     try {
@@ -43,7 +45,7 @@ export class LockoutFile {
     }
   }
 
-  /** When it resolves, this and all before are on the medium. Throws `diskFull`, `fileNotWritten`. */
+  /** Resolves once this and all earlier saves are on the medium. Throws `diskFull`, `fileNotWritten`. */
   async save(lockouts: StoredLockouts): Promise<void> {
     const turn = this.#last.then(() => writeFileDurably(this.#file, JSON.stringify(lockouts)));
     this.#last = turn.catch(() => undefined);

@@ -1,7 +1,7 @@
 /**
- * After five wrong PINs in a row a reader takes none for a minute, and each time that happens again for twice as long, up to
- * a quarter of an hour. It limits the reader, never a member: nobody can be shut out by somebody who knows their number.
- * Pure; times are monotonic ms of this run.
+ * After five wrong PINs in a row a reader is locked out for a minute, and each further time for twice as long, up to
+ * a quarter of an hour. It limits the reader, never a member: nobody can be shut out by somebody who knows their
+ * number. Pure; times are monotonic ms of this run.
  */
 export const wrongPinsAllowed = 5;
 export const rowMs = 10 * 60_000;
@@ -11,7 +11,7 @@ export const longestLockMs = 15 * 60_000;
 export interface Lockout {
   /** Wrong PINs in a row, since the last lock if there was one. */
   readonly wrong: number;
-  /** Of the first of them. */
+  /** Time of the first of them. */
   readonly rowSinceMs: number;
   /** Locks since the last right PIN. */
   readonly locks: number;
@@ -29,7 +29,7 @@ export const lockLeftMs = ({ lockedUntilMs }: Lockout, nowMs: number): number =>
 
 const lengthOf = (locks: number): number => Math.min(firstLockMs * 2 ** (locks - 1), longestLockMs);
 
-/** After one more wrong PIN. */
+/** Counts one more wrong PIN. */
 export function countWrongPin(before: Lockout, nowMs: number): Lockout {
   const isNewRow = before.wrong === 0 || nowMs - before.rowSinceMs > rowMs;
   const wrong = isNewRow ? 1 : before.wrong + 1;
@@ -39,13 +39,13 @@ export function countWrongPin(before: Lockout, nowMs: number): Lockout {
   return { wrong: 0, rowSinceMs: 0, locks, lockedUntilMs: nowMs + lengthOf(locks) };
 }
 
-/** A lock-out as it stands on the disk, by the wall clock. */
+/** A lock-out as stored on the disk, by the wall clock. */
 export interface StoredLockout {
   readonly wrong: number;
   readonly rowSinceWallMs: number;
   readonly locks: number;
   readonly lockedUntilWallMs: number | null;
-  /** The time was known when it was written. */
+  /** Whether the time was known when it was written. */
   readonly timeKnown: boolean;
 }
 
@@ -67,8 +67,8 @@ export function toStored(lockout: Lockout, now: Moment): StoredLockout {
 }
 
 /**
- * What a restart finds. Where the time is not known, then or now, the row is as if it had just begun and a lock runs anew
- * for its whole length: the count survives, and pulling the plug gains nothing.
+ * Restores a lock-out after a restart. If the time is unknown, then or now, the row of wrong PINs has just begun and
+ * a lock starts over at its full length: the count survives, and pulling the plug gains nothing.
  */
 export function fromStored(stored: StoredLockout, now: Moment): Lockout {
   const { wrong, locks, lockedUntilWallMs } = stored;

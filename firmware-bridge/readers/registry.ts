@@ -1,46 +1,49 @@
 import { z } from 'zod';
-import type { InputLine, ReaderDriver, ReaderHooks } from '#bridge/ports.ts';
-import { osdpConfigSchema } from './osdp/config.ts';
-import { pn532ConfigSchema } from './pn532/config.ts';
-import { rdm6300ConfigSchema } from './rdm6300/config.ts';
-import { wedgeConfigSchema } from './wedge/config.ts';
-import {
-  type WiegandConfig,
-  wiegandConfigSchema,
-  wiegandDataLines,
-  wiegandDriver,
-} from './wiegand/driver.ts';
+import type { InputLine } from '#bridge/ports.ts';
+import { assert } from '#hub/kernel/result.ts';
+import type { GpioReaderKind, SerialReaderKind } from './kind.ts';
+import * as kinds from './kinds.ts';
 
-/**
- * A reader in the bridge's configuration; `kind` names its driver. A new kind is one entry here, and one where it is made:
- * below when it hangs on GPIO lines, in `serial/serial-drivers.ts` when it hangs on a serial line.
- */
-export const readerConfigSchema = z.discriminatedUnion('kind', [
-  wiegandConfigSchema,
-  osdpConfigSchema,
-  rdm6300ConfigSchema,
-  pn532ConfigSchema,
-  wedgeConfigSchema,
-]);
-export type ReaderConfig = z.infer<typeof readerConfigSchema>;
-export type SerialReaderConfig = Exclude<ReaderConfig, WiegandConfig>;
+type Kind = (typeof kinds)[keyof typeof kinds];
+export type SerialReaderConfig = z.infer<Extract<Kind, { connection: 'serial' }>['schema']>;
+export type GpioReaderConfig = z.infer<Extract<Kind, { connection: 'gpio' }>['schema']>;
+export type ReaderConfig = SerialReaderConfig | GpioReaderConfig;
 
-export const isSerial = (config: ReaderConfig): config is SerialReaderConfig => config.kind !== 'wiegand';
+const [firstSchema, ...moreSchemas] = Object.values(kinds).map(({ schema }) => schema);
+assert(firstSchema !== undefined, 'there are reader kinds');
 
-/** What can be typed at a reader: all keys, digits that come whole (`#` sends them), or nothing. */
-export function readerKeypad(config: ReaderConfig): 'keys' | 'digits' | 'none' {
-  if (config.kind === 'osdp') return 'keys';
-  if (config.kind !== 'wiegand' || config.keypad === 'none') return 'none';
-  return config.keypad === 'bursts' ? 'keys' : 'digits';
+/** A reader in `bridge.yaml`; its `kind` names one of `kinds.ts`. */
+export const readerConfigSchema = z.discriminatedUnion('kind', [firstSchema, ...moreSchemas]);
+
+// A kind only ever sees its own configuration, because it was found by the `kind` in it.
+const gpioKinds = new Map<string, GpioReaderKind<GpioReaderConfig>>();
+const serialKinds = new Map<string, SerialReaderKind<SerialReaderConfig>>();
+for (const kind of Object.values(kinds)) {
+  const name = kind.schema.shape.kind.value;
+  if (kind.connection === 'gpio') gpioKinds.set(name, kind);
+  else serialKinds.set(name, kind);
 }
 
-/** GPIO data lines that a reader needs, for `GpioLines.data`. */
-export const readerDataLines = (config: ReaderConfig): InputLine[] =>
-  isSerial(config) ? [] : wiegandDataLines(config);
+function found<T>(kind: T | undefined): T {
+  assert(kind !== undefined, 'the kind of a reader is registered');
+  return kind;
+}
 
-/** The driver of a reader on GPIO lines; null for one on a serial line. Feed it with the port's `onEdges` and `onSettled`, in their order. */
-export const createReader = (
-  readerKey: string,
+type Named = Pick<ReaderConfig, 'kind'>;
+export const serialKindOf = ({ kind }: Named): SerialReaderKind<SerialReaderConfig> =>
+  found(serialKinds.get(kind));
+export const gpioKindOf = ({ kind }: Named): GpioReaderKind<GpioReaderConfig> => found(gpioKinds.get(kind));
+export const kindOf = ({ kind }: Named): GpioReaderKind<ReaderConfig> | SerialReaderKind<ReaderConfig> =>
+  found(gpioKinds.get(kind) ?? serialKinds.get(kind));
+
+export const isSerial = (config: ReaderConfig): config is SerialReaderConfig => serialKinds.has(config.kind);
+
+/** The titles of all buses. */
+export const busTitles = (): string[] =>
+  [...serialKinds.values()].flatMap(({ bus }) => (bus === null ? [] : [bus.title]));
+
+/** Lists the GPIO data lines of a reader, each with its field in the configuration; none for a serial reader. */
+export const readerDataLines = (
   config: ReaderConfig,
-  hooks: ReaderHooks,
-): ReaderDriver | null => (isSerial(config) ? null : wiegandDriver(readerKey, config, hooks));
+): readonly { readonly field: string; readonly line: InputLine }[] =>
+  isSerial(config) ? [] : gpioKindOf(config).dataLines(config);

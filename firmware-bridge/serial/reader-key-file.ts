@@ -2,10 +2,10 @@ import { hkdfSync } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import type { ReaderKeyPair } from '#bridge/readers/kind.ts';
 import { Fault } from '#hub/kernel/result.ts';
 import { isMissingFile, writeFileDurably } from '#hub/platform/durable-file.ts';
 import { seal, unseal } from '#hub/platform/sealed-file.ts';
-import type { ReaderKeyPair } from './serial-messages.ts';
 
 const purpose = 'makrcave reader keys';
 const keyText = z
@@ -20,7 +20,7 @@ const toBytes = (hex: string | null): Uint8Array | null => (hex === null ? null 
 const toHex = (key: Uint8Array | null): string | null =>
   key === null ? null : Buffer.from(key).toString('hex');
 
-/** The keys of readers on buses, sealed under the bridge's key. Writes go one after the other. */
+/** Stores the keys of readers on buses, sealed under the bridge's key. Writes go one after the other. */
 export class ReaderKeyFile {
   readonly #file: string;
   readonly #key: Buffer;
@@ -34,7 +34,7 @@ export class ReaderKeyFile {
   }
 
   /**
-   * Never fails: a file that cannot be used is set aside and told as the Fault `readerKeysUnreadable`. Its readers have to
+   * Never fails: an unusable file is set aside and reported as the Fault `readerKeysUnreadable`. Its readers have to
    * be paired again; all other doors go on.
    */
   static async open(
@@ -63,12 +63,15 @@ export class ReaderKeyFile {
     return found === undefined ? noKeys : { own: toBytes(found.own), pending: toBytes(found.pending) };
   }
 
-  /** The reader is about to get this key. When it resolves, both keys are on the medium. Throws `diskFull`, `fileNotWritten`. */
+  /**
+   * Stores the key that the reader is about to get. Resolves once both keys are on the medium. Throws `diskFull`,
+   * `fileNotWritten`.
+   */
   savePending(readerKey: string, key: Uint8Array): Promise<void> {
     return this.#change(readerKey, (pair) => ({ ...pair, pending: toHex(key) }));
   }
 
-  /** The reader has shown that it has this key; the one before is forgotten. */
+  /** Makes the key that the reader has proved its own; the former one is forgotten. */
   saveOwn(readerKey: string, key: Uint8Array): Promise<void> {
     return this.#change(readerKey, () => ({ own: toHex(key), pending: null }));
   }

@@ -9,7 +9,7 @@ would, and names every mistake with file, line and column. Exit code 0 when it i
   async run({ operands, isSet, json, print }) {
     const [action, file = process.env['MAKRCAVE_CONFIG'], ...rest] = operands;
     if (action !== 'check' || rest.length > 0) throw new UsageProblem('config takes check [FILE].');
-    const { loadHubConfig } = await import('#hub/platform/hub-config.ts');
+    const { loadHubConfig } = await import('#hub/load-hub-config.ts');
     const { ConfigProblems } = await import('#hub/platform/config.ts');
     try {
       const loaded = loadHubConfig({ file, env: process.env });

@@ -3,8 +3,9 @@ import { access, constants, readdir, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import type { Finding } from '#hub/kernel/finding.ts';
+import { loadHubConfig } from '#hub/load-hub-config.ts';
 import { ConfigProblems } from '#hub/platform/config.ts';
-import { type HubConfig, hubPaths, loadHubConfig } from '#hub/platform/hub-config.ts';
+import { type HubConfig, hubPaths } from '#hub/platform/hub-config.ts';
 
 const maxProblems = 20;
 

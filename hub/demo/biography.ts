@@ -1,8 +1,7 @@
+import { dayMs } from '#hub/kernel/time.ts';
 import type { Chance } from './chance.ts';
 import type { DemoPerson } from './people.ts';
 import { type GroupKey, type PlanKey, planKeys, planWeights } from './space.ts';
-
-const dayMs = 86_400_000;
 
 /** Something that staff do about a member at a moment of the year. */
 export type Step = { readonly atMs: number } & (

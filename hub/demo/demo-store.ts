@@ -1,15 +1,8 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { assert } from '#hub/kernel/result.ts';
+import { openHubStore } from '#hub/open-hub-store.ts';
 import type { Clock } from '#hub/platform/clock.ts';
-import { hubPaths } from '#hub/platform/hub-config.ts';
-import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import { openStore } from '#hub/store/open-store.ts';
 import type { Store, Transaction } from '#hub/store/store.ts';
-import { hubTables } from '#hub/tables.ts';
-
-const migrationsDir = path.resolve(import.meta.dirname, '../../migrations/sqlite');
 
 /** The time in the demo's year: it stands still until it is set, and never goes back. */
 export class DemoClock implements Clock {
@@ -84,25 +77,5 @@ const isRefused = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'ok' in value && value.ok === false;
 
 /** Opens the store below `stateDir`, under the lock that a running hub would hold. */
-export async function openDemoStore(stateDir: string, clock: DemoClock, log: Logger): Promise<DemoStore> {
-  const paths = hubPaths({ stateDir });
-  const keyPlace = path.join(paths.keys, 'store.key');
-  const key = existsSync(paths.store) ? await readKey(keyPlace) : await readOrMakeKey(keyPlace);
-  return new DemoStore(
-    await openStore({
-      path: paths.store,
-      key,
-      keyPlace,
-      registry: hubTables,
-      migrationsDir,
-      clock,
-      log,
-      isBulkLoad: true,
-      isWriterHere: true,
-    }),
-  );
-}
-
-/** The card key that the hub will have. */
-export const openDemoCardKey = (stateDir: string): Promise<Uint8Array> =>
-  readOrMakeKey(path.join(hubPaths({ stateDir }).keys, 'cards.key'));
+export const openDemoStore = async (stateDir: string, clock: DemoClock, log: Logger): Promise<DemoStore> =>
+  new DemoStore(await openHubStore({ stateDir }, { clock, log }, { isBulkLoad: true, isWriterHere: true }));

@@ -1,17 +1,17 @@
-import { findDocument, findPolicyState, findSets } from '#hub/domains/access/policy-repository.ts';
+import { findDocument, findPolicyState, findSets } from '#hub/domains/access/policy/repository.ts';
 import { claimSite, makeClaimCode, startIdentity } from '#hub/domains/identity/claim-workflow.ts';
-import { createPasswordHasher } from '#hub/domains/identity/password.ts';
 import { findSite } from '#hub/domains/identity/repository.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { findHighestNumber } from '#hub/domains/members/repository.ts';
 import { assert, Fault } from '#hub/kernel/result.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import { zoneOffsets } from '#hub/kernel/zone.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { hubRelease } from '#hub/store/migrations.ts';
 import { type Biography, type DemoYear, inventBiography } from './biography.ts';
 import { Chance } from './chance.ts';
-import { composeDemo, type DemoHub } from './demo-hub.ts';
-import { DemoClock, type DemoStore, openDemoCardKey, openDemoStore } from './demo-store.ts';
+import { type DemoHub, openDemoHub } from './demo-hub.ts';
+import { DemoClock, type DemoStore, openDemoStore } from './demo-store.ts';
 import { DemoJournal } from './journal.ts';
 import { People } from './people.ts';
 import { Roster } from './roster.ts';
@@ -21,7 +21,6 @@ import { playYear } from './year.ts';
 
 export const demoUsername = 'demo';
 const bridgeName = 'This box';
-const dayMs = 86_400_000;
 /** The oldest members joined so long before the year that is shown. */
 const beforeMs = 920 * dayMs;
 /** What one transaction of the years before the demo's own takes. */
@@ -41,12 +40,9 @@ export interface DemoOptions {
   readonly onProgress?: (share: number) => void;
 }
 
-async function claim({ store, members, access }: DemoHub, password: string): Promise<void> {
-  const { newId } = members;
-  await startIdentity({ store, newId });
-  const code = must(await makeClaimCode({ store }, null)).code;
-  const passwords = createPasswordHasher();
-  const onClaimed: Parameters<typeof claimSite>[0]['onClaimed'] = (tx) => access.onSiteChanged(tx);
+async function claim({ identity }: DemoHub, password: string): Promise<void> {
+  await startIdentity(identity);
+  const { code } = must(await makeClaimCode(identity, null));
   const asked = {
     code,
     siteName: demoSiteName,
@@ -56,13 +52,7 @@ async function claim({ store, members, access }: DemoHub, password: string): Pro
     password,
     starterRules: false,
   };
-  must(
-    await claimSite({ store, newId, passwords, onClaimed }, asked, {
-      kind: 'browser',
-      remoteAddress: 'console',
-      device: 'Demo',
-    }),
-  );
+  must(await claimSite(identity, asked, { kind: 'browser', remoteAddress: 'console', device: 'Demo' }));
 }
 
 /** The bridge on this box says hello with the doors of `config/demo-bridge.yaml`, as it will again when it starts. */
@@ -114,8 +104,13 @@ export async function fillDemo(options: DemoOptions): Promise<{ readonly events:
     await assertEmpty(store);
     await options.onBegin?.();
     let roster: Roster | undefined;
-    const cardKey = await openDemoCardKey(options.stateDir);
-    const hub = composeDemo(store, cardKey, clock, log, (ids) => roster?.noteChanged(ids));
+    const hub = await openDemoHub({
+      stateDir: options.stateDir,
+      store,
+      clock,
+      log,
+      onAdmissionChanged: (memberIds) => roster?.noteChanged(memberIds),
+    });
     await claim(hub, options.password);
     const journal = new DemoJournal(new Chance(seed + 1), year.startMs);
     const bridgeId = await meetBridge(hub, journal);

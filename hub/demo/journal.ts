@@ -1,4 +1,4 @@
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import type { Chance } from './chance.ts';
 
 /** An event before it has its place in the journal. */

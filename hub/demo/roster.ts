@@ -1,9 +1,10 @@
-import { parseCardText } from '#hub/domains/access/card-rules.ts';
-import { findCredentials } from '#hub/domains/access/credential-repository.ts';
-import { changeCredentialStatus, enrolCard } from '#hub/domains/access/credential-workflow.ts';
-import type { CredentialFacts } from '#hub/domains/access/policy-schema.ts';
+import { digestOf } from '#hub/domains/access/cards/digest-rules.ts';
+import { parseCardText } from '#hub/domains/access/cards/format-rules.ts';
+import { findCredentials } from '#hub/domains/access/cards/repository.ts';
+import { changeCredentialStatus, enrolCard } from '#hub/domains/access/cards/workflow.ts';
+import type { CredentialFacts } from '#hub/domains/access/decide/policy-schema.ts';
+import type { Access } from '#hub/domains/access/open-access.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
-import type { Access } from '#hub/domains/access/workflow.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
 import {
@@ -17,12 +18,10 @@ import { applyMembershipEvent, createMembership } from '#hub/domains/members/mem
 import { setGroupMember } from '#hub/domains/members/plan-workflow.ts';
 import { loadAdmissionFacts, type MemberDeps } from '#hub/domains/members/workflow.ts';
 import { assert, unreachable } from '#hub/kernel/result.ts';
-import { digestOf } from '#hub/platform/card-digest.ts';
+import { dayMs, toIso } from '#hub/kernel/time.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { Biography, Step } from './biography.ts';
 import { must, type Space } from './space.ts';
-
-const dayMs = 86_400_000;
 
 /** A card of the demo, whatever has become of it. */
 export interface DemoCard {
@@ -181,7 +180,7 @@ export class Roster {
   ): Promise<void> {
     const { members, actor, space } = this.#deps;
     if (step.kind === 'membership') {
-      const until = step.state === 'trial' ? isoTime(tx.nowMs + 14 * dayMs) : null;
+      const until = step.state === 'trial' ? toIso(tx.nowMs + 14 * dayMs) : null;
       const planId = space.planIds[member.biography.plan];
       const input = { planId, state: step.state, from: null, until, reason: null };
       member.membershipId = must(await createMembership(members, actor, member.id, input)).id;
@@ -190,7 +189,7 @@ export class Roster {
     const target = { memberId: member.id, membershipId: member.membershipId ?? '' };
     const input =
       step.kind === 'cancel'
-        ? ({ event: 'cancel', until: isoTime(tx.nowMs + step.noticeDays * dayMs) } as const)
+        ? ({ event: 'cancel', until: toIso(tx.nowMs + step.noticeDays * dayMs) } as const)
         : step.event === 'renew'
           ? ({ event: 'renew', until: null } as const)
           : { event: step.event };
@@ -227,5 +226,4 @@ export class Roster {
   }
 }
 
-const isoTime = (ms: number): string => new Date(ms).toISOString();
-const isoDate = (ms: number): string => isoTime(ms).slice(0, 10);
+const isoDate = (ms: number): string => toIso(ms).slice(0, 10);

@@ -1,18 +1,17 @@
-import { findPortals } from '#hub/domains/access/place-repository.ts';
-import {
-  changePortal,
-  createArea,
-  createHoliday,
-  putOpeningHours,
-} from '#hub/domains/access/place-workflow.ts';
-import { createRule } from '#hub/domains/access/rule-workflow.ts';
-import type { PortalSettings, WeeklyWindow } from '#hub/domains/access/schema.ts';
-import type { Access } from '#hub/domains/access/workflow.ts';
+import { findPortals } from '#hub/domains/access/doors/repository.ts';
+import { changePortal } from '#hub/domains/access/doors/workflow.ts';
+import type { Access } from '#hub/domains/access/open-access.ts';
+import { createRule } from '#hub/domains/access/rules/workflow.ts';
+import type { PortalSettings } from '#hub/domains/access/schema.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import type { PlanInput } from '#hub/domains/members/plan-schema.ts';
 import { createGroup, createPlan } from '#hub/domains/members/plan-workflow.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
+import type { WeeklyWindow } from '#hub/domains/places/schema.ts';
+import type { PlaceDeps } from '#hub/domains/places/workflow.ts';
+import { createArea, createHoliday, putOpeningHours } from '#hub/domains/places/workflow.ts';
 import { assert, type Refusal, type Result } from '#hub/kernel/result.ts';
+import type { DemoHub } from './demo-hub.ts';
 
 export const demoTimeZone = 'Europe/Berlin';
 export const demoSiteName = 'Werkhof (demo data)';
@@ -167,29 +166,27 @@ async function createRules(
 }
 
 /** Years of the site's calendar that the demo's year touches. */
-async function createHours(access: Access, actor: Actor, years: readonly number[]): Promise<void> {
+async function createHours(places: PlaceDeps, actor: Actor, years: readonly number[]): Promise<void> {
   const windows = [...daily([1, 2, 3, 4, 5], 10, 22), ...daily([6, 7], 12, 20)];
-  must(await putOpeningHours(access.parts, actor, { areaId: null, windows }));
+  must(await putOpeningHours(places, actor, { areaId: null, windows }));
   for (const year of years)
     for (const { day, name } of holidays)
-      must(
-        await createHoliday(access.parts, actor, { date: `${year}-${day}`, name, areaId: null, windows: [] }),
-      );
+      must(await createHoliday(places, actor, { date: `${year}-${day}`, name, areaId: null, windows: [] }));
 }
 
 /** Sets the space up: plans, groups, areas with their doors, hours, holidays, rules. The bridge has said hello before. */
 export async function createSpace(
-  { access, members }: { readonly access: Access; readonly members: MemberDeps },
+  { access, members, places }: Pick<DemoHub, 'access' | 'members' | 'places'>,
   actor: Actor,
   bridgeId: string,
   years: readonly number[],
 ): Promise<Space> {
   const { parts } = access;
   const made = await createPlansAndGroups(members, actor);
-  const building = must(await createArea(parts, actor, { name: 'Werkhof', parentId: null }));
+  const building = must(await createArea(places, actor, { name: 'Werkhof', parentId: null }));
   const areaIds = new Map<string, string>();
   for (const name of new Set(doors.map((door) => door.area)))
-    areaIds.set(name, must(await createArea(parts, actor, { name, parentId: building.id })).id);
+    areaIds.set(name, must(await createArea(places, actor, { name, parentId: building.id })).id);
   const portals = await findPortals(parts.store.read, bridgeId);
   const portalIds = new Map<DoorKey, string>();
   for (const { key, name, area, settings } of doors) {
@@ -201,7 +198,7 @@ export async function createSpace(
     );
     portalIds.set(key, id);
   }
-  await createHours(access, actor, years);
+  await createHours(places, actor, years);
   await createRules(access, actor, areaIds, made);
   return { bridgeId, ...made, portalIds };
 }

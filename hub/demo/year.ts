@@ -1,12 +1,12 @@
-import { endLockdown, lockDown } from '#hub/domains/access/door-workflow.ts';
-import { takeSlice } from '#hub/domains/access/event-workflow.ts';
-import type { PolicyDocument } from '#hub/domains/access/policy-schema.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
+import type { PolicyDocument } from '#hub/domains/access/decide/policy-schema.ts';
+import { endLockdown, lockDown } from '#hub/domains/access/doors/command-workflow.ts';
+import { takeSlice } from '#hub/domains/access/events/workflow.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { advanceDueMemberships } from '#hub/domains/members/membership-workflow.ts';
 import { admittingMembershipStates } from '#hub/domains/members/schema.ts';
 import { assert } from '#hub/kernel/result.ts';
-import { localMomentAt, offsetMinutesAt, type ZoneOffsets } from '#hub/kernel/time.ts';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import { dayMs, localMomentAt, offsetMinutesAt, type ZoneOffsets } from '#hub/kernel/time.ts';
 import { hubRetention, pruneAllChanges } from '#hub/store/change-retention.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { DemoYear } from './biography.ts';
@@ -18,7 +18,6 @@ import { type DoorKey, must, type Space } from './space.ts';
 import type { PlannedStep } from './steps.ts';
 import { busynessOf, Doorkeeper, type Trouble } from './visits.ts';
 
-const dayMs = 86_400_000;
 const hourMs = 3_600_000;
 const sliceSize = 500;
 

@@ -1,6 +1,6 @@
-import { type Authenticator, authenticationStatus, type Caller, consolePrincipal } from './auth.ts';
+import type { Authenticator, Caller } from './auth.ts';
 import type { Access, Principal } from './endpoint.ts';
-import { type Problem, platformProblem, refusalToProblem } from './problem.ts';
+import { type Problem, platformProblem, platformProblems, refusalToProblem } from './problem.ts';
 
 export type Admission =
   | { readonly ok: true; readonly principal: Principal | null }
@@ -17,6 +17,11 @@ export function decideAdmission(access: Access, principal: Principal | null): Ad
   };
 }
 
+export interface AdmissionDeps {
+  readonly authenticator: Authenticator;
+  readonly consolePrincipal: Principal;
+}
+
 /**
  * Who is asking, and may they. Credentials that no longer count do not close an open endpoint (signing in again is
  * one); a write that another site may have caused, and a request that says twice who it is, are refused everywhere.
@@ -24,7 +29,7 @@ export function decideAdmission(access: Access, principal: Principal | null): Ad
 export async function admit(
   access: Access,
   caller: Caller,
-  authenticator: Authenticator,
+  { authenticator, consolePrincipal }: AdmissionDeps,
 ): Promise<Admission> {
   if (caller.transport === 'console') return decideAdmission(access, consolePrincipal);
   const authentication = await authenticator.authenticate(caller);
@@ -32,9 +37,5 @@ export async function admit(
   const { code } = authentication.refusal;
   const isRefusedEverywhere = code === 'csrfFailed' || code === 'credentialsAmbiguous';
   if ('open' in access && !isRefusedEverywhere) return decideAdmission(access, null);
-  const { title, nextStep } = platformProblem(code);
-  return {
-    ok: false,
-    problem: { ...refusalToProblem(authentication.refusal, authenticationStatus[code]), title, nextStep },
-  };
+  return { ok: false, problem: refusalToProblem(authentication.refusal, platformProblems[code]) };
 }

@@ -2,17 +2,19 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import Koa, { type Context, type Middleware } from 'koa';
 import helmet from 'koa-helmet';
+import type { PermissionCatalog } from '#hub/kernel/permission-catalog.ts';
 import { assert, Fault } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { admit } from './admission.ts';
-import type { Authenticator, Transport } from './auth.ts';
+import { type Authenticator, consolePrincipalOf, type Transport } from './auth.ts';
 import { CsvAnswers } from './csv-answer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { assertEndpoints } from './endpoint-check.ts';
 import { callerOf, contextOf, type Exchange, openExchange } from './exchange.ts';
 import type { Idempotency } from './idempotency.ts';
 import { answerProblem, errorToProblem, type Problem, platformProblem } from './problem.ts';
+import type { ProblemCatalog } from './problem-catalog.ts';
 import { BoundedCounters, defaultLocalFactor, limitRate } from './rate-limit.ts';
 import type { AnyRequest, AnyResponse, RawEndpoint } from './raw-endpoint.ts';
 import { createBodyReader } from './request-body.ts';
@@ -32,6 +34,8 @@ export interface AppOptions {
   readonly endpoints: readonly Endpoint[];
   readonly rawEndpoints?: readonly RawEndpoint[];
   readonly authenticator: Authenticator;
+  readonly permissions: PermissionCatalog;
+  readonly problems: ProblemCatalog;
   /** The built UI; without it only the API answers. */
   readonly staticFiles?: StaticFiles;
   readonly bodyLimitBytes?: number;
@@ -158,7 +162,7 @@ function serveRawEndpoint(core: Core, endpoint: RawEndpoint): Middleware {
   return async (ctx) => {
     const exchange = core.exchangeOf(ctx);
     const caller = callerOf(ctx, exchange);
-    const admission = await admit(endpoint.access, caller, core.options.authenticator);
+    const admission = await admit(endpoint.access, caller, core);
     if (!admission.ok) return answer(core, ctx, admission.problem);
     exchange.accountId = admission.principal?.accountId;
     const reply = await endpoint.serve({
@@ -230,7 +234,7 @@ function createRoutes(core: Core, limits: Limits): RouteTable {
  * Fault `endpointsInvalid` when an endpoint does not say who may call it.
  */
 export function createApp(options: AppOptions): App {
-  assertEndpoints(options.endpoints, options.rawEndpoints);
+  assertEndpoints(options);
   const meter = options.meter ?? new RequestMeter();
   const transports = new WeakMap<object, Transport>();
   const exchanges = new WeakMap<object, Exchange>();
@@ -251,6 +255,8 @@ export function createApp(options: AppOptions): App {
     meter,
     exchangeOf,
     authenticator: options.authenticator,
+    problems: options.problems,
+    consolePrincipal: consolePrincipalOf(options.permissions),
     bodyReaderFor: (limitBytes) => (limitBytes === undefined ? readBody : createBodyReader(limitBytes)),
     csvAnswers: new CsvAnswers(log, () => meter.answered),
     noteFault: (ctx, fault) => noteBreakage(core, ctx, fault),

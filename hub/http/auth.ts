@@ -1,7 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { permissions } from '#hub/domains/identity/schema.ts';
+import type { PermissionCatalog } from '#hub/kernel/permission-catalog.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { Method, Principal } from './endpoint.ts';
+
+/** `__Host-`: only this very host can have set it, over a secure connection, for all paths. */
+export const sessionCookieName = '__Host-makrcave';
+/** By it the hub's own page proves that it sent a write. */
+export const csrfHeaderName = 'x-csrf-token';
 
 /**
  * Where a request came in. `console` is the Unix socket that only the box's owner may open; `http` is plain text and
@@ -19,20 +24,21 @@ export interface Caller {
   readonly transport: Transport;
 }
 
-/** Why credentials that were sent do not count, with the status that each is answered with. */
-export const authenticationStatus = {
-  /** The session was there and has ended: sign in again. An open endpoint goes on without a principal. */
-  sessionExpired: 401,
-  /** An access token whose time is over or that was revoked; a session's is renewed by /auth/refresh. */
-  accessTokenExpired: 401,
-  /** Cookie, token or header of a shape or value that was never given out. An open endpoint goes on without it. */
-  credentialsInvalid: 401,
-  /** A cookie and a token in one request. Refused at open endpoints too. */
-  credentialsAmbiguous: 400,
-  /** A write that another site may have caused. Refused at open endpoints too. */
-  csrfFailed: 403,
-} as const;
-export type AuthenticationRefusal = keyof typeof authenticationStatus;
+/**
+ * Why credentials that were sent do not count.
+ * - `sessionExpired`: the session was there and has ended: sign in again. An open endpoint goes on without a principal.
+ * - `accessTokenExpired`: its time is over, or it was revoked; a session's is renewed by /auth/refresh.
+ * - `credentialsInvalid`: cookie, token or header of a shape or value that was never given out. An open endpoint goes on
+ *   without it.
+ * - `credentialsAmbiguous`: a cookie and a token in one request. Refused at open endpoints too.
+ * - `csrfFailed`: a write that another site may have caused. Refused at open endpoints too.
+ */
+export type AuthenticationRefusal =
+  | 'sessionExpired'
+  | 'accessTokenExpired'
+  | 'credentialsInvalid'
+  | 'credentialsAmbiguous'
+  | 'csrfFailed';
 
 /** Who is asking; identity implements it. `console` requests never reach it. */
 export interface Authenticator {
@@ -43,10 +49,10 @@ export interface Authenticator {
 }
 
 /** The command line on the box itself: every permission. */
-export const consolePrincipal: Principal = {
+export const consolePrincipalOf = (permissions: PermissionCatalog): Principal => ({
   kind: 'console',
   accountId: 'console',
   displayName: 'console',
-  permissions: new Set(permissions),
+  permissions: new Set(permissions.names),
   sessionId: 'console',
-};
+});

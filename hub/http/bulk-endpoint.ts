@@ -1,46 +1,30 @@
 import { z } from 'zod';
 import { assert, ok, type Refusal } from '#hub/kernel/result.ts';
+import type { PermissionName, RefusalCode } from '#hub/kernel/vocabulary.ts';
 import type { LineOutcome } from '#hub/store/transact-each.ts';
 import { defineEndpoint } from './define-endpoint.ts';
-import type { CallContext, Endpoint, EndpointSpec, ParsedBody, Principal } from './endpoint.ts';
-import {
-  errorToProblem,
-  type FieldError,
-  platformProblem,
-  problemBody,
-  problemSchema,
-  refusalToProblem,
-} from './problem.ts';
+import { type CallContext, type Endpoint, type ParsedBody, type Principal, Reply } from './endpoint.ts';
+import { errorToProblem, type FieldError, platformProblem, problemBody, problemSchema } from './problem.ts';
+import type { ProblemCatalog } from './problem-catalog.ts';
 import { parseAt } from './request-parsing.ts';
 
 const maxLines = 1000;
 const bodyLimitBytes = 2 * 1024 * 1024;
 const ratePerMinute = 30;
 
-type Statuses<Code extends string> = EndpointSpec<
-  { signedIn: true },
-  undefined,
-  undefined,
-  undefined,
-  z.ZodType,
-  Code
->['refusals'];
-
 /** A POST that does the same for many lines, each of which succeeds or fails by itself. */
-export interface BulkSpec<I extends z.ZodType, R extends z.ZodType, Code extends string> {
+export interface BulkSpec<I extends z.ZodType, R extends z.ZodType, Code extends RefusalCode> {
   readonly path: string;
   readonly summary: string;
   readonly tag: string;
-  readonly access: {
-    readonly permission: Extract<Endpoint['access'], { permission: unknown }>['permission'];
-  };
+  readonly access: { readonly permission: PermissionName };
   /** One line. */
   readonly item: I;
   /** What a line that succeeded answers, with `lineStatus`. */
   readonly response: R;
   readonly lineStatus: 200 | 201;
   /** Of a line. Pointers begin with `/body/`, as for one alone. */
-  readonly refusals: Statuses<Code>;
+  readonly refusals: readonly Code[];
   /** Gets the lines that fit the schema; answers for each, in order. */
   handleLines(
     call: { readonly principal: Principal; readonly context: CallContext },
@@ -92,21 +76,19 @@ function lineProblem(
   line: Line,
   outcome: LineOutcome<unknown, Refusal> | undefined,
   index: number,
-  spec: { readonly path: string; readonly refusals: Readonly<Record<string, number>> },
+  problems: ProblemCatalog,
 ) {
   if (!line.fits) return platformProblem('invalidRequest', { errors: line.errors });
   assert(outcome !== undefined && !outcome.ok, 'a line that did not succeed was refused or broke');
   if ('fault' in outcome) return errorToProblem(outcome.fault);
-  const status = spec.refusals[outcome.refusal.code];
-  assert(status !== undefined, `${spec.path}: no status for ${outcome.refusal.code}`);
-  return refusalToProblem(placeErrors(outcome.refusal, index), status);
+  return problems.ofRefusal(placeErrors(outcome.refusal, index));
 }
 
 /**
  * The endpoint of a bulk request: `{ items }` in, `{ results, succeeded, failed }` out, with 200 as soon as the request
  * itself was understood; how each line fared is in its result. At most 1000 lines.
  */
-export function defineBulkEndpoint<I extends z.ZodType, R extends z.ZodType, Code extends string>(
+export function defineBulkEndpoint<I extends z.ZodType, R extends z.ZodType, Code extends RefusalCode>(
   spec: BulkSpec<I, R, Code>,
 ): Endpoint {
   const handler: LineHandler = spec;
@@ -130,13 +112,13 @@ export function defineBulkEndpoint<I extends z.ZodType, R extends z.ZodType, Cod
     }),
     bodyLimitBytes,
     ratePerMinute,
-    refusals: {},
+    refusals: [],
     handle: () => Promise.reject(new Error('assertion failed: lines are handled below')),
   });
   return {
     ...endpoint,
     parseBody: (body) => parseLines(spec.item, body),
-    async invoke({ principal, body, context }) {
+    async invoke({ principal, body, context }, problems) {
       assert(principal !== null && isLines(body), 'lines of somebody');
       const fitting = body.flatMap((line) => (line.fits ? [line.value] : []));
       const outcomes = [...(await handler.handleLines({ principal, context }, fitting))];
@@ -146,11 +128,11 @@ export function defineBulkEndpoint<I extends z.ZodType, R extends z.ZodType, Cod
         const outcome = line.fits ? outcomes.shift() : undefined;
         if (outcome?.ok === true) return { index, status: spec.lineStatus, body: outcome.value };
         if (outcome !== undefined && 'fault' in outcome) faults.push(outcome.fault);
-        const problem = lineProblem(line, outcome, index, spec);
+        const problem = lineProblem(line, outcome, index, problems);
         return { index, status: problem.status, problem: problemBody(problem, context.requestId) };
       });
       const failed = results.filter((result) => 'problem' in result).length;
-      return ok({ body: { results, succeeded: results.length - failed, failed }, faults });
+      return ok(new Reply({ results, succeeded: results.length - failed, failed }, { faults }));
     },
   };
 }

@@ -1,13 +1,21 @@
 import { z } from 'zod';
-import { assert } from '#hub/kernel/result.ts';
-import type { Access, CsvList, Endpoint, EndpointSpec, ParsedCall } from './endpoint.ts';
+import { assert, ok, type Refusal, type Result } from '#hub/kernel/result.ts';
+import type { RefusalCode } from '#hub/kernel/vocabulary.ts';
+import {
+  type Access,
+  type CsvList,
+  type Endpoint,
+  type EndpointSpec,
+  type ParsedCall,
+  Reply,
+} from './endpoint.ts';
 
 /** Requests a minute for one client address, where an endpoint names no limit of its own: ample for a LAN kiosk. */
 export const defaultRatePerMinute = 600;
 
 /** `handle` as a method, so that TypeScript compares its argument both ways: the schemas of the same spec stand between. */
 interface Handler {
-  handle(call: ParsedCall): ReturnType<Endpoint['invoke']>;
+  handle(call: ParsedCall): Promise<Result<unknown, Refusal>>;
   readonly csv?: CsvList<ParsedCall>;
 }
 
@@ -36,7 +44,7 @@ export function defineEndpoint<
   Q extends z.ZodType | undefined = undefined,
   B extends z.ZodType | undefined = undefined,
   R extends z.ZodType = z.ZodType,
-  Code extends string = never,
+  Code extends RefusalCode = never,
 >(spec: EndpointSpec<A, P, Q, B, R, Code>): Endpoint {
   const handler: Handler = spec;
   return {
@@ -60,12 +68,14 @@ export function defineEndpoint<
     repeatable: repeatableOf(spec.query),
     csv: handler.csv,
     parseBody: undefined,
-    invoke(call) {
+    async invoke(call) {
       assert(
         'open' in spec.access || call.principal !== null,
         `${spec.method} ${spec.path} is called by nobody`,
       );
-      return handler.handle(call);
+      const result = await handler.handle(call);
+      if (!result.ok) return result;
+      return ok(result.value instanceof Reply ? result.value : new Reply(result.value));
     },
   };
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { permissions } from '#hub/domains/identity/schema.ts';
+import type { PermissionCatalog } from '#hub/kernel/permission-catalog.ts';
 import { Fault } from '#hub/kernel/result.ts';
 import type { Access, Endpoint } from './endpoint.ts';
+import type { ProblemCatalog } from './problem-catalog.ts';
 import type { RawEndpoint } from './raw-endpoint.ts';
 
 const wellFormedPath = /^(\/([a-z0-9][\w.-]*|\{[a-zA-Z]\w*\}))+$/;
@@ -12,12 +13,12 @@ const pathShape = (path: string): string => path.replaceAll(/\{\w+\}/g, '{}');
 export const pathParameters = (path: string): string[] =>
   [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
 
-function accessProblem(access: Access | undefined): string | undefined {
+function accessProblem(access: Access | undefined, permissions: PermissionCatalog): string | undefined {
   if (access === undefined || access === null) return 'declares no access';
   if ('permission' in access)
-    return permissions.some((known) => known === access.permission)
+    return permissions.has(access.permission)
       ? undefined
-      : `names the permission ${access.permission}, which does not exist`;
+      : `names the permission ${String(access.permission)}, which does not exist`;
   if ('signedIn' in access) return undefined;
   if ('open' in access)
     return typeof access.open === 'string' && access.open.trim() !== ''
@@ -32,18 +33,28 @@ const secretName = /(^|[a-z])(token|secret|password|recoveryCode)$|^code$/i;
 function secretFields({ method, response, access, answerIsSecret }: Endpoint): readonly string[] {
   // Without a caller no answer is kept at all.
   if (method === 'GET' || answerIsSecret || !(response instanceof z.ZodObject)) return [];
-  if (accessProblem(access) !== undefined || 'open' in access) return [];
+  if (access === undefined || access === null || 'open' in access) return [];
   return Object.keys(response.shape).filter((name) => secretName.test(name));
 }
 
+export interface CheckedEndpoints {
+  readonly endpoints: readonly Endpoint[];
+  readonly rawEndpoints?: readonly RawEndpoint[];
+  readonly permissions: PermissionCatalog;
+  readonly problems: ProblemCatalog;
+}
+
 /**
- * Denies by default: throws the Fault `endpointsInvalid`, listing every endpoint that says not who may call it, that
- * another one hides, or whose path and parameters do not fit. Called before the hub listens.
+ * Denies by default: throws the Fault `endpointsInvalid`, listing every endpoint that does not say who may call it, that
+ * another one hides, whose path and parameters do not fit, or that refuses with a code that nobody declares. Called
+ * before the hub listens.
  */
-export function assertEndpoints(
-  endpoints: readonly Endpoint[],
-  rawEndpoints: readonly RawEndpoint[] = [],
-): void {
+export function assertEndpoints({
+  endpoints,
+  rawEndpoints = [],
+  permissions,
+  problems: catalog,
+}: CheckedEndpoints): void {
   const problems: string[] = [];
   const seen = new Set<string>();
   const all = [
@@ -53,7 +64,7 @@ export function assertEndpoints(
   for (const { method, path, access, ratePerMinute, params } of all) {
     const name = `${method} ${path}`;
     const shape = `${method} ${pathShape(path)}`;
-    const missing = accessProblem(access);
+    const missing = accessProblem(access, permissions);
     if (missing !== undefined) problems.push(`${name} ${missing}`);
     if (seen.has(shape)) problems.push(`${name} is there twice`);
     seen.add(shape);
@@ -62,6 +73,10 @@ export function assertEndpoints(
       problems.push(`${name} has path parameters and no schema for them`);
     if (!(ratePerMinute >= 1)) problems.push(`${name} has no rate limit`);
   }
+  for (const { method, path, refusals } of endpoints)
+    for (const code of refusals)
+      if (!catalog.has(code))
+        problems.push(`${method} ${path} refuses with ${code}: declare it among the problems of its domain`);
   for (const endpoint of endpoints)
     for (const field of secretFields(endpoint))
       problems.push(

@@ -1,7 +1,9 @@
 import type { z } from 'zod';
-import type { Permission } from '#hub/domains/identity/schema.ts';
+import type { Permitted } from '#hub/kernel/permission-catalog.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
+import type { PermissionName, RefusalCode } from '#hub/kernel/vocabulary.ts';
 import type { FieldError } from './problem.ts';
+import type { ProblemCatalog } from './problem-catalog.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -15,7 +17,7 @@ export interface Principal {
   /** The account's or service account's id; `console` for the command line. */
   readonly accountId: string;
   readonly displayName: string;
-  readonly permissions: ReadonlySet<Permission>;
+  readonly permissions: Permitted;
   /** What the request came in by: the id of the session or of the access token; `console`. */
   readonly sessionId: string;
 }
@@ -29,7 +31,7 @@ export interface CallContext {
 
 /** Who may call: a permission, any signed-in account, or everybody, with the reason why that is safe. */
 export type Access =
-  | { readonly permission: Permission }
+  | { readonly permission: PermissionName }
   | { readonly signedIn: true }
   | { readonly open: string };
 
@@ -49,13 +51,23 @@ export interface Call<
   readonly context: CallContext;
 }
 
-/** Extra headers of an answer (cookies are set with `Set-Cookie`). The body is parsed by the response schema. */
-export interface Reply<T> {
+/** An answer with more than its body. */
+export class Reply<T> {
   readonly body: T;
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-  /** What broke in single lines of the answer, for the log. */
-  readonly faults?: readonly unknown[];
+  /** Cookies are set with `Set-Cookie`. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  /** Faults in single lines of the answer, for the log. */
+  readonly faults: readonly unknown[];
+
+  constructor(body: T, more: Partial<Pick<Reply<T>, 'headers' | 'faults'>> = {}) {
+    this.body = body;
+    this.headers = more.headers ?? {};
+    this.faults = more.faults ?? [];
+  }
 }
+
+/** A handler gives the body alone, or a `Reply`. The response schema parses the body. */
+export type Answer<T> = T | Reply<T>;
 
 /** A list that is also given whole as CSV, to whoever may read it as JSON. */
 export interface CsvList<C> {
@@ -71,8 +83,8 @@ export interface CsvList<C> {
 }
 
 /**
- * One endpoint as data: it is mounted as a route and printed as OpenAPI. `refusals` maps every refusal code that the
- * handler can return to its HTTP status; a code left out does not compile.
+ * One endpoint as data: it is mounted as a route and printed as OpenAPI. `refusals` lists every refusal code that the
+ * handler can return; a code left out does not compile. The status and the words belong to the code.
  */
 export interface EndpointSpec<
   A extends Access,
@@ -80,7 +92,7 @@ export interface EndpointSpec<
   Q extends z.ZodType | undefined,
   B extends z.ZodType | undefined,
   R extends z.ZodType,
-  Code extends string,
+  Code extends RefusalCode,
 > {
   readonly method: Method;
   /** As in OpenAPI: `/api/members/{id}`. */
@@ -96,7 +108,7 @@ export interface EndpointSpec<
   /** 200, or `status`. */
   readonly response: R;
   readonly status?: 200 | 201 | 202;
-  readonly refusals: Readonly<Record<Code, 400 | 401 | 403 | 404 | 409 | 410 | 422 | 423 | 429 | 503 | 507>>;
+  readonly refusals: readonly Code[];
   /** Requests a minute per client address; the default suits a LAN kiosk. */
   readonly ratePerMinute?: number;
   /** The largest body, bytes; without it the limit of the whole interface. */
@@ -105,7 +117,7 @@ export interface EndpointSpec<
   readonly answerIsSecret?: true;
   /** Given for `Accept: text/csv`. */
   readonly csv?: CsvList<Call<A, P, Q, B>>;
-  handle(call: Call<A, P, Q, B>): Promise<Result<Reply<z.input<R>>, Refusal<NoInfer<Code>>>>;
+  handle(call: Call<A, P, Q, B>): Promise<Result<Answer<z.input<R>>, Refusal<NoInfer<Code>>>>;
 }
 
 /** Any endpoint, its types forgotten. */
@@ -121,7 +133,7 @@ export interface Endpoint {
   readonly body: z.ZodType | undefined;
   readonly response: z.ZodType;
   readonly status: number;
-  readonly refusals: Readonly<Record<string, number>>;
+  readonly refusals: readonly RefusalCode[];
   readonly ratePerMinute: number;
   readonly bodyLimitBytes: number | undefined;
   readonly answerIsSecret: boolean;
@@ -135,7 +147,7 @@ export interface Endpoint {
   /** Parses the body line by line where `body` is an array of lines that succeed or fail by themselves. */
   readonly parseBody: ((body: unknown) => ParsedBody) | undefined;
   /** Gets what was parsed by this endpoint's own schemas. */
-  invoke(call: ParsedCall): Promise<Result<Reply<unknown>, Refusal>>;
+  invoke(call: ParsedCall, problems: ProblemCatalog): Promise<Result<Reply<unknown>, Refusal>>;
 }
 
 /** A call as it reaches an endpoint whose types were forgotten. */

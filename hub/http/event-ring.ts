@@ -1,10 +1,10 @@
-import type { Permission } from '#hub/domains/identity/schema.ts';
+import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 
 /** An event as it stands in the ring. `frame` is its text on the wire. */
 export interface LiveEvent {
   readonly seq: number;
   readonly topic: string;
-  readonly permission: Permission;
+  readonly permission: PermissionName;
   readonly frame: string;
 }
 
@@ -50,7 +50,7 @@ export class EventRing {
     return `${this.bootId}-${this.newestSeq}`;
   }
 
-  add(topic: string, permission: Permission, data: unknown): LiveEvent {
+  add(topic: string, permission: PermissionName, data: unknown): LiveEvent {
     this.newestSeq += 1;
     const frame = `id: ${this.lastEventId}\nevent: ${topic}\ndata: ${JSON.stringify(data)}\n\n`;
     const event = { seq: this.newestSeq, topic, permission, frame };

@@ -1,10 +1,8 @@
-import type { Permission } from '#hub/domains/identity/schema.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import type { TopicSpec } from '#hub/kernel/vocabulary.ts';
 
-/** What can be announced, by topic. The hub's own table is `eventTopics` of the notifications domain. */
-export type LiveTopics = Readonly<
-  Record<string, { readonly permission: Permission; readonly description: string }>
->;
+/** What can be announced, by topic. */
+export type LiveTopics = Readonly<Record<string, Pick<TopicSpec, 'permission' | 'text'>>>;
 
 export interface UnknownTopic extends Refusal<'topicUnknown'> {
   /** Names the topics that there are. */
@@ -36,7 +34,7 @@ export function chooseTopics(list: string, topics: LiveTopics): Result<ReadonlyS
 /** The stream's documentation, in Markdown. */
 export function describeTopics(topics: LiveTopics): string {
   const rows = Object.entries(topics).map(
-    ([topic, { permission, description }]) => `| \`${topic}\` | ${description} | \`${permission}\` |`,
+    ([topic, { permission, text }]) => `| \`${topic}\` | ${text} | \`${permission}\` |`,
   );
   return [
     'Every event has an `id`; a client that names its last one gets what it missed from a bounded log, or the event ' +

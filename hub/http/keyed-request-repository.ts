@@ -1,4 +1,5 @@
-import type { Reader, TableRegistry, Transaction } from '#hub/store/store.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { Registrations } from '#hub/store/table-registry.ts';
 
 export interface KeyedRequestTable {
   id: Uint8Array;
@@ -20,7 +21,7 @@ declare module '#hub/store/database.ts' {
 
 export const keyedRequestTables = {
   keyed_request: { class: 'local', owner: 'hub', personalColumns: ['body'] },
-} as const satisfies Partial<TableRegistry>;
+} as const satisfies Registrations;
 
 /** What was answered. */
 export interface KeptAnswer {

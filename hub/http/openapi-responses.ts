@@ -1,7 +1,7 @@
 import type { Access } from './endpoint.ts';
 import { componentRef, type Json } from './openapi-schemas.ts';
 import { type PlatformProblemCode, platformProblems, problemBody, refusalToProblem } from './problem.ts';
-import { problemTexts } from './problem-texts.ts';
+import type { ProblemCatalog } from './problem-catalog.ts';
 
 const requestId = 'f3b0c1de-6a52-4d0e-9c51-0d7c1a2b3c4d';
 
@@ -158,23 +158,31 @@ const platformFacts: Partial<Record<PlatformProblemCode, Json>> = {
   bodyTooLarge: { limitBytes: 262_144 },
 };
 
-/** A problem document as the hub answers it. */
-function exampleProblem(code: string, status: number, facts: Json): Json {
-  if (isPlatformCode(code))
-    return problemBody({ code, ...platformProblems[code], facts: { ...platformFacts[code] } }, requestId);
-  return problemBody(refusalToProblem({ code, ...problemTexts[code]?.facts, ...facts }, status), requestId);
+/** A code with the status that it is answered with here, and facts beyond those of its catalog entry. */
+interface ExampleAsked {
+  readonly code: string;
+  readonly status: number;
+  readonly facts: Json;
 }
 
 /** Answers that are the same wherever the same codes may be answered, by name: the document stays a fifth as long. */
 export type SharedResponses = Map<string, Json>;
 
-function describeExample(code: string, status: number, facts: Json): Json {
-  const summary = isPlatformCode(code) ? platformProblems[code].title : (problemTexts[code]?.title ?? code);
-  return { summary, value: exampleProblem(code, status, facts) };
+/** A problem document as the hub answers it. */
+function describeExample(problems: ProblemCatalog, { code, status, facts }: ExampleAsked): Json {
+  const { title, nextStep, facts: usual } = problems.of(code);
+  const more = isPlatformCode(code) ? platformFacts[code] : usual;
+  const problem = refusalToProblem({ code, ...more, ...facts }, { status, title, nextStep });
+  return { summary: title, value: problemBody(problem, requestId) };
 }
 
 /** @param current what is there now, for the codes that tell it */
-function describeProblem(status: number, codes: readonly string[], current: unknown): Json {
+function describeProblem(
+  problems: ProblemCatalog,
+  status: number,
+  codes: readonly string[],
+  current: unknown,
+): Json {
   const saysWhen = status === 429 || status === 503 || codes.includes('idempotencyKeyInUse');
   return {
     description: codes.map((code) => `\`${code}\``).join(', '),
@@ -190,7 +198,7 @@ function describeProblem(status: number, codes: readonly string[], current: unkn
         examples: Object.fromEntries(
           codes.map((code) => [
             code,
-            describeExample(code, status, code === 'staleVersion' ? { current } : {}),
+            describeExample(problems, { code, status, facts: code === 'staleVersion' ? { current } : {} }),
           ]),
         ),
       },
@@ -199,6 +207,7 @@ function describeProblem(status: number, codes: readonly string[], current: unkn
 }
 
 export interface ProblemResponses {
+  readonly problems: ProblemCatalog;
   readonly responses: SharedResponses;
   /** Every code with the status that it is answered with. */
   readonly codes: readonly (readonly [code: string, status: number])[];
@@ -207,7 +216,7 @@ export interface ProblemResponses {
 }
 
 /** Every status that is a problem, with the codes that it may carry and an example of each. */
-export function describeProblems({ responses, codes, done }: ProblemResponses): Json {
+export function describeProblems({ problems, responses, codes, done }: ProblemResponses): Json {
   const codesByStatus = new Map<number, Set<string>>();
   for (const [code, status] of codes)
     codesByStatus.set(status, (codesByStatus.get(status) ?? new Set()).add(code));
@@ -215,9 +224,9 @@ export function describeProblems({ responses, codes, done }: ProblemResponses): 
     [...codesByStatus].map(([status, found]) => {
       const sorted = [...found].sort();
       // What is there now is a thing of the operation's own kind.
-      if (found.has('staleVersion')) return [String(status), describeProblem(status, sorted, done)];
+      if (found.has('staleVersion')) return [String(status), describeProblem(problems, status, sorted, done)];
       const name = [status, ...sorted].join('.');
-      if (!responses.has(name)) responses.set(name, describeProblem(status, sorted, undefined));
+      if (!responses.has(name)) responses.set(name, describeProblem(problems, status, sorted, undefined));
       return [String(status), { $ref: `#/components/responses/${name}` }];
     }),
   );

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { permissionTexts } from '#hub/domains/identity/schema.ts';
+import type { PermissionCatalog } from '#hub/kernel/permission-catalog.ts';
 import type { Access, Endpoint } from './endpoint.ts';
 import { exampleOf } from './openapi-examples.ts';
 import {
@@ -12,9 +12,9 @@ import {
   type SharedResponses,
 } from './openapi-responses.ts';
 import { type Components, isJson, type Json, toJsonSchema } from './openapi-schemas.ts';
-import { describeTags } from './openapi-tags.ts';
 import { type DescribedWebhook, describeWebhooks } from './openapi-webhooks.ts';
 import { platformProblems, problemSchema } from './problem.ts';
+import type { ProblemCatalog } from './problem-catalog.ts';
 import type { RawEndpoint } from './raw-endpoint.ts';
 
 export interface OpenapiOptions {
@@ -22,13 +22,18 @@ export interface OpenapiOptions {
   readonly rawEndpoints?: readonly RawEndpoint[];
   /** What the hub sends to others. */
   readonly webhooks?: readonly DescribedWebhook[];
+  readonly permissions: PermissionCatalog;
+  readonly problems: ProblemCatalog;
+  /** The parts of the interface with their descriptions, in the order in which they are read. */
+  readonly tags: Readonly<Record<string, string>>;
   readonly version: string;
+  /** Names of the cookie and the header by which a browser says who it is. */
   readonly sessionCookie: string;
   readonly csrfHeader: string;
 }
 
 /** What is written while the operations are described. */
-interface Draft {
+interface Draft extends Pick<OpenapiOptions, 'permissions' | 'problems'> {
   readonly components: Components;
   readonly responses: SharedResponses;
 }
@@ -81,20 +86,41 @@ function parametersOf(
 const securityOf = (access: Access, method: string): Json[] =>
   'open' in access ? [] : [{ session: [], ...(method === 'GET' ? {} : { csrf: [] }) }, { bearer: [] }];
 
-function describeAccess(access: Access): string {
+function describeAccess(access: Access, permissions: PermissionCatalog): string {
   if ('open' in access) return `Open to everybody: ${access.open}.`;
   return 'permission' in access
-    ? `Needs the permission \`${access.permission}\` (${permissionTexts[access.permission].toLowerCase()}).`
+    ? `Needs the permission \`${access.permission}\` (${permissions.textOf(access.permission).toLowerCase()}).`
     : 'For everybody who is signed in.';
 }
 
-function describeWords({
-  description,
-  access,
-  ratePerMinute,
-}: Pick<Endpoint, 'access' | 'ratePerMinute'> & { readonly description?: string | undefined }): string {
+function describeWords(
+  { permissions }: Draft,
+  {
+    description,
+    access,
+    ratePerMinute,
+  }: Pick<Endpoint, 'access' | 'ratePerMinute'> & { readonly description?: string | undefined },
+): string {
   const rate = `At most ${ratePerMinute} requests a minute from one address, more from the box itself.`;
-  return [description, describeAccess(access), rate].filter((text) => text !== undefined).join('\n\n');
+  const texts = [description, describeAccess(access, permissions), rate];
+  return texts.filter((text) => text !== undefined).join('\n\n');
+}
+
+/** The parts that no domain has. */
+const platformTags = {
+  live: 'What happens, as it happens: server-sent events',
+  system: 'The hub itself',
+};
+
+/** The tags that are used, each with its description; one that nobody described comes last and bare. */
+function describeTags(tags: OpenapiOptions['tags'], used: readonly string[]): Json[] {
+  const names = new Set(used);
+  const known = Object.keys(tags).filter((name) => names.has(name));
+  const bare = [...names].filter((name) => tags[name] === undefined).sort();
+  return [...known, ...bare].map((name) => {
+    const description = tags[name];
+    return description === undefined ? { name } : { name, description };
+  });
 }
 
 const withExample = ({ components }: Draft, schema: Json, name = ''): Json => ({
@@ -142,11 +168,11 @@ function describeEndpoint(draft: Draft, endpoint: Endpoint): Json {
     isParsed: true,
   });
   const done = withExample(draft, toJsonSchema(draft.components, endpoint.response, 'output'));
-  const isConditional = takesVersion && 'staleVersion' in endpoint.refusals;
+  const isConditional = takesVersion && endpoint.refusals.includes('staleVersion');
   return {
     operationId: operationId(method, path),
     summary: endpoint.summary,
-    description: describeWords(endpoint),
+    description: describeWords(draft, endpoint),
     tags: [endpoint.tag],
     security: securityOf(access, method),
     parameters: [
@@ -169,7 +195,7 @@ function describeEndpoint(draft: Draft, endpoint: Endpoint): Json {
       ...describeProblems({
         ...draft,
         codes: [
-          ...Object.entries(endpoint.refusals),
+          ...endpoint.refusals.map((code) => [code, draft.problems.of(code).status] as const),
           ...(isConditional ? [['staleVersion', platformProblems.preconditionFailed.status] as const] : []),
           ...platform.map((code) => [code, platformProblems[code].status] as const),
         ],
@@ -194,7 +220,7 @@ function describeRawEndpoint(draft: Draft, endpoint: RawEndpoint): Json {
   return {
     operationId: operationId('GET', endpoint.path),
     summary: endpoint.summary,
-    description: describeWords(endpoint),
+    description: describeWords(draft, endpoint),
     tags: [endpoint.tag],
     security: securityOf(endpoint.access, 'GET'),
     parameters: parametersOf(draft, endpoint.path, endpoint.query, 'query'),
@@ -252,8 +278,8 @@ everywhere.`;
 
 /** The OpenAPI 3.1 document of everything that is mounted: paths, schemas, and every code that each may refuse with. */
 export function describeApi(options: OpenapiOptions): Json {
-  const draft: Draft = { components: new Map(), responses: new Map() };
-  const { endpoints, rawEndpoints = [], webhooks = [] } = options;
+  const { endpoints, rawEndpoints = [], webhooks = [], permissions, problems } = options;
+  const draft: Draft = { components: new Map(), responses: new Map(), permissions, problems };
   const paths = new Map<string, Record<string, Json>>();
   const put = (path: string, method: string, operation: Json): void => {
     paths.set(path, { ...paths.get(path), [method.toLowerCase()]: operation });
@@ -272,7 +298,10 @@ export function describeApi(options: OpenapiOptions): Json {
       contact: { name: 'Whoever runs this makerspace' },
     },
     servers: [{ url: '/', description: 'This hub' }],
-    tags: describeTags([...endpoints, ...rawEndpoints].map(({ tag }) => tag)),
+    tags: describeTags(
+      { ...options.tags, ...platformTags },
+      [...endpoints, ...rawEndpoints].map(({ tag }) => tag),
+    ),
     ...(webhooks.length === 0 ? {} : { webhooks: describeWebhooks(draft.components, webhooks) }),
     paths: Object.fromEntries([...paths].sort(([left], [right]) => (left < right ? -1 : 1))),
     components: {

@@ -6,7 +6,7 @@ import type { Reader, Store } from '#hub/store/store.ts';
 
 export type CursorInvalid = Refusal<'cursorInvalid'>;
 /** For `refusals` of every list that is read page by page. */
-export const pageRefusals = { cursorInvalid: 400 } as const;
+export const pageRefusals = ['cursorInvalid'] as const;
 
 /** What the query of such a list holds (`pageShape`), its sort and its filters. */
 export interface PageQuery {

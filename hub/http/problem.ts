@@ -1,7 +1,6 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { Fault, type Refusal } from '#hub/kernel/result.ts';
-import { problemTexts } from './problem-texts.ts';
 
 /** What the platform itself answers, before or instead of an endpoint. Every endpoint may answer any of these. */
 export const platformProblems = {
@@ -63,6 +62,16 @@ export const platformProblems = {
     status: 412,
     title: 'It has changed since it was read, or was never of this version',
     nextStep: 'Read it again and repeat the change on what it is now.',
+  },
+  staleVersion: {
+    status: 409,
+    title: 'Somebody else has changed this in the meantime',
+    nextStep: 'Load what is there now (`current`), look at it, and make your change again.',
+  },
+  cursorInvalid: {
+    status: 400,
+    title: 'The cursor belongs to another list, or to another sort or filter of it',
+    nextStep: 'Leave `cursor` out to begin at the first page; change sort and filters only there.',
   },
   preconditionInvalid: {
     status: 400,
@@ -136,7 +145,12 @@ export const platformProblems = {
 } as const satisfies Readonly<Record<string, ProblemText>>;
 export type PlatformProblemCode = keyof typeof platformProblems;
 
-interface ProblemText {
+declare module '#hub/kernel/vocabulary.ts' {
+  interface Refusals extends Record<PlatformProblemCode, true> {}
+}
+
+/** A status, and what people read with it. */
+export interface ProblemText {
   readonly status: number;
   readonly title: string;
   readonly nextStep: string | undefined;
@@ -170,12 +184,6 @@ export interface Problem extends ProblemText {
   readonly retryAfterSeconds?: number;
 }
 
-/** `staleVersion` -> `Stale version`. */
-const codeToTitle = (code: string): string => {
-  const words = code.replaceAll(/([A-Z])/g, ' $1').toLowerCase();
-  return words.charAt(0).toUpperCase() + words.slice(1);
-};
-
 export const platformProblem = (
   code: PlatformProblemCode,
   more: Pick<Problem, 'facts' | 'errors' | 'retryAfterSeconds'> = {},
@@ -187,17 +195,17 @@ const textFact = (facts: Readonly<Record<string, unknown>>, name: string): strin
 };
 
 /**
- * A refusal's facts become members of the problem; `title` and `nextStep` among them replace the words of the table,
+ * A refusal's facts become members of the problem; `title` and `nextStep` among them replace the words of `text`,
  * and `retryAfterSeconds` becomes the Retry-After header too.
  */
-export function refusalToProblem(refusal: Refusal, status: number): Problem {
+export function refusalToProblem(refusal: Refusal, text: ProblemText): Problem {
   const { code, ...facts }: Refusal & Record<string, unknown> = { ...refusal };
   const retryAfter = facts['retryAfterSeconds'];
   return {
     code,
-    status,
-    title: textFact(facts, 'title') ?? problemTexts[code]?.title ?? codeToTitle(code),
-    nextStep: textFact(facts, 'nextStep') ?? problemTexts[code]?.nextStep,
+    status: text.status,
+    title: textFact(facts, 'title') ?? text.title,
+    nextStep: textFact(facts, 'nextStep') ?? text.nextStep,
     facts,
     ...(typeof retryAfter === 'number' ? { retryAfterSeconds: retryAfter } : {}),
   };

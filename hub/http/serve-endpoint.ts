@@ -8,7 +8,8 @@ import { entityTagOf, isKnown } from './entity-tag.ts';
 import { callerOf, contextOf, type Exchange } from './exchange.ts';
 import type { Idempotency, KeyedAsk } from './idempotency.ts';
 import { applyPrecondition, type Precondition } from './precondition.ts';
-import { answerProblem, type Problem, platformProblem, problemBody, refusalToProblem } from './problem.ts';
+import { answerProblem, type Problem, platformProblem, platformProblems, problemBody } from './problem.ts';
+import type { ProblemCatalog } from './problem-catalog.ts';
 import type { RenderedAnswer } from './rendered-answer.ts';
 import type { createBodyReader } from './request-body.ts';
 import { parseRequest } from './request-parsing.ts';
@@ -16,6 +17,9 @@ import { parseRequest } from './request-parsing.ts';
 /** What an endpoint is served with. */
 export interface ServingParts {
   readonly authenticator: Authenticator;
+  readonly problems: ProblemCatalog;
+  /** Whoever sits at the box itself. */
+  readonly consolePrincipal: Principal;
   readonly exchangeOf: (ctx: Context) => Exchange;
   /** For bodies of at most so many bytes; undefined is the limit of the whole interface. */
   readonly bodyReaderFor: (limitBytes: number | undefined) => ReturnType<typeof createBodyReader>;
@@ -71,28 +75,33 @@ function renderProblem(problem: Problem, requestId: string): RenderedAnswer {
 }
 
 function renderRefusal(
-  endpoint: Endpoint,
+  { method, path, refusals }: Endpoint,
   refusal: Refusal,
+  problems: ProblemCatalog,
   asked: { readonly requestId: string; readonly isConditional: boolean },
 ): RenderedAnswer {
-  const { method, path, refusals } = endpoint;
-  const status = refusals[refusal.code];
-  assert(status !== undefined, `${method} ${path}: no status for ${refusal.code}`);
+  const isDeclared = refusals.some((code) => code === refusal.code);
+  assert(isDeclared, `${method} ${path} does not declare the refusal ${refusal.code}`);
+  const problem = problems.ofRefusal(refusal);
   const isFailedCondition = asked.isConditional && refusal.code === 'staleVersion';
-  return renderProblem(refusalToProblem(refusal, isFailedCondition ? 412 : status), asked.requestId);
+  const { status } = isFailedCondition ? platformProblems.preconditionFailed : problem;
+  return renderProblem({ ...problem, status }, asked.requestId);
 }
 
 /** Handler and answer. The response schema parses always: it is what keeps a column out. */
 async function invoke(
   endpoint: Endpoint,
   call: ParsedCall,
-  isConditional: boolean,
-  noteFault: (fault: unknown) => void,
+  problems: ProblemCatalog,
+  {
+    isConditional,
+    noteFault,
+  }: { readonly isConditional: boolean; readonly noteFault: (fault: unknown) => void },
 ): Promise<RenderedAnswer> {
-  const result = await endpoint.invoke(call);
+  const result = await endpoint.invoke(call, problems);
   const { requestId } = call.context;
-  if (!result.ok) return renderRefusal(endpoint, result.refusal, { requestId, isConditional });
-  result.value.faults?.forEach(noteFault);
+  if (!result.ok) return renderRefusal(endpoint, result.refusal, problems, { requestId, isConditional });
+  result.value.faults.forEach(noteFault);
   const parsed = endpoint.response.parse(result.value.body);
   const body = JSON.stringify(parsed);
   // An answer to PUT or DELETE is not what lies at that address (RFC 9110, 9.3.4), so it has no tag.
@@ -103,7 +112,7 @@ async function invoke(
     mediaType: json,
     body,
     etag: version === null ? null : entityTagOf(version, body),
-    headers: result.value.headers ?? {},
+    headers: result.value.headers,
   };
 }
 
@@ -145,7 +154,7 @@ export function serveEndpoint(parts: ServingParts, endpoint: Endpoint): Middlewa
     const exchange = parts.exchangeOf(ctx);
     const { requestId } = exchange;
     const refuseWith = (problem: Problem): void => answerProblem(ctx, problem, requestId);
-    const admission = await admit(endpoint.access, callerOf(ctx, exchange), parts.authenticator);
+    const admission = await admit(endpoint.access, callerOf(ctx, exchange), parts);
     if (!admission.ok) return refuseWith(admission.problem);
     const { principal } = admission;
     exchange.accountId = principal?.accountId;
@@ -174,7 +183,10 @@ export function serveEndpoint(parts: ServingParts, endpoint: Endpoint): Middlewa
       return problem === null ? undefined : refuseWith(problem);
     }
     const work = (): Promise<RenderedAnswer> =>
-      invoke(endpoint, call, guarded.isConditional, (fault) => parts.noteFault(ctx, fault));
+      invoke(endpoint, call, parts.problems, {
+        isConditional: guarded.isConditional,
+        noteFault: (fault) => parts.noteFault(ctx, fault),
+      });
     const { 'idempotency-key': key } = ctx.req.headers;
     // Nobody is who they are at an open endpoint, so that there is nobody whose key it could be.
     if (key === undefined || isRead || principal === null || parts.idempotency === undefined)

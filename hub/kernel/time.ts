@@ -8,6 +8,10 @@ export const clockTrusts = ['ntp', 'rtc', 'hub', 'restored', 'none'] as const;
 export const clockTrustSchema = z.enum(clockTrusts);
 export type ClockTrust = z.infer<typeof clockTrustSchema>;
 
+/** Whether the time of day may be used: `restored` only says that it is not earlier. */
+export const isClockTrusted = (trust: ClockTrust): boolean =>
+  trust === 'ntp' || trust === 'rtc' || trust === 'hub';
+
 /** Offsets of one IANA zone, precomputed so that a bridge needs neither zone data nor a Temporal polyfill. */
 export const zoneOffsetsSchema = z.strictObject({
   timeZone: z.string().min(1).max(64),
@@ -27,7 +31,11 @@ export interface LocalMoment {
   readonly minute: number;
 }
 
-const dayMs = 86_400_000;
+export const dayMs = 86_400_000;
+
+/** UTC ms as it stands on the wire: ISO 8601. */
+export const toIso = (ms: number): string => new Date(ms).toISOString();
+export const toIsoOrNull = (ms: number | null): string | null => (ms === null ? null : toIso(ms));
 
 /** UTC ms -> minutes that local time is ahead of UTC. */
 export function offsetMinutesAt(zone: ZoneOffsets, atMs: number): number {

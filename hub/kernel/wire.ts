@@ -54,6 +54,28 @@ export const pageOf = <T extends z.ZodType>(item: T) =>
       .meta({ description: 'On all pages together; with `count=true`' }),
   });
 
+/** A moment that a caller sends. UTC ms inside, ISO 8601 on the wire. */
+export const wireTime = z.iso.datetime({ offset: true }).meta({ description: 'ISO 8601 with offset' });
+/** What people call a thing. */
+export const nameSchema = z.string().trim().min(1).max(100);
+/** Why somebody does a thing. */
+export const reasonSchema = z.string().trim().min(1).max(200);
+/** The version that a change was made on. */
+export const versionField = { version: z.number().int().min(1) } as const;
+
+/** What became of a thing. */
+export const changeSchema = z.enum(['created', 'changed', 'removed']);
+export type Change = z.infer<typeof changeSchema>;
+
+/** A list that comes whole, as its last page. */
+export const wholeList = <T>(items: readonly T[]): { items: T[]; nextCursor: null } => ({
+  items: [...items],
+  nextCursor: null,
+});
+
+/** The answer to what has nothing to say. */
+export const emptySchema = z.strictObject({});
+
 /** One line of text for people: no control characters, no blanks around it. */
 export const lineOf = (maxLength: number) =>
   z

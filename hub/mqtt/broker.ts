@@ -3,10 +3,16 @@ import { createServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Aedes, type Client } from 'aedes';
 import type { Logger } from 'pino';
+import type { BridgeHandler, BridgeLink } from '#hub/domains/access/controllers/link.ts';
+import {
+  bridgeTopic,
+  bridgeTopicPrefix,
+  type FromBridge,
+  fromBridge,
+  schemaFromBridge,
+} from '#hub/domains/access/controllers/link-schema.ts';
 import { claimSocketPath } from '#hub/platform/unix-socket.ts';
-import type { BridgeHandler, BridgeLink } from './bridge-link.ts';
 import { FrameGuard } from './frame-guard.ts';
-import { bridgeTopic, bridgeTopicPrefix, type FromBridge, fromBridge, schemaFromBridge } from './topics.ts';
 
 /** Bytes of one MQTT payload. The largest of ours is a page of 500 records or a batch of 500 events. */
 const maxPayloadBytes = 1_048_576;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
+import type { Denial, DeviceHandler, DeviceLink } from '#hub/domains/devices/device-link.ts';
 import {
   filterMatches,
   maxTopicLevels,
@@ -13,7 +14,6 @@ import {
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store } from '#hub/store/store.ts';
-import type { Denial, DeviceHandler, DeviceLink } from './device-link.ts';
 import { FrameGuard } from './frame-guard.ts';
 import { LoginAttempts } from './login-attempts.ts';
 import { PublishLine } from './publish-line.ts';

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { createServer, type TLSSocket } from 'node:tls';
+import { bridgeProtocol } from '#hub/domains/access/controllers/link-schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import { bridgeProtocol } from './topics.ts';
 
 /** Connections in all, and from one address. */
 const maxConnections = 300;

@@ -1,3 +1,4 @@
+import { dayMs } from '#hub/kernel/time.ts';
 /** What the broker keeps at most. Every bound that was reached is counted and becomes a finding. */
 export interface SessionLimits {
   readonly retainedMessages: number;
@@ -17,7 +18,6 @@ export interface SessionLimits {
 }
 
 const mebibyte = 1_048_576;
-const dayMs = 86_400_000;
 
 export const sessionLimits: SessionLimits = {
   retainedMessages: 5000,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Reader, TableRegistry, Transaction } from '#hub/store/store.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { Registrations } from '#hub/store/table-registry.ts';
 import {
   type PendingWrite,
   packetToRow,
@@ -51,7 +52,7 @@ export const mqttTables = {
   mqtt_outgoing: { class: 'local', owner: 'hub', personalColumns: [] },
   mqtt_incoming: { class: 'local', owner: 'hub', personalColumns: [] },
   mqtt_will: { class: 'local', owner: 'hub', personalColumns: [] },
-} as const satisfies Partial<TableRegistry>;
+} as const satisfies Registrations;
 
 const subscriptionsSchema = z.array(
   z.strictObject({

@@ -9,9 +9,9 @@ import {
 } from 'node:crypto';
 import { BlockList, isIPv4 } from 'node:net';
 import { assert } from '#hub/kernel/result.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import * as der from './der.ts';
 
-const dayMs = 86_400_000;
 /** A client whose clock is a little behind still finds the certificate valid. */
 const backdatedMs = dayMs;
 const authorityLifetimeMs = 3650 * dayMs;

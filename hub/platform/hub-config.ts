@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { z } from 'zod';
-import { type ConfigSources, loadConfig } from './config.ts';
 import { logLevels } from './log.ts';
 import { Secret } from './secret.ts';
 
@@ -26,8 +25,8 @@ const dsn = z
   })
   .transform((text) => new Secret(text));
 
-/** `config/hub.example.yaml` explains every key. */
-export const hubConfigSchema = z.strictObject({
+/** The keys of the hub itself; each domain may have one more. `config/hub.example.yaml` explains all of them. */
+export const platformConfigSchema = z.strictObject({
   stateDir: z.string().min(1).default('./state'),
   uiDir: z.string().min(1).default('./hub/ui/dist'),
   http: z
@@ -47,20 +46,6 @@ export const hubConfigSchema = z.strictObject({
       maxConnectionsPerSession: z.number().int().min(1).max(100).default(8),
     })
     .prefault({}),
-  webhooks: z
-    .strictObject({
-      allowPrivateNetworks: z
-        .array(
-          z.union([z.cidrv4(), z.cidrv6()], {
-            error: 'is no network such as 192.168.1.0/24 or fd00::/8 (one address: 192.168.1.5/32)',
-          }),
-        )
-        .max(50)
-        .default([]),
-      maxPending: z.number().int().min(10).max(20_000).default(5000),
-    })
-    .prefault({}),
-  sync: z.strictObject({ pollSeconds: z.number().int().min(1).max(3600).default(4) }).prefault({}),
   clock: z.strictObject({ trustSystem: z.boolean().default(false) }).prefault({}),
   log: z.strictObject({ level: z.enum(logLevels).default('info') }).prefault({}),
   errorReporting: z
@@ -73,15 +58,11 @@ export const hubConfigSchema = z.strictObject({
     })
     .prefault({}),
 });
-export type HubConfig = z.output<typeof hubConfigSchema>;
+export type HubConfig = z.output<typeof platformConfigSchema>;
 
 export const hubEnvPrefix = 'MAKRCAVE_';
 /** One file of variables may serve both processes. */
-const bridgeEnvPrefix = 'MAKRCAVE_BRIDGE_';
-
-/** The hub's configuration. Throws `ConfigProblems`. */
-export const loadHubConfig = (sources: Omit<ConfigSources, 'envPrefix' | 'foreignPrefixes'>): HubConfig =>
-  loadConfig(hubConfigSchema, { ...sources, envPrefix: hubEnvPrefix, foreignPrefixes: [bridgeEnvPrefix] });
+export const foreignEnvPrefixes: readonly string[] = ['MAKRCAVE_BRIDGE_'];
 
 export interface HubPaths {
   readonly directory: string;

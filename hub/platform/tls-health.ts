@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import type { Finding } from '#hub/kernel/finding.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import type { Clock } from './clock.ts';
 import type { HealthPart } from './health-part.ts';
 
-const dayMs = 86_400_000;
 /** It is made anew 30 days before its end: with less left than this, that does not work. */
 const serverDueMs = 25 * dayMs;
 const urgentMs = 7 * dayMs;

@@ -4,6 +4,7 @@ import { networkInterfaces, hostname as osHostname } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { Fault } from '#hub/kernel/result.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import {
   isPermittedAddress,
   type KeyAndCertificate,
@@ -14,7 +15,6 @@ import type { Clock } from './clock.ts';
 import { makePrivateDirectory, writeFileDurably } from './durable-file.ts';
 import type { Logger } from './log.ts';
 
-const dayMs = 86_400_000;
 /** The certificate is made anew so long before it ends. */
 const renewBeforeMs = 30 * dayMs;
 /** How often names, addresses and dates are compared: a new address of the house's router should not wait for long. */

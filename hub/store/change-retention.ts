@@ -1,11 +1,11 @@
 import { assert } from '#hub/kernel/result.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import { SeamTransaction } from './seam.ts';
 import type { Store, Transaction } from './store.ts';
 
 const floorFact = 'change.floor';
 /** Rows looked at and removed at once: some ms of work, so that writes in between do not wait long. */
 const rowsAtOnce = 1000;
-const dayMs = 86_400_000;
 
 /** How much of the `change` table is kept. */
 export interface ChangeRetention {

@@ -34,6 +34,22 @@ export async function findNamedRows(
   return new Map(rows.filter(isRow).map((row) => [String(row['id']), row]));
 }
 
+/** Of each of these rows the text in one column, by id; rows without one are left out. */
+export async function findNamedValues(
+  reader: Pick<Reader, 'select'>,
+  table: string,
+  column: string,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await findNamedRows(reader, table, [column], ids);
+  return new Map(
+    [...rows].flatMap(([id, row]) => {
+      const value = row[column];
+      return typeof value === 'string' ? [[id, value] as const] : [];
+    }),
+  );
+}
+
 /** Columns that the store keeps by itself: nobody chooses their values. */
 const keptColumns: ReadonlySet<string> = new Set([
   'id',

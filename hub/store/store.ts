@@ -1,5 +1,6 @@
 import type { Compilable, Insertable, Kysely, Selectable, Updateable } from 'kysely';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
+import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Database } from './database.ts';
 import type { LineColumn, LinePiece } from './line-format.ts';
 import type { StoreFigures } from './store-figures.ts';
@@ -15,9 +16,14 @@ export interface TableRegistration {
   readonly personalColumns: readonly string[];
   /** The append table with rows of the same ids that these are the changing part of: they are where those are. */
   readonly partOf?: string;
+  /** What people call one row: `Card`. Replicated tables have it. */
+  readonly called?: string;
+  /** How people tell rows apart: by a column of their own, or by the label of the row that they refer to. */
+  readonly label?: { readonly column: string } | { readonly reference: string; readonly table: string };
+  /** The permission that somebody needs who chooses a value of a row: as if they wrote it. Without it `system.manage`. */
+  readonly managedBy?: PermissionName;
 }
 export type TableName = keyof Database;
-export type TableRegistry = Readonly<Record<TableName, TableRegistration>>;
 
 /** Selecting only: nothing that writes can be built from it. */
 export type Reader = Pick<Kysely<Database>, 'selectFrom' | 'with' | 'withRecursive'> & FixedReader;

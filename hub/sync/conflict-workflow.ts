@@ -1,10 +1,12 @@
-import type { Permission } from '#hub/domains/identity/schema.ts';
 import { actorOf, recordAudit } from '#hub/domains/identity/workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
+import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import { findColumns, findNamedRows, writeNamedColumn } from '#hub/store/named-rows.ts';
-import type { Reader, Store, TableName, TableRegistration, Transaction } from '#hub/store/store.ts';
+import type { Reader, Store, TableName, Transaction } from '#hub/store/store.ts';
 import { ConstraintFault } from '#hub/store/store-faults.ts';
+import type { Registrations } from '#hub/store/table-registry.ts';
 import { type ConflictRow, findConflict } from './conflict-repository.ts';
 import { findLink } from './repository.ts';
 import { labelRows } from './row-labels.ts';
@@ -16,13 +18,13 @@ import type { Follow, Sync } from './sync.ts';
 export interface SyncParts {
   readonly store: Store;
   /** Every table of the hub, by name. */
-  readonly tables: Readonly<Record<string, TableRegistration>>;
+  readonly tables: Registrations;
   readonly sync: Pick<Sync, 'freshCopy' | 'announceChanged'>;
   readonly follow: Follow;
 }
 
 interface BeyondOwnPermissions extends Refusal<'beyondOwnPermissions'> {
-  readonly permissions: readonly Permission[];
+  readonly permissions: readonly PermissionName[];
 }
 export type SettleRefusal =
   | Refusal<
@@ -43,28 +45,30 @@ function writerOf(hubId: string, ownHubId: string | undefined): Writer {
   return { kind: hubId === ownHubId ? 'thisHub' : 'otherHub', hubId };
 }
 
-const isoTime = (ms: number): string => new Date(ms).toISOString();
-
 /** Conflicts as they stand on the wire, in their order. */
-export async function viewConflicts(reader: Reader, rows: readonly ConflictRow[]): Promise<Conflict[]> {
-  const labelOf = await labelRows(reader, rows);
+export async function viewConflicts(
+  { tables }: Pick<SyncParts, 'tables'>,
+  reader: Reader,
+  rows: readonly ConflictRow[],
+): Promise<Conflict[]> {
+  const labelOf = await labelRows(reader, tables, rows);
   const ownHubId = (await findLink(reader))?.hub_id;
   return rows.map((row) => ({
     id: row.id,
     table: row.tbl,
     rowId: row.pk,
-    subject: subjectOf(row.tbl),
+    subject: subjectOf(tables, row.tbl),
     label: labelOf(row),
     column: row.col,
     field: fieldOf(row.col),
     kept: plainValueTextSchema.parse(row.kept),
     keptBy: writerOf(row.kept_by, ownHubId),
-    keptAt: isoTime(row.kept_at_ms),
+    keptAt: toIso(row.kept_at_ms),
     lost: plainValueTextSchema.parse(row.lost),
     lostBy: writerOf(row.lost_by, ownHubId),
-    lostAt: isoTime(row.lost_at_ms),
-    foundAt: isoTime(row.created_at_ms),
-    settledAt: row.settled_at_ms === null ? null : isoTime(row.settled_at_ms),
+    lostAt: toIso(row.lost_at_ms),
+    foundAt: toIso(row.created_at_ms),
+    settledAt: row.settled_at_ms === null ? null : toIso(row.settled_at_ms),
   }));
 }
 
@@ -83,7 +87,7 @@ export async function settleConflict(
       const row = await findConflict(tx, id);
       if (row === null) return refuse({ code: 'conflictNotFound' });
       if (row.settled_at_ms !== null) return refuse({ code: 'conflictSettled' });
-      const needed = managerOf(row.tbl);
+      const needed = managerOf(parts.tables, row.tbl);
       if (!asker.permissions.has(needed))
         return refuse({ code: 'beyondOwnPermissions', permissions: [needed] });
       if (choose === 'lost') {
@@ -102,7 +106,7 @@ export async function settleConflict(
         payload: { table: row.tbl, rowId: row.pk, column: row.col, choose },
       });
       tx.afterCommit(() => parts.sync.announceChanged());
-      const [view] = await viewConflicts(tx, [settled.value]);
+      const [view] = await viewConflicts(parts, tx, [settled.value]);
       assert(view !== undefined, 'one row makes one view');
       return ok(view);
     });

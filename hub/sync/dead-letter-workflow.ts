@@ -1,6 +1,7 @@
 import { actorOf, recordAudit } from '#hub/domains/identity/workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
 import { announceRow } from '#hub/store/replicated-writes.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { SyncParts } from './conflict-workflow.ts';
@@ -13,26 +14,25 @@ import type { SyncDeadLetter } from './schema.ts';
 type LetterRefusal = Refusal<'syncDeadLetterNotFound' | 'syncDeadLetterResolved'>;
 export type RetryRefusal = LetterRefusal | Refusal<'notLinked' | 'rowGone' | 'tableUnknown'>;
 
-const isoTime = (ms: number): string => new Date(ms).toISOString();
-
 /** Dead letters as they stand on the wire, in their order. */
 export async function viewDeadLetters(
+  { tables }: Pick<SyncParts, 'tables'>,
   reader: Reader,
   rows: readonly DeadLetterRow[],
 ): Promise<SyncDeadLetter[]> {
-  const labelOf = await labelRows(reader, rows);
+  const labelOf = await labelRows(reader, tables, rows);
   return rows.map((row) => ({
     id: row.id,
     direction: row.direction,
     seq: row.seq,
     table: row.tbl,
     rowId: row.pk,
-    subject: subjectOf(row.tbl),
+    subject: subjectOf(tables, row.tbl),
     label: labelOf(row),
     problem: row.problem,
     body: row.body,
-    at: isoTime(row.at_ms),
-    resolvedAt: row.resolved_at_ms === null ? null : isoTime(row.resolved_at_ms),
+    at: toIso(row.at_ms),
+    resolvedAt: row.resolved_at_ms === null ? null : toIso(row.resolved_at_ms),
   }));
 }
 
@@ -95,7 +95,7 @@ async function closeLetter(
     payload: { direction: letter.direction, table: letter.tbl, rowId: letter.pk },
   });
   tx.afterCommit(() => parts.sync.announceChanged());
-  const [view] = await viewDeadLetters(tx, [{ ...letter, resolved_at_ms: tx.nowMs }]);
+  const [view] = await viewDeadLetters(parts, tx, [{ ...letter, resolved_at_ms: tx.nowMs }]);
   assert(view !== undefined, 'one row makes one view');
   return view;
 }

@@ -1,8 +1,8 @@
 import type { Finding } from '#hub/kernel/finding.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import type { SyncStatus } from './schema.ts';
 
 const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
 const minuteMs = 60_000;
 const where = 'Settings, Sync';
 

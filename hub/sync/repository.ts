@@ -1,6 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import type { StateColumns } from '#hub/store/database.ts';
 import type { Reader, TableRegistration, Transaction } from '#hub/store/store.ts';
+import type { Registrations } from '#hub/store/table-registry.ts';
 import type { Halt, Stage } from './schema.ts';
 
 export interface SyncLinkTable {
@@ -76,8 +77,8 @@ export const syncTables = {
   sync_link: local,
   sync_mark: local,
   sync_dead_letter: local,
-  sync_conflict: { class: 'state', owner: 'merged', personalColumns: ['kept', 'lost'] },
-} as const satisfies Record<string, TableRegistration>;
+  sync_conflict: { called: 'Conflict', class: 'state', owner: 'merged', personalColumns: ['kept', 'lost'] },
+} as const satisfies Registrations;
 
 export async function findLink(reader: Reader): Promise<LinkRow | undefined> {
   return await reader.selectFrom('sync_link').selectAll().executeTakeFirst();

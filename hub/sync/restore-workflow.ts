@@ -92,3 +92,12 @@ export async function takeEverything(
     connection.close();
   }
 }
+
+/** A hub on half of its rows would write what is not so: the Fault `restoreUnfinished`. */
+export async function refuseHalfRestored(reader: Reader): Promise<void> {
+  if (!(await isRestoring(reader))) return;
+  throw new Fault(
+    'restoreUnfinished',
+    'a restore was begun here and is not finished: run `makrcave-hub restore --from-central` again, it goes on where it stopped',
+  );
+}

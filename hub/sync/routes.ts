@@ -42,8 +42,8 @@ const statusEndpoints = (sync: Sync): readonly Endpoint[] => [
     tag,
     access: toRead,
     response: syncStatusSchema,
-    refusals: {},
-    handle: async () => ok({ body: await sync.status() }),
+    refusals: [],
+    handle: async () => ok(await sync.status()),
   }),
   defineEndpoint({
     method: 'POST',
@@ -57,22 +57,21 @@ const statusEndpoints = (sync: Sync): readonly Endpoint[] => [
     body: linkRequestSchema,
     response: syncStatusSchema,
     ratePerMinute: 10,
-    refusals: {
-      alreadyLinked: 409,
-      notClaimed: 409,
-      siteHasData: 409,
-      hubTooNew: 409,
-      hubTooOld: 409,
-      centralAddressInvalid: 422,
-      codeWrong: 422,
-      centralUnreachable: 503,
-      centralTlsFailed: 503,
-      centralLoginFailed: 503,
-      centralError: 503,
-    },
+    refusals: [
+      'alreadyLinked',
+      'notClaimed',
+      'siteHasData',
+      'hubTooNew',
+      'hubTooOld',
+      'centralAddressInvalid',
+      'codeWrong',
+      'centralUnreachable',
+      'centralTlsFailed',
+      'centralLoginFailed',
+      'centralError',
+    ],
     async handle({ principal, body }) {
-      const linked = await sync.link(actorOf(principal), body);
-      return linked.ok ? ok({ body: linked.value }) : linked;
+      return await sync.link(actorOf(principal), body);
     },
   }),
   defineEndpoint({
@@ -82,10 +81,9 @@ const statusEndpoints = (sync: Sync): readonly Endpoint[] => [
     tag,
     access: toManage,
     response: syncStatusSchema,
-    refusals: { notLinked: 409 },
+    refusals: ['notLinked'],
     async handle({ principal }) {
-      const status = await sync.unlink(actorOf(principal));
-      return status.ok ? ok({ body: status.value }) : status;
+      return await sync.unlink(actorOf(principal));
     },
   }),
   defineEndpoint({
@@ -96,10 +94,9 @@ const statusEndpoints = (sync: Sync): readonly Endpoint[] => [
     access: toManage,
     response: syncStatusSchema,
     ratePerMinute: 30,
-    refusals: { notLinked: 409 },
+    refusals: ['notLinked'],
     async handle() {
-      const status = await sync.runNow();
-      return status.ok ? ok({ body: status.value }) : status;
+      return await sync.runNow();
     },
   }),
   defineEndpoint({
@@ -112,10 +109,9 @@ const statusEndpoints = (sync: Sync): readonly Endpoint[] => [
     tag,
     access: toManage,
     response: syncStatusSchema,
-    refusals: { notLinked: 409, nothingToApprove: 409 },
+    refusals: ['notLinked', 'nothingToApprove'],
     async handle({ principal }) {
-      const status = await sync.approve(actorOf(principal));
-      return status.ok ? ok({ body: status.value }) : status;
+      return await sync.approve(actorOf(principal));
     },
   }),
 ];
@@ -139,8 +135,8 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
       const isSettled = query.settled === 'yes';
       const page = cut(await listConflicts(read, isSettled, asked.value), placeOfConflict);
       const total = await count(parts.store, (reader) => countConflicts(reader, isSettled));
-      const items = await viewConflicts(read, page.rows);
-      return ok({ body: { items, nextCursor: page.nextCursor, ...total } });
+      const items = await viewConflicts(parts, read, page.rows);
+      return ok({ items, nextCursor: page.nextCursor, ...total });
     },
   }),
   defineEndpoint({
@@ -153,18 +149,17 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
     params: conflictParamsSchema,
     body: settleSchema,
     response: conflictSchema,
-    refusals: {
-      conflictNotFound: 404,
-      conflictSettled: 409,
-      rowGone: 409,
-      columnUnknown: 409,
-      valueChangedSince: 409,
-      valueDoesNotFit: 409,
-      beyondOwnPermissions: 403,
-    },
+    refusals: [
+      'conflictNotFound',
+      'conflictSettled',
+      'rowGone',
+      'columnUnknown',
+      'valueChangedSince',
+      'valueDoesNotFit',
+      'beyondOwnPermissions',
+    ],
     async handle({ principal, params: { id }, body }) {
-      const settled = await settleConflict(parts, principal, id, body.choose);
-      return settled.ok ? ok({ body: settled.value }) : settled;
+      return await settleConflict(parts, principal, id, body.choose);
     },
   }),
   defineEndpoint({
@@ -188,8 +183,8 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
       const { cut, count } = asked.value;
       const page = cut(await listDeadLetters(read, isResolved(query), asked.value), placeOfDeadLetter);
       const total = await count(parts.store, (reader) => countDeadLetters(reader, isResolved(query)));
-      const items = await viewDeadLetters(read, page.rows);
-      return ok({ body: { items, nextCursor: page.nextCursor, ...total } });
+      const items = await viewDeadLetters(parts, read, page.rows);
+      return ok({ items, nextCursor: page.nextCursor, ...total });
     },
   }),
   defineEndpoint({
@@ -200,16 +195,9 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
     access: toManage,
     params: deadLetterParamsSchema,
     response: syncDeadLetterSchema,
-    refusals: {
-      syncDeadLetterNotFound: 404,
-      syncDeadLetterResolved: 409,
-      notLinked: 409,
-      rowGone: 409,
-      tableUnknown: 409,
-    },
+    refusals: ['syncDeadLetterNotFound', 'syncDeadLetterResolved', 'notLinked', 'rowGone', 'tableUnknown'],
     async handle({ principal, params: { id } }) {
-      const letter = await retryDeadLetter(parts, principal, id);
-      return letter.ok ? ok({ body: letter.value }) : letter;
+      return await retryDeadLetter(parts, principal, id);
     },
   }),
   defineEndpoint({
@@ -220,10 +208,9 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
     access: toManage,
     params: deadLetterParamsSchema,
     response: syncDeadLetterSchema,
-    refusals: { syncDeadLetterNotFound: 404, syncDeadLetterResolved: 409 },
+    refusals: ['syncDeadLetterNotFound', 'syncDeadLetterResolved'],
     async handle({ principal, params: { id } }) {
-      const letter = await dismissDeadLetter(parts, principal, id);
-      return letter.ok ? ok({ body: letter.value }) : letter;
+      return await dismissDeadLetter(parts, principal, id);
     },
   }),
 ];

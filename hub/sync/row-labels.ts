@@ -1,8 +1,6 @@
-import { findColumns, findNamedRows, type NamedRow } from '#hub/store/named-rows.ts';
+import { findNamedRows, findNamedValues, type NamedRow } from '#hub/store/named-rows.ts';
 import type { Reader } from '#hub/store/store.ts';
-
-/** Columns by which people know a row, the best first. */
-const labelColumns = ['name', 'label', 'display_name', 'username', 'date'] as const;
+import type { Registrations } from '#hub/store/table-registry.ts';
 
 interface NamedPlace {
   readonly tbl: string;
@@ -15,38 +13,36 @@ const textOf = (row: NamedRow | undefined, column: string): string | null => {
 };
 
 /**
- * What people know rows of any tables by: their name, or that of the member whom they belong to. Null for rows that
- * have neither or are not here. A few statements for each table.
+ * What people know rows of any tables by, as the tables are registered: a column of their own, or the label of the row
+ * that they refer to. Null for rows that have none or are not here. A few statements for each table.
  */
 export async function labelRows(
   reader: Reader,
+  tables: Registrations,
   places: readonly NamedPlace[],
 ): Promise<(place: NamedPlace) => string | null> {
   const labels = new Map<string, string | null>();
   for (const [table, ofTable] of Map.groupBy(places, ({ tbl }) => tbl)) {
     const ids = [...new Set(ofTable.map(({ pk }) => pk))];
-    for (const [id, label] of await labelTable(reader, table, ids)) labels.set(`${table}/${id}`, label);
+    for (const [id, label] of await labelTable(reader, tables, table, ids))
+      labels.set(`${table}/${id}`, label);
   }
   return ({ tbl, pk }) => labels.get(`${tbl}/${pk}`) ?? null;
 }
 
 async function labelTable(
   reader: Reader,
+  tables: Registrations,
   table: string,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, string | null>> {
-  const columns = await findColumns(reader, table);
-  if (!columns.has('id')) return new Map();
-  const own = labelColumns.find((column) => columns.has(column));
-  if (own !== undefined) {
-    const rows = await findNamedRows(reader, table, [own], ids);
-    return new Map([...rows].map(([id, row]) => [id, textOf(row, own)]));
+  const label = Object.hasOwn(tables, table) ? tables[table]?.label : undefined;
+  if (label === undefined) return new Map();
+  if ('column' in label) {
+    const rows = await findNamedRows(reader, table, [label.column], ids);
+    return new Map([...rows].map(([id, row]) => [id, textOf(row, label.column)]));
   }
-  if (!columns.has('member_id')) return new Map();
-  const rows = await findNamedRows(reader, table, ['member_id'], ids);
-  const memberIds = [...rows.values()].flatMap((row) => textOf(row, 'member_id') ?? []);
-  const members = await findNamedRows(reader, 'member', ['name'], memberIds);
-  return new Map(
-    [...rows].map(([id, row]) => [id, textOf(members.get(textOf(row, 'member_id') ?? ''), 'name')]),
-  );
+  const references = await findNamedValues(reader, table, label.reference, ids);
+  const labels = await labelTable(reader, tables, label.table, [...references.values()]);
+  return new Map([...references].map(([id, reference]) => [id, labels.get(reference) ?? null]));
 }

@@ -1,4 +1,5 @@
-import type { Permission } from '#hub/domains/identity/schema.ts';
+import type { PermissionName } from '#hub/kernel/vocabulary.ts';
+import type { Registrations } from '#hub/store/table-registry.ts';
 import type { Halt, SyncProblemCode, SyncState } from './schema.ts';
 
 /** What decides how replication is doing. */
@@ -88,37 +89,9 @@ export const problemWords: Readonly<Record<SyncProblemCode, ProblemWords>> = {
   },
 };
 
-const subjects: Readonly<Record<string, string>> = {
-  site: 'Site',
-  account: 'Account',
-  service_account: 'Service account',
-  role: 'Role',
-  role_assignment: 'Role of an account',
-  audit_entry: 'Entry of the audit log',
-  audit_payload: 'Personal part of an audit entry',
-  member: 'Member',
-  plan: 'Plan',
-  member_group: 'Group',
-  member_group_entry: 'Member of a group',
-  membership: 'Membership',
-  hold: 'Hold',
-  area: 'Area',
-  bridge: 'Door controller',
-  portal: 'Door',
-  access_rule: 'Access rule',
-  opening_hours: 'Opening hours',
-  schedule_exception: 'Day with hours of its own',
-  credential: 'Card',
-  access_event: 'Event at a door',
-  access_alarm: 'Silent alarm',
-  suspected_copy: 'Suspected copy of a card',
-  webhook: 'Webhook',
-  mqtt_device: 'MQTT device',
-  sync_conflict: 'Conflict',
-};
-
-/** What kind of thing a table's rows are. */
-export const subjectOf = (table: string): string => subjects[table] ?? table.replaceAll('_', ' ');
+/** What people call the rows of a table. */
+export const subjectOf = (tables: Registrations, table: string): string =>
+  tables[table]?.called ?? table.replaceAll('_', ' ');
 
 const fields: Readonly<Record<string, string>> = { email: 'e-mail', time_zone: 'time zone', url: 'address' };
 
@@ -126,26 +99,6 @@ const fields: Readonly<Record<string, string>> = { email: 'e-mail', time_zone: '
 export const fieldOf = (column: string): string =>
   fields[column] ?? column.replace(/_(ms|minor|id)$/, '').replaceAll('_', ' ');
 
-const managers: Readonly<Record<string, Permission>> = {
-  account: 'account.manage',
-  service_account: 'serviceAccount.manage',
-  role: 'role.manage',
-  role_assignment: 'role.manage',
-  member: 'member.manage',
-  membership: 'member.manage',
-  hold: 'member.manage',
-  member_group: 'member.manage',
-  member_group_entry: 'member.manage',
-  plan: 'plan.manage',
-  credential: 'credential.manage',
-  area: 'portal.manage',
-  portal: 'portal.manage',
-  opening_hours: 'portal.manage',
-  schedule_exception: 'portal.manage',
-  access_rule: 'rule.manage',
-  bridge: 'bridge.manage',
-  webhook: 'webhook.manage',
-};
-
 /** What somebody must be allowed to do anyway who chooses a value of such a row: it is as if they wrote it. */
-export const managerOf = (table: string): Permission => managers[table] ?? 'system.manage';
+export const managerOf = (tables: Registrations, table: string): PermissionName =>
+  tables[table]?.managedBy ?? 'system.manage';

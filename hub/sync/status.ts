@@ -1,3 +1,4 @@
+import { toIsoOrNull } from '#hub/kernel/time.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { readCentralUrl } from './central-url.ts';
 import { countConflicts } from './conflict-repository.ts';
@@ -18,8 +19,6 @@ export interface RoundFigures {
   readonly inboxWaiting: number;
   readonly clockAheadMs: number;
 }
-
-const isoTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 /** How replication is doing: what the store knows, and what the process has seen. */
 export async function readSyncStatus(reader: Reader, rounds: RoundFigures): Promise<SyncStatus> {
@@ -42,11 +41,11 @@ export async function readSyncStatus(reader: Reader, rounds: RoundFigures): Prom
         ? null
         : { code, ...problemWords[code], ...(seen === undefined ? {} : { evidence: seen }) },
     lastSuccessAt:
-      link === undefined ? null : isoTime(rounds.lastSuccessMs ?? (await findLastSuccess(reader, link))),
-    nextTryAt: link === undefined ? null : isoTime(rounds.nextTryMs),
+      link === undefined ? null : toIsoOrNull(rounds.lastSuccessMs ?? (await findLastSuccess(reader, link))),
+    nextTryAt: link === undefined ? null : toIsoOrNull(rounds.nextTryMs),
     outbox: {
       waiting: outbox.waiting,
-      oldestAt: isoTime(outbox.oldestAtMs),
+      oldestAt: toIsoOrNull(outbox.oldestAtMs),
       sentPerMinute: rounds.sentPerMinute,
     },
     inbox: { waiting: rounds.inboxWaiting, receivedPerMinute: rounds.receivedPerMinute },

@@ -1,12 +1,8 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import type { FieldRefusal } from '#hub/store/written.ts';
 import type { LinkRequest, SyncStatus } from './schema.ts';
-
-/** A field of the request is wrong. */
-export interface FieldRefusal<Code extends string> extends Refusal<Code> {
-  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
-}
 
 /** The central database could not be used; `nextStep` says more than the code where something more is known. */
 export interface CentralRefusal

@@ -1,10 +1,11 @@
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { Fault, ok, refuse } from '#hub/kernel/result.ts';
-import type { Announce } from '#hub/platform/announce.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
+import type { Announce } from '#hub/store/announce.ts';
 import { readPosition } from '#hub/store/replicated-writes.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
+import type { FieldRefusal } from '#hub/store/written.ts';
 import { CentralFault } from './central-faults.ts';
 import { readCentralUrl } from './central-url.ts';
 import { SyncEngine } from './engine.ts';
@@ -14,7 +15,7 @@ import { haltProblem } from './rules.ts';
 import type { SyncState, SyncStatus } from './schema.ts';
 import { type RoundFigures, readSyncStatus, saveLastSuccess } from './status.ts';
 import { createStoreKeeper } from './store-keeper.ts';
-import type { CentralRefusal, FieldRefusal, Follow, Sync } from './sync.ts';
+import type { CentralRefusal, Follow, Sync } from './sync.ts';
 
 export interface SyncDeps {
   readonly store: Store;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
 
-/** Swagger UI's own files beside our page of the documentation: copied from its package, never bundled. */
+/** Copies Swagger UI's files from its package to the documentation page, without bundling them. */
 const swaggerUi = (): Plugin => ({
   name: 'swagger-ui-files',
   apply: 'build',
@@ -12,7 +12,7 @@ const swaggerUi = (): Plugin => ({
     const folder = path.dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
     for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css']) {
       const file = path.join(folder, name);
-      // Nobody debugs it here: the line that points at its source map would only be a request that fails.
+      // Drop the source map reference: the map is not shipped, so it would only cause a failing request.
       const source = (await readFile(file, 'utf8')).replace(/\n?(\/\/#|\/\*#) sourceMappingURL=.*\s*$/, '');
       this.emitFile({ type: 'asset', fileName: `docs/${name}`, source });
     }
@@ -26,11 +26,11 @@ export default defineConfig({
     outDir: 'dist',
     emptyOutDir: true,
     target: 'es2022',
-    // The page's security policy allows no inline scripts or styles from anywhere.
+    // The content security policy allows no inline scripts or styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      // How long a build took is nothing that the person who starts the hub has to read.
+      // Build timings are noise to whoever starts the hub.
       checks: { bundlerTimings: false },
       input: [
         path.join(import.meta.dirname, 'index.html'),

@@ -1,5 +1,6 @@
-import { eventTopics } from '#hub/domains/notifications/topic-schema.ts';
-import type { Announce, AnnounceIn, Announcement, WebhookQueue } from '#hub/platform/announce.ts';
+import { domains } from '#hub/domains.ts';
+import { catalogOf } from '#hub/open-domains.ts';
+import type { Announce } from '#hub/store/announce.ts';
 
 /** What was announced, as a client would read it. */
 export interface Announced {
@@ -9,31 +10,16 @@ export interface Announced {
   readonly data: any;
 }
 
-export interface AnnouncementLog {
-  readonly announced: Announced[];
-  /** What was queued for webhooks alone, in transactions that may still be rolled back. */
-  readonly queued: Announced[];
-  readonly announce: Announce;
-  readonly announceIn: AnnounceIn;
-  readonly webhooks: WebhookQueue;
-}
+const { topics } = catalogOf(domains);
 
 /** Takes down what is announced. Each must fit the schema of its topic: that is what clients are told to expect. */
-export function recordAnnouncements(announced: Announced[] = []): AnnouncementLog {
-  const queued: Announced[] = [];
-  const take = (list: Announced[], { topic, data }: Announcement): void => {
-    list.push({ topic, data: eventTopics[topic].data.parse(JSON.parse(JSON.stringify(data))) });
-  };
+export function recordAnnouncements(announced: Announced[] = []): {
+  readonly announced: Announced[];
+  readonly announce: Announce;
+} {
   return {
     announced,
-    queued,
-    announce: (announcement) => take(announced, announcement),
-    announceIn: async (tx, announcement) => tx.afterCommit(() => take(announced, announcement)),
-    webhooks: {
-      wants: () => true,
-      enqueue: async (_tx, announcements) => {
-        for (const announcement of announcements) take(queued, announcement);
-      },
-    },
+    announce: ({ topic, data }) =>
+      void announced.push({ topic, data: topics[topic]?.data.parse(JSON.parse(JSON.stringify(data))) }),
   };
 }

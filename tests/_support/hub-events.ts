@@ -1,4 +1,4 @@
-import type { AccessEvent } from '#hub/domains/access/event-schema.ts';
+import type { AccessEvent } from '#hub/domains/access/events/schema.ts';
 import type { Appliance } from './appliance.ts';
 
 /** Every event of the doors that the hub has, oldest first. */

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { acknowledgeAlarm, listAlarms } from '#hub/domains/access/alarm-workflow.ts';
-import { streamEventLines } from '#hub/domains/access/event-csv.ts';
-import { eventQuerySchema } from '#hub/domains/access/event-schema.ts';
-import { listEvents } from '#hub/domains/access/event-workflow.ts';
-import { builtInRoles } from '#hub/domains/identity/schema.ts';
+import { acknowledgeAlarm, listAlarms } from '#hub/domains/access/alarms/workflow.ts';
+import { streamEventLines } from '#hub/domains/access/events/csv.ts';
+import { eventQuerySchema } from '#hub/domains/access/events/schema.ts';
+import { listEvents } from '#hub/domains/access/events/workflow.ts';
+import { builtInRoles } from '#tests/_support/open-domains.ts';
 import {
   accepted,
   addPaidMember,

@@ -1,13 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  createArea,
-  createHoliday,
-  putOpeningHours,
-  removeArea,
-  removeHoliday,
-  removeOpeningHours,
-} from '#hub/domains/access/place-workflow.ts';
-import { createRule, removeRule } from '#hub/domains/access/rule-workflow.ts';
+import { createRule, removeRule } from '#hub/domains/access/rules/workflow.ts';
 import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
 import {
   createGroup,
@@ -16,6 +8,14 @@ import {
   removePlan,
   setGroupMember,
 } from '#hub/domains/members/plan-workflow.ts';
+import {
+  createArea,
+  createHoliday,
+  putOpeningHours,
+  removeArea,
+  removeHoliday,
+  removeOpeningHours,
+} from '#hub/domains/places/workflow.ts';
 import { accepted, addMember, openBench, staff } from './support.ts';
 
 test('every change of areas, rules, hours, days, plans and groups is announced, with what became of it', async () => {
@@ -23,13 +23,13 @@ test('every change of areas, rules, hours, days, plans and groups is announced, 
   const { parts } = bench.access;
   const member = await addMember(bench);
   bench.announced.length = 0;
-  const area = accepted(await createArea(parts, staff, { name: 'Wood shop', parentId: null }));
-  const hours = accepted(await putOpeningHours(parts, staff, { areaId: area.id, windows: [] }));
-  accepted(await removeOpeningHours(parts, staff, hours.id));
+  const area = accepted(await createArea(bench.places, staff, { name: 'Wood shop', parentId: null }));
+  const hours = accepted(await putOpeningHours(bench.places, staff, { areaId: area.id, windows: [] }));
+  accepted(await removeOpeningHours(bench.places, staff, hours.id));
   const day = { date: '2026-12-25', name: 'Christmas', areaId: null, windows: [] };
-  const holiday = accepted(await createHoliday(parts, staff, day));
-  accepted(await removeHoliday(parts, staff, holiday.id));
-  accepted(await removeArea(parts, staff, area.id));
+  const holiday = accepted(await createHoliday(bench.places, staff, day));
+  accepted(await removeHoliday(bench.places, staff, holiday.id));
+  accepted(await removeArea(bench.places, staff, area.id));
   const rule = accepted(
     await createRule(parts, staff, {
       name: 'Everybody',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createBridge } from '#hub/domains/access/bridge-workflow.ts';
+import { createBridge } from '#hub/domains/access/bridges/workflow.ts';
 import { wiegandState } from '#tests/_support/doors/reader-states.ts';
 import { openBench, openWithBridge, staff } from './support.ts';
 

@@ -5,13 +5,13 @@ import {
   ensureLocalBridge,
   listBridges,
   renewToken,
-} from '#hub/domains/access/bridge-workflow.ts';
-import { enrolCard } from '#hub/domains/access/credential-workflow.ts';
-import { lockDown } from '#hub/domains/access/door-workflow.ts';
-import { findDeadLetters, findEvents } from '#hub/domains/access/event-repository.ts';
-import { planIntake } from '#hub/domains/access/event-rules.ts';
-import { eventQuerySchema } from '#hub/domains/access/event-schema.ts';
-import { listEvents } from '#hub/domains/access/event-workflow.ts';
+} from '#hub/domains/access/bridges/workflow.ts';
+import { enrolCard } from '#hub/domains/access/cards/workflow.ts';
+import { planIntake } from '#hub/domains/access/decide/event-rules.ts';
+import { lockDown } from '#hub/domains/access/doors/command-workflow.ts';
+import { findDeadLetters, findEvents } from '#hub/domains/access/events/repository.ts';
+import { eventQuerySchema } from '#hub/domains/access/events/schema.ts';
+import { listEvents } from '#hub/domains/access/events/workflow.ts';
 import type { AccessParts } from '#hub/domains/access/parts.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { digestOf } from '#hub/domains/access/cards/digest-rules.ts';
 import {
   bitsToHex,
   cardText,
@@ -15,9 +16,8 @@ import {
   readingOfLength,
   readOfBits,
   wiegandFormats,
-} from '#hub/domains/access/card-rules.ts';
+} from '#hub/domains/access/cards/format-rules.ts';
 import { cardReadSchema } from '#hub/domains/access/schema.ts';
-import { digestOf } from '#hub/platform/card-digest.ts';
 
 const read = (text: string) => {
   const parsed = parseCardText(text);

@@ -1,13 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { findImpossibleWay, type Sighting, sightingsIn } from '#hub/domains/access/copy-rules.ts';
-import { dismissCopy } from '#hub/domains/access/copy-workflow.ts';
-import {
-  changeCredentialStatus,
-  enrolCard,
-  loadCredential,
-} from '#hub/domains/access/credential-workflow.ts';
-import { findPortals } from '#hub/domains/access/place-repository.ts';
-import { changePortal } from '#hub/domains/access/place-workflow.ts';
+import { changeCredentialStatus, enrolCard, loadCredential } from '#hub/domains/access/cards/workflow.ts';
+import { findImpossibleWay, type Sighting, sightingsIn } from '#hub/domains/access/clones/rules.ts';
+import { dismissCopy } from '#hub/domains/access/clones/workflow.ts';
+import { findPortals } from '#hub/domains/access/doors/repository.ts';
+import { changePortal } from '#hub/domains/access/doors/workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { accepted, addPaidMember, card, openWithBridge, refused, staff, startMs } from './support.ts';
 

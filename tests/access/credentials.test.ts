@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { decideCredentialStatus } from '#hub/domains/access/credential-rules.ts';
-import { credentialQuerySchema, enrolCardSchema } from '#hub/domains/access/credential-schema.ts';
+import { decideCredentialStatus } from '#hub/domains/access/cards/rules.ts';
+import { credentialQuerySchema, enrolCardSchema } from '#hub/domains/access/cards/schema.ts';
 import {
   changeCredential,
   changeCredentialStatus,
@@ -11,8 +11,8 @@ import {
   enrolCardTexts,
   listCredentials,
   replaceCard,
-} from '#hub/domains/access/credential-workflow.ts';
-import { enrolUnknownCard, listUnknownCards } from '#hub/domains/access/enrolment-workflow.ts';
+} from '#hub/domains/access/cards/workflow.ts';
+import { enrolUnknownCard, listUnknownCards } from '#hub/domains/access/enrolment/workflow.ts';
 import type { AccessParts } from '#hub/domains/access/parts.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { credentialStatuses } from '#hub/domains/members/schema.ts';

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { tapSimulated } from '#hub/domains/access/bridge-workflow.ts';
+import { tapSimulated } from '#hub/domains/access/bridges/workflow.ts';
 import {
   endHoldOpen,
   endLockdown,
   holdOpen,
   lockDown,
   unlockPortal,
-} from '#hub/domains/access/door-workflow.ts';
-import { loadPortal } from '#hub/domains/access/place-view.ts';
+} from '#hub/domains/access/doors/command-workflow.ts';
+import { loadPortal } from '#hub/domains/access/doors/view.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { accepted, firstPortal, openWithBridge, refused, staff } from './support.ts';
 
@@ -188,6 +188,6 @@ describe('simulated taps', () => {
       errors: [{ pointer: '/body/portalKey', message: 'is no door; there are: front' }],
     });
     expect(refused(await tapSimulated(parts, { ...tap, card: 'x' })).code).toBe('cardText');
-    expect(refused(await tapSimulated(parts, { ...tap, readerKey: 'none' })).code).toBe('readerMissing');
+    expect(refused(await tapSimulated(parts, { ...tap, readerKey: 'none' })).code).toBe('noReader');
   });
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { eventCsvColumns, streamEventLines } from '#hub/domains/access/event-csv.ts';
-import { type AccessEventRow, appendEvents } from '#hub/domains/access/event-repository.ts';
-import { eventQuerySchema } from '#hub/domains/access/event-schema.ts';
-import { listEvents } from '#hub/domains/access/event-workflow.ts';
+import { eventCsvColumns, streamEventLines } from '#hub/domains/access/events/csv.ts';
+import { type AccessEventRow, appendEvents } from '#hub/domains/access/events/repository.ts';
+import { eventQuerySchema } from '#hub/domains/access/events/schema.ts';
+import { listEvents } from '#hub/domains/access/events/workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { accepted, addPaidMember, type Bench, openBench, startMs } from './support.ts';
 

@@ -1,18 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { enrolCard } from '#hub/domains/access/credential-workflow.ts';
-import { lockDown } from '#hub/domains/access/door-workflow.ts';
-import { checkRequestSchema } from '#hub/domains/access/event-schema.ts';
-import { explainAccess } from '#hub/domains/access/explain-workflow.ts';
-import { setPin } from '#hub/domains/access/pin-workflow.ts';
-import { changePortal } from '#hub/domains/access/place-workflow.ts';
-import { decodeRecord } from '#hub/domains/access/policy-record-schema.ts';
+import { enrolCard } from '#hub/domains/access/cards/workflow.ts';
+import { decideAccess } from '#hub/domains/access/decide/rules.ts';
+import { lockDown } from '#hub/domains/access/doors/command-workflow.ts';
+import { changePortal } from '#hub/domains/access/doors/workflow.ts';
+import { checkRequestSchema } from '#hub/domains/access/explain/schema.ts';
+import { explainAccess } from '#hub/domains/access/explain/workflow.ts';
+import { setPin } from '#hub/domains/access/pins/workflow.ts';
+import { decodeRecord } from '#hub/domains/access/policy/record-schema.ts';
 import { accessEndpoints } from '#hub/domains/access/routes.ts';
-import { removeRule } from '#hub/domains/access/rule-workflow.ts';
-import { decideAccess } from '#hub/domains/access/rules.ts';
+import { removeRule } from '#hub/domains/access/rules/workflow.ts';
 import type { PortalSettings } from '#hub/domains/access/schema.ts';
-import { permissions } from '#hub/domains/identity/schema.ts';
 import { placeHold } from '#hub/domains/members/member-workflow.ts';
+import { placeEndpoints } from '#hub/domains/places/routes.ts';
 import { newId } from '#hub/platform/new-id.ts';
+import { appCatalog, permissions } from '#tests/_support/open-domains.ts';
 import {
   accepted,
   addMember,
@@ -136,7 +137,7 @@ test('every endpoint names a permission, every list answers by its own schema', 
     bridge.event({ kind: 'nonsense' }),
   ]);
   await bridge.state();
-  const endpoints = accessEndpoints(bench.access);
+  const endpoints = [...accessEndpoints(bench.access), ...placeEndpoints(bench.places)];
   const principal = {
     kind: 'console',
     accountId: 'console',
@@ -150,13 +151,16 @@ test('every endpoint names a permission, every list answers by its own schema', 
     expect(endpoint.path.startsWith('/api/access-control/')).toBe(true);
     if (endpoint.method !== 'GET' || endpoint.path.includes('{')) continue;
     const reply = accepted(
-      await endpoint.invoke({
-        principal,
-        params: {},
-        query: endpoint.query?.parse({}) ?? {},
-        body: {},
-        context: { requestId: 'request', remoteAddress: 'test', userAgent: '' },
-      }),
+      await endpoint.invoke(
+        {
+          principal,
+          params: {},
+          query: endpoint.query?.parse({}) ?? {},
+          body: {},
+          context: { requestId: 'request', remoteAddress: 'test', userAgent: '' },
+        },
+        appCatalog.problems,
+      ),
     );
     const body = JSON.parse(JSON.stringify(reply.body));
     expect(endpoint.response.parse(body)).toEqual(body);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cardAlone, decideAccess, type Proof } from '#hub/domains/access/rules.ts';
-import { waysInAt } from '#hub/domains/access/schedule-rules.ts';
+import { cardAlone, decideAccess, type Proof } from '#hub/domains/access/decide/rules.ts';
+import { waysInAt } from '#hub/domains/access/decide/schedule-rules.ts';
 import {
   type DenyReason,
   type Identification,

@@ -1,24 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { credentialQuerySchema } from '#hub/domains/access/credential-schema.ts';
+import { numberDigestOf, pinDigestOf } from '#hub/domains/access/cards/digest-rules.ts';
+import { addReading } from '#hub/domains/access/cards/reading-workflow.ts';
+import { credentialQuerySchema } from '#hub/domains/access/cards/schema.ts';
 import {
   changeCredential,
   changeCredentialStatus,
   listCredentials,
   replaceCard,
-} from '#hub/domains/access/credential-workflow.ts';
-import { decidePin, isOneSlipAway } from '#hub/domains/access/pin-rules.ts';
-import { pinSetSchema } from '#hub/domains/access/pin-schema.ts';
-import { removePin, setPin } from '#hub/domains/access/pin-workflow.ts';
+} from '#hub/domains/access/cards/workflow.ts';
+import { decidePin, isOneSlipAway } from '#hub/domains/access/pins/rules.ts';
+import { pinSetSchema } from '#hub/domains/access/pins/schema.ts';
+import { removePin, setPin } from '#hub/domains/access/pins/workflow.ts';
 import {
   decodeRecord,
   decodeSecret,
   encodeSecret,
   isSecret,
   recordBytes,
-} from '#hub/domains/access/policy-record-schema.ts';
-import { addReading } from '#hub/domains/access/reading-workflow.ts';
-import { numberDigestOf, pinDigestOf } from '#hub/platform/card-digest.ts';
+} from '#hub/domains/access/policy/record-schema.ts';
 import { hashPinSync, judgePin } from '#hub/platform/pin-hash.ts';
 import {
   accepted,

@@ -1,21 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { makesCycle } from '#hub/domains/access/place-rules.ts';
-import { ruleCreateSchema } from '#hub/domains/access/place-schema.ts';
+import { changePortal, removePortal } from '#hub/domains/access/doors/workflow.ts';
+import { ruleCreateSchema } from '#hub/domains/access/rules/schema.ts';
+import { changeRule, createRule } from '#hub/domains/access/rules/workflow.ts';
+import { groupInputSchema } from '#hub/domains/members/plan-schema.ts';
+import { createGroup } from '#hub/domains/members/plan-workflow.ts';
+import { makesCycle } from '#hub/domains/places/rules.ts';
 import {
   changeArea,
   changeHoliday,
-  changePortal,
   createArea,
   createHoliday,
   putOpeningHours,
   removeArea,
   removeOpeningHours,
-  removePortal,
-} from '#hub/domains/access/place-workflow.ts';
-import { changeRule, createRule } from '#hub/domains/access/rule-workflow.ts';
-import { groupInputSchema } from '#hub/domains/members/plan-schema.ts';
-import { createGroup } from '#hub/domains/members/plan-workflow.ts';
+} from '#hub/domains/places/workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { accepted, firstPortal, openWithBridge, refused, staff } from './support.ts';
 
@@ -40,23 +39,24 @@ test('no series of accepted moves ever makes a cycle', () => {
 describe('areas', () => {
   test('form a tree: a cycle, a stranger and a second of the same name are refused by their field', async () => {
     const { bench, bridge } = await openWithBridge();
-    const { parts } = bench.access;
-    const hall = accepted(await createArea(parts, staff, { name: 'Hall', parentId: null }));
-    const room = accepted(await createArea(parts, staff, { name: 'Laser room', parentId: hall.id }));
-    expect(refused(await changeArea(parts, staff, hall.id, { version: 1, parentId: room.id }))).toMatchObject(
-      {
-        code: 'areaCycle',
-        errors: [{ pointer: '/body/parentId' }],
-      },
-    );
-    expect(refused(await changeArea(parts, staff, hall.id, { version: 1, parentId: hall.id })).code).toBe(
-      'areaCycle',
-    );
-    expect(refused(await createArea(parts, staff, { name: 'Yard', parentId: newId() })).code).toBe(
+    const hall = accepted(await createArea(bench.places, staff, { name: 'Hall', parentId: null }));
+    const room = accepted(await createArea(bench.places, staff, { name: 'Laser room', parentId: hall.id }));
+    expect(
+      refused(await changeArea(bench.places, staff, hall.id, { version: 1, parentId: room.id })),
+    ).toMatchObject({
+      code: 'areaCycle',
+      errors: [{ pointer: '/body/parentId' }],
+    });
+    expect(
+      refused(await changeArea(bench.places, staff, hall.id, { version: 1, parentId: hall.id })).code,
+    ).toBe('areaCycle');
+    expect(refused(await createArea(bench.places, staff, { name: 'Yard', parentId: newId() })).code).toBe(
       'areaUnknown',
     );
-    expect(refused(await createArea(parts, staff, { name: 'hall', parentId: null })).code).toBe('nameTaken');
-    accepted(await createArea(parts, staff, { name: 'Hall', parentId: hall.id }));
+    expect(refused(await createArea(bench.places, staff, { name: 'hall', parentId: null })).code).toBe(
+      'areaNameTaken',
+    );
+    accepted(await createArea(bench.places, staff, { name: 'Hall', parentId: hall.id }));
     await bridge.pull();
     expect(bridge.document?.areaParents).toMatchObject({ [hall.id]: null, [room.id]: hall.id });
   });
@@ -68,13 +68,13 @@ describe('areas', () => {
     accepted(
       await changePortal(parts, staff, (await firstPortal(bench)).id, { version: 1, areaId: space.id }),
     );
-    expect(refused(await removeArea(parts, staff, space.id))).toMatchObject({
+    expect(refused(await removeArea(bench.places, staff, space.id))).toMatchObject({
       code: 'areaInUse',
       uses: ['door Front door'],
     });
-    const hall = accepted(await createArea(parts, staff, { name: 'Hall', parentId: null }));
-    expect(accepted(await removeArea(parts, staff, hall.id))).toBe(null);
-    expect(refused(await removeArea(parts, staff, hall.id)).code).toBe('areaNotFound');
+    const hall = accepted(await createArea(bench.places, staff, { name: 'Hall', parentId: null }));
+    expect(accepted(await removeArea(bench.places, staff, hall.id))).toBe(null);
+    expect(refused(await removeArea(bench.places, staff, hall.id)).code).toBe('areaNotFound');
   });
 });
 
@@ -193,31 +193,31 @@ test.each(['plan', 'group', 'member'] as const)(
 
 test('opening hours are one week for each area, and go away again', async () => {
   const { bench, bridge } = await openWithBridge();
-  const { parts } = bench.access;
   const windows = [{ weekday: 1, startMinute: 600, endMinute: 1320 }];
-  const first = accepted(await putOpeningHours(parts, staff, { areaId: null, windows }));
-  const second = accepted(await putOpeningHours(parts, staff, { areaId: null, windows: [] }));
+  const first = accepted(await putOpeningHours(bench.places, staff, { areaId: null, windows }));
+  const second = accepted(await putOpeningHours(bench.places, staff, { areaId: null, windows: [] }));
   expect(second).toMatchObject({ id: first.id, version: 2, windows: [] });
   await bridge.pull();
   expect(bridge.document?.openingHours).toEqual({ '': [] });
-  accepted(await removeOpeningHours(parts, staff, first.id));
+  accepted(await removeOpeningHours(bench.places, staff, first.id));
   await bridge.pull();
   expect(bridge.document?.openingHours).toEqual({});
-  expect(refused(await putOpeningHours(parts, staff, { areaId: newId(), windows })).code).toBe('areaUnknown');
+  expect(refused(await putOpeningHours(bench.places, staff, { areaId: newId(), windows })).code).toBe(
+    'areaUnknown',
+  );
 });
 
 test('a day has one entry for the site and one for each area', async () => {
   const { bench, bridge } = await openWithBridge();
-  const { parts } = bench.access;
   const day = { date: '2026-12-25', name: 'Christmas', areaId: null, windows: [] };
-  const made = accepted(await createHoliday(parts, staff, day));
-  expect(refused(await createHoliday(parts, staff, day)).code).toBe('dayTaken');
-  const other = accepted(await createHoliday(parts, staff, { ...day, date: '2026-12-26' }));
-  expect(refused(await changeHoliday(parts, staff, other.id, { version: 1, date: day.date })).code).toBe(
-    'dayTaken',
-  );
-  accepted(await changeHoliday(parts, staff, made.id, { version: 1, name: 'Closed' }));
-  accepted(await createHoliday(parts, staff, { ...day, date: '2020-12-25' }));
+  const made = accepted(await createHoliday(bench.places, staff, day));
+  expect(refused(await createHoliday(bench.places, staff, day)).code).toBe('dayTaken');
+  const other = accepted(await createHoliday(bench.places, staff, { ...day, date: '2026-12-26' }));
+  expect(
+    refused(await changeHoliday(bench.places, staff, other.id, { version: 1, date: day.date })).code,
+  ).toBe('dayTaken');
+  accepted(await changeHoliday(bench.places, staff, made.id, { version: 1, name: 'Closed' }));
+  accepted(await createHoliday(bench.places, staff, { ...day, date: '2020-12-25' }));
   await bridge.pull();
   expect(bridge.document?.exceptions.map(({ date, name }) => [date, name])).toEqual([
     ['2026-12-25', 'Closed'],

@@ -1,22 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { saveNextKey } from '#hub/domains/access/bridge-repository.ts';
-import { createBridge, rotateDigestKey } from '#hub/domains/access/bridge-workflow.ts';
-import { credentialQuerySchema } from '#hub/domains/access/credential-schema.ts';
-import {
-  changeCredentialStatus,
-  enrolCard,
-  listCredentials,
-} from '#hub/domains/access/credential-workflow.ts';
-import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
+import { createBridge, rotateDigestKey } from '#hub/domains/access/bridges/workflow.ts';
+import { credentialQuerySchema } from '#hub/domains/access/cards/schema.ts';
+import { changeCredentialStatus, enrolCard, listCredentials } from '#hub/domains/access/cards/workflow.ts';
+import { saveNextKey } from '#hub/domains/access/controllers/repository.ts';
+import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy/hash-rules.ts';
 import {
   decodeRecord,
   encodeRecord,
   findRecord,
   recordBytes,
-} from '#hub/domains/access/policy-record-schema.ts';
-import { findSets, insertSet } from '#hub/domains/access/policy-repository.ts';
-import { createRule, removeRule } from '#hub/domains/access/rule-workflow.ts';
+} from '#hub/domains/access/policy/record-schema.ts';
+import { findSets, insertSet } from '#hub/domains/access/policy/repository.ts';
+import { createRule, removeRule } from '#hub/domains/access/rules/workflow.ts';
 import { placeHold, releaseHold } from '#hub/domains/members/member-workflow.ts';
 import { groupInputSchema } from '#hub/domains/members/plan-schema.ts';
 import { createGroup, setGroupMember } from '#hub/domains/members/plan-workflow.ts';

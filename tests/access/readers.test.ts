@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { readerFindings } from '#hub/domains/access/reader-health-rules.ts';
-import { readerIdSchema, switchOutputSchema } from '#hub/domains/access/reader-schema.ts';
-import { listReaders } from '#hub/domains/access/reader-view.ts';
-import { cancelPairing, pairReader, switchOutput, testReader } from '#hub/domains/access/reader-workflow.ts';
-import { type ReaderState, readerStateSchema } from '#hub/mqtt/topics.ts';
+import { type ReaderState, readerStateSchema } from '#hub/domains/access/controllers/link-schema.ts';
+import { readerIdSchema } from '#hub/domains/access/controllers/reader-id-schema.ts';
+import { readerFindings } from '#hub/domains/access/readers/health-rules.ts';
+import { switchOutputSchema } from '#hub/domains/access/readers/schema.ts';
+import { listReaders } from '#hub/domains/access/readers/view.ts';
+import { cancelPairing, pairReader, switchOutput, testReader } from '#hub/domains/access/readers/workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { osdpState, wiegandState } from '#tests/_support/doors/reader-states.ts';
 import { accepted, type Bench, firstPortal, openWithBridge, refused, staff } from './support.ts';

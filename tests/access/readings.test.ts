@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { enrolmentCreateSchema } from '#hub/domains/access/credential-schema.ts';
-import { changeCredentialStatus, enrolCard } from '#hub/domains/access/credential-workflow.ts';
-import { decodeRecord } from '#hub/domains/access/policy-record-schema.ts';
-import { addReading } from '#hub/domains/access/reading-workflow.ts';
+import { addReading } from '#hub/domains/access/cards/reading-workflow.ts';
+import { changeCredentialStatus, enrolCard } from '#hub/domains/access/cards/workflow.ts';
+import { enrolmentCreateSchema } from '#hub/domains/access/enrolment/schema.ts';
+import { decodeRecord } from '#hub/domains/access/policy/record-schema.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { accepted, addPaidMember, type Bench, card, openWithBridge, refused, staff } from './support.ts';
 

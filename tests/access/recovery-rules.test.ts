@@ -4,7 +4,7 @@ import {
   bytesToRecoveryCode,
   parseRecoveryCode,
   recoveryCodeBytes,
-} from '#hub/domains/access/recovery-rules.ts';
+} from '#hub/domains/access/vault/recovery-rules.ts';
 import { accepted, refused } from './support.ts';
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';

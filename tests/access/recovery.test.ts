@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { enrolCard } from '#hub/domains/access/credential-workflow.ts';
+import { enrolCard } from '#hub/domains/access/cards/workflow.ts';
 import {
   checkRecoveryCode,
   loadRecoveryState,
   makeRecoverySheet,
   recoveryHealth,
-} from '#hub/domains/access/recovery-workflow.ts';
-import { builtInRoles, permissions } from '#hub/domains/identity/schema.ts';
+} from '#hub/domains/access/vault/recovery-workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
+import { builtInRoles, permissions } from '#tests/_support/open-domains.ts';
 import { accepted, addPaidMember, type Bench, card, openBench, refused, staff } from './support.ts';
 
 const asker = (kind: Principal['kind'], accountId: string): Principal => ({
@@ -23,7 +23,7 @@ const console = asker('console', 'console');
 
 const check = ({ access }: Bench, code: string, who = owner) => checkRecoveryCode(access.parts, who, code);
 const findingsOf = async ({ store }: Bench, isLinked: boolean): Promise<readonly string[]> => {
-  const found = await recoveryHealth({ store, isLinked: () => isLinked }).findings?.();
+  const found = await recoveryHealth({ store, isLinked: async () => isLinked }).findings?.();
   return (found ?? []).map(({ id, severity }) => `${severity} ${id}`);
 };
 

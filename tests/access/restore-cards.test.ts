@@ -1,21 +1,21 @@
 import type { Insertable } from 'kysely';
 import { describe, expect, test } from 'vitest';
-import { insertBridgeSecret } from '#hub/domains/access/bridge-repository.ts';
-import { changeCredentialStatus, enrolCard } from '#hub/domains/access/credential-workflow.ts';
-import { checkRequestSchema } from '#hub/domains/access/event-schema.ts';
-import { explainAccess } from '#hub/domains/access/explain-workflow.ts';
-import { setPin } from '#hub/domains/access/pin-workflow.ts';
-import { insertSet } from '#hub/domains/access/policy-repository.ts';
-import { addReading } from '#hub/domains/access/reading-workflow.ts';
-import { makeRecoverySheet } from '#hub/domains/access/recovery-workflow.ts';
-import { openCardKey, restoreCards } from '#hub/domains/access/vault-workflow.ts';
-import { permissions } from '#hub/domains/identity/schema.ts';
+import { addReading } from '#hub/domains/access/cards/reading-workflow.ts';
+import { changeCredentialStatus, enrolCard } from '#hub/domains/access/cards/workflow.ts';
+import { insertBridgeSecret } from '#hub/domains/access/controllers/repository.ts';
+import { checkRequestSchema } from '#hub/domains/access/explain/schema.ts';
+import { explainAccess } from '#hub/domains/access/explain/workflow.ts';
+import { setPin } from '#hub/domains/access/pins/workflow.ts';
+import { insertSet } from '#hub/domains/access/policy/repository.ts';
+import { makeRecoverySheet } from '#hub/domains/access/vault/recovery-workflow.ts';
+import { openCardKey, restoreCards } from '#hub/domains/access/vault/workflow.ts';
+import { hubTables } from '#hub/domains.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Database } from '#hub/store/database.ts';
-import type { Store } from '#hub/store/store.ts';
+import type { Store, TableName } from '#hub/store/store.ts';
 import { ConstraintFault } from '#hub/store/store-faults.ts';
-import { hubTables } from '#hub/tables.ts';
+import { permissions } from '#tests/_support/open-domains.ts';
 import {
   accepted,
   addPaidMember,
@@ -35,11 +35,7 @@ const owner: Principal = {
   permissions: new Set(permissions),
   sessionId: 'session',
 };
-type StateTable = {
-  [T in keyof typeof hubTables]: (typeof hubTables)[T]['class'] extends 'state' ? T : never;
-}[keyof typeof hubTables];
-const isState = (table: string): table is StateTable =>
-  hubTables[table as keyof typeof hubTables].class === 'state';
+const isState = (table: string): table is TableName => hubTables[table]?.class === 'state';
 
 const ownColumns: readonly string[] = ['version', 'created_at_ms', 'updated_at_ms', 'deleted_at_ms'];
 

@@ -6,7 +6,7 @@ import {
   openingAt,
   plannedModeAt,
   scheduledModeAt,
-} from '#hub/domains/access/schedule-rules.ts';
+} from '#hub/domains/access/decide/schedule-rules.ts';
 import { localMomentAt } from '#hub/kernel/time.ts';
 import { berlin, newYork, policy, portal, portalWith } from './policy-fixtures.ts';
 

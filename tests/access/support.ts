@@ -3,32 +3,41 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import { parseCardText } from '#hub/domains/access/card-rules.ts';
-import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
-import { recordBytes } from '#hub/domains/access/policy-record-schema.ts';
-import type { PolicyDocument, PolicyVersion } from '#hub/domains/access/policy-schema.ts';
+import { digestOf } from '#hub/domains/access/cards/digest-rules.ts';
+import { parseCardText } from '#hub/domains/access/cards/format-rules.ts';
+import type { FromBridgePayload } from '#hub/domains/access/controllers/link.ts';
+import {
+  type FromBridge,
+  schemaFromBridge,
+  schemaToBridge,
+  type ToBridge,
+} from '#hub/domains/access/controllers/link-schema.ts';
+import type { PolicyDocument, PolicyVersion } from '#hub/domains/access/decide/policy-schema.ts';
+import { access as accessDomain, type BridgePort } from '#hub/domains/access/domain.ts';
+import type { Access } from '#hub/domains/access/open-access.ts';
+import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy/hash-rules.ts';
+import { recordBytes } from '#hub/domains/access/policy/record-schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
-import type { Access } from '#hub/domains/access/workflow.ts';
-import { createAccess } from '#hub/domains/access/workflow.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { loadSite } from '#hub/domains/identity/workflow.ts';
+import { members as memberDomain } from '#hub/domains/members/domain.ts';
 import { memberInputSchema, membershipInputSchema } from '#hub/domains/members/member-schema.ts';
 import { createMember } from '#hub/domains/members/member-workflow.ts';
 import { createMembership } from '#hub/domains/members/membership-workflow.ts';
 import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
 import { createPlan } from '#hub/domains/members/plan-workflow.ts';
-import { loadAdmissionFacts, type MemberDeps, subjectExists } from '#hub/domains/members/workflow.ts';
+import type { MemberDeps } from '#hub/domains/members/workflow.ts';
+import { places as placeDomain } from '#hub/domains/places/domain.ts';
+import type { PlaceDeps } from '#hub/domains/places/workflow.ts';
+import { hubTables } from '#hub/domains.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
-import type { BridgeLink, FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
-import { type FromBridge, schemaFromBridge, schemaToBridge, type ToBridge } from '#hub/mqtt/topics.ts';
-import { digestOf } from '#hub/platform/card-digest.ts';
+import type { RunningDomains } from '#hub/open-domains.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { openStore } from '#hub/store/open-store.ts';
-import type { Reader, Store } from '#hub/store/store.ts';
-import { hubTables } from '#hub/tables.ts';
-import { type Announced, recordAnnouncements } from '#tests/_support/announcements.ts';
+import type { Store } from '#hub/store/store.ts';
+import type { Announced } from '#tests/_support/announcements.ts';
+import { openTestDomains } from '#tests/_support/open-domains.ts';
 export const startMs = Date.parse('2026-11-22T12:00:00Z');
 export const staff: Actor = { kind: 'account', id: '01890000-0000-7000-8000-000000000001', name: 'Grace' };
 const log = createLog({ level: 'silent' });
@@ -75,7 +84,8 @@ export interface Sent {
 }
 
 /** The hub's end of a connection; everything that is sent must fit its schema. */
-export class ScriptedLink implements BridgeLink {
+export class ScriptedLink implements BridgePort {
+  handledBy(): void {}
   readonly connected = new Set<string>();
   readonly sent: Sent[] = [];
   readonly disconnected: string[] = [];
@@ -105,24 +115,17 @@ export interface Bench {
   readonly store: Store;
   readonly time: TestTime;
   readonly link: ScriptedLink;
+  readonly running: RunningDomains;
   readonly access: Access;
   readonly cardKey: Uint8Array;
   readonly announced: Announced[];
   readonly members: MemberDeps;
+  readonly places: PlaceDeps;
   /** Where the store's files lie. */
   readonly folder: string;
   /** Closes the store and opens it again, as a new start of the hub does. */
   readonly openAgain: (cardKey?: Uint8Array) => Promise<Bench>;
 }
-
-const loadMemberNames = async (
-  reader: Reader,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, string>> => {
-  if (ids.length === 0) return new Map();
-  const rows = await reader.selectFrom('member').select(['id', 'name']).where('id', 'in', ids).execute();
-  return new Map(rows.map((row) => [row.id, row.name ?? 'erased member']));
-};
 
 async function openIn(folder: string, key: Buffer, time: TestTime, cardKey: Uint8Array): Promise<Bench> {
   const store = await openStore({
@@ -134,36 +137,21 @@ async function openIn(folder: string, key: Buffer, time: TestTime, cardKey: Uint
     log,
   });
   const link = new ScriptedLink();
-  const { announced, announce, announceIn, webhooks } = recordAnnouncements();
-  const access = createAccess({
+  const { running, announced } = await openTestDomains({
     store,
     clock: time,
-    newId,
-    cardKey,
-    log,
-    announce,
-    announceIn,
-    webhooks,
-    link,
-    after: time.after,
-    loadSite,
-    loadAdmissionFacts,
-    loadMemberNames,
-    subjectExists,
+    ports: { bridges: link, after: time.after },
+    secrets: { cards: cardKey },
   });
-  const members: MemberDeps = {
-    store,
-    clock: time,
-    newId,
-    announceIn,
-    onAdmissionChanged: access.onAdmissionChanged,
-  };
+  const { access } = running.of(accessDomain);
+  const members = running.of(memberDomain).deps;
+  const places = running.of(placeDomain).deps;
   const openAgain = async (otherCardKey = cardKey): Promise<Bench> => {
     await store.close();
     return await openIn(folder, key, time, otherCardKey);
   };
   onTestFinished(() => store.close().catch(() => {}));
-  return { store, time, link, access, cardKey, announced, members, folder, openAgain };
+  return { store, time, link, running, access, cardKey, announced, members, places, folder, openAgain };
 }
 
 /** A real encrypted store with all tables, a claimed site in Berlin, and the access domain on it. */

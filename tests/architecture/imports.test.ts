@@ -42,12 +42,62 @@ const violations: Record<string, { file: string; source: string }> = {
     file: 'firmware-bridge/bad.ts',
     source: "import '#hub/store/target.ts';",
   },
+  'bridge-ports-stand-on-nothing': {
+    file: 'firmware-bridge/ports.ts',
+    source: "import '#bridge/target.ts';",
+  },
+  'bridge-config-knows-wiring-only': {
+    file: 'firmware-bridge/config.ts',
+    source: "import '#bridge/door/target.ts';",
+  },
+  'bridge-room-gpio': { file: 'firmware-bridge/gpio/bad.ts', source: "import '#bridge/readers/target.ts';" },
+  'bridge-room-journal': {
+    file: 'firmware-bridge/journal/bad.ts',
+    source: "import '#bridge/link/target.ts';",
+  },
+  'bridge-room-pin': { file: 'firmware-bridge/pin/bad.ts', source: "import '#bridge/door/target.ts';" },
+  'bridge-room-policy': { file: 'firmware-bridge/policy/bad.ts', source: "import '#bridge/link/target.ts';" },
+  'bridge-room-readers': {
+    file: 'firmware-bridge/readers/bad.ts',
+    source: "import '#bridge/serial/target.ts';",
+  },
+  'bridge-room-serial': { file: 'firmware-bridge/serial/bad.ts', source: "import '#bridge/door/target.ts';" },
+  'bridge-room-link': { file: 'firmware-bridge/link/bad.ts', source: "import '#bridge/door/target.ts';" },
+  'bridge-room-door': { file: 'firmware-bridge/door/bad.ts', source: "import '#bridge/link/target.ts';" },
+  'reader-kinds-are-named-in-one-list': {
+    file: 'firmware-bridge/serial/bad-kind.ts',
+    source: "import '#bridge/readers/one/target.ts';",
+  },
+  'reader-kinds-stand-alone': {
+    file: 'firmware-bridge/readers/two/bad.ts',
+    source: "import '#bridge/readers/one/target.ts';",
+  },
   'hub-never-imports-the-bridge': { file: 'hub/http/bad.ts', source: "import '#bridge/target.ts';" },
   'product-never-imports-tests': { file: 'hub/http/bad-test.ts', source: "import '#tests/target.ts';" },
   'ui-takes-only-types-of-schemas': { file: 'hub/ui/src/bad.ts', source: "import '#hub/store/target.ts';" },
   'ui-takes-schemas-as-types-only': {
     file: 'hub/ui/src/bad-value.ts',
     source: "import { value } from '#hub/domains/two/schema.ts';\nexport const copy = value;",
+  },
+  'ui-floor-pages': { file: 'hub/ui/src/pages/one/bad-floor.ts', source: "import '../../app/target.ts';" },
+  'ui-floor-parts': { file: 'hub/ui/src/parts/bad.ts', source: "import '../pages/one/target.ts';" },
+  'ui-floor-state': { file: 'hub/ui/src/state/bad.ts', source: "import '../parts/target.ts';" },
+  'ui-floor-live': { file: 'hub/ui/src/live/bad.ts', source: "import '../state/target.ts';" },
+  'ui-pages-keep-to-their-domain': {
+    file: 'hub/ui/src/pages/one/bad.ts',
+    source: "import '../two/target.ts';",
+  },
+  'ui-pages-of-members': {
+    file: 'hub/ui/src/pages/members/bad.ts',
+    source: "import '../access/target.ts';",
+  },
+  'ui-pages-of-access': {
+    file: 'hub/ui/src/pages/access/bad.ts',
+    source: "import '../members/target.ts';",
+  },
+  'ui-pages-of-timeline': {
+    file: 'hub/ui/src/pages/timeline/bad.ts',
+    source: "import '../access/target.ts';",
   },
   'driver-sqlite': { file: 'hub/http/bad-sqlite.ts', source: "import 'better-sqlite3-multiple-ciphers';" },
   'driver-pg': { file: 'hub/http/bad-pg.ts', source: "import 'pg';" },
@@ -75,7 +125,26 @@ const bystanders: Record<string, string> = {
     "import { value } from '#hub/domains/two/schema.ts';\nexport const copy = value;",
   'hub/ui/src/good.ts':
     "import type { value } from '#hub/domains/two/schema.ts';\nexport type Copy = typeof value;",
+  ...Object.fromEntries(
+    ['app', 'pages/one', 'pages/two', 'pages/access', 'pages/members', 'parts', 'state', 'live'].map(
+      (folder) => [`hub/ui/src/${folder}/target.ts`, 'export const value = 1;'],
+    ),
+  ),
+  'hub/ui/src/app/good.ts': "import '../pages/one/target.ts';\nimport '../live/target.ts';",
+  'hub/ui/src/pages/one/good.ts': "import './target.ts';\nimport '../../parts/target.ts';",
+  'hub/ui/src/pages/places/places.svelte.ts': 'export const value = 1;',
+  'hub/ui/src/pages/access/good.ts': "import '../places/places.svelte.ts';",
+  'hub/ui/src/parts/good.ts': "import './target.ts';\nimport '../state/target.ts';",
   'firmware-bridge/target.ts': 'export const value = 1;',
+  ...Object.fromEntries(
+    ['door', 'link', 'readers', 'readers/one', 'serial'].map((room) => [
+      `firmware-bridge/${room}/target.ts`,
+      'export const value = 1;',
+    ]),
+  ),
+  // Each room on those that it may stand on.
+  'firmware-bridge/door/good.ts': "import '#bridge/readers/target.ts';\nimport '#bridge/serial/target.ts';",
+  'firmware-bridge/readers/kinds.ts': "import './one/target.ts';",
   'tests/target.ts': 'export const value = 1;',
 };
 

@@ -1,9 +1,10 @@
 import { constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { decodeOutputRecord, outputRecordBytes, prepareSimState } from '#bridge/gpio/sim-state.ts';
+import { outputRecordBytes, prepareSimState } from '#bridge/gpio/sim-state.ts';
 import { openSimulatedPanel, type SimulatedPanel } from '#bridge/gpio/simulated-panel.ts';
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
+import { hexToBits } from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
+import { decodeOutputRecord } from '#tests/_support/gpio/output-record.ts';
 import type { BenchDoor } from './bench-site.ts';
 
 const patienceMs = 10_000;

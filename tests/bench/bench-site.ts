@@ -2,22 +2,22 @@ import { writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseCardText } from '#hub/domains/access/card-rules.ts';
+import { parseCardText } from '#hub/domains/access/cards/format-rules.ts';
+import { access as accessDomain } from '#hub/domains/access/domain.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
-import { createAccess } from '#hub/domains/access/workflow.ts';
-import { loadSite } from '#hub/domains/identity/workflow.ts';
 import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
 import { insertMembership } from '#hub/domains/members/membership-repository.ts';
-import { findMemberNames, insertMember } from '#hub/domains/members/repository.ts';
-import { followMemberChange, loadAdmissionFacts, subjectExists } from '#hub/domains/members/workflow.ts';
+import { insertMember } from '#hub/domains/members/repository.ts';
+import { followMemberChange } from '#hub/domains/members/workflow.ts';
+import { hubTables } from '#hub/domains.ts';
 import { hubPaths } from '#hub/platform/hub-config.ts';
 import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { createSystemClock } from '#hub/platform/system-clock.ts';
 import { openStore } from '#hub/store/open-store.ts';
-import { hubTables } from '#hub/tables.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
+import { openTestDomains } from '#tests/_support/open-domains.ts';
 
 /** A door of the bench's bridge: a strike, a contact and one reader, four of the 64 simulated lines. */
 export interface BenchDoor {
@@ -136,22 +136,12 @@ async function addMembers(
     log,
   });
   try {
-    const access = createAccess({
+    const { running } = await openTestDomains({
       store,
       clock,
-      newId,
-      cardKey: await readOrMakeKey(path.join(paths.keys, 'cards.key')),
-      log,
-      announce: () => undefined,
-      announceIn: async () => undefined,
-      webhooks: { wants: () => false, enqueue: async () => undefined },
-      link: { isConnected: () => false, send: () => false, disconnect: () => undefined },
-      after: () => () => undefined,
-      loadSite,
-      loadAdmissionFacts,
-      loadMemberNames: findMemberNames,
-      subjectExists,
+      secrets: { cards: await readOrMakeKey(path.join(paths.keys, 'cards.key')) },
     });
+    const { access } = running.of(accessDomain);
     const plan = await store.read.selectFrom('plan').select('id').executeTakeFirstOrThrow();
     const deps = { announceIn: async () => undefined, onAdmissionChanged: access.onAdmissionChanged };
     for (let first = 0; first < wanted.members; first += membersPerTransaction)

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
+import { hexToBits } from '#hub/domains/access/cards/format-rules.ts';
 import type { Appliance } from '#tests/_support/appliance.ts';
 import { BenchChild } from './bench-child.ts';
 import { BenchPanel } from './bench-panel.ts';

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { runChores } from '#hub/chores.ts';
 import { Fault } from '#hub/kernel/result.ts';
+import { runChores } from '#hub/platform/chores.ts';
 import { createLog } from '#hub/platform/log.ts';
 
 const log = createLog({ level: 'silent' });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createFindingBook, statusOf } from '#hub/domains/system/finding-workflow.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
-import type { Announcement } from '#hub/platform/announce.ts';
 import { createLog } from '#hub/platform/log.ts';
+import type { Announcement } from '#hub/store/announce.ts';
 
 const finding = (id: string, severity: Finding['severity'] = 'warning'): Finding => ({
   id,
@@ -22,7 +22,7 @@ function openBook(parts: Part[], timeoutMs = 20) {
   const announced: Announcement[] = [];
   const clock = { ms: 1_000_000, nowMs: () => clock.ms };
   const book = createFindingBook({
-    parts,
+    parts: () => parts,
     clock,
     timeoutMs,
     announce: (announcement) => announced.push(announcement),

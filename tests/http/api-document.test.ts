@@ -7,10 +7,9 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Hub, startHub } from '#hub/compose.ts';
-import { lastingTopics } from '#hub/domains/notifications/schema.ts';
-import { eventTopics } from '#hub/domains/notifications/topic-schema.ts';
+import { lastingTopicsOf } from '#hub/domains/webhooks/schema.ts';
 import { platformProblems } from '#hub/http/problem.ts';
-import { problemTexts } from '#hub/http/problem-texts.ts';
+import { catalog } from '#tests/_support/open-domains.ts';
 
 interface Example {
   value: { code: string; title: string; nextStep?: string; status: number };
@@ -149,7 +148,11 @@ describe('the document of the whole hub', { timeout: 90_000 }, () => {
       Object.keys(post.requestBody?.content ?? {}),
     ]);
     expect(topics).toEqual(
-      lastingTopics.map((topic) => [topic, eventTopics[topic].description, ['application/json']]),
+      lastingTopicsOf(catalog.topics).map((topic) => [
+        topic,
+        catalog.topics[topic]?.text,
+        ['application/json'],
+      ]),
     );
   });
 
@@ -175,7 +178,7 @@ describe('the document of the whole hub', { timeout: 90_000 }, () => {
           if (value.code !== code || value.status !== Number(status))
             missing.push(`${name} ${status} ${code}: another example`);
           if (!value.title || !value.nextStep) missing.push(`${code} has no title or no next step`);
-          if (problemTexts[code] === undefined && !(code in platformProblems))
+          if (catalog.problems[code] === undefined && !(code in platformProblems))
             missing.push(`${code} has no words in problem-texts.ts`);
         }
       }

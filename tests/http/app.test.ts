@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { createApp } from '#hub/http/app.ts';
 import { problemSchema } from '#hub/http/problem.ts';
 import { parseRequest } from '#hub/http/request-parsing.ts';
+import { testCatalog } from './problems.ts';
 import { ask, authenticator, clock, echo, logInto, serve, things } from './support.ts';
 
 const json = { 'content-type': 'application/json', authorization: 'Bearer ada' };
@@ -69,12 +70,12 @@ describe('an endpoint over HTTP', () => {
     expect([head.status, await head.text()]).toEqual([200, '']);
   });
 
-  it('answers a refusal with the status of its own table, its facts and its next step', async () => {
+  it('answers a refusal with the status and words of its code, its facts and its next step', async () => {
     const { origin } = await serve();
     expect(await problemOf(await post(origin, { name: 'missing' }))).toMatchObject({
       status: 404,
       code: 'thingMissing',
-      title: 'Thing missing',
+      title: 'There is no such thing',
     });
     expect(await problemOf(await post(origin, { name: 'stale' }))).toMatchObject({
       status: 409,
@@ -184,7 +185,7 @@ describe('who may call', () => {
       { ...second!, path: '/api/{id}' },
       { ...second!, path: '/api/unlimited', ratePerMinute: 0 },
     ];
-    expect(() => createApp({ endpoints, authenticator, log, clock })).toThrow(
+    expect(() => createApp({ endpoints, authenticator, ...testCatalog, log, clock })).toThrow(
       expect.objectContaining({
         code: 'endpointsInvalid',
         message: [

@@ -25,9 +25,9 @@ async function serveList(lines: Lines) {
       cursor: z.string().optional(),
     }),
     response: z.strictObject({ items: z.array(z.string()) }),
-    refusals: {},
+    refusals: [],
     csv: { fileName: 'tools', columns: ['name', 'note'], lines },
-    handle: async ({ query }) => ok({ body: { items: query.kind ?? [] } }),
+    handle: async ({ query }) => ok({ items: query.kind ?? [] }),
   });
   const { origin, lines: log } = await serve({ endpoints: [list] });
   const headers = { authorization: 'Bearer ada' };

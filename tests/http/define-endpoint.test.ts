@@ -1,8 +1,9 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import { defaultRatePerMinute, defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import { type Principal, Reply } from '#hub/http/endpoint.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { testCatalog } from './problems.ts';
 
 const endpoint = defineEndpoint({
   method: 'PATCH',
@@ -13,13 +14,13 @@ const endpoint = defineEndpoint({
   params: z.strictObject({ id: z.string() }),
   body: z.strictObject({ size: z.coerce.number<number>() }),
   response: z.strictObject({ id: z.string(), size: z.number() }),
-  refusals: { thingMissing: 404, thingLocked: 423 },
+  refusals: ['thingMissing', 'thingLocked'],
   async handle({ principal, params, query, body }) {
     expectTypeOf(principal).toEqualTypeOf<Principal>();
     expectTypeOf(params).toEqualTypeOf<{ id: string }>();
     expectTypeOf(query).toEqualTypeOf<Readonly<Record<string, never>>>();
     if (params.id === 'gone') return refuse({ code: 'thingMissing' });
-    return ok({ body: { id: params.id, size: body.size } });
+    return ok({ id: params.id, size: body.size });
   },
 });
 const open = defineEndpoint({
@@ -29,10 +30,10 @@ const open = defineEndpoint({
   tag: 'things',
   access: { open: 'says nothing about anybody' },
   response: z.strictObject({ name: z.string().nullable() }),
-  refusals: {},
+  refusals: [],
   async handle({ principal }) {
     expectTypeOf(principal).toEqualTypeOf<Principal | null>();
-    return ok({ body: { name: principal?.displayName ?? null } });
+    return ok({ name: principal?.displayName ?? null });
   },
 });
 const context = { requestId: 'r', remoteAddress: '127.0.0.1', userAgent: '' };
@@ -44,32 +45,34 @@ const principal: Principal = {
   sessionId: 'console',
 };
 
+const { problems } = testCatalog;
+
 describe('an endpoint value', () => {
   it('carries everything that routes and OpenAPI need, with defaults filled in', () => {
     expect(endpoint).toMatchObject({
       method: 'PATCH',
       status: 200,
       ratePerMinute: defaultRatePerMinute,
-      refusals: { thingMissing: 404, thingLocked: 423 },
+      refusals: ['thingMissing', 'thingLocked'],
       query: undefined,
     });
   });
 
   it('hands the parsed values to its handler and answers its result', async () => {
     const call = { principal, params: { id: 'a' }, query: {}, body: { size: 3 }, context };
-    expect(await endpoint.invoke(call)).toEqual(ok({ body: { id: 'a', size: 3 } }));
-    expect(await endpoint.invoke({ ...call, params: { id: 'gone' } })).toEqual(
+    expect(await endpoint.invoke(call, problems)).toEqual(ok(new Reply({ id: 'a', size: 3 })));
+    expect(await endpoint.invoke({ ...call, params: { id: 'gone' } }, problems)).toEqual(
       refuse({ code: 'thingMissing' }),
     );
   });
 
   it('asserts that somebody calls it unless it is open', async () => {
     const call = { principal: null, params: { id: 'a' }, query: {}, body: { size: 3 }, context };
-    expect(() => endpoint.invoke(call)).toThrow('is called by nobody');
-    expect(await open.invoke(call)).toEqual(ok({ body: { name: null } }));
+    await expect(endpoint.invoke(call, problems)).rejects.toThrow('is called by nobody');
+    expect(await open.invoke(call, problems)).toEqual(ok(new Reply({ name: null })));
   });
 
-  it('does not compile when a refusal is left out of the table', () => {
+  it('does not compile when a refusal is left out of the list', () => {
     defineEndpoint({
       method: 'GET',
       path: '/x',
@@ -77,8 +80,8 @@ describe('an endpoint value', () => {
       tag: 'things',
       access: { signedIn: true },
       response: z.null(),
-      refusals: { known: 404 },
-      // @ts-expect-error `other` is in no table
+      refusals: ['known'],
+      // @ts-expect-error `other` is in no list
       handle: async () => refuse({ code: 'other' }),
     });
   });

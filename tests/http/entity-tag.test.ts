@@ -25,8 +25,8 @@ function makeTool() {
       access,
       params,
       response: toolSchema,
-      refusals: {},
-      handle: async () => ok({ body: tool }),
+      refusals: [],
+      handle: async () => ok(tool),
     }),
     defineEndpoint({
       method: 'PATCH',
@@ -37,11 +37,11 @@ function makeTool() {
       params,
       body: z.strictObject({ version: z.number().int(), name: z.string() }),
       response: toolSchema,
-      refusals: { staleVersion: 409 },
+      refusals: ['staleVersion'],
       async handle({ body }) {
         if (body.version !== tool.version) return refuse({ code: 'staleVersion', current: tool });
         Object.assign(tool, { name: body.name, version: tool.version + 1 });
-        return ok({ body: tool });
+        return ok(tool);
       },
     }),
     defineEndpoint({
@@ -52,8 +52,8 @@ function makeTool() {
       access,
       params,
       response: toolSchema,
-      refusals: {},
-      handle: async () => ok({ body: tool }),
+      refusals: [],
+      handle: async () => ok(tool),
     }),
   ];
   return { tool, endpoints };

@@ -2,13 +2,15 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
+import { hubTables } from '#hub/domains.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import { Reply } from '#hub/http/endpoint.ts';
 import { assertEndpoints } from '#hub/http/endpoint-check.ts';
 import { Idempotency, type IdempotencyBounds, idempotencyBounds } from '#hub/http/idempotency.ts';
 import { idempotencyHealth } from '#hub/http/idempotency-health.ts';
 import { Fault, ok, refuse } from '#hub/kernel/result.ts';
 import { openStore } from '#hub/store/open-store.ts';
-import { hubTables } from '#hub/tables.ts';
+import { testCatalog } from './problems.ts';
 import { ask, authenticator, folder, logInto, serve } from './support.ts';
 
 const startMs = Date.parse('2026-11-23T12:00:00Z');
@@ -41,7 +43,7 @@ async function open(bounds: Partial<IdempotencyBounds> = {}) {
       body: z.strictObject({ what: z.string(), version: z.number().optional() }),
       response: z.strictObject({ id: z.string(), version: z.number(), what: z.string() }),
       status: 201,
-      refusals: { soldOut: 409, machineAsleep: 503 },
+      refusals: ['soldOut', 'machineAsleep'],
       async handle({ body: { what } }) {
         done.push(what);
         if (what === 'slow') await gate;
@@ -50,7 +52,7 @@ async function open(bounds: Partial<IdempotencyBounds> = {}) {
         if (what === 'busy') throw new Fault('storeBusy', 'queue full');
         if (what === 'bug') throw new Error('in the middle');
         const headers = what === 'cookie' ? { 'Set-Cookie': 'secret=1' } : {};
-        return ok({ body: { id: String(done.length), version: 1, what }, headers });
+        return ok(new Reply({ id: String(done.length), version: 1, what }, { headers }));
       },
     });
   const endpoints = [
@@ -280,10 +282,14 @@ describe('an endpoint whose answer looks like a secret', () => {
         tag: 'keys',
         access: { signedIn: true },
         response: z.strictObject({ apiToken: z.string() }),
-        refusals: {},
-        handle: async () => ok({ body: { apiToken: 'x' } }),
+        refusals: [],
+        handle: async () => ok({ apiToken: 'x' }),
       });
-    expect(() => assertEndpoints([make({})])).toThrow('POST /api/keys answers with apiToken');
-    expect(() => assertEndpoints([make({ answerIsSecret: true })])).not.toThrow();
+    expect(() => assertEndpoints({ endpoints: [make({})], ...testCatalog })).toThrow(
+      'POST /api/keys answers with apiToken',
+    );
+    expect(() =>
+      assertEndpoints({ endpoints: [make({ answerIsSecret: true })], ...testCatalog }),
+    ).not.toThrow();
   });
 });

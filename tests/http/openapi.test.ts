@@ -4,6 +4,8 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import { healthEndpoint } from '#hub/http/health.ts';
 import { describeApi, openapiEndpoint, operationId } from '#hub/http/openapi.ts';
 import { ok } from '#hub/kernel/result.ts';
+import { catalog } from '#tests/_support/open-domains.ts';
+import { testCatalog } from './problems.ts';
 import { clock, echo, serve, things } from './support.ts';
 
 const named = z.strictObject({ id: z.string(), size: z.number().default(1) }).meta({ id: 'Thing' });
@@ -15,8 +17,8 @@ const listThings = defineEndpoint({
   access: { permission: 'member.read' },
   query: z.strictObject({ cursor: z.string().optional().meta({ description: 'Where to go on' }) }),
   response: z.strictObject({ items: z.array(named), nextCursor: z.string().nullable() }),
-  refusals: { cursorInvalid: 400 },
-  handle: async () => ok({ body: { items: [], nextCursor: null } }),
+  refusals: ['cursorInvalid'],
+  handle: async () => ok({ items: [], nextCursor: null }),
 });
 const putThing = defineEndpoint({
   method: 'PUT',
@@ -27,13 +29,15 @@ const putThing = defineEndpoint({
   params: z.strictObject({ id: z.string() }),
   body: named,
   response: named,
-  refusals: { staleVersion: 409, thingLocked: 409 },
-  handle: async ({ body }) => ok({ body }),
+  refusals: ['staleVersion', 'thingLocked'],
+  handle: async ({ body }) => ok(body),
 });
 const health = healthEndpoint({ probes: {}, release: '1', clock });
 const options = {
   endpoints: [...things, listThings, putThing],
   rawEndpoints: [health],
+  ...testCatalog,
+  tags: catalog.tags,
   version: '1.2.3',
   sessionCookie: '__Host-session',
   csrfHeader: 'X-CSRF-Token',
@@ -123,8 +127,10 @@ describe('the OpenAPI document', () => {
     expect(codesAt('/api/named/{id}', 'put', 507)).toEqual(['diskFull']);
     for (const endpoint of options.endpoints) {
       const operation = document.paths[endpoint.path]![endpoint.method.toLowerCase()]!;
-      for (const [code, status] of Object.entries(endpoint.refusals))
+      for (const code of endpoint.refusals) {
+        const { status } = testCatalog.problems.of(code);
         expect(codesAt(endpoint.path, endpoint.method.toLowerCase(), status)).toContain(code);
+      }
       expect(operation.responses).toHaveProperty(String(endpoint.status));
       expect(operation.responses).toHaveProperty('429');
       const csrf = endpoint.method === 'GET' ? {} : { csrf: [] };

@@ -7,10 +7,11 @@ import { z } from 'zod';
 import { type AppOptions, createApp } from '#hub/http/app.ts';
 import type { Authenticator, Caller } from '#hub/http/auth.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint, Principal } from '#hub/http/endpoint.ts';
+import { type Endpoint, type Principal, Reply } from '#hub/http/endpoint.ts';
 import { type HubServer, type ServerOptions, startServer } from '#hub/http/server.ts';
 import { Fault, ok, refuse } from '#hub/kernel/result.ts';
 import { createLog, type Logger } from '#hub/platform/log.ts';
+import { testCatalog } from './problems.ts';
 
 export const clock = { monotonicMs: () => performance.now() };
 
@@ -70,7 +71,7 @@ export const echo = defineEndpoint({
     at: z.number().transform((ms) => new Date(ms).toISOString()),
   }),
   status: 201,
-  refusals: { thingMissing: 404, staleVersion: 409, resting: 503 },
+  refusals: ['thingMissing', 'staleVersion', 'resting'],
   async handle({ params, query, body }) {
     if (body.name === 'missing') return refuse({ code: 'thingMissing' });
     if (body.name === 'stale') return refuse({ code: 'staleVersion', current: { version: 7 } });
@@ -79,10 +80,12 @@ export const echo = defineEndpoint({
     if (body.name === 'diskFull') throw new Fault('diskFull', 'no space left: /secret/path');
     if (body.name === 'storeBusy') throw new Fault('storeBusy', 'queue full');
     if (body.name === 'broken') throw new Error('secret detail');
-    return ok({
-      body: { id: params.id, limit: query.limit, name: body.name, at: 0 },
-      headers: { 'Set-Cookie': ['a=1', 'b=2'] },
-    });
+    return ok(
+      new Reply(
+        { id: params.id, limit: query.limit, name: body.name, at: 0 },
+        { headers: { 'Set-Cookie': ['a=1', 'b=2'] } },
+      ),
+    );
   },
 });
 const simple = (spec: Partial<Endpoint> & { path: string }): Endpoint => ({
@@ -93,8 +96,8 @@ const simple = (spec: Partial<Endpoint> & { path: string }): Endpoint => ({
     tag: 'things',
     access: { open: 'test' },
     response: z.looseObject({}),
-    refusals: {},
-    handle: async () => ok({ body: { path: spec.path } }),
+    refusals: [],
+    handle: async () => ok({ path: spec.path }),
   }),
   ...spec,
 });
@@ -108,7 +111,7 @@ export const things: readonly Endpoint[] = [
   simple({
     path: '/api/leaky',
     response: z.strictObject({ name: z.string() }),
-    invoke: async () => ok({ body: { name: 'Ada', passwordHash: 'x' } }),
+    invoke: async () => ok(new Reply({ name: 'Ada', passwordHash: 'x' })),
   }),
   defineEndpoint({
     method: 'GET',
@@ -118,8 +121,8 @@ export const things: readonly Endpoint[] = [
     access: { open: 'test' },
     params: z.strictObject({ id: z.string() }),
     response: z.strictObject({ id: z.string() }),
-    refusals: {},
-    handle: async ({ params }) => ok({ body: params }),
+    refusals: [],
+    handle: async ({ params }) => ok(params),
   }),
   simple({ path: '/api/things/special' }),
 ];
@@ -135,7 +138,7 @@ export async function serve(
   server: Partial<ServerOptions> = {},
 ): Promise<Running> {
   const { log, lines } = logInto();
-  const made = createApp({ endpoints: things, authenticator, log, clock, ...app });
+  const made = createApp({ endpoints: things, authenticator, ...testCatalog, log, clock, ...app });
   const running = await startServer({ app: made, httpPort: 0, log, ...server });
   onTestFinished(() => running.close(0));
   return { ...running, origin: `http://127.0.0.1:${running.httpPort}`, lines };

@@ -147,7 +147,7 @@ describe('the site', () => {
     const change = (body: unknown) => hub.call(browser, 'PATCH', '/api/system/site', body);
     const changed = await change({ version: site.version, timeZone: 'Europe/London' });
     expect(changed.body).toMatchObject({ name: owner.siteName, timeZone: 'Europe/London', version: 2 });
-    expect(hub.changedSites.map((one) => one.timeZone)).toEqual(['Europe/London']);
+    expect(hub.changedSites.map((one) => one.timeZone)).toEqual(['Europe/Berlin', 'Europe/London']);
     const stale = await change({ version: site.version, name: 'Elsewhere' });
     expect([stale.status, stale.body.code, stale.body.current.timeZone]).toEqual([
       409,

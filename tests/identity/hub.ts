@@ -2,21 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createAuthenticator } from '#hub/domains/identity/authenticator.ts';
 import { startIdentity } from '#hub/domains/identity/claim-workflow.ts';
 import type { Claimed, IdentityDeps } from '#hub/domains/identity/deps.ts';
+import { identity, siteChanged, siteClaimed } from '#hub/domains/identity/domain.ts';
 import { createPasswordHasher, type PasswordHasher } from '#hub/domains/identity/password.ts';
 import type { Site } from '#hub/domains/identity/repository.ts';
-import { identityEndpoints } from '#hub/domains/identity/routes.ts';
-import { openTokenKeys } from '#hub/domains/identity/token-keys.ts';
+import { hubTables } from '#hub/domains.ts';
 import { createApp } from '#hub/http/app.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { startServer } from '#hub/http/server.ts';
 import { createLog } from '#hub/platform/log.ts';
-import { newId } from '#hub/platform/new-id.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';
-import { hubTables } from '#hub/tables.ts';
+import { appCatalog, hearing, listener, openTestDomains } from '#tests/_support/open-domains.ts';
 
 /** A wall clock that stands still until it is told otherwise. */
 export class TestClock {
@@ -63,8 +61,7 @@ export interface IdentityHub {
   readonly storePath: string;
   readonly endpoints: readonly Endpoint[];
   readonly claimed: Claimed[];
-  readonly changedSites: Site[];
-  readonly members: Set<string>;
+  readonly changedSites: Pick<Site, 'timeZone'>[];
   /** The claim code made at the latest start. */
   readonly claimCode: string | null;
   /** As the page of the hub sends it. */
@@ -107,28 +104,26 @@ export async function startHub(
     log,
   });
   const claimed: Claimed[] = [];
-  const changedSites: Site[] = [];
-  const members = new Set<string>();
-  const deps: IdentityDeps = {
+  const changedSites: Pick<Site, 'timeZone'>[] = [];
+  const { running } = await openTestDomains({
     store,
     clock,
-    newId,
-    log,
-    passwords: options.passwords ?? createPasswordHasher(cheapPasswords),
-    tokens: await openTokenKeys(tokenMaster),
-    onClaimed: async (_tx, made) => {
-      if (options.failClaim) throw new Error('the starter plan could not be made');
-      claimed.push(made);
-    },
-    onSiteChanged: async (_tx, site) => {
-      changedSites.push(site);
-    },
-    onSessionsEnded: () => undefined,
-    memberExists: async (_reader, id) => members.has(id),
-  };
+    ports: { passwords: options.passwords ?? createPasswordHasher(cheapPasswords) },
+    secrets: { tokens: tokenMaster },
+    more: [
+      listener(
+        hearing(siteClaimed, (_tx, made) => {
+          if (options.failClaim) throw new Error('the starter plan could not be made');
+          claimed.push(made);
+        }),
+        hearing(siteChanged, (_tx, site) => changedSites.push(site)),
+      ),
+    ],
+  });
+  const { deps, endpoints } = running.of(identity);
   const fresh = await startIdentity(deps);
-  const endpoints = identityEndpoints(deps);
-  const app = createApp({ endpoints, authenticator: createAuthenticator(deps), log, clock });
+  const { authenticator } = running;
+  const app = createApp({ endpoints, authenticator, ...appCatalog, log, clock });
   const controlSocket = path.join(folder, 'hub.sock');
   const server = await startServer({ app, httpPort: 0, controlSocket, log });
   const baseUrl = `http://localhost:${server.httpPort}`;
@@ -143,7 +138,6 @@ export async function startHub(
     endpoints,
     claimed,
     changedSites,
-    members,
     claimCode: fresh?.code ?? null,
     call,
     console: (method, address, body) => callOnSocket(controlSocket, method, address, body),

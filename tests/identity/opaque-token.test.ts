@@ -10,8 +10,8 @@ import {
   printRefreshToken,
   readRefreshToken,
 } from '#hub/domains/identity/opaque-token.ts';
-import { permissions } from '#hub/domains/identity/schema.ts';
 import { decideRefresh, describeDevice, narrowPermissions } from '#hub/domains/identity/token-rules.ts';
+import { permissions } from '#tests/_support/open-domains.ts';
 
 describe('tokens as texts', () => {
   it('a refresh token is read as it was printed', () => {

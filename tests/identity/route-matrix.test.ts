@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createAuthenticator } from '#hub/domains/identity/authenticator.ts';
-import { builtInRoles } from '#hub/domains/identity/schema.ts';
 import { createApp } from '#hub/http/app.ts';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { startServer } from '#hub/http/server.ts';
 import { ok } from '#hub/kernel/result.ts';
+import { appCatalog, builtInRoles } from '#tests/_support/open-domains.ts';
 import { addAccount, claim, type IdentityHub, makeFolder, owner, passwordOf, startHub } from './hub.ts';
 import { sampleBody, signInEveryRole, signInPrograms, type Walker, walkRoutes } from './route-matrix.ts';
 
@@ -94,6 +94,7 @@ describe('the walk itself finds', () => {
     const app = createApp({
       endpoints: [mounted],
       authenticator: createAuthenticator(deps),
+      ...appCatalog,
       log: deps.log,
       clock: deps.clock,
     });
@@ -115,8 +116,8 @@ describe('the walk itself finds', () => {
       params: z.strictObject({ id: z.string() }),
       body: z.strictObject({ reason: z.string() }),
       response: z.string(),
-      refusals: {},
-      handle: async () => ok({ body }),
+      refusals: [],
+      handle: async () => ok(body),
     });
 
   it('a gate that asks for too little', async () => {

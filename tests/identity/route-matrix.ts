@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Permission } from '#hub/domains/identity/schema.ts';
 import type { Access, Method } from '#hub/http/endpoint.ts';
+import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import { newId } from '#hub/platform/new-id.ts';
 
 /** What of an endpoint the walk needs; raw endpoints (a stream, a document) fit as well. */
@@ -17,7 +17,7 @@ export interface WalkedRoute {
 /** Somebody who is signed in, by name, or nobody. */
 export interface Walker {
   readonly role: string;
-  readonly permissions: ReadonlySet<Permission>;
+  readonly permissions: ReadonlySet<PermissionName>;
   readonly cookie: string | null;
   readonly csrfToken: string | null;
   /** A program's access token instead of a cookie. */
@@ -339,7 +339,7 @@ const sessionSchema = z.object({ csrfToken: z.string(), permissions: z.array(z.s
 export async function signInEveryRole(
   baseUrl: string,
   callConsole: CallConsole,
-  granted: Readonly<Record<string, readonly Permission[]>>,
+  granted: Readonly<Record<string, readonly PermissionName[]>>,
 ): Promise<readonly Walker[]> {
   const { items } = rolesSchema.parse((await callConsole('GET', '/api/access-control/roles')).body);
   const walkers: Walker[] = [nobody];
@@ -371,11 +371,11 @@ export async function signInEveryRole(
 export async function signInPrograms(
   baseUrl: string,
   callConsole: CallConsole,
-  granted: Readonly<Record<string, readonly Permission[]>>,
+  granted: Readonly<Record<string, readonly PermissionName[]>>,
 ): Promise<readonly Walker[]> {
   const staff = granted['staff'] ?? [];
   const everything = granted['super_admin'] ?? [];
-  const narrow: Permission = 'portal.read';
+  const narrow: PermissionName = 'portal.read';
   const login = await fetch(`${baseUrl}/auth/login`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
@@ -384,14 +384,14 @@ export async function signInPrograms(
   const { accessToken } = pairSchema.parse(await login.json());
   const { body: accounts } = await callConsole('GET', '/api/accounts?q=walker-staff');
   const [owner] = z.object({ items: z.array(madeSchema) }).parse(accounts).items;
-  const program = async (name: string, scopes: readonly Permission[] | null): Promise<string> => {
+  const program = async (name: string, scopes: readonly PermissionName[] | null): Promise<string> => {
     const base = '/api/access-control/service-accounts';
     const draft = { name, purpose: 'walks', scopes: everything, ownerId: owner?.id };
     const { id } = madeSchema.parse((await callConsole('POST', base, draft)).body);
     const made = await callConsole('POST', `${base}/${id}/tokens`, { name: 'walk', scopes });
     return freshTokenSchema.parse(made.body).token;
   };
-  const walker = (role: string, permissions: readonly Permission[], bearer: string): Walker => ({
+  const walker = (role: string, permissions: readonly PermissionName[], bearer: string): Walker => ({
     role,
     permissions: new Set(permissions),
     cookie: null,

@@ -279,11 +279,11 @@ describe('service accounts', () => {
   it('need an owner who can sign in; the command line names one', async () => {
     const draft = { name: 'Ownerless', purpose: 'A test', scopes: ['member.read'] };
     const none = await hub.console('POST', base, draft);
-    expect([none.status, none.body.code]).toEqual([422, 'ownerMissing']);
+    expect([none.status, none.body.code]).toEqual([422, 'ownerUnknown']);
     const gone = await addAccount(hub, 'gone', null);
     await hub.console('POST', `/api/accounts/${gone}/disable`);
     const disabled = await hub.console('POST', base, { ...draft, ownerId: gone });
-    expect(disabled.body.code).toBe('ownerMissing');
+    expect(disabled.body.code).toBe('ownerUnknown');
     expect((await hub.console('POST', base, { ...draft, ownerId: adminId })).status).toBe(201);
   });
 
@@ -302,8 +302,8 @@ describe('service accounts', () => {
       await hub.call(admin, 'PATCH', path, { version: 7, name: 'x' }),
     ];
     expect(answers.map(({ status, body }) => [status, body.code])).toEqual([
-      [409, 'nameTaken'],
-      [409, 'nameTaken'],
+      [409, 'serviceAccountNameTaken'],
+      [409, 'accessTokenNameTaken'],
       [422, 'endsInThePast'],
       [409, 'staleVersion'],
     ]);
@@ -314,13 +314,13 @@ describe('service accounts', () => {
     const service = await addService(['member.read']);
     for (let made = 0; made < maxTokensPerServiceAccount; made += 1) await addToken(service.id);
     const full = await hub.call(admin, 'POST', `${base}/${service.id}/tokens`, { name: 'one more' });
-    expect([full.status, full.body.code, full.body.max]).toEqual([409, 'tooMany', 20]);
+    expect([full.status, full.body.code, full.body.max]).toEqual([409, 'tooManyAccessTokens', 20]);
     const { body } = await hub.call(admin, 'GET', `${base}?limit=200`);
     for (let there = body.items.length; there < maxServiceAccounts; there += 1)
       await addService(['member.read']);
     const draft = { name: 'One more', purpose: 'A test', scopes: ['member.read'] };
     const answer = await hub.call(admin, 'POST', base, draft);
-    expect([answer.status, answer.body.code, answer.body.max]).toEqual([409, 'tooMany', 100]);
+    expect([answer.status, answer.body.code, answer.body.max]).toEqual([409, 'tooManyServiceAccounts', 100]);
     const pages = [];
     let cursor = '';
     do {

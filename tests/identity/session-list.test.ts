@@ -130,6 +130,6 @@ describe('everybody’s sessions', () => {
     expect([refused.status, refused.body.code]).toEqual([403, 'beyondOwnPermissions']);
     expect((await hub.call(ownerBrowser, 'GET', '/auth/session')).status).toBe(200);
     const gone = await hub.call(admin, 'DELETE', `${all}/${body.items[0].id}`);
-    expect([gone.status, gone.body.code]).toEqual([404, 'sessionMissing']);
+    expect([gone.status, gone.body.code]).toEqual([404, 'sessionNotFound']);
   });
 });

@@ -162,7 +162,7 @@ describe('a session', () => {
     const phoneId = listed.body.items[1].id;
     const stranger = await hub.signIn('ada', owner.password);
     const refused = await hub.call(stranger, 'DELETE', `/auth/sessions/${phoneId}`);
-    expect([refused.status, refused.body.code]).toEqual([404, 'sessionMissing']);
+    expect([refused.status, refused.body.code]).toEqual([404, 'sessionNotFound']);
     expect((await hub.call(phone, 'GET', '/auth/session')).status).toBe(200);
     expect((await hub.call(laptop, 'DELETE', `/auth/sessions/${phoneId}`)).status).toBe(200);
     expect((await hub.call(phone, 'GET', '/auth/session')).status).toBe(401);

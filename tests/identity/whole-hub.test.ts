@@ -4,8 +4,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Hub, startHub } from '#hub/compose.ts';
-import { builtInRoles } from '#hub/domains/identity/schema.ts';
 import { newId } from '#hub/platform/new-id.ts';
+import { builtInRoles } from '#tests/_support/open-domains.ts';
 import { type Answer, type Browser, callAsPage, callOnSocket, owner } from './hub.ts';
 import {
   sampleBody,

@@ -1,5 +1,4 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { permissions } from '#hub/domains/identity/schema.ts';
 import { memberEndpoints } from '#hub/domains/members/routes.ts';
 import { createApp } from '#hub/http/app.ts';
 import type { Authenticator } from '#hub/http/auth.ts';
@@ -7,6 +6,7 @@ import { startServer } from '#hub/http/server.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
+import { appCatalog, permissions } from '#tests/_support/open-domains.ts';
 import { addPlan, isoAt, openBench, startMs } from './support.ts';
 
 const log = createLog({ level: 'silent' });
@@ -32,6 +32,7 @@ async function serve() {
   const bench = await openBench();
   const app = createApp({
     endpoints: memberEndpoints(bench.deps),
+    ...appCatalog,
     authenticator,
     log,
     clock: { monotonicMs: () => performance.now() },

@@ -4,22 +4,23 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Actor } from '#hub/domains/identity/schema.ts';
+import { admissionChanged, members } from '#hub/domains/members/domain.ts';
 import { memberInputSchema, membershipInputSchema } from '#hub/domains/members/member-schema.ts';
 import { createMember } from '#hub/domains/members/member-workflow.ts';
 import { createMembership } from '#hub/domains/members/membership-workflow.ts';
 import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
 import { createPlan } from '#hub/domains/members/plan-workflow.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
+import { hubTables } from '#hub/domains.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import { createLog } from '#hub/platform/log.ts';
-import { newId } from '#hub/platform/new-id.ts';
 import type { StoreLocation } from '#hub/store/open.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';
-import { hubTables } from '#hub/tables.ts';
-import { type Announced, recordAnnouncements } from '#tests/_support/announcements.ts';
+import type { Announced } from '#tests/_support/announcements.ts';
+import { hearing, listener, openTestDomains } from '#tests/_support/open-domains.ts';
 export const dayMs = 86_400_000;
 export const startMs = Date.parse('2026-11-22T12:00:00Z');
 export const staff: Actor = { kind: 'account', id: '01890000-0000-7000-8000-000000000001', name: 'Grace' };
@@ -67,16 +68,13 @@ export async function openBench(): Promise<MembersBench> {
     await store.close();
     rmSync(folder, { recursive: true });
   });
-  const { announced, announceIn } = recordAnnouncements();
   const admissionChanges: (readonly string[])[] = [];
-  const deps = {
+  const { running, announced } = await openTestDomains({
     store,
     clock,
-    newId,
-    announceIn,
-    onAdmissionChanged: async (_tx: unknown, memberIds: readonly string[]) =>
-      void admissionChanges.push(memberIds),
-  };
+    more: [listener(hearing(admissionChanged, (_tx, memberIds) => admissionChanges.push(memberIds)))],
+  });
+  const deps = { ...running.of(members).deps, clock };
   return { location, store, clock, deps, announced, admissionChanges };
 }
 

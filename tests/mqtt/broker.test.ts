@@ -6,9 +6,9 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { MqttClient } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { BridgeHandler } from '#hub/mqtt/bridge-link.ts';
+import type { BridgeHandler } from '#hub/domains/access/controllers/link.ts';
+import { bridgeTopic, fromBridge, toBridge } from '#hub/domains/access/controllers/link-schema.ts';
 import { type Broker, createBroker, parseBridgeTopic } from '#hub/mqtt/broker.ts';
-import { bridgeTopic, fromBridge, toBridge } from '#hub/mqtt/topics.ts';
 import { createLog } from '#hub/platform/log.ts';
 
 const front = 'bridge-front';

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { type IClientOptions, MqttClient } from 'mqtt';
+import { devices } from '#hub/domains/devices/domain.ts';
 import type { TopicRight } from '#hub/domains/devices/schema.ts';
-import { createDevices, type Devices } from '#hub/domains/devices/workflow.ts';
+import type { Devices } from '#hub/domains/devices/workflow.ts';
+import { hubTables } from '#hub/domains.ts';
 import {
   createDeviceBroker,
   type DeviceBroker,
@@ -15,11 +17,10 @@ import {
 } from '#hub/mqtt/device-broker.ts';
 import { listenSecurely, type SecureListener } from '#hub/mqtt/secure-listener.ts';
 import { createLog } from '#hub/platform/log.ts';
-import { newId } from '#hub/platform/new-id.ts';
 import { openTls, type Tls } from '#hub/platform/tls.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';
-import { hubTables } from '#hub/tables.ts';
+import { noDevices, openTestDomains } from '#tests/_support/open-domains.ts';
 
 const migrationsDir = path.resolve(import.meta.dirname, '../../migrations/sqlite');
 
@@ -81,8 +82,12 @@ export class DeviceScene {
       log,
       limits: { ...deviceLimits, ...this.#limits },
     });
-    this.devices = createDevices({ store: this.store, clock, newId, log, link: this.broker });
-    this.broker.handledBy(this.devices.handler);
+    const { running } = await openTestDomains({
+      store: this.store,
+      clock,
+      ports: { devices: Object.assign(this.broker, { address: () => noDevices.address() }) },
+    });
+    this.devices = running.of(devices).devices;
     await this.devices.start();
     await this.broker.start();
     this.tls = await openTls({

@@ -61,13 +61,13 @@ describe('the log', () => {
   it('keeps what helps: ids, codes, counts and the chain of causes', () => {
     const { lines, log } = logInto();
     log.error(new Fault('diskFull', 'no space', { cause: new Error('ENOSPC') }));
-    log.info({ credentialId: 'c1', code: 'memberMissing', tokenId: 't', bytes: Buffer.from('abc') });
+    log.info({ credentialId: 'c1', code: 'memberUnknown', tokenId: 't', bytes: Buffer.from('abc') });
     expect(lines[0]).toMatchObject({
       err: { code: 'diskFull', message: 'no space', cause: { message: 'ENOSPC' } },
     });
     expect(lines[1]).toMatchObject({
       credentialId: 'c1',
-      code: 'memberMissing',
+      code: 'memberUnknown',
       tokenId: 't',
       bytes: '[3 bytes]',
     });

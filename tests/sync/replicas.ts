@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, types } from 'pg';
+import { hubTables } from '#hub/domains.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { type ColumnValues, canonicalJson } from '#hub/store/canonical-json.ts';
@@ -18,7 +19,6 @@ import type { ReplicaKeeper } from '#hub/sync/replica-keeper.ts';
 import type { LinkRow } from '#hub/sync/repository.ts';
 import { type RoundReport, Runner } from '#hub/sync/runner.ts';
 import { createStoreKeeper } from '#hub/sync/store-keeper.ts';
-import { hubTables } from '#hub/tables.ts';
 import type { PostgresServer } from '#tests/_support/postgres.ts';
 
 const log = createLog({ level: 'silent' });

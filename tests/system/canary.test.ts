@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bitsToHex } from '#hub/domains/access/card-rules.ts';
+import { bitsToHex } from '#hub/domains/access/cards/format-rules.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { cardBits } from '#tests/_support/doors/doors.ts';
 

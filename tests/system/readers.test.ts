@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSimulatedPanel, type SimulatedPanel } from '#bridge/gpio/simulated-panel.ts';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { readJournalFiles } from '#tests/_support/crash/journal-files.ts';
 import { cardBits, setDoor, simulatedLevel, untilLevel } from '#tests/_support/doors/doors.ts';

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ReaderFault } from '#bridge/ports.ts';
-import { osdpConfigSchema } from '#bridge/readers/osdp/config.ts';
-import type { SerialReaderState } from '#bridge/serial/line.ts';
+import { osdpConfigSchema } from '#bridge/readers/osdp/kind.ts';
+import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
+import { type SerialReaders, startSerial } from '#bridge/serial/host.ts';
 import { ReaderKeyFile } from '#bridge/serial/reader-key-file.ts';
-import { type SerialReaders, startSerial } from '#bridge/serial/serial-host.ts';
-import { encodeCard, hexToBits, wiegandFormats } from '#hub/domains/access/card-rules.ts';
+import { encodeCard, hexToBits, wiegandFormats } from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { BusProcess } from '#tests/_support/osdp/bus-process-client.ts';
@@ -91,7 +91,7 @@ const untilState = (readerKey: string, wanted: Partial<SerialReaderState>): Prom
   );
 
 const children = (): number[] =>
-  spawnSync('pgrep', ['-P', String(process.pid), '-f', 'serial-process'], { encoding: 'utf8' })
+  spawnSync('pgrep', ['-P', String(process.pid), '-f', 'serial/process'], { encoding: 'utf8' })
     .stdout.split('\n')
     .filter((line) => line !== '')
     .map(Number);

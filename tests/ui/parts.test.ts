@@ -2,8 +2,8 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Latest } from '#hub/ui/src/live/latest.ts';
-import { minorToText, textToMinor } from '#hub/ui/src/pages/members/price.ts';
-import { describeWindows, rowsToWindows, windowsToRows } from '#hub/ui/src/parts/windows.ts';
+import { minorToText, textToMinor } from '#hub/ui/src/pages/members/plans/price.ts';
+import { describeWindows, rowsToWindows, windowsToRows } from '#hub/ui/src/parts/hours/windows.ts';
 import { connectBrowser, findViolations, openContext, readBuiltFiles } from './browser.ts';
 
 const windowArbitrary = fc.record({

@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { saveLink } from '#hub/sync/repository.ts';
 import type { SyncStatus } from '#hub/sync/schema.ts';
-import { sentenceOf, valueInWords, waitingInWords } from '#hub/ui/src/pages/settings/sync-words.ts';
+import { sentenceOf, valueInWords, waitingInWords } from '#hub/ui/src/pages/sync/sync-words.ts';
 import { writeWhileStopped } from '#tests/_support/crash/stopped-hub.ts';
 import { addConflict, addDeadLetter, centreHub, linkOf, otherHub, ownHub } from '#tests/sync/hub/support.ts';
 import {

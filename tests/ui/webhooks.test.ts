@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { answering, receive } from '../notifications/support.ts';
+import { answering, receive } from '#tests/webhooks/support.ts';
 import {
   desktop,
   openContext,

@@ -1,16 +1,17 @@
-import type { BuzzerPattern, LedPattern } from '#bridge/portal.ts';
+import { unreachable } from '#hub/kernel/result.ts';
+import type { ReaderSignal } from '../feedback.ts';
 import type {
   SerialClock,
   SerialDriver,
   SerialHooks,
   SerialLine,
   SerialReaderState,
-} from '#bridge/serial/line.ts';
-import { unreachable } from '#hub/kernel/result.ts';
-import { type DecoderOutcome, type FrameDecoder, frameDecoder, mark, maxFrameBytes } from './frame.ts';
-import { Peripheral } from './peripheral.ts';
-import type { PeripheralEvent } from './peripheral-events.ts';
+} from '../serial-driver.ts';
+import type { PeripheralEvent } from './peripheral/events.ts';
+import { Peripheral } from './peripheral/peripheral.ts';
+import { osdpProblems } from './problems.ts';
 import { nextTurn, type Turn } from './turns.ts';
+import { type DecoderOutcome, type FrameDecoder, frameDecoder, mark, maxFrameBytes } from './wire/frame.ts';
 
 /** A peripheral begins to answer within 200 ms (OSDP 2.2, 5.7). */
 const replyMs = 200;
@@ -18,20 +19,20 @@ const replyMs = 200;
 const lumpMs = 20;
 /** The answers of a handshake and cards are shorter; for longer ones the wait is extended as they come. */
 const usualReplyBytes = 64;
-/** A line that never rests must not stop the bus: after so long we talk into it. */
-const mostDrainMs = 1000;
+/** A line that is never idle must not stop the bus: after this long the panel transmits anyway. */
+const maxDrainMs = 1000;
 const bitsPerByte = 10;
-/** Whoever is at the cable while pairing is open learns the new key: never for long. */
-const mostInstallMs = 15 * 60_000;
+/** Anyone at the cable during pairing learns the new key, so it never stays open for long. */
+const maxInstallMs = 15 * 60_000;
 
 export interface OsdpReaderOptions {
   readonly readerKey: string;
   /** 0 to 126, each once on a bus. */
   readonly address: number;
   readonly secureChannel: 'required' | 'off';
-  /** 16 bytes; null = not paired yet. */
+  /** 16 bytes; null: not paired yet. */
   readonly key: Uint8Array | null;
-  /** What `onKeyPending` gave, when `onKeySet` did not follow before the last stop. */
+  /** The key from `onKeyPending` if `onKeySet` did not follow before the last stop. */
   readonly pendingKey?: Uint8Array | null;
   readonly ledNumber?: number;
 }
@@ -40,13 +41,13 @@ export interface OsdpHooks extends SerialHooks {
   /** 16 random bytes. */
   newKey(readerKey: string): Uint8Array;
   /**
-   * The reader is about to get this key: store it beside the old one, then call `stored` (at once or later). KEYSET is
-   * not sent before. Asked again in the next session until it is stored.
+   * The reader is about to get this key: store it beside the old one, then call `stored`, at once or later. KEYSET is
+   * sent only then. Called again in the next session until it is stored.
    */
   onKeyPending(readerKey: string, key: Uint8Array, stored: () => void): void;
-  /** The reader proved in a handshake that it has this key: it replaces the old one. */
+  /** The reader proved in a handshake that it has this key, which replaces the old one. */
   onKeySet(readerKey: string, key: Uint8Array): void;
-  /** The reader answers at another address or speed, as `comset` asked. */
+  /** The reader answers at its new address or speed, as `comset` requested. */
   onCommunication(readerKey: string, address: number, baudRate: number): void;
 }
 
@@ -55,19 +56,20 @@ export interface OsdpBusOptions {
   readonly baudRate: number;
   /** False: the one-byte checksum. Default true. */
   readonly crc?: boolean;
-  /** One reader is polled at most so often. Default 50. */
+  /** Shortest interval between two polls of a reader. Default 50. */
   readonly pollMs?: number;
   readonly clock: SerialClock;
   readonly hooks: OsdpHooks;
-  /** For RND.A: bytes that nobody can foresee. */
+  /** Source of RND.A; must be unpredictable. */
   readonly random: (bytes: number) => Uint8Array;
 }
 
 /**
- * The one owner of an RS-485 bus: asks one peripheral at a time and listens to nobody else meanwhile. What comes outside
- * a wait for a reply, from another address or with another sequence number is never an answer.
+ * Owns an RS-485 bus: polls one peripheral at a time and listens to nobody else meanwhile. Bytes outside a wait for a
+ * reply, from another address or with another sequence number are never an answer.
  */
 export class OsdpBus implements SerialDriver {
+  readonly problemTexts = osdpProblems;
   readonly #peripherals: readonly Peripheral[];
   readonly #hooks: OsdpHooks;
   readonly #clock: SerialClock;
@@ -75,7 +77,7 @@ export class OsdpBus implements SerialDriver {
   readonly #reported = new Map<string, string>();
   #line: SerialLine | null = null;
   #baudRate: number;
-  /** Whose reply is awaited. */
+  /** The peripheral whose reply is awaited. */
   #asked: Peripheral | null = null;
   #replyByMs = 0;
   #replyAtLatestMs = 0;
@@ -83,12 +85,12 @@ export class OsdpBus implements SerialDriver {
   #lastOrdered: Peripheral | null = null;
   readonly #servedSinceProbe = new Set<Peripheral>();
   readonly #servedSinceOrder = new Set<Peripheral>();
-  /** Nothing is sent before. */
+  /** Earliest time of the next transmission. */
   #quietFromMs = 0;
-  /** Since when bytes come that nobody asked for; null = none since the last command. */
+  /** When unsolicited bytes began to arrive; null: none since the last command. */
   #strayFromMs: number | null = null;
   #cancel: (() => void) | null = null;
-  /** Hooks are being called and may call back: what they ask for is seen to afterwards. */
+  /** True while hooks run, which may call back: their requests are handled afterwards. */
   #isDelivering = false;
 
   constructor(options: OsdpBusOptions) {
@@ -154,10 +156,10 @@ export class OsdpBus implements SerialDriver {
     else if (!this.#takeOutcomes(asked, this.#decoder.push(bytes), now)) this.#extendWait(asked, now);
   }
 
-  /** For so long a reader on the install key may be given a key of its own. False: no such reader. */
+  /** Lets a reader on the install key be given its own key for `forMs`. False: no such reader. */
   beginInstall(readerKey: string, forMs: number): boolean {
     return this.#with(readerKey, (peripheral, now) => {
-      peripheral.beginInstall(now + Math.min(forMs, mostInstallMs), now);
+      peripheral.beginInstall(now + Math.min(forMs, maxInstallMs), now);
       return true;
     });
   }
@@ -169,7 +171,7 @@ export class OsdpBus implements SerialDriver {
     });
   }
 
-  /** The key that the reader is known to have; null forgets it. */
+  /** Sets the key that the reader is known to have; null forgets it. */
   setKey(readerKey: string, key: Uint8Array | null): boolean {
     return this.#with(readerKey, (peripheral, now) => {
       if (peripheral.keys.set(key)) peripheral.begin(now);
@@ -177,7 +179,7 @@ export class OsdpBus implements SerialDriver {
     });
   }
 
-  /** Gives a reader that has a key of its own another one, as soon as it is online. */
+  /** Replaces the reader's own key as soon as it is online. */
   changeKey(readerKey: string): boolean {
     return this.#with(readerKey, (peripheral) => {
       peripheral.keys.requestChange();
@@ -185,10 +187,7 @@ export class OsdpBus implements SerialDriver {
     });
   }
 
-  signal(
-    readerKey: string,
-    signal: { readonly led: LedPattern } | { readonly buzzer: BuzzerPattern },
-  ): boolean {
+  signal(readerKey: string, signal: ReaderSignal): boolean {
     return this.#with(readerKey, (peripheral, now) => {
       if ('led' in signal) peripheral.signalLed(signal.led);
       else peripheral.signalBuzzer(signal.buzzer, now);
@@ -196,12 +195,12 @@ export class OsdpBus implements SerialDriver {
     });
   }
 
-  /** `output` from 0, `timer` x 100 ms. False while the reader is not online: it is not kept for later. */
+  /** `output` from 0, `timer` in units of 100 ms. False while the reader is offline: nothing is queued for later. */
   output(readerKey: string, output: number, code: number, timer: number): boolean {
     return this.#with(readerKey, (peripheral) => peripheral.output(output, code, timer));
   }
 
-  /** False while the reader is not online, or when another reader has the address. `onCommunication` says when it is done. */
+  /** False while the reader is offline, or when another reader has the address. `onCommunication` reports the move. */
   comset(readerKey: string, address: number, baudRate: number): boolean {
     const isTaken = this.#peripherals.some(
       (other) => other.readerKey !== readerKey && other.address === address,
@@ -229,7 +228,7 @@ export class OsdpBus implements SerialDriver {
 
   #drain(now: number): void {
     this.#strayFromMs ??= now;
-    const until = Math.min(now + lumpMs, this.#strayFromMs + mostDrainMs);
+    const until = Math.min(now + lumpMs, this.#strayFromMs + maxDrainMs);
     this.#quietFromMs = Math.max(this.#quietFromMs, until);
   }
 
@@ -242,7 +241,7 @@ export class OsdpBus implements SerialDriver {
     }
   }
 
-  /** True when the wait for a reply is over. */
+  /** True when the reply has arrived. */
   #takeOutcomes(asked: Peripheral, outcomes: readonly DecoderOutcome[], now: number): boolean {
     for (const [index, outcome] of outcomes.entries()) {
       if (outcome.kind === 'fault')
@@ -274,7 +273,7 @@ export class OsdpBus implements SerialDriver {
   }
 
   #onDeadline(asked: Peripheral, now: number): void {
-    // A right answer may hide behind what looked like the start of a long frame.
+    // A valid answer may hide behind what looked like the start of a long frame.
     if (this.#takeOutcomes(asked, this.#decoder.flush(), now)) return;
     if (asked.isWaiting) asked.timeout(now);
     // It cost the others as much as a probe.
@@ -291,7 +290,7 @@ export class OsdpBus implements SerialDriver {
     });
   }
 
-  /** Does what is due now and sets the timer for the next. Called after everything that happens. */
+  /** Does what is due and arms the timer for the next deadline. Called after every event. */
   #pump(): void {
     const line = this.#line;
     if (line === null || this.#isDelivering) return;
@@ -324,14 +323,14 @@ export class OsdpBus implements SerialDriver {
       this.#lastOrdered = peripheral;
     } else this.#lastServed = peripheral;
     const bytes = this.#delivering(() => peripheral.send(now, isOrder));
-    // Whoever was told or asked something else has not had its turn to speak yet.
+    // An order leaves the peripheral no chance to report, so it is not counted as a poll.
     if (!peripheral.isSilent && peripheral.maySpeak) {
       this.#servedSinceProbe.add(peripheral);
       this.#servedSinceOrder.add(peripheral);
     }
     this.#announce(peripheral);
     if (bytes === null) {
-      // It has just given up: whoever is next.
+      // It has just given up: serve the next one.
       this.#arm(now);
       return;
     }
@@ -387,7 +386,7 @@ export class OsdpBus implements SerialDriver {
   }
 }
 
-/** What is worth an `onChange`: everything but the counters. */
+/** Everything that `onChange` reports: all but the counters. */
 const stateKey = (state: SerialReaderState): string =>
   [
     state.link,

@@ -1,37 +1,37 @@
-/** What of a peripheral decides about its turn. */
+/** The facts about a peripheral that decide its turn. */
 interface Candidate {
-  /** When it wants the line, mostly for a poll. */
+  /** When it needs the line, mostly for a poll. */
   dueAtMs(): number;
-  /** When there is something to tell it, or to ask it besides; infinity = nothing. */
+  /** When an order (a command or query besides polls) is due; infinity: none. */
   orderDueAtMs(): number;
-  /** Asking it will most likely cost a whole time-out. */
+  /** Polling it will most likely end in a time-out. */
   readonly isSilent: boolean;
 }
 
-/** Who had a turn already. */
-export interface TurnsTaken<T> {
+/** Past turns. */
+export interface TurnHistory<T> {
   readonly lastServed: T | null;
   readonly lastOrdered: T | null;
-  /** Who could speak since a silent peripheral was probed last, and since one was told or asked something besides. */
+  /** Peripherals polled since the last probe of a silent one, and since the last order. */
   readonly servedSinceProbe: ReadonlySet<T>;
   readonly servedSinceOrder: ReadonlySet<T>;
 }
 
 export interface Turn<T> {
   readonly peripheral: T;
-  /** When it is served; others may be due earlier by then. */
+  /** When it is due; others may be due earlier by then. */
   readonly dueAtMs: number;
-  /** It is for what there is to tell or to ask besides; else for the peripheral to speak. */
+  /** True for an order, false for a poll. */
   readonly isOrder: boolean;
 }
 
-/** Those after `last` first, `last` itself at the end. */
+/** Rotates the list so that `last` comes last. */
 function rotated<T>(all: readonly T[], last: T | null): readonly T[] {
   const at = last === null ? -1 : all.indexOf(last);
   return [...all.slice(at + 1), ...all.slice(0, at + 1)];
 }
 
-/** Of those that are due by `now`, the first. */
+/** The first poll that is due by `now`, or the earliest. */
 function earliestPoll<T extends Candidate>(candidates: readonly T[], now: number): Turn<T> | null {
   let found: Turn<T> | null = null;
   for (const peripheral of candidates) {
@@ -41,7 +41,7 @@ function earliestPoll<T extends Candidate>(candidates: readonly T[], now: number
   return found;
 }
 
-/** Of those that are due by `now`, the one that is due for the longest time: a lamp before a level. */
+/** The order that has been due for longest: a lamp before a level. */
 function earliestOrder<T extends Candidate>(candidates: readonly T[], now: number): Turn<T> | null {
   let found: { readonly peripheral: T; readonly atMs: number } | null = null;
   for (const peripheral of candidates) {
@@ -53,7 +53,7 @@ function earliestOrder<T extends Candidate>(candidates: readonly T[], now: numbe
     : { peripheral: found.peripheral, dueAtMs: Math.max(now, found.atMs), isOrder: true };
 }
 
-/** The first of those that come earliest. */
+/** The earliest turn; the first of equals. */
 function firstOf<T>(turns: readonly (Turn<T> | null)[]): Turn<T> | null {
   let found: Turn<T> | null = null;
   for (const turn of turns)
@@ -62,13 +62,13 @@ function firstOf<T>(turns: readonly (Turn<T> | null)[]): Turn<T> | null {
 }
 
 /**
- * Who is asked next: round robin among those that are due. In a cycle, when each of those that are due had its turn to speak
- * since, one silent peripheral is asked, and one that answers is told or asked something besides: a bus full of dead readers
- * delays a card by one time-out at most, and all lamps, buzzers and levels together delay it by one command.
+ * Picks the next turn, round robin among those due. Once per cycle, after every live peripheral that is due was
+ * polled, one silent peripheral is probed and one live peripheral gets an order: a bus full of dead readers delays a
+ * card by one time-out at most, and all lamps, buzzers and levels together by one command.
  */
 export function nextTurn<T extends Candidate>(
   all: readonly T[],
-  taken: TurnsTaken<T>,
+  taken: TurnHistory<T>,
   now: number,
 ): Turn<T> | null {
   const order = rotated(all, taken.lastServed);

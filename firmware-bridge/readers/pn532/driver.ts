@@ -1,5 +1,5 @@
 import type { ReaderFault } from '#bridge/ports.ts';
-import { cardPresence } from '#bridge/serial/card-presence.ts';
+import { cardPresence } from '../card-presence.ts';
 import type {
   ReaderLinkState,
   SerialClock,
@@ -7,8 +7,7 @@ import type {
   SerialHooks,
   SerialLine,
   SerialReaderState,
-} from '#bridge/serial/line.ts';
-import type { Pn532Config } from './config.ts';
+} from '../serial-driver.ts';
 import { ackFrame, commandFrame, type Pn532Frame, pn532FrameParser, wakeUp } from './frame.ts';
 import {
   getFirmwareVersion,
@@ -20,9 +19,14 @@ import {
   targetOfResponse,
 } from './protocol.ts';
 
+export interface Pn532Options {
+  readonly pollMs: number;
+  readonly awayMs: number;
+}
+
 export const pn532BaudRate = 115_200;
 
-/** Why the reader is not online: words for people by the word in `SerialReaderState.problem`. */
+/** Why the reader is offline: sentences by the word in `SerialReaderState.problem`. */
 export const pn532Problems = {
   portClosed: 'The serial port is not open.',
   noAnswer:
@@ -33,13 +37,13 @@ export const pn532Problems = {
 } as const;
 type Problem = keyof typeof pn532Problems;
 
-/** The chip acknowledges within 15 ms (UM0701-02, 6.2.3); an adapter on USB may hold bytes back for 16 ms each way. */
+/** The chip acknowledges within 15 ms (UM0701-02, 6.2.3); a USB adapter may hold bytes back for 16 ms each way. */
 const ackMs = 100;
 /** Two looks for a card with its activation take less than 100 ms. */
 const responseMs = 400;
-/** After damage everything is passed over for so long: the rest of a frame could look like one. */
+/** After damage all bytes are skipped for this long: the rest of a frame could look like a frame. */
 const settleMs = 50;
-/** A command is sent so often before the chip is woken again, or given up for a while. */
+/** Attempts at a command before the chip is woken again, or given up for a while. */
 const maxAttempts = 3;
 const retryMs = 1000;
 
@@ -48,10 +52,11 @@ const setUp: readonly Pn532Command[] = [samConfiguration, getFirmwareVersion, li
 type Awaiting = 'nothing' | 'ack' | 'response';
 
 /**
- * Wakes the chip, sets it up and looks for a card again and again. Whatever goes wrong is tried again with the same
- * command, then from the wake-up on, for ever. `onChange` is called for link, identity and problem, not for counts.
+ * Wakes the chip, sets it up and polls for cards. After any fault it retries the same command, then starts over from
+ * the wake-up, for ever. `onChange` is called for link, identity and problem, not for counts.
  */
 class Pn532Driver implements SerialDriver {
+  readonly problemTexts = pn532Problems;
   readonly #readerKey: string;
   readonly #pollMs: number;
   readonly #hooks: SerialHooks;
@@ -61,7 +66,7 @@ class Pn532Driver implements SerialDriver {
   #line: SerialLine | null = null;
   #cancelTimer: (() => void) | null = null;
   #awaiting: Awaiting = 'nothing';
-  /** The command under way: of `setUp`, or beyond it the look for a card. */
+  /** The command under way: an index into `setUp`, beyond it the poll for a card. */
   #step = 0;
   #attempts = 0;
   #link: ReaderLinkState = 'offline';
@@ -71,7 +76,7 @@ class Pn532Driver implements SerialDriver {
   #faultyFrames = 0;
   #timeouts = 0;
 
-  constructor(readerKey: string, config: Pn532Config, hooks: SerialHooks, clock: SerialClock) {
+  constructor(readerKey: string, config: Pn532Options, hooks: SerialHooks, clock: SerialClock) {
     this.#readerKey = readerKey;
     this.#pollMs = config.pollMs;
     this.#hooks = hooks;
@@ -86,7 +91,7 @@ class Pn532Driver implements SerialDriver {
   }
 
   onBytes(bytes: Uint8Array): void {
-    // What was not asked for is late, or noise.
+    // Unsolicited bytes are late, or noise.
     if (this.#awaiting === 'nothing') return;
     for (const frame of this.#parser.push(bytes)) this.#onFrame(frame);
   }
@@ -146,9 +151,9 @@ class Pn532Driver implements SerialDriver {
   #send(): void {
     const command = setUp[this.#step] ?? listPassiveTarget;
     this.#parser.reset();
-    // Awake already, the chip passes over the wake-up as bytes before a frame.
+    // A chip that is awake skips the wake-up as bytes before a frame.
     if (this.#step === 0) this.#line?.write(wakeUp);
-    // Ends what the chip may still be doing for the attempt before.
+    // Aborts whatever the chip still does for the previous attempt.
     if (this.#attempts > 0) this.#line?.write(ackFrame);
     this.#line?.write(commandFrame(command.code, command.parameters));
     this.#awaiting = 'ack';
@@ -168,7 +173,7 @@ class Pn532Driver implements SerialDriver {
       return;
     }
     if (this.#step >= setUp.length) {
-      // It worked a moment ago: after a power cut the chip sleeps and has forgotten its set-up.
+      // It worked a moment ago: after a power cut the chip sleeps and has lost its set-up.
       this.#setLink('connecting', null);
       this.#begin();
       return;
@@ -187,7 +192,7 @@ class Pn532Driver implements SerialDriver {
         return;
       case 'response': {
         const expected = setUp[this.#step] ?? listPassiveTarget;
-        // Another code, or before the acknowledgement: late, of an attempt before.
+        // Another code, or before the acknowledgement: a late answer to a previous attempt.
         if (this.#awaiting === 'response' && frame.code === expected.code) this.#onResponse(frame.data);
         return;
       }
@@ -198,7 +203,7 @@ class Pn532Driver implements SerialDriver {
         return;
       case 'damaged':
         this.#fault(frame.why === 'length' ? 'truncated' : frame.why, frame.bytes * 8);
-        // A chip that wakes up may begin with a stray byte. Behind an acknowledgement there is none.
+        // A waking chip may begin with a stray byte. After an acknowledgement there is none.
         if (frame.why !== 'noise' || this.#awaiting === 'response') this.#settle('damagedAnswers');
         return;
     }
@@ -242,7 +247,7 @@ class Pn532Driver implements SerialDriver {
     if (this.#step === setUp.length) this.#setLink('online', null);
   }
 
-  /** A card, or something that is none, is told once while it lies there. */
+  /** Reports a card, or something that is none, once while it lies there. */
   #onTarget(data: Uint8Array): void {
     const outcome = targetOfResponse(data);
     if (outcome.kind === 'none') return;
@@ -260,7 +265,7 @@ class Pn532Driver implements SerialDriver {
 /** Reads the cards of one PN532, each once while it lies there. */
 export const pn532Driver = (
   readerKey: string,
-  config: Pn532Config,
+  config: Pn532Options,
   hooks: SerialHooks,
   clock: SerialClock,
 ): SerialDriver => new Pn532Driver(readerKey, config, hooks, clock);

@@ -11,7 +11,7 @@ const errorCode = 0x7f;
 
 /** Wakes the chip from power-down and gives its oscillator time, as 16 bytes of 87 us (UM0701-02, 7.2.11). */
 export const wakeUp = Uint8Array.from([0x55, 0x55, ...Array.from({ length: 14 }, () => 0)]);
-/** Sent by the host it ends the command that is being carried out. */
+/** Sent by the host, it aborts the command under way. */
 export const ackFrame = Uint8Array.of(0x00, 0x00, 0xff, 0x00, 0xff, 0x00);
 
 const negated = (bytes: ArrayLike<number>): number => {
@@ -35,9 +35,6 @@ const informationFrame = (payload: readonly number[]): Uint8Array =>
 
 export const commandFrame = (code: number, parameters: readonly number[]): Uint8Array =>
   informationFrame([toChip, code, ...parameters]);
-/** What the chip says to command `code`; for simulations. */
-export const responseFrame = (code: number, data: readonly number[]): Uint8Array =>
-  informationFrame([fromChip, code + 1, ...data]);
 
 export type Pn532Frame =
   | { readonly kind: 'ack' }
@@ -46,7 +43,7 @@ export type Pn532Frame =
   | { readonly kind: 'error' }
   /** `code` is that of the command it answers. */
   | { readonly kind: 'response'; readonly code: number; readonly data: Uint8Array }
-  /** Bytes that are no frame of the chip; what follows of them may be anything. */
+  /** Bytes that are no frame of the chip; anything may follow them. */
   | { readonly kind: 'damaged'; readonly why: 'noise' | 'length' | 'checksum'; readonly bytes: number };
 
 export interface Pn532FrameParser {
@@ -55,11 +52,11 @@ export interface Pn532FrameParser {
   reset(): void;
 }
 
-/** What a payload of right check sum says, given where its frame had its data. */
+/** Interprets a payload with a valid check sum. */
 function frameOfPayload(payload: Uint8Array): Pn532Frame {
   if (payload.length === 1 && payload[0] === errorCode) return { kind: 'error' };
   const [direction, code] = payload;
-  // Our own commands come back where the two data wires touch each other.
+  // Our own commands come back if the two data wires touch.
   if (direction !== fromChip || code === undefined || code === 0)
     return { kind: 'damaged', why: 'noise', bytes: payload.length };
   return { kind: 'response', code: code - 1, data: payload.slice(2) };
@@ -108,7 +105,7 @@ export function pn532FrameParser(): Pn532FrameParser {
       step = 'postamble';
       return null;
     }
-    // FF FF begins an extended frame, of which no command that is sent here has one.
+    // FF FF begins an extended frame, which no command used here has.
     if (length === 0 || ((length + byte) & 0xff) !== 0) return damaged('length', 5);
     step = 'payload';
     return null;
@@ -125,8 +122,8 @@ export function pn532FrameParser(): Pn532FrameParser {
   };
 
   /**
-   * Without the postamble nothing counts: when a 00 got lost within the data, the sum is still right with the check sum
-   * taken for data and the postamble for the check sum, and the number would be another card's.
+   * A frame counts only with its postamble: if a 00 got lost within the data, the sum still matches with the check
+   * sum taken for data and the postamble for the check sum, and the number would be another card's.
    */
   const finish = (byte: number): Pn532Frame | null => {
     if (byte !== 0x00) return damaged('length', count + 6);

@@ -1,7 +1,7 @@
 import type { ReaderFault } from '#bridge/ports.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 
-/** What the chip is told, and what its answers mean (NXP UM0701-02, 7; ISO/IEC 14443-3, 6.5.4 for numbers). */
+/** Commands of the chip and their answers (NXP UM0701-02, 7; ISO/IEC 14443-3, 6.5.4 for numbers). */
 
 export interface Pn532Command {
   readonly code: number;
@@ -16,7 +16,7 @@ export const limitRetries: Pn532Command = { code: 0x32, parameters: [0x05, 0xff,
 /** One card of ISO/IEC 14443 A at 106 kbit/s. */
 export const listPassiveTarget: Pn532Command = { code: 0x4a, parameters: [0x01, 0x00] };
 
-/** Such as `PN532 firmware 1.6`; null when this is no answer to `getFirmwareVersion`. */
+/** Identifies the chip, such as `PN532 firmware 1.6`; null if this is no answer to `getFirmwareVersion`. */
 export function identityOf(data: Uint8Array): string | null {
   const [chip, version, revision] = data;
   if (data.length !== 4 || chip === undefined || version === undefined || revision === undefined) return null;
@@ -30,11 +30,11 @@ export type TargetOutcome =
 
 const cascadeTag = 0x88;
 const randomPrefix = 0x08;
-/** SAK bits: the number goes on in another cascade level; the card speaks ISO/IEC 14443-4, so its ATS may follow. */
+/** SAK bits: the number continues in another cascade level; the card speaks ISO/IEC 14443-4, so its ATS may follow. */
 const sakIncomplete = 0x04;
 const sakPart4 = 0x20;
 
-/** The answer to `listPassiveTarget`: number of targets, target, SENS_RES (2), SEL_RES, length, number, ATS. */
+/** Parses the answer to `listPassiveTarget`: number of targets, target, SENS_RES (2), SEL_RES, length, number, ATS. */
 export function targetOfResponse(data: Uint8Array): TargetOutcome {
   const broken: TargetOutcome = { kind: 'fault', fault: 'unknownLength', bits: data.length * 8 };
   const [targets, target, , , sak, uidLength] = data;
@@ -57,7 +57,7 @@ function outcomeOfUid(uid: Uint8Array, sak: number): TargetOutcome {
   });
   if ((sak & sakIncomplete) !== 0 || uid.every((byte) => byte === 0)) return fault('notACard');
   if (uid.length === 4) {
-    // A cascade tag is the beginning of a longer number, and the same for thousands of cards.
+    // A cascade tag is the beginning of a longer number, the same for thousands of cards.
     if (uid[0] === cascadeTag) return fault('notACard');
     if (uid[0] === randomPrefix) return fault('randomUid');
   }

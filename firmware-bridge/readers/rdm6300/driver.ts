@@ -1,6 +1,5 @@
-import type { SerialClock, SerialDriver, SerialHooks } from '#bridge/serial/line.ts';
-import { listeningDriver } from '#bridge/serial/listening-driver.ts';
-import type { Rdm6300Config } from './config.ts';
+import { listeningDriver } from '../listening-driver.ts';
+import type { SerialClock, SerialDriver, SerialHooks } from '../serial-driver.ts';
 import { rdm6300Parser } from './protocol.ts';
 
 export const rdm6300BaudRate = 9600;
@@ -8,8 +7,7 @@ export const rdm6300BaudRate = 9600;
 /** Reads the cards of one RDM6300, each once while it lies there. */
 export const rdm6300Driver = (
   readerKey: string,
-  config: Rdm6300Config,
+  { awayMs }: { readonly awayMs: number },
   hooks: SerialHooks,
   clock: SerialClock,
-): SerialDriver =>
-  listeningDriver({ readerKey, parser: rdm6300Parser(), awayMs: config.awayMs, hooks, clock });
+): SerialDriver => listeningDriver({ readerKey, parser: rdm6300Parser(), awayMs, hooks, clock });

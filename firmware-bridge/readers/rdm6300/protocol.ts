@@ -1,5 +1,5 @@
 import type { ReaderFault } from '#bridge/ports.ts';
-import type { UartOutcome, UartParser } from '#bridge/serial/listening-driver.ts';
+import type { UartOutcome, UartParser } from '../listening-driver.ts';
 
 /**
  * RDM6300, 125 kHz (EM4100): `02`, 10 hex digits (version byte and 32-bit number), 2 hex digits (XOR of the five bytes),
@@ -13,7 +13,7 @@ const frameStart = 0x02;
 const frameEnd = 0x03;
 const dataDigits = 10;
 const frameDigits = 12;
-/** A whole frame takes 15 ms: after such a pause within one, its rest is not going to come. */
+/** A whole frame takes 15 ms: after a longer pause inside one, its rest is not coming. */
 const maxGapMs = 100;
 
 /** The value of an upper-case hex digit, or null: the reader sends no lower-case ones. */
@@ -28,7 +28,7 @@ function judgeDigits(digits: readonly number[]): UartOutcome {
     check ^= (digits[index] ?? 0) * 16 + (digits[index + 1] ?? 0);
   if (check !== 0) return fault('checksum', frameDigits + 2);
   const data = digits.slice(0, dataDigits);
-  // The check sum of nothing but zeros is right: a card that was read badly, or never written.
+  // All zeros have a valid check sum: a card that was read badly, or never written.
   if (data.every((digit) => digit === 0)) return fault('notACard', frameDigits + 2);
   const hex = data.map((digit) => digit.toString(16)).join('');
   return { kind: 'read', read: { reading: 'em40', bits: 40, hex } };
@@ -43,11 +43,11 @@ const fault = (kind: ReaderFault['kind'], bytes: number): UartOutcome => ({
 export function rdm6300Parser(): UartParser {
   /** Values of the digits since the frame's start; null between frames. */
   let digits: number[] | null = null;
-  /** Bytes between frames have been reported; the rest of them until the next start is swallowed. */
+  /** Bytes between frames have been reported; the rest of them up to the next start is swallowed. */
   let noisy = false;
   let lastByteMs = 0;
 
-  /** The frame under way is given up, and what follows of it has been reported by this. */
+  /** Gives up the frame under way; this fault also covers the rest of it. */
   const giveUp = (kind: ReaderFault['kind'], bytes: number): UartOutcome => {
     digits = null;
     noisy = true;

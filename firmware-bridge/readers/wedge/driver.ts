@@ -1,12 +1,11 @@
-import type { SerialClock, SerialDriver, SerialHooks } from '#bridge/serial/line.ts';
-import { listeningDriver } from '#bridge/serial/listening-driver.ts';
-import type { WedgeConfig } from './config.ts';
-import { wedgeParser } from './protocol.ts';
+import { listeningDriver } from '../listening-driver.ts';
+import type { SerialClock, SerialDriver, SerialHooks } from '../serial-driver.ts';
+import { type WedgeFormat, wedgeParser } from './protocol.ts';
 
 /** Reads the lines of one reader, each card once while it lies there. */
 export const wedgeDriver = (
   readerKey: string,
-  config: WedgeConfig,
+  config: WedgeFormat & { readonly awayMs: number },
   hooks: SerialHooks,
   clock: SerialClock,
 ): SerialDriver =>

@@ -1,8 +1,8 @@
 import type { ReaderFault } from '#bridge/ports.ts';
-import type { UartOutcome, UartParser } from '#bridge/serial/listening-driver.ts';
-import { encodeCard, parseCardText, wiegandFormats } from '#hub/domains/access/card-rules.ts';
+import { encodeCard, parseCardText, wiegandFormats } from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
+import type { UartOutcome, UartParser } from '../listening-driver.ts';
 
 /**
  * Readers that type a card's number as a line of ASCII, ended by CR, LF or both; STX and ETX around it are passed over.
@@ -26,12 +26,12 @@ const lineFeed = 0x0a;
 const startOfText = 0x02;
 const endOfText = 0x03;
 export const maxLineBytes = 64;
-/** A reader types a line within some ms: after such a pause the rest of a line belongs to another card. */
+/** A reader types a line within some ms: after a longer pause the rest of a line is another card's. */
 const maxGapMs = 500;
 
 type Refused = 'notACard' | 'unknownLength';
 
-/** A line without its end as the card that it names, or why it names none. */
+/** Parses a line without its end as a card, or returns why it is none. */
 export function readOfLine(line: string, format: WedgeFormat): CardRead | Refused {
   switch (format.reads) {
     case 'em10':
@@ -50,8 +50,8 @@ export function readOfLine(line: string, format: WedgeFormat): CardRead | Refuse
 }
 
 /**
- * Ten decimal digits: the 32-bit number of an EM4100 card. Its version byte is not among them, so the widest reading that
- * is exact is what a 34-bit Wiegand reader sends of the same card; `derivedReadings` gives the same one for an `em40`.
+ * Ten decimal digits: the 32-bit number of an EM4100 card. They lack its version byte, so the widest exact reading is
+ * what a 34-bit Wiegand reader sends of the same card; `derivedReadings` gives the same one for an `em40`.
  */
 function readOfDecimal(line: string): CardRead | Refused {
   if (!/^\d+$/.test(line)) return 'notACard';
@@ -77,7 +77,7 @@ function readOfHex(line: string, { hexDigits, byteOrder }: WedgeFormat): CardRea
   return serialRead(hexDigits === 8 ? 'w34' : 'w26', Number.parseInt(hex, 16));
 }
 
-/** A number as the Wiegand frame that carries it: its lower 16 bits are the card number, those above the facility code. */
+/** Encodes a number as its Wiegand frame: its lower 16 bits are the card number, the others the facility code. */
 const serialRead = (prefix: 'w26' | 'w34', serial: number): CardRead | Refused =>
   fieldsRead(prefix, Math.floor(serial / 65_536), serial % 65_536);
 
@@ -96,7 +96,7 @@ const fault = (kind: ReaderFault['kind'], bytes: number): UartOutcome => ({
 
 export function wedgeParser(format: WedgeFormat): UartParser {
   let line = '';
-  /** Why the line under way will not be read; its length is still counted. */
+  /** Why the line under way is unreadable; its length is still counted. */
   let spoiled: 'noise' | 'unknownLength' | null = null;
   let count = 0;
   let lastByteMs = 0;

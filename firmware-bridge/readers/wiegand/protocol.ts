@@ -1,5 +1,5 @@
 import type { GpioEdge, ReaderFault } from '#bridge/ports.ts';
-import { formatsOfLength, parityHolds, readOfBits } from '#hub/domains/access/card-rules.ts';
+import { formatsOfLength, parityHolds, readOfBits } from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { burstToKey, frameToDigits, type WiegandKeypad } from './keypad.ts';
 
@@ -15,22 +15,24 @@ import { burstToKey, frameToDigits, type WiegandKeypad } from './keypad.ts';
 /** Pulse interval limits of the Wiegand convention, ns. Shorter is bounce or crosstalk. */
 const minIntervalNs = 200_000;
 const maxIntervalNs = 20_000_000;
-/** A frame in none of the known formats is taken as a raw serial from here (below, it is a torn 26-bit frame) to here. */
+/**
+ * A frame in no known format is a raw serial number if its length is between these; below, it is a torn 26-bit frame.
+ */
 const minRawBits = 27;
 export const maxFrameBits = 128;
-/** So many frames in a row with wrong parity are a wiring fault rather than a hand that pulled the card away. */
+/** This many frames in a row with wrong parity point to a wiring fault rather than a card pulled away. */
 const parityFailuresForFinding = 5;
 
 export interface WiegandLines {
   /** Offsets of the data lines. A pulse on D0 is a 0, on D1 a 1. */
   readonly d0: number;
   readonly d1: number;
-  /** The one length that this reader sends, or null: any known format. */
+  /** The only length that this reader sends, or null: any known format. */
   readonly fixedBits: number | null;
   /** Silence that ends a frame, 25 to 30 ms. */
   readonly silenceMs: number;
   readonly keypad: WiegandKeypad;
-  /** By this facility code a frame of a keypad that buffers is told from a card. */
+  /** The facility code that tells a frame of a buffering keypad from a card. */
   readonly keypadFacility: number;
 }
 
@@ -49,14 +51,14 @@ export type FrameOutcome =
       readonly finding: WiegandFinding | null;
     };
 
-/** Collects the bits of one reader. At most one outcome per call; null while there is nothing to say. */
+/** Collects the bits of one reader. Each call returns at most one outcome, or null. */
 export interface WiegandAssembler {
   push(edge: GpioEdge): FrameOutcome | null;
-  /** Every edge before `untilNs` has been pushed: ends the frame if that was silence enough. */
+  /** Every edge before `untilNs` has been pushed: ends the frame after enough silence. */
   expire(untilNs: bigint): FrameOutcome | null;
-  /** Edges were lost somewhere before `beforeNs`: whatever this reader is sending is not to be trusted. */
+  /** Edges were lost somewhere before `beforeNs`: the frame under way is not trustworthy. */
   lose(beforeNs: bigint): void;
-  /** When `expire` would end the frame under way, kernel ns; null when there is none. */
+  /** When `expire` would end the frame under way, kernel ns; null without one. */
   nextDeadlineNs(): bigint | null;
 }
 
@@ -72,9 +74,9 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
   let lastNs = 0;
   let lastBitNs = 0n;
   let taint: Taint | null = null;
-  /** The frame has had its outcome, at the configured length or at the bound; the rest until silence is swallowed. */
+  /** The frame has had its outcome, at the configured length or at the limit; the rest until silence is swallowed. */
   let answered: 'no' | 'atLength' | 'atBound' = 'no';
-  /** Off once a frame went on after the configured length: then its first bits may be somebody else's card. */
+  /** Off once a frame continued after the configured length: its first bits may be another card. */
   let earlyEnd = lines.fixedBits !== null && formatsOfLength(lines.fixedBits).length > 0;
 
   const fault = (kind: ReaderFault['kind'], finding: WiegandFinding | null = null): FrameOutcome => ({
@@ -116,7 +118,7 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
   };
 
   const append = (bit: 0 | 1, edge: GpioEdge, atNs: number): FrameOutcome | null => {
-    // After a loss the first bit has no predecessor to be measured against.
+    // After a loss the first bit has no predecessor to measure from.
     if (active && count > 0) {
       const intervalNs = atNs - lastNs;
       if (intervalNs < minIntervalNs || intervalNs > maxIntervalNs) taint ??= 'noise';
@@ -128,7 +130,7 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
     lastBitNs = edge.timestampNs;
     if (answered !== 'no') return null;
     if (count > maxFrameBits) {
-      // Without silence there is no end: said now, or a line that never rests would never be reported.
+      // Without silence there is no end: reported now, or a line that never rests would never be.
       answered = 'atBound';
       return fault(taint ?? 'unknownLength');
     }
@@ -164,17 +166,17 @@ export function wiegandAssembler(lines: WiegandLines): WiegandAssembler {
   };
 }
 
-/** What was typed, where the frame is one of this reader's keypad; a buffered frame is sent on `#`. */
+/** Decodes keys if the frame is one of this reader's keypad; a buffered frame is sent on `#`. */
 function keysOf(frame: Uint8Array, { keypad, keypadFacility }: WiegandLines): string | null {
   if (keypad === 'bursts') return burstToKey(frame);
   const digits = keypad === 'buffered26' ? frameToDigits(frame, keypadFacility) : null;
   return digits === null ? null : `${digits}#`;
 }
 
-/** Why a frame of `count` bits cannot be a card of this reader, or null when its length is possible. */
+/** Why a frame of `count` bits cannot be a card of this reader; null if its length is possible. */
 function lengthFault(count: number, fixedBits: number | null): ReaderFault['kind'] | null {
   if (count < 4) return 'noise';
-  // Bursts of 4 and 8 bits are of a keypad, not remains of a card.
+  // Bursts of 4 and 8 bits come from a keypad, they are no remains of a card.
   if (count === 4 || count === 8) return 'unknownLength';
   if (fixedBits !== null) {
     if (count === fixedBits) return null;
@@ -184,14 +186,14 @@ function lengthFault(count: number, fixedBits: number | null): ReaderFault['kind
   return count < minRawBits && formatsOfLength(count).length === 0 ? 'truncated' : null;
 }
 
-/** A raw frame of nothing but zeros or ones is one dead or chattering wire: no serial number looks like that. */
+/** A raw frame of only zeros or only ones is a dead or chattering wire: no serial number looks like that. */
 function judgeFrame(frame: Uint8Array): 'card' | 'parity' | 'noise' {
   const formats = formatsOfLength(frame.length);
   if (formats.length > 0) return formats.some((format) => parityHolds(format, frame)) ? 'card' : 'parity';
   return frame.every((bit) => bit === frame[0]) ? 'noise' : 'card';
 }
 
-/** Counts frames with wrong parity in a row, and whether exchanging D0 and D1 would have made them right. */
+/** Counts consecutive frames with wrong parity, and whether exchanging D0 and D1 would have fixed them. */
 function wiringWatch() {
   let failures = 0;
   let fixedBySwap = 0;

@@ -1,9 +1,9 @@
 import type { HashPin } from '#hub/platform/pin-hash.ts';
-import type { CardVault } from './card-vault.ts';
-import type { Commands } from './commands.ts';
-import type { AccessDeps } from './context.ts';
-import type { LiveBridges } from './live-bridges.ts';
-import type { PolicyKeeper } from './policy-workflow.ts';
+import type { LiveBridges } from './bridges/live.ts';
+import type { Commands } from './controllers/commands.ts';
+import type { AccessDeps } from './deps.ts';
+import type { PolicyKeeper } from './policy/workflow.ts';
+import type { CardVault } from './vault/vault.ts';
 
 /** What the workflows of the access domain stand on. */
 export interface AccessParts extends AccessDeps {

@@ -1,14 +1,14 @@
 import type { Endpoint } from '#hub/http/endpoint.ts';
-import { alarmEndpoints } from './alarm-routes.ts';
-import { bridgeEndpoints } from './bridge-routes.ts';
-import { credentialEndpoints } from './credential-routes.ts';
-import { doorEndpoints } from './door-routes.ts';
-import { eventEndpoints } from './event-routes.ts';
-import { pinEndpoints } from './pin-routes.ts';
-import { placeEndpoints } from './place-routes.ts';
-import { readerEndpoints } from './reader-routes.ts';
-import { recoveryEndpoints } from './recovery-routes.ts';
-import type { Access } from './workflow.ts';
+import { alarmEndpoints } from './alarms/routes.ts';
+import { bridgeEndpoints } from './bridges/routes.ts';
+import { credentialEndpoints } from './cards/routes.ts';
+import { doorEndpoints } from './doors/command-routes.ts';
+import { placeEndpoints } from './doors/routes.ts';
+import { eventEndpoints } from './events/routes.ts';
+import type { Access } from './open-access.ts';
+import { pinEndpoints } from './pins/routes.ts';
+import { readerEndpoints } from './readers/routes.ts';
+import { recoveryEndpoints } from './vault/recovery-routes.ts';
 
 /** Everything under /api/access-control that is about doors. */
 export const accessEndpoints = ({ parts, enrolments }: Access): readonly Endpoint[] => [

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { weeklyWindowSchema, weeklyWindowsSchema } from '#hub/domains/places/schema.ts';
 
 /** Why access is refused: public codes, one table. `wording-rules.ts` has a sentence and a next step for each. */
 export const denyReasons = [
@@ -62,31 +63,6 @@ export const cardReadSchema = z.strictObject({
 export type CardRead = z.infer<typeof cardReadSchema>;
 
 /** A time of day on the site's wall clock, in minutes since midnight; 1440 is the end of the day. */
-const minuteOfDay = z.number().int().min(0).max(1440).meta({ description: 'Minutes since local midnight' });
-
-/** A weekly window. It starts on `weekday` (1 Monday .. 7 Sunday); `end <= start` means it ends the next day. */
-export const weeklyWindowSchema = z
-  .strictObject({
-    weekday: z.number().int().min(1).max(7),
-    startMinute: minuteOfDay.max(1439),
-    endMinute: minuteOfDay,
-  })
-  .meta({ description: 'Weekly window in the wall clock of the site' });
-export type WeeklyWindow = z.infer<typeof weeklyWindowSchema>;
-export const weeklyWindowsSchema = z.array(weeklyWindowSchema).max(100);
-
-export const isoDateSchema = z.iso.date();
-
-/** A day that differs from the weekly opening hours: closed when `windows` is empty. */
-export const scheduleExceptionSchema = z.strictObject({
-  date: isoDateSchema,
-  name: z.string().min(1).max(100),
-  /** null = the whole site. */
-  areaId: z.string().nullable(),
-  windows: z.array(z.strictObject({ startMinute: minuteOfDay.max(1439), endMinute: minuteOfDay })).max(20),
-});
-export type ScheduleException = z.infer<typeof scheduleExceptionSchema>;
-
 export const ruleSubjectSchema = z.discriminatedUnion('kind', [
   /** Everybody whose card, membership and person are in order. */
   z.strictObject({ kind: z.literal('everyone') }),

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { StateColumns } from '#hub/store/database.ts';
-import type { Reader, TableRegistry, Transaction } from '#hub/store/store.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { Registrations } from '#hub/store/table-registry.ts';
 import { rightsSchema, type TopicRight } from './schema.ts';
 
 interface MqttDeviceTable extends StateColumns {
@@ -22,9 +23,15 @@ declare module '#hub/store/database.ts' {
 }
 
 export const deviceTables = {
-  mqtt_device: { class: 'state', owner: 'hub', personalColumns: [] },
+  mqtt_device: {
+    called: 'MQTT device',
+    label: { column: 'name' },
+    class: 'state',
+    owner: 'hub',
+    personalColumns: [],
+  },
   mqtt_device_secret: { class: 'local', owner: 'hub', personalColumns: [] },
-} as const satisfies Partial<TableRegistry>;
+} as const satisfies Registrations;
 
 export interface DeviceRow {
   readonly id: string;

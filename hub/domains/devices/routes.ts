@@ -32,8 +32,8 @@ export const deviceEndpoints = (
     tag,
     access: toRead,
     response: pageOf(deviceSchema),
-    refusals: {},
-    handle: async () => ok({ body: { items: await devices.list(), nextCursor: null } }),
+    refusals: [],
+    handle: async () => ok({ items: await devices.list(), nextCursor: null }),
   }),
   defineEndpoint({
     method: 'POST',
@@ -45,10 +45,9 @@ export const deviceEndpoints = (
     response: deviceTokenSchema,
     answerIsSecret: true,
     status: 201,
-    refusals: { deviceUsernameTaken: 409, tooManyDevices: 409, rightInvalid: 422 },
+    refusals: ['deviceUsernameTaken', 'tooManyDevices', 'rightInvalid'],
     async handle({ principal, body }) {
-      const made = await devices.create(actorOf(principal), body);
-      return made.ok ? ok({ body: made.value }) : made;
+      return await devices.create(actorOf(principal), body);
     },
   }),
   defineEndpoint({
@@ -59,10 +58,9 @@ export const deviceEndpoints = (
     access: toRead,
     params,
     response: deviceSchema,
-    refusals: { deviceNotFound: 404 },
+    refusals: ['deviceNotFound'],
     async handle(call) {
-      const found = await devices.get(call.params.id);
-      return found.ok ? ok({ body: found.value }) : found;
+      return await devices.get(call.params.id);
     },
   }),
   defineEndpoint({
@@ -74,10 +72,9 @@ export const deviceEndpoints = (
     params,
     body: deviceChangesSchema,
     response: deviceSchema,
-    refusals: { deviceNotFound: 404, staleVersion: 409, rightInvalid: 422 },
+    refusals: ['deviceNotFound', 'staleVersion', 'rightInvalid'],
     async handle(call) {
-      const changed = await devices.change(actorOf(call.principal), call.params.id, call.body);
-      return changed.ok ? ok({ body: changed.value }) : changed;
+      return await devices.change(actorOf(call.principal), call.params.id, call.body);
     },
   }),
   defineEndpoint({
@@ -89,10 +86,9 @@ export const deviceEndpoints = (
     params,
     response: deviceTokenSchema,
     answerIsSecret: true,
-    refusals: { deviceNotFound: 404 },
+    refusals: ['deviceNotFound'],
     async handle(call) {
-      const renewed = await devices.renewToken(actorOf(call.principal), call.params.id);
-      return renewed.ok ? ok({ body: renewed.value }) : renewed;
+      return await devices.renewToken(actorOf(call.principal), call.params.id);
     },
   }),
   defineEndpoint({
@@ -103,10 +99,10 @@ export const deviceEndpoints = (
     access: toManage,
     params,
     response: z.strictObject({}),
-    refusals: { deviceNotFound: 404 },
+    refusals: ['deviceNotFound'],
     async handle(call) {
       const removed = await devices.remove(actorOf(call.principal), call.params.id);
-      return removed.ok ? ok({ body: {} }) : removed;
+      return removed.ok ? ok({}) : removed;
     },
   }),
   defineEndpoint({
@@ -116,7 +112,7 @@ export const deviceEndpoints = (
     tag,
     access: toRead,
     response: brokerAddressSchema,
-    refusals: {},
-    handle: async () => ok({ body: address() }),
+    refusals: [],
+    handle: async () => ok(address()),
   }),
 ];

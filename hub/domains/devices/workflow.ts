@@ -2,10 +2,11 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import type { DeviceHandler, DeviceLink } from '#hub/mqtt/device-link.ts';
+import { toIso } from '#hub/kernel/time.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store, Transaction } from '#hub/store/store.ts';
+import type { DeviceHandler, DeviceLink } from './device-link.ts';
 import {
   countDevices,
   type DeviceSecretRow,
@@ -72,7 +73,6 @@ export interface Devices {
 
 const hashToken = (token: string): Buffer => createHash('sha256').update(token).digest();
 const newToken = (): string => randomBytes(32).toString('base64url');
-const isoTime = (ms: number): string => new Date(ms).toISOString();
 /** Looked at when nobody has the name, so that both take the same time. */
 const nobodysHash = hashToken(newToken());
 
@@ -106,16 +106,16 @@ export function createDevices(deps: DeviceDeps): Devices {
     return {
       id: row.id,
       version: row.version,
-      createdAt: isoTime(row.createdAtMs),
-      updatedAt: isoTime(row.updatedAtMs),
+      createdAt: toIso(row.createdAtMs),
+      updatedAt: toIso(row.updatedAtMs),
       username: row.username,
       name: row.name,
       rights: [...row.rights],
       connections: link.connectionsOf(row.username),
-      lastSeenAt: lastSeenMs === 0 ? null : isoTime(lastSeenMs),
+      lastSeenAt: lastSeenMs === 0 ? null : toIso(lastSeenMs),
       queued: link.queuedFor(row.username),
       lastDenied:
-        denial === null ? null : { at: isoTime(denial.atMs), action: denial.action, topic: denial.topic },
+        denial === null ? null : { at: toIso(denial.atMs), action: denial.action, topic: denial.topic },
     };
   };
 

@@ -1,11 +1,12 @@
 import type { Principal } from '#hub/http/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { toIsoOrNull } from '#hub/kernel/time.ts';
+import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { type BeyondOwnPermissions, checkHolds } from './account-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
 import { createAccessToken, hashAccessToken } from './opaque-token.ts';
 import { permissionsBeyond } from './rules.ts';
-import type { Permission } from './schema.ts';
 import {
   type AccessToken,
   deleteToken,
@@ -17,10 +18,8 @@ import {
 import {
   checkIsPerson,
   checkMayManage,
-  type NameTaken,
   type PersonNeeded,
-  type ServiceAccountMissing,
-  type TooMany,
+  type ServiceAccountNotFound,
 } from './service-account-workflow.ts';
 import { maxTokensPerServiceAccount } from './token-rules.ts';
 import { actorOf, recordAudit } from './workflow.ts';
@@ -31,16 +30,18 @@ export interface FreshToken {
   readonly text: string;
 }
 
-type TokenMissing = Refusal<'accessTokenMissing'>;
+type TokenNotFound = Refusal<'accessTokenNotFound'>;
+type TooMany = Refusal<'tooManyAccessTokens'> & { readonly max: number; readonly nextStep: string };
+type NameTaken = Refusal<'accessTokenNameTaken'> & FieldErrors;
 type EndsInThePast = Refusal<'endsInThePast'> & FieldErrors;
 /** A token's scopes narrow those of its service account. */
-type ScopesTooWide = Refusal<'scopesTooWide'> & FieldErrors & { readonly permissions: readonly Permission[] };
+type ScopesTooWide = Refusal<'scopesTooWide'> & FieldErrors & { readonly permissions: readonly string[] };
 interface FieldErrors {
   readonly errors: readonly { readonly pointer: string; readonly message: string }[];
 }
 
 export type TokenDraftRefusal =
-  | ServiceAccountMissing
+  | ServiceAccountNotFound
   | PersonNeeded
   | BeyondOwnPermissions
   | TooMany
@@ -48,16 +49,16 @@ export type TokenDraftRefusal =
   | EndsInThePast
   | ScopesTooWide;
 export type TokenRotateRefusal =
-  | ServiceAccountMissing
-  | TokenMissing
+  | ServiceAccountNotFound
+  | TokenNotFound
   | PersonNeeded
   | BeyondOwnPermissions
   | EndsInThePast;
 
-type Deps = Pick<IdentityDeps, 'store' | 'newId' | 'onSessionsEnded'>;
+type Deps = Pick<IdentityDeps, 'store' | 'newId' | 'permissions' | 'onSessionsEnded'>;
 
 const nameTaken: NameTaken = {
-  code: 'nameTaken',
+  code: 'accessTokenNameTaken',
   errors: [{ pointer: '/body/name', message: 'another token of this service account has this name' }],
 };
 const endsInThePast: EndsInThePast = {
@@ -65,7 +66,7 @@ const endsInThePast: EndsInThePast = {
   errors: [{ pointer: '/body/expiresAt', message: 'is over already' }],
 };
 
-const tooWide = (permissions: readonly Permission[]): ScopesTooWide => ({
+const tooWide = (permissions: readonly string[]): ScopesTooWide => ({
   code: 'scopesTooWide',
   permissions,
   errors: [{ pointer: '/body/scopes', message: 'are more than the service account has' }],
@@ -94,8 +95,6 @@ function freshToken(
   return { token, text };
 }
 
-const isoOrNull = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
-
 /** Gives out a token of a service account. Its text is in this answer and nowhere else. */
 export async function createToken(
   deps: Deps,
@@ -103,7 +102,7 @@ export async function createToken(
   serviceAccountId: string,
   draft: {
     readonly name: string;
-    readonly scopes: readonly Permission[] | null;
+    readonly scopes: readonly PermissionName[] | null;
     readonly expiresAtMs: number | null;
   },
 ): Promise<Result<FreshToken, TokenDraftRefusal>> {
@@ -111,9 +110,9 @@ export async function createToken(
   if (!isPerson.ok) return isPerson;
   return deps.store.transact('accessToken.create', async (tx) => {
     const account = await findServiceAccount(tx, serviceAccountId);
-    if (account === null) return refuse({ code: 'serviceAccountMissing' });
+    if (account === null) return refuse({ code: 'serviceAccountNotFound' });
     const { name, scopes, expiresAtMs } = draft;
-    const mayGrant = checkHolds(asker, scopes ?? account.scopes);
+    const mayGrant = checkHolds(deps, asker, scopes ?? account.scopes);
     if (!mayGrant.ok) return mayGrant;
     const beyond = permissionsBeyond(scopes ?? [], new Set(account.scopes));
     if (beyond.length > 0) return refuse(tooWide(beyond));
@@ -122,7 +121,7 @@ export async function createToken(
     if (others.some((other) => other.name.toLowerCase() === name.toLowerCase())) return refuse(nameTaken);
     if (others.length >= maxTokensPerServiceAccount)
       return refuse({
-        code: 'tooMany',
+        code: 'tooManyAccessTokens',
         max: maxTokensPerServiceAccount,
         nextStep: 'Revoke a token that nothing uses any more.',
       });
@@ -147,7 +146,7 @@ async function recordToken(
       tokenId: token.id,
       name: token.name,
       scopes: token.scopes === null ? null : [...token.scopes],
-      expiresAt: isoOrNull(token.expiresAtMs),
+      expiresAt: toIsoOrNull(token.expiresAtMs),
     },
   });
 }
@@ -159,13 +158,13 @@ async function findOwned(
 ): Promise<
   Result<
     { readonly account: ServiceAccount; readonly token: AccessToken },
-    ServiceAccountMissing | TokenMissing
+    ServiceAccountNotFound | TokenNotFound
   >
 > {
   const account = await findServiceAccount(tx, serviceAccountId);
-  if (account === null) return refuse({ code: 'serviceAccountMissing' });
+  if (account === null) return refuse({ code: 'serviceAccountNotFound' });
   const token = (await listTokens(tx, [serviceAccountId])).find((candidate) => candidate.id === tokenId);
-  return token === undefined ? refuse({ code: 'accessTokenMissing' }) : ok({ account, token });
+  return token === undefined ? refuse({ code: 'accessTokenNotFound' }) : ok({ account, token });
 }
 
 /**
@@ -185,7 +184,7 @@ export async function rotateToken(
     const found = await findOwned(tx, serviceAccountId, tokenId);
     if (!found.ok) return found;
     const { account, token } = found.value;
-    const mayGrant = checkHolds(asker, token.scopes ?? account.scopes);
+    const mayGrant = checkHolds(deps, asker, token.scopes ?? account.scopes);
     if (!mayGrant.ok) return mayGrant;
     const expiresAtMs = asked.expiresAtMs === undefined ? token.expiresAtMs : asked.expiresAtMs;
     if (expiresAtMs !== null && expiresAtMs <= tx.nowMs) return refuse(endsInThePast);
@@ -205,11 +204,11 @@ export async function revokeToken(
   asker: Principal,
   serviceAccountId: string,
   tokenId: string,
-): Promise<Result<null, ServiceAccountMissing | TokenMissing | BeyondOwnPermissions>> {
+): Promise<Result<null, ServiceAccountNotFound | TokenNotFound | BeyondOwnPermissions>> {
   return deps.store.transact('accessToken.revoke', async (tx) => {
     const found = await findOwned(tx, serviceAccountId, tokenId);
     if (!found.ok) return found;
-    const mayManage = checkMayManage(asker, found.value.account);
+    const mayManage = checkMayManage(deps, asker, found.value.account);
     if (!mayManage.ok) return mayManage;
     await deleteToken(tx, tokenId);
     tx.afterCommit(deps.onSessionsEnded);

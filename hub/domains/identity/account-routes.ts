@@ -3,6 +3,8 @@ import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
+import { emptySchema } from '#hub/kernel/wire.ts';
 import { accountOrder, countAccounts, placeOfAccount } from './account-repository.ts';
 import {
   type AccountView,
@@ -21,25 +23,23 @@ import {
   accountPatchSchema,
   accountQuerySchema,
   accountSchema,
-  emptySchema,
   idParamsSchema,
   passwordResetSchema,
 } from './schema.ts';
 
 type Deps = Pick<
   IdentityDeps,
-  'store' | 'clock' | 'newId' | 'passwords' | 'memberExists' | 'onSessionsEnded'
+  'store' | 'clock' | 'newId' | 'passwords' | 'permissions' | 'memberExists' | 'onSessionsEnded'
 >;
 
 const tag = 'accounts';
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 function accountToWire({ account, roles }: AccountView): z.input<typeof accountSchema> {
   return {
     id: account.id,
     version: account.version,
-    createdAt: iso(account.createdAtMs),
-    updatedAt: iso(account.updatedAtMs),
+    createdAt: toIso(account.createdAtMs),
+    updatedAt: toIso(account.updatedAtMs),
     username: account.username,
     displayName: account.displayName,
     status: account.status,
@@ -47,7 +47,7 @@ function accountToWire({ account, roles }: AccountView): z.input<typeof accountS
     roles: roles.map(({ role, expiresAtMs }) => ({
       roleId: role.id,
       name: role.name,
-      expiresAt: expiresAtMs === null ? null : iso(expiresAtMs),
+      expiresAt: expiresAtMs === null ? null : toIso(expiresAtMs),
     })),
   };
 }
@@ -72,7 +72,7 @@ function reading(deps: Deps): readonly Endpoint[] {
         const views = await viewAccounts(deps.store.read, query, { order, after, limit }, deps.clock.nowMs());
         const page = cut(views, (view) => placeOfAccount(sort, view.account));
         const total = await count(deps.store, (reader) => countAccounts(reader, query));
-        return ok({ body: { items: page.rows.map(accountToWire), nextCursor: page.nextCursor, ...total } });
+        return ok({ items: page.rows.map(accountToWire), nextCursor: page.nextCursor, ...total });
       },
     }),
     defineEndpoint({
@@ -83,10 +83,10 @@ function reading(deps: Deps): readonly Endpoint[] {
       access: { permission: 'account.read' },
       params: idParamsSchema,
       response: accountSchema,
-      refusals: { accountMissing: 404 },
+      refusals: ['accountNotFound'],
       async handle({ params }) {
         const found = await viewAccount(deps.store.read, params.id, deps.clock.nowMs());
-        return found.ok ? ok({ body: accountToWire(found.value) }) : found;
+        return found.ok ? ok(accountToWire(found.value)) : found;
       },
     }),
   ];
@@ -101,10 +101,10 @@ function statusEndpoint(deps: Deps, verb: 'disable' | 'enable', status: AccountS
     access: { permission: 'account.manage' },
     params: idParamsSchema,
     response: accountSchema,
-    refusals: { accountMissing: 404, beyondOwnPermissions: 403, lastOwner: 409, ownAccount: 409 },
+    refusals: ['accountNotFound', 'beyondOwnPermissions', 'lastOwner', 'ownAccount'],
     async handle({ principal, params }) {
       const set = await setAccountStatus(deps, principal, params.id, status);
-      return set.ok ? ok({ body: accountToWire(set.value) }) : set;
+      return set.ok ? ok(accountToWire(set.value)) : set;
     },
   });
 }
@@ -122,16 +122,10 @@ export function accountEndpoints(deps: Deps): readonly Endpoint[] {
       body: accountDraftSchema,
       response: accountSchema,
       status: 201,
-      refusals: {
-        usernameTaken: 409,
-        memberMissing: 422,
-        memberHasAccount: 409,
-        passwordRefused: 422,
-        signInBusy: 503,
-      },
+      refusals: ['usernameTaken', 'memberUnknown', 'memberHasAccount', 'passwordRefused', 'signInBusy'],
       async handle({ principal, body }) {
         const made = await createAccount(deps, principal, body);
-        return made.ok ? ok({ body: accountToWire(made.value) }) : made;
+        return made.ok ? ok(accountToWire(made.value)) : made;
       },
     }),
     defineEndpoint({
@@ -143,17 +137,17 @@ export function accountEndpoints(deps: Deps): readonly Endpoint[] {
       params: idParamsSchema,
       body: accountPatchSchema,
       response: accountSchema,
-      refusals: {
-        accountMissing: 404,
-        beyondOwnPermissions: 403,
-        staleVersion: 409,
-        usernameTaken: 409,
-        memberMissing: 422,
-        memberHasAccount: 409,
-      },
+      refusals: [
+        'accountNotFound',
+        'beyondOwnPermissions',
+        'staleVersion',
+        'usernameTaken',
+        'memberUnknown',
+        'memberHasAccount',
+      ],
       async handle({ principal, params, body }) {
         const changed = await changeAccount(deps, principal, params.id, body);
-        if (changed.ok) return ok({ body: accountToWire(changed.value) });
+        if (changed.ok) return ok(accountToWire(changed.value));
         const { refusal } = changed;
         if (refusal.code !== 'staleVersion') return refuse(refusal);
         return refuse({ ...refusal, current: accountToWire(refusal.current) });
@@ -170,16 +164,10 @@ export function accountEndpoints(deps: Deps): readonly Endpoint[] {
       params: idParamsSchema,
       body: passwordResetSchema,
       response: emptySchema,
-      refusals: {
-        accountMissing: 404,
-        beyondOwnPermissions: 403,
-        ownAccount: 409,
-        passwordRefused: 422,
-        signInBusy: 503,
-      },
+      refusals: ['accountNotFound', 'beyondOwnPermissions', 'ownAccount', 'passwordRefused', 'signInBusy'],
       async handle({ principal, params, body }) {
         const reset = await resetPassword(deps, principal, params.id, body.password);
-        return reset.ok ? ok({ body: {} }) : reset;
+        return reset.ok ? ok({}) : reset;
       },
     }),
   ];

@@ -18,7 +18,7 @@ import { checkNewPassword, type NewPasswordRefused } from './password-workflow.t
 import { findSite } from './repository.ts';
 import { type AssignedRole, listAssignedRoles, listOwners, loadPermissions } from './role-repository.ts';
 import { normaliseUsername, ownerRemainsWithout, permissionsBeyond } from './rules.ts';
-import type { AccountStatus, Permission } from './schema.ts';
+import type { AccountStatus } from './schema.ts';
 import { deleteSessionsOf } from './session-repository.ts';
 import { actorOf, recordAudit } from './workflow.ts';
 
@@ -28,10 +28,10 @@ export interface AccountView {
   readonly roles: readonly AssignedRole[];
 }
 
-export type AccountMissing = Refusal<'accountMissing'>;
+export type AccountNotFound = Refusal<'accountNotFound'>;
 /** The account may do what the asker may not: whoever ruled over it could take its rights. */
 export type BeyondOwnPermissions = Refusal<'beyondOwnPermissions'> & {
-  readonly permissions: readonly Permission[];
+  readonly permissions: readonly string[];
   readonly nextStep: string;
 };
 export type LastOwner = Refusal<'lastOwner'> & { readonly nextStep: string };
@@ -39,17 +39,17 @@ type OwnAccount = Refusal<'ownAccount'> & { readonly nextStep: string };
 type FieldTaken<Code extends string> = Refusal<Code> & {
   readonly errors: readonly { readonly pointer: string; readonly message: string }[];
 };
-type Conflict = FieldTaken<'usernameTaken'> | FieldTaken<'memberMissing'> | FieldTaken<'memberHasAccount'>;
+type Conflict = FieldTaken<'usernameTaken'> | FieldTaken<'memberUnknown'> | FieldTaken<'memberHasAccount'>;
 
 export type AccountDraftRefusal = Conflict | NewPasswordRefused | HasherBusy;
 export type AccountPatchRefusal =
   | Conflict
-  | AccountMissing
+  | AccountNotFound
   | BeyondOwnPermissions
   | (Refusal<'staleVersion'> & { readonly current: AccountView });
-export type AccountStatusRefusal = AccountMissing | BeyondOwnPermissions | LastOwner | OwnAccount;
+export type AccountStatusRefusal = AccountNotFound | BeyondOwnPermissions | LastOwner | OwnAccount;
 export type PasswordResetRefusal =
-  | AccountMissing
+  | AccountNotFound
   | BeyondOwnPermissions
   | NewPasswordRefused
   | HasherBusy
@@ -68,9 +68,9 @@ export async function viewAccount(
   reader: Reader,
   id: string,
   nowMs: number,
-): Promise<Result<AccountView, AccountMissing>> {
+): Promise<Result<AccountView, AccountNotFound>> {
   const account = await findAccount(reader, id);
-  return account === null ? refuse({ code: 'accountMissing' }) : ok(await view(reader, account, nowMs));
+  return account === null ? refuse({ code: 'accountNotFound' }) : ok(await view(reader, account, nowMs));
 }
 
 /** In the order of creation; one more than asked for when there is more. */
@@ -88,20 +88,22 @@ export async function viewAccounts(
 
 /** Whether the asker may rule over what this account may do. */
 async function checkRightsOver(
+  deps: Pick<IdentityDeps, 'permissions'>,
   reader: Reader,
   asker: Principal,
   accountId: string,
   nowMs: number,
 ): Promise<Result<null, BeyondOwnPermissions>> {
-  return checkHolds(asker, await loadPermissions(reader, accountId, nowMs));
+  return checkHolds(deps, asker, await loadPermissions(reader, accountId, nowMs));
 }
 
-/** Whether the asker holds all of these permissions. */
+/** Whether the asker holds all of these permissions. One that this release does not know grants nothing. */
 export function checkHolds(
+  { permissions }: Pick<IdentityDeps, 'permissions'>,
   asker: Principal,
-  wanted: Iterable<Permission>,
+  wanted: Iterable<string>,
 ): Result<null, BeyondOwnPermissions> {
-  const beyond = permissionsBeyond(wanted, asker.permissions);
+  const beyond = permissionsBeyond(permissions.pick(wanted), asker.permissions);
   if (beyond.length === 0) return ok(null);
   const nextStep = 'Ask somebody who has these permissions.';
   return refuse({ code: 'beyondOwnPermissions', permissions: beyond, nextStep });
@@ -122,7 +124,7 @@ async function checkConflicts(
   if (wanted.memberId === null) return ok(null);
   if (!(await deps.memberExists(tx, wanted.memberId)))
     return refuse({
-      code: 'memberMissing',
+      code: 'memberUnknown',
       errors: [{ pointer: '/body/memberId', message: 'there is no such member' }],
     });
   const other = await findAccountOfMember(tx, wanted.memberId);
@@ -178,7 +180,7 @@ export async function createAccount(
 }
 
 export async function changeAccount(
-  deps: Pick<IdentityDeps, 'store' | 'memberExists'>,
+  deps: Pick<IdentityDeps, 'store' | 'permissions' | 'memberExists'>,
   asker: Principal,
   id: string,
   asked: {
@@ -190,8 +192,8 @@ export async function changeAccount(
 ): Promise<Result<AccountView, AccountPatchRefusal>> {
   return deps.store.transact('account.update', async (tx) => {
     const account = await findAccount(tx, id);
-    if (account === null) return refuse({ code: 'accountMissing' });
-    const mayRule = await checkRightsOver(tx, asker, id, tx.nowMs);
+    if (account === null) return refuse({ code: 'accountNotFound' });
+    const mayRule = await checkRightsOver(deps, tx, asker, id, tx.nowMs);
     if (!mayRule.ok) return mayRule;
     const wanted = {
       username: asked.username === undefined ? account.username : normaliseUsername(asked.username),
@@ -220,15 +222,15 @@ export async function changeAccount(
 
 /** Disables (all sessions end at once) or enables an account. The last owner stays. */
 export async function setAccountStatus(
-  deps: Pick<IdentityDeps, 'store' | 'onSessionsEnded'>,
+  deps: Pick<IdentityDeps, 'store' | 'permissions' | 'onSessionsEnded'>,
   asker: Principal,
   id: string,
   status: AccountStatus,
 ): Promise<Result<AccountView, AccountStatusRefusal>> {
   return deps.store.transact('account.status', async (tx) => {
     const account = await findAccount(tx, id);
-    if (account === null) return refuse({ code: 'accountMissing' });
-    const mayRule = await checkRightsOver(tx, asker, id, tx.nowMs);
+    if (account === null) return refuse({ code: 'accountNotFound' });
+    const mayRule = await checkRightsOver(deps, tx, asker, id, tx.nowMs);
     if (!mayRule.ok) return mayRule;
     if (account.status === status) return ok(await view(tx, account, tx.nowMs));
     if (status === 'disabled') {
@@ -254,7 +256,7 @@ export async function setAccountStatus(
 
 /** Sets a new password for somebody else, who is signed out everywhere. */
 export async function resetPassword(
-  deps: Pick<IdentityDeps, 'store' | 'passwords' | 'onSessionsEnded'>,
+  deps: Pick<IdentityDeps, 'store' | 'passwords' | 'permissions' | 'onSessionsEnded'>,
   asker: Principal,
   id: string,
   password: string,
@@ -262,7 +264,7 @@ export async function resetPassword(
   if (asker.accountId === id)
     return refuse({ code: 'ownAccount', nextStep: 'Change your own password, giving the current one.' });
   const account = await findAccount(deps.store.read, id);
-  if (account === null) return refuse({ code: 'accountMissing' });
+  if (account === null) return refuse({ code: 'accountNotFound' });
   const site = await findSite(deps.store.read);
   const names = [account.username, account.displayName, site?.name ?? ''];
   const allowed = checkNewPassword(password, names, '/body/password');
@@ -270,7 +272,7 @@ export async function resetPassword(
   const hashed = await deps.passwords.hash(password);
   if (!hashed.ok) return hashed;
   return deps.store.transact('account.resetPassword', async (tx) => {
-    const mayRule = await checkRightsOver(tx, asker, id, tx.nowMs);
+    const mayRule = await checkRightsOver(deps, tx, asker, id, tx.nowMs);
     if (!mayRule.ok) return mayRule;
     await savePassword(tx, id, hashed.value);
     await deleteSessionsOf(tx, id);

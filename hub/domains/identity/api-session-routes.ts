@@ -2,10 +2,11 @@ import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
+import { emptySchema } from '#hub/kernel/wire.ts';
 import { logIn, logOut, refresh, type TokenPair } from './api-session-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
-import { emptySchema, signInSchema } from './schema.ts';
-import { clearedSessionCookie } from './session-token.ts';
+import { signInSchema } from './schema.ts';
+import { replySignedOut } from './session-routes.ts';
 import { describeDevice } from './token-rules.ts';
 import { logoutSchema, refreshSchema, tokenPairSchema } from './token-schema.ts';
 
@@ -34,12 +35,12 @@ export function apiSessionEndpoints(deps: Deps): readonly Endpoint[] {
       response: tokenPairSchema,
       answerIsSecret: true,
       ratePerMinute: 60,
-      refusals: { credentialsWrong: 401, accountDisabled: 403, tooManyAttempts: 429, signInBusy: 503 },
+      refusals: ['credentialsWrong', 'accountDisabled', 'tooManyAttempts', 'signInBusy'],
       async handle({ body, context }) {
         const { remoteAddress, userAgent } = context;
         const given = { ...body, remoteAddress, device: describeDevice(userAgent) };
         const pair = await logIn(deps, given);
-        return pair.ok ? ok({ body: pairToWire(pair.value) }) : pair;
+        return pair.ok ? ok(pairToWire(pair.value)) : pair;
       },
     }),
     defineEndpoint({
@@ -52,10 +53,10 @@ export function apiSessionEndpoints(deps: Deps): readonly Endpoint[] {
       response: tokenPairSchema,
       answerIsSecret: true,
       ratePerMinute: 120,
-      refusals: { refreshTokenInvalid: 401, refreshTokenExpired: 401, refreshTokenReused: 401 },
+      refusals: ['refreshTokenInvalid', 'refreshTokenExpired', 'refreshTokenReused'],
       async handle({ body, context }) {
         const pair = await refresh(deps, body.refreshToken, context.remoteAddress);
-        return pair.ok ? ok({ body: pairToWire(pair.value) }) : pair;
+        return pair.ok ? ok(pairToWire(pair.value)) : pair;
       },
     }),
     defineEndpoint({
@@ -67,14 +68,11 @@ export function apiSessionEndpoints(deps: Deps): readonly Endpoint[] {
       body: logoutSchema,
       response: emptySchema,
       ratePerMinute: 120,
-      refusals: { signInRequired: 401 },
+      refusals: ['signInRequired'],
       async handle({ principal, body }) {
         const out = await logOut(deps, principal, body.refreshToken);
         if (!out.ok) return out;
-        return ok({
-          body: {},
-          ...(out.value.endedBrowser ? { headers: { 'Set-Cookie': clearedSessionCookie } } : {}),
-        });
+        return ok(replySignedOut(out.value.endedBrowser));
       },
     }),
   ];

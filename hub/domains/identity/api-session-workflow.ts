@@ -113,6 +113,12 @@ async function endReused(
   });
 }
 
+type SignInRequired = Refusal<'signInRequired'> & { readonly nextStep: string };
+const signInRequired: SignInRequired = {
+  code: 'signInRequired',
+  nextStep: 'Send the access token, or the refresh token in the body.',
+};
+
 /**
  * Ends the session of the request, and the one that the refresh token belongs to (any token of the family: whoever
  * holds one may give it up). A token that nothing belongs to is not told from one that was ended.
@@ -122,9 +128,9 @@ export async function logOut(
   deps: Pick<Deps, 'store' | 'onSessionsEnded'>,
   principal: Principal | null,
   refreshToken: string | undefined,
-): Promise<Result<{ readonly endedBrowser: boolean }, Refusal<'signInRequired'>>> {
+): Promise<Result<{ readonly endedBrowser: boolean }, SignInRequired>> {
   const presented = refreshToken === undefined ? null : readRefreshToken(refreshToken);
-  if (refreshToken === undefined && principal?.kind !== 'account') return refuse({ code: 'signInRequired' });
+  if (refreshToken === undefined && principal?.kind !== 'account') return refuse(signInRequired);
   return deps.store.transact('session.logOut', async (tx) => {
     const own = principal?.kind === 'account' ? await findSession(tx, principal.sessionId) : null;
     const family =

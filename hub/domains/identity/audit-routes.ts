@@ -61,7 +61,7 @@ export function auditEndpoints(deps: Deps): readonly Endpoint[] {
           row.seq,
         ]);
         const total = await count(deps.store, (reader) => countAudit(reader, query));
-        return ok({ body: { items: page.rows.map(auditToWire), nextCursor: page.nextCursor, ...total } });
+        return ok({ items: page.rows.map(auditToWire), nextCursor: page.nextCursor, ...total });
       },
     }),
     defineEndpoint({
@@ -73,10 +73,10 @@ export function auditEndpoints(deps: Deps): readonly Endpoint[] {
       params: idParamsSchema,
       body: auditEmptySchema,
       response: auditEntrySchema,
-      refusals: { auditEntryMissing: 404, payloadEmptied: 409 },
+      refusals: ['auditEntryNotFound', 'payloadEmptied'],
       async handle({ principal, params, body }) {
         const emptied = await emptyAuditPayload(deps, principal, params.id, body.reason);
-        return emptied.ok ? ok({ body: auditToWire(emptied.value) }) : emptied;
+        return emptied.ok ? ok(auditToWire(emptied.value)) : emptied;
       },
     }),
     defineEndpoint({
@@ -87,9 +87,9 @@ export function auditEndpoints(deps: Deps): readonly Endpoint[] {
       access: { permission: 'audit.read' },
       response: verificationSchema,
       ratePerMinute: 6,
-      refusals: {},
+      refusals: [],
       async handle() {
-        return ok({ body: await deps.store.report((reader) => verifyAudit(reader)) });
+        return ok(await deps.store.report((reader) => verifyAudit(reader)));
       },
     }),
   ];

@@ -60,10 +60,10 @@ export async function emptyAuditPayload(
   asker: Principal,
   entryId: string,
   reason: string,
-): Promise<Result<AuditRow, Refusal<'auditEntryMissing' | 'payloadEmptied'>>> {
+): Promise<Result<AuditRow, Refusal<'auditEntryNotFound' | 'payloadEmptied'>>> {
   return deps.store.transact('audit.empty', async (tx) => {
     const entry = await findAudit(tx, entryId);
-    if (entry === null) return refuse({ code: 'auditEntryMissing' });
+    if (entry === null) return refuse({ code: 'auditEntryNotFound' });
     if (typeof entry.payload === 'string') return refuse({ code: 'payloadEmptied' });
     await emptyPayload(tx, entryId);
     await recordAudit(tx, {

@@ -1,4 +1,9 @@
-import type { AuthenticationRefusal, Authenticator, Caller } from '#hub/http/auth.ts';
+import {
+  type AuthenticationRefusal,
+  type Authenticator,
+  type Caller,
+  csrfHeaderName,
+} from '#hub/http/auth.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { createBearerAuthentication } from './bearer-authenticator.ts';
@@ -6,13 +11,7 @@ import type { IdentityDeps } from './deps.ts';
 import { createTouch, type Touch } from './last-use.ts';
 import { principalOfSession, recheckPrincipal } from './principal.ts';
 import { findSessionByToken } from './session-repository.ts';
-import {
-  csrfHeaderName,
-  csrfTokenOf,
-  hashSessionToken,
-  isSessionToken,
-  readSessionCookies,
-} from './session-token.ts';
+import { csrfTokenOf, hashSessionToken, isSessionToken, readSessionCookies } from './session-token.ts';
 
 type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'log' | 'tokens'>;
 

@@ -2,31 +2,24 @@ import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
+import { emptySchema } from '#hub/kernel/wire.ts';
 import { changeSite, claimSite, makeClaimCode } from './claim-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
 import { findSite, type Site } from './repository.ts';
-import {
-  claimCodeSchema,
-  claimSchema,
-  claimStateSchema,
-  currentSessionSchema,
-  emptySchema,
-  sitePatchSchema,
-  siteSchema,
-} from './schema.ts';
+import { claimCodeSchema, claimSchema, claimStateSchema, sitePatchSchema, siteSchema } from './schema.ts';
 import { browserAt, replyWithSession } from './session-routes.ts';
 
 const tag = 'system';
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 const siteToWire = (site: Site): z.input<typeof siteSchema> => ({
   id: site.id,
   version: site.version,
-  createdAt: iso(site.createdAtMs),
-  updatedAt: iso(site.updatedAtMs),
+  createdAt: toIso(site.createdAtMs),
+  updatedAt: toIso(site.updatedAtMs),
   name: site.name,
   timeZone: site.timeZone,
-  claimedAt: iso(site.claimedAtMs),
+  claimedAt: toIso(site.claimedAtMs),
 });
 
 function claiming(deps: IdentityDeps): readonly Endpoint[] {
@@ -38,10 +31,10 @@ function claiming(deps: IdentityDeps): readonly Endpoint[] {
       tag,
       access: { open: 'the page must know whether to show the set-up or the sign-in' },
       response: claimStateSchema,
-      refusals: {},
+      refusals: [],
       async handle() {
         const site = await findSite(deps.store.read);
-        return ok({ body: { claimed: site !== null, siteName: site?.name ?? null } });
+        return ok({ claimed: site !== null, siteName: site?.name ?? null });
       },
     }),
     defineEndpoint({
@@ -51,18 +44,18 @@ function claiming(deps: IdentityDeps): readonly Endpoint[] {
       tag,
       access: { open: 'nobody has an account yet; it takes the code shown on the box, once' },
       body: claimSchema,
-      response: currentSessionSchema,
+      response: deps.wire.currentSession,
       status: 201,
       ratePerMinute: 30,
-      refusals: {
-        alreadyClaimed: 409,
-        claimCodeWrong: 403,
-        claimCodeExpired: 410,
-        timeZoneUnknown: 422,
-        passwordRefused: 422,
-        tooManyAttempts: 429,
-        signInBusy: 503,
-      },
+      refusals: [
+        'alreadyClaimed',
+        'claimCodeWrong',
+        'claimCodeExpired',
+        'timeZoneUnknown',
+        'passwordRefused',
+        'tooManyAttempts',
+        'signInBusy',
+      ],
       async handle({ body, context }) {
         const opened = await claimSite(deps, body, browserAt(context));
         return opened.ok ? ok(await replyWithSession(deps, opened.value)) : opened;
@@ -79,11 +72,11 @@ function claiming(deps: IdentityDeps): readonly Endpoint[] {
       response: claimCodeSchema,
       answerIsSecret: true,
       status: 201,
-      refusals: { alreadyClaimed: 409 },
+      refusals: ['alreadyClaimed'],
       async handle({ principal }) {
         const made = await makeClaimCode(deps, principal);
         if (!made.ok) return made;
-        return ok({ body: { code: made.value.code, expiresAt: iso(made.value.expiresAtMs) } });
+        return ok({ code: made.value.code, expiresAt: toIso(made.value.expiresAtMs) });
       },
     }),
   ];
@@ -100,10 +93,10 @@ export function claimEndpoints(deps: IdentityDeps): readonly Endpoint[] {
       tag,
       access: { permission: 'system.read' },
       response: siteSchema,
-      refusals: { notClaimed: 404 },
+      refusals: ['siteNotFound'],
       async handle() {
         const site = await findSite(deps.store.read);
-        return site === null ? refuse({ code: 'notClaimed' }) : ok({ body: siteToWire(site) });
+        return site === null ? refuse({ code: 'siteNotFound' }) : ok(siteToWire(site));
       },
     }),
     defineEndpoint({
@@ -114,10 +107,10 @@ export function claimEndpoints(deps: IdentityDeps): readonly Endpoint[] {
       access: { permission: 'system.manage' },
       body: sitePatchSchema,
       response: siteSchema,
-      refusals: { notClaimed: 404, staleVersion: 409, timeZoneUnknown: 422 },
+      refusals: ['siteNotFound', 'staleVersion', 'timeZoneUnknown'],
       async handle({ principal, body }) {
         const changed = await changeSite(deps, principal, body);
-        if (changed.ok) return ok({ body: siteToWire(changed.value) });
+        if (changed.ok) return ok(siteToWire(changed.value));
         const { refusal } = changed;
         if (refusal.code !== 'staleVersion') return refuse(refusal);
         return refuse({ ...refusal, current: siteToWire(refusal.current) });

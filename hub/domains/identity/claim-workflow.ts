@@ -26,7 +26,6 @@ import {
   normaliseClaimCode,
   normaliseUsername,
 } from './rules.ts';
-import { builtInRoles } from './schema.ts';
 import { type OpenedSession, openSession, type SignInPlace } from './session-workflow.ts';
 import { actorOf, recordAudit } from './workflow.ts';
 
@@ -74,20 +73,23 @@ const codeVoid = {
  * Before the hub listens: the built-in roles as this release has them, and a claim code when nobody owns the hub yet.
  */
 export async function startIdentity(
-  deps: Pick<IdentityDeps, 'store' | 'newId'>,
+  deps: Pick<IdentityDeps, 'store' | 'newId' | 'permissions'>,
 ): Promise<FreshClaimCode | null> {
   await deps.store.transact('identity.start', (tx) => seedBuiltInRoles(tx, deps));
   const made = await makeClaimCode(deps, null);
   return made.ok ? made.value : null;
 }
 
-async function seedBuiltInRoles(tx: Transaction, deps: Pick<IdentityDeps, 'newId'>): Promise<void> {
-  for (const [name, granted] of Object.entries(builtInRoles)) {
+async function seedBuiltInRoles(
+  tx: Transaction,
+  deps: Pick<IdentityDeps, 'newId' | 'permissions'>,
+): Promise<void> {
+  for (const [name, granted] of Object.entries(deps.permissions.builtInRoles())) {
     const stored = await findBuiltInRole(tx, name);
     const permissions = printPermissions(granted);
     if (stored === null) {
       await tx.insert('role', { id: deps.newId(), name, description: '', built_in: 1, permissions });
-    } else if (printPermissions(stored.permissions) !== permissions) {
+    } else if (printPermissions(deps.permissions.pick(stored.permissions)) !== permissions) {
       await tx.write('role', stored.id, { permissions });
       await recordAudit(tx, {
         actor: { kind: 'system' },
@@ -225,7 +227,7 @@ function timeZoneUnknown(pointer: string): TimeZoneUnknown {
 
 export type SitePatchRefusal =
   | (Refusal<'staleVersion'> & { readonly current: Site })
-  | Refusal<'notClaimed'>
+  | Refusal<'siteNotFound'>
   | TimeZoneUnknown;
 
 /** Changes the site's name or time zone; `onSiteChanged` lets the doors follow in the same transaction. */
@@ -242,7 +244,7 @@ export async function changeSite(
     return refuse(timeZoneUnknown('/body/timeZone'));
   return deps.store.transact('site.update', async (tx) => {
     const site = await findSite(tx);
-    if (site === null) return refuse({ code: 'notClaimed' });
+    if (site === null) return refuse({ code: 'siteNotFound' });
     const changes = { name: asked.name ?? site.name, time_zone: asked.timeZone ?? site.timeZone };
     const written = await tx.write('site', site.id, changes, { expectedVersion: asked.version });
     if (!written.ok) return refuse({ code: 'staleVersion', current: site });

@@ -1,9 +1,12 @@
+import type { PermissionCatalog } from '#hub/kernel/permission-catalog.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
 import type { PasswordHasher } from './password.ts';
 import type { Site } from './repository.ts';
+import { currentSessionSchemaOf, permissionSchemaOf, roleSchemasOf } from './schema.ts';
 import type { TokenKeys } from './token-keys.ts';
+import { serviceAccountSchemasOf } from './token-schema.ts';
 
 /** What the claim made, for the domains that set up what a site starts with. */
 export interface Claimed {
@@ -13,6 +16,17 @@ export interface Claimed {
   readonly starterRules: boolean;
 }
 
+/** The shapes on the wire in which permissions occur: which there are is known once all domains are. */
+export type PermissionWire = ReturnType<typeof permissionWireOf>;
+export function permissionWireOf(permissions: PermissionCatalog) {
+  const permission = permissionSchemaOf(permissions.names);
+  return {
+    currentSession: currentSessionSchemaOf(permission),
+    ...roleSchemasOf(permission),
+    ...serviceAccountSchemasOf(permission),
+  };
+}
+
 export interface IdentityDeps {
   readonly store: Store;
   readonly clock: Clock;
@@ -20,6 +34,9 @@ export interface IdentityDeps {
   readonly log: Logger;
   readonly passwords: PasswordHasher;
   readonly tokens: TokenKeys;
+  readonly permissions: PermissionCatalog;
+  /** The shapes on the wire in which permissions occur. */
+  readonly wire: PermissionWire;
   /** Inside the claim's transaction. */
   readonly onClaimed: (tx: Transaction, claimed: Claimed) => Promise<void>;
   /** Inside the transaction that changed the site's name or time zone. */

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { StateColumns } from '#hub/store/database.ts';
-import type { Reader, TableRegistry, Transaction } from '#hub/store/store.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import type { Registrations } from '#hub/store/table-registry.ts';
 import type { AuditEntryTable, AuditPayloadTable } from './audit-repository.ts';
 import type { AttemptCounter, SessionKind } from './rules.ts';
 import type { AccountStatus } from './schema.ts';
@@ -102,24 +103,52 @@ declare module '#hub/store/database.ts' {
 
 /** Passwords' and tokens' hashes, sessions and what counts wrong tries never leave this hub. */
 export const identityTables = {
-  site: { class: 'state', owner: 'hub', personalColumns: [] },
+  site: { called: 'Site', label: { column: 'name' }, class: 'state', owner: 'hub', personalColumns: [] },
   claim_code: { class: 'local', owner: 'hub', personalColumns: [] },
-  account: { class: 'state', owner: 'hub', personalColumns: ['username', 'display_name'] },
+  account: {
+    called: 'Account',
+    label: { column: 'display_name' },
+    managedBy: 'account.manage',
+    class: 'state',
+    owner: 'hub',
+    personalColumns: ['username', 'display_name'],
+  },
   account_password: { class: 'local', owner: 'hub', personalColumns: ['phc'] },
   session: { class: 'local', owner: 'hub', personalColumns: ['remote_address', 'device'] },
-  service_account: { class: 'state', owner: 'hub', personalColumns: [] },
+  service_account: {
+    called: 'Service account',
+    label: { column: 'name' },
+    managedBy: 'serviceAccount.manage',
+    class: 'state',
+    owner: 'hub',
+    personalColumns: [],
+  },
   access_token: { class: 'local', owner: 'hub', personalColumns: ['last_used_address'] },
-  role: { class: 'state', owner: 'hub', personalColumns: [] },
-  role_assignment: { class: 'state', owner: 'hub', personalColumns: [] },
+  role: {
+    called: 'Role',
+    label: { column: 'name' },
+    managedBy: 'role.manage',
+    class: 'state',
+    owner: 'hub',
+    personalColumns: [],
+  },
+  role_assignment: {
+    called: 'Role of an account',
+    managedBy: 'role.manage',
+    class: 'state',
+    owner: 'hub',
+    personalColumns: [],
+  },
   attempt_counter: { class: 'local', owner: 'hub', personalColumns: [] },
-  audit_entry: { class: 'append', owner: 'hub', personalColumns: [] },
+  audit_entry: { called: 'Entry of the audit log', class: 'append', owner: 'hub', personalColumns: [] },
   audit_payload: {
+    called: 'Personal part of an audit entry',
     class: 'state',
     owner: 'hub',
     personalColumns: ['salt', 'actor_name', 'body'],
     partOf: 'audit_entry',
   },
-} satisfies Partial<TableRegistry>;
+} satisfies Registrations;
 
 // Site
 

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import { z } from 'zod';
+import type { Permitted } from '#hub/kernel/permission-catalog.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
 import { rememberedQuery } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder } from '#hub/store/list-order.ts';
@@ -7,7 +8,6 @@ import type { Reader } from '#hub/store/store.ts';
 import type { RowPage } from './account-repository.ts';
 import type { RoleTable } from './repository.ts';
 import type { OwnerHold } from './rules.ts';
-import { type Permission, permissionSchema, permissions } from './schema.ts';
 
 export interface Role {
   readonly id: string;
@@ -17,7 +17,8 @@ export interface Role {
   readonly name: string;
   readonly description: string;
   readonly builtIn: boolean;
-  readonly permissions: readonly Permission[];
+  /** As they are stored. */
+  readonly permissions: readonly string[];
 }
 
 export interface AssignedRole {
@@ -30,17 +31,12 @@ export interface AssignedRole {
 
 const storedPermissionsSchema = z.array(z.string());
 
-/** A permission that this release does not know (the store has seen a newer one) grants nothing. */
-export function parsePermissions(json: string): readonly Permission[] {
-  const stored = new Set(storedPermissionsSchema.parse(JSON.parse(json)));
-  return permissions.filter((permission) => stored.has(permission));
-}
+/** Names as they are stored. One that this release does not know (the store has seen a newer one) grants nothing. */
+export const parsePermissions = (json: string): readonly string[] =>
+  storedPermissionsSchema.parse(JSON.parse(json));
 
-/** In the order of the table of permissions, each once. */
-export function printPermissions(granted: readonly Permission[]): string {
-  const set = new Set(granted);
-  return JSON.stringify(permissionSchema.options.filter((permission) => set.has(permission)));
-}
+/** Each once. */
+export const printPermissions = (granted: Iterable<string>): string => JSON.stringify([...new Set(granted)]);
 
 export const rowToRole = (row: Selectable<RoleTable>): Role => ({
   id: row.id,
@@ -159,8 +155,8 @@ export async function listAssignedRoles(
 
 interface HeldPermissions {
   /** By roles without an end. */
-  readonly lasting: ReadonlySet<Permission>;
-  readonly ending: readonly { readonly permissions: readonly Permission[]; readonly expiresAtMs: number }[];
+  readonly lasting: Permitted;
+  readonly ending: readonly { readonly permissions: readonly string[]; readonly expiresAtMs: number }[];
 }
 
 // Asked at nearly every request. The end of an assignment is compared later: no commit tells of it.
@@ -189,11 +185,7 @@ const heldPermissions = rememberedQuery(
 );
 
 /** Everything that the account may do at `nowMs`. */
-export async function loadPermissions(
-  reader: Reader,
-  accountId: string,
-  nowMs: number,
-): Promise<ReadonlySet<Permission>> {
+export async function loadPermissions(reader: Reader, accountId: string, nowMs: number): Promise<Permitted> {
   const { lasting, ending } = await heldPermissions(reader, { accountId });
   if (ending.length === 0) return lasting;
   const now = ending.filter((role) => role.expiresAtMs > nowMs);

@@ -1,8 +1,9 @@
-import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
+import { emptySchema } from '#hub/kernel/wire.ts';
 import type { IdentityDeps } from './deps.ts';
 import { countRoles, roleOrder } from './role-repository.ts';
 import {
@@ -16,34 +17,26 @@ import {
   viewRoles,
 } from './role-workflow.ts';
 import {
-  emptySchema,
   idParamsSchema,
-  permissionPageSchema,
-  permissions,
-  permissionTexts,
+  type RoleWire,
   roleAssignSchema,
-  roleDraftSchema,
-  rolePageSchema,
-  rolePatchSchema,
   roleQuerySchema,
   roleRevokeParamsSchema,
-  roleSchema,
 } from './schema.ts';
 
-type Deps = Pick<IdentityDeps, 'store' | 'newId'>;
+type Deps = Pick<IdentityDeps, 'store' | 'newId' | 'permissions' | 'wire'>;
 
 const tag = 'roles';
-const iso = (ms: number): string => new Date(ms).toISOString();
 
-const roleToWire = ({ role, accountCount }: RoleView): z.input<typeof roleSchema> => ({
+const roleToWire = ({ permissions }: Deps, { role, accountCount }: RoleView): RoleWire => ({
   id: role.id,
   version: role.version,
-  createdAt: iso(role.createdAtMs),
-  updatedAt: iso(role.updatedAtMs),
+  createdAt: toIso(role.createdAtMs),
+  updatedAt: toIso(role.updatedAtMs),
   name: role.name,
   description: role.description,
   builtIn: role.builtIn,
-  permissions: [...role.permissions],
+  permissions: permissions.pick(role.permissions),
   accountCount,
 });
 
@@ -55,14 +48,14 @@ function reading(deps: Deps): readonly Endpoint[] {
       summary: 'Everything that a role can permit',
       tag,
       access: { permission: 'role.read' },
-      response: permissionPageSchema,
-      refusals: {},
+      response: deps.wire.permissionPage,
+      refusals: [],
       async handle() {
-        const items = permissions.map((permission) => ({
+        const items = deps.permissions.names.map((permission) => ({
           permission,
-          description: permissionTexts[permission],
+          description: deps.permissions.textOf(permission),
         }));
-        return ok({ body: { items, nextCursor: null } });
+        return ok({ items, nextCursor: null });
       },
     }),
     defineEndpoint({
@@ -72,7 +65,7 @@ function reading(deps: Deps): readonly Endpoint[] {
       tag,
       access: { permission: 'role.read' },
       query: roleQuerySchema,
-      response: rolePageSchema,
+      response: deps.wire.rolePage,
       refusals: pageRefusals,
       async handle({ query }) {
         const asked = openPage(query, 1);
@@ -81,7 +74,11 @@ function reading(deps: Deps): readonly Endpoint[] {
         const views = await viewRoles(deps.store.read, { order: roleOrder(query.sort), after, limit });
         const page = cut(views, (view) => [view.role.id]);
         const total = await count(deps.store, countRoles);
-        return ok({ body: { items: page.rows.map(roleToWire), nextCursor: page.nextCursor, ...total } });
+        return ok({
+          items: page.rows.map((view) => roleToWire(deps, view)),
+          nextCursor: page.nextCursor,
+          ...total,
+        });
       },
     }),
     defineEndpoint({
@@ -91,11 +88,11 @@ function reading(deps: Deps): readonly Endpoint[] {
       tag,
       access: { permission: 'role.read' },
       params: idParamsSchema,
-      response: roleSchema,
-      refusals: { roleMissing: 404 },
+      response: deps.wire.role,
+      refusals: ['roleNotFound'],
       async handle({ params }) {
         const found = await viewRole(deps.store.read, params.id);
-        return found.ok ? ok({ body: roleToWire(found.value) }) : found;
+        return found.ok ? ok(roleToWire(deps, found.value)) : found;
       },
     }),
   ];
@@ -109,13 +106,13 @@ function changing(deps: Deps): readonly Endpoint[] {
       summary: 'Make a role out of permissions that one holds oneself',
       tag,
       access: { permission: 'role.manage' },
-      body: roleDraftSchema,
-      response: roleSchema,
+      body: deps.wire.roleCreate,
+      response: deps.wire.role,
       status: 201,
-      refusals: { roleNameTaken: 409, beyondOwnPermissions: 403 },
+      refusals: ['roleNameTaken', 'beyondOwnPermissions'],
       async handle({ principal, body }) {
         const made = await createRole(deps, principal, body);
-        return made.ok ? ok({ body: roleToWire(made.value) }) : made;
+        return made.ok ? ok(roleToWire(deps, made.value)) : made;
       },
     }),
     defineEndpoint({
@@ -125,21 +122,15 @@ function changing(deps: Deps): readonly Endpoint[] {
       tag,
       access: { permission: 'role.manage' },
       params: idParamsSchema,
-      body: rolePatchSchema,
-      response: roleSchema,
-      refusals: {
-        roleMissing: 404,
-        roleBuiltIn: 409,
-        roleNameTaken: 409,
-        staleVersion: 409,
-        beyondOwnPermissions: 403,
-      },
+      body: deps.wire.rolePatch,
+      response: deps.wire.role,
+      refusals: ['roleNotFound', 'roleBuiltIn', 'roleNameTaken', 'staleVersion', 'beyondOwnPermissions'],
       async handle({ principal, params, body }) {
         const changed = await changeRole(deps, principal, params.id, body);
-        if (changed.ok) return ok({ body: roleToWire(changed.value) });
+        if (changed.ok) return ok(roleToWire(deps, changed.value));
         const { refusal } = changed;
         if (refusal.code !== 'staleVersion') return refuse(refusal);
-        return refuse({ ...refusal, current: roleToWire(refusal.current) });
+        return refuse({ ...refusal, current: roleToWire(deps, refusal.current) });
       },
     }),
     defineEndpoint({
@@ -150,10 +141,10 @@ function changing(deps: Deps): readonly Endpoint[] {
       access: { permission: 'role.manage' },
       params: idParamsSchema,
       response: emptySchema,
-      refusals: { roleMissing: 404, roleBuiltIn: 409, roleAssigned: 409, beyondOwnPermissions: 403 },
+      refusals: ['roleNotFound', 'roleBuiltIn', 'roleAssigned', 'beyondOwnPermissions'],
       async handle({ principal, params }) {
         const deleted = await deleteRole(deps, principal, params.id);
-        return deleted.ok ? ok({ body: {} }) : deleted;
+        return deleted.ok ? ok({}) : deleted;
       },
     }),
   ];
@@ -172,19 +163,13 @@ export function roleEndpoints(deps: Deps): readonly Endpoint[] {
       access: { permission: 'role.manage' },
       params: idParamsSchema,
       body: roleAssignSchema,
-      response: roleSchema,
-      refusals: {
-        roleMissing: 404,
-        accountMissing: 422,
-        endsInThePast: 422,
-        lastOwner: 409,
-        beyondOwnPermissions: 403,
-      },
+      response: deps.wire.role,
+      refusals: ['roleNotFound', 'accountUnknown', 'endsInThePast', 'lastOwner', 'beyondOwnPermissions'],
       async handle({ principal, params, body }) {
         const expiresAtMs = body.expiresAt === null ? null : Date.parse(body.expiresAt);
         const asked = { accountId: body.accountId, expiresAtMs };
         const assigned = await assignRole(deps, principal, params.id, asked);
-        return assigned.ok ? ok({ body: roleToWire(assigned.value) }) : assigned;
+        return assigned.ok ? ok(roleToWire(deps, assigned.value)) : assigned;
       },
     }),
     defineEndpoint({
@@ -194,11 +179,11 @@ export function roleEndpoints(deps: Deps): readonly Endpoint[] {
       tag,
       access: { permission: 'role.manage' },
       params: roleRevokeParamsSchema,
-      response: roleSchema,
-      refusals: { roleMissing: 404, roleNotAssigned: 404, lastOwner: 409, beyondOwnPermissions: 403 },
+      response: deps.wire.role,
+      refusals: ['roleNotFound', 'roleNotAssigned', 'lastOwner', 'beyondOwnPermissions'],
       async handle({ principal, params }) {
         const revoked = await revokeRole(deps, principal, params.id, params.account);
-        return revoked.ok ? ok({ body: roleToWire(revoked.value) }) : revoked;
+        return revoked.ok ? ok(roleToWire(deps, revoked.value)) : revoked;
       },
     }),
   ];

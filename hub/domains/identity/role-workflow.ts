@@ -1,15 +1,10 @@
 import type { Principal } from '#hub/http/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Reader } from '#hub/store/store.ts';
 import type { RowPage } from './account-repository.ts';
 import { findAccount } from './account-repository.ts';
-import {
-  type AccountMissing,
-  type BeyondOwnPermissions,
-  checkHolds,
-  type LastOwner,
-  lastOwner,
-} from './account-workflow.ts';
+import { type BeyondOwnPermissions, checkHolds, type LastOwner, lastOwner } from './account-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
 import {
   countAssignments,
@@ -23,7 +18,6 @@ import {
   rowToRole,
 } from './role-repository.ts';
 import { ownerRemainsWithout } from './rules.ts';
-import type { Permission } from './schema.ts';
 import { actorOf, recordAudit } from './workflow.ts';
 
 export interface RoleView {
@@ -32,32 +26,32 @@ export interface RoleView {
   readonly accountCount: number;
 }
 
-type RoleMissing = Refusal<'roleMissing'>;
+type RoleNotFound = Refusal<'roleNotFound'>;
 type BuiltInRole = Refusal<'roleBuiltIn'> & { readonly nextStep: string };
 type NameTaken = Refusal<'roleNameTaken'> & {
   readonly errors: readonly { readonly pointer: string; readonly message: string }[];
 };
 export type RoleDraftRefusal = NameTaken | BeyondOwnPermissions;
 export type RolePatchRefusal =
-  | RoleMissing
+  | RoleNotFound
   | BuiltInRole
   | NameTaken
   | BeyondOwnPermissions
   | (Refusal<'staleVersion'> & { readonly current: RoleView });
 export type RoleDeleteRefusal =
-  | RoleMissing
+  | RoleNotFound
   | BuiltInRole
   | BeyondOwnPermissions
   | (Refusal<'roleAssigned'> & { readonly accountCount: number; readonly nextStep: string });
 export type RoleAssignRefusal =
-  | RoleMissing
-  | AccountMissing
+  | RoleNotFound
+  | Refusal<'accountUnknown'>
   | BeyondOwnPermissions
   | LastOwner
   | (Refusal<'endsInThePast'> & {
       readonly errors: readonly { readonly pointer: string; readonly message: string }[];
     });
-export type RoleRevokeRefusal = RoleMissing | Refusal<'roleNotAssigned'> | BeyondOwnPermissions | LastOwner;
+export type RoleRevokeRefusal = RoleNotFound | Refusal<'roleNotAssigned'> | BeyondOwnPermissions | LastOwner;
 
 const builtIn: BuiltInRole = {
   code: 'roleBuiltIn',
@@ -82,27 +76,27 @@ export async function viewRoles(reader: Reader, page: RowPage): Promise<readonly
   return roles.map((role) => ({ role, accountCount: counts.get(role.id) ?? 0 }));
 }
 
-export async function viewRole(reader: Reader, id: string): Promise<Result<RoleView, RoleMissing>> {
+export async function viewRole(reader: Reader, id: string): Promise<Result<RoleView, RoleNotFound>> {
   const role = await findRole(reader, id);
-  return role === null ? refuse({ code: 'roleMissing' }) : ok(await view(reader, role));
+  return role === null ? refuse({ code: 'roleNotFound' }) : ok(await view(reader, role));
 }
 
 export async function createRole(
-  deps: Pick<IdentityDeps, 'store' | 'newId'>,
+  deps: Pick<IdentityDeps, 'store' | 'newId' | 'permissions'>,
   asker: Principal,
   draft: {
     readonly name: string;
     readonly description: string;
-    readonly permissions: readonly Permission[];
+    readonly permissions: readonly PermissionName[];
   },
 ): Promise<Result<RoleView, RoleDraftRefusal>> {
-  const mayGrant = checkHolds(asker, draft.permissions);
+  const mayGrant = checkHolds(deps, asker, draft.permissions);
   if (!mayGrant.ok) return mayGrant;
   return deps.store.transact('role.create', async (tx) => {
     if ((await findRoleNamed(tx, draft.name)) !== null) return refuse(nameTaken);
     const id = deps.newId();
     const { name, description } = draft;
-    const permissions = printPermissions(draft.permissions);
+    const permissions = printPermissions(deps.permissions.pick(draft.permissions));
     await tx.insert('role', { id, name, description, built_in: 0, permissions });
     await recordAudit(tx, {
       actor: actorOf(asker),
@@ -117,22 +111,22 @@ export async function createRole(
 }
 
 export async function changeRole(
-  deps: Pick<IdentityDeps, 'store'>,
+  deps: Pick<IdentityDeps, 'store' | 'permissions'>,
   asker: Principal,
   id: string,
   asked: {
     readonly version: number;
     readonly name?: string | undefined;
     readonly description?: string | undefined;
-    readonly permissions?: readonly Permission[] | undefined;
+    readonly permissions?: readonly PermissionName[] | undefined;
   },
 ): Promise<Result<RoleView, RolePatchRefusal>> {
   return deps.store.transact('role.update', async (tx) => {
     const role = await findRole(tx, id);
-    if (role === null) return refuse({ code: 'roleMissing' });
+    if (role === null) return refuse({ code: 'roleNotFound' });
     if (role.builtIn) return refuse(builtIn);
-    const permissions = asked.permissions ?? role.permissions;
-    const mayGrant = checkHolds(asker, [...role.permissions, ...permissions]);
+    const permissions = deps.permissions.pick(asked.permissions ?? role.permissions);
+    const mayGrant = checkHolds(deps, asker, [...role.permissions, ...permissions]);
     if (!mayGrant.ok) return mayGrant;
     if (role.version !== asked.version)
       return refuse({ code: 'staleVersion', current: await view(tx, role) });
@@ -155,15 +149,15 @@ export async function changeRole(
 
 /** Removes a role that nobody has. */
 export async function deleteRole(
-  deps: Pick<IdentityDeps, 'store'>,
+  deps: Pick<IdentityDeps, 'store' | 'permissions'>,
   asker: Principal,
   id: string,
 ): Promise<Result<null, RoleDeleteRefusal>> {
   return deps.store.transact('role.delete', async (tx) => {
     const role = await findRole(tx, id);
-    if (role === null) return refuse({ code: 'roleMissing' });
+    if (role === null) return refuse({ code: 'roleNotFound' });
     if (role.builtIn) return refuse(builtIn);
-    const mayRule = checkHolds(asker, role.permissions);
+    const mayRule = checkHolds(deps, asker, role.permissions);
     if (!mayRule.ok) return mayRule;
     const { accountCount } = await view(tx, role);
     if (accountCount > 0)
@@ -185,16 +179,16 @@ export async function deleteRole(
 
 /** Gives a role to an account, for good or until `expiresAtMs`; given again, the end is moved. */
 export async function assignRole(
-  deps: Pick<IdentityDeps, 'store' | 'newId'>,
+  deps: Pick<IdentityDeps, 'store' | 'newId' | 'permissions'>,
   asker: Principal,
   roleId: string,
   asked: { readonly accountId: string; readonly expiresAtMs: number | null },
 ): Promise<Result<RoleView, RoleAssignRefusal>> {
   return deps.store.transact('role.assign', async (tx) => {
     const role = await findRole(tx, roleId);
-    if (role === null) return refuse({ code: 'roleMissing' });
-    if ((await findAccount(tx, asked.accountId)) === null) return refuse({ code: 'accountMissing' });
-    const mayGrant = checkHolds(asker, role.permissions);
+    if (role === null) return refuse({ code: 'roleNotFound' });
+    if ((await findAccount(tx, asked.accountId)) === null) return refuse({ code: 'accountUnknown' });
+    const mayGrant = checkHolds(deps, asker, role.permissions);
     if (!mayGrant.ok) return mayGrant;
     if (asked.expiresAtMs !== null && asked.expiresAtMs <= tx.nowMs)
       return refuse({
@@ -224,15 +218,15 @@ export async function assignRole(
 }
 
 export async function revokeRole(
-  deps: Pick<IdentityDeps, 'store'>,
+  deps: Pick<IdentityDeps, 'store' | 'permissions'>,
   asker: Principal,
   roleId: string,
   accountId: string,
 ): Promise<Result<RoleView, RoleRevokeRefusal>> {
   return deps.store.transact('role.revoke', async (tx) => {
     const role = await findRole(tx, roleId);
-    if (role === null) return refuse({ code: 'roleMissing' });
-    const mayRule = checkHolds(asker, role.permissions);
+    if (role === null) return refuse({ code: 'roleNotFound' });
+    const mayRule = checkHolds(deps, asker, role.permissions);
     if (!mayRule.ok) return mayRule;
     const held = await findAssignment(tx, accountId, roleId);
     if (held === null) return refuse({ code: 'roleNotAssigned' });

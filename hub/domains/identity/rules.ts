@@ -1,5 +1,3 @@
-import type { Permission } from './schema.ts';
-
 // Names and codes as people type them
 
 /** The one form in which a username is stored and compared: compatibility characters folded, lower case. */
@@ -101,11 +99,9 @@ function lockMs(failures: number, policy: LockPolicy): number {
 // Permissions
 
 /** What `wanted` has and `held` has not. Nobody hands out, or rules over, what they do not hold themselves. */
-export function permissionsBeyond(
-  wanted: Iterable<Permission>,
-  held: ReadonlySet<Permission>,
-): readonly Permission[] {
-  return [...wanted].filter((permission) => !held.has(permission));
+export function permissionsBeyond(wanted: Iterable<string>, held: Iterable<string>): readonly string[] {
+  const set = new Set(held);
+  return [...wanted].filter((permission) => !set.has(permission));
 }
 
 /** An account's hold on the role that can do everything. */

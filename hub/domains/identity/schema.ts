@@ -1,98 +1,7 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
+import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import { entityShape, pageOf, pageShape, sortOf } from '#hub/kernel/wire.ts';
-
-/** Everything that an account can be permitted to do. One table; a route names one of these. */
-export const permissions = [
-  'system.read',
-  'system.manage',
-  'account.read',
-  'account.manage',
-  'role.read',
-  'role.manage',
-  'serviceAccount.read',
-  'serviceAccount.manage',
-  'audit.read',
-  'member.read',
-  'member.manage',
-  'plan.read',
-  'plan.manage',
-  'credential.read',
-  'credential.manage',
-  'portal.read',
-  'portal.manage',
-  'rule.read',
-  'rule.manage',
-  'door.unlock',
-  'door.lockdown',
-  'accessEvent.read',
-  'alarm.read',
-  'bridge.read',
-  'bridge.manage',
-  'recovery.manage',
-  'webhook.read',
-  'webhook.manage',
-] as const;
-export const permissionSchema = z.enum(permissions);
-export type Permission = z.infer<typeof permissionSchema>;
-
-/** What each permission lets somebody do, in words. */
-export const permissionTexts: Readonly<Record<Permission, string>> = {
-  'system.read': 'See the state and the settings of the hub',
-  'system.manage': 'Change the settings of the hub',
-  'account.read': 'See who can sign in',
-  'account.manage': 'Create and disable accounts, set new passwords',
-  'role.read': 'See roles and who has them',
-  'role.manage': 'Change roles, give them and take them',
-  'serviceAccount.read': 'See service accounts and their tokens',
-  'serviceAccount.manage': 'Make service accounts and tokens with rights that one holds oneself',
-  'audit.read': 'Read and verify the audit log',
-  'member.read': 'See members',
-  'member.manage': 'Add and change members and their memberships',
-  'plan.read': 'See plans',
-  'plan.manage': 'Change plans',
-  'credential.read': 'See cards',
-  'credential.manage': 'Enrol, block and replace cards, set PINs',
-  'portal.read': 'See doors and their states',
-  'portal.manage': 'Change doors, readers, opening hours and holidays',
-  'rule.read': 'See access rules',
-  'rule.manage': 'Change access rules',
-  'door.unlock': 'Unlock doors from afar',
-  'door.lockdown': 'Lock doors down, hold them open',
-  'accessEvent.read': 'See who opened which door when',
-  'alarm.read': 'See silent alarms, and note that one was looked after',
-  'bridge.read': 'See bridges',
-  'bridge.manage': 'Pair and remove bridges',
-  'recovery.manage': 'Make and check the recovery sheet, whose code unlocks all cards on a new box',
-  'webhook.read': 'See webhooks and their deliveries',
-  'webhook.manage': 'Add and change webhooks, deliver again',
-};
-
-/** Built-in roles: sets of permissions that cannot be edited. */
-export const builtInRoles: Readonly<Record<string, readonly Permission[]>> = {
-  super_admin: permissions,
-  makerspace_admin: permissions.filter(
-    (permission) => permission !== 'role.manage' && permission !== 'recovery.manage',
-  ),
-  staff: [
-    'member.read',
-    'member.manage',
-    'plan.read',
-    'credential.read',
-    'credential.manage',
-    'portal.read',
-    'rule.read',
-    'door.unlock',
-    'door.lockdown',
-    'accessEvent.read',
-    'bridge.read',
-    'system.read',
-  ],
-  instructor: ['member.read', 'portal.read', 'accessEvent.read', 'door.unlock'],
-  member: [],
-  service_provider: ['portal.read'],
-  guest: [],
-};
 
 /** Who did something: an account, a service account by one of its tokens, the command line on the box, a bridge, or the hub by itself. */
 export type Actor =
@@ -104,10 +13,13 @@ export type Actor =
 
 // Wire shapes
 
+/** One of the permissions of this hub, which are known once its domains are. */
+export const permissionSchemaOf = (names: readonly PermissionName[]) => z.enum(names);
+export type PermissionSchema = ReturnType<typeof permissionSchemaOf>;
+
 const timeSchema = z.iso.datetime();
 const versionSchema = z.number().int().min(1);
 export const idParamsSchema = z.strictObject({ id: idSchema });
-export const emptySchema = z.strictObject({});
 export const nameSchema = z.string().trim().min(1).max(80);
 /** Stored as `normaliseUsername` makes it; compared in that form only. */
 const usernameSchema = z
@@ -195,28 +107,31 @@ export const signInSchema = z.strictObject({
   username: z.string().min(1).max(256),
   password: passwordSchema,
 });
-export const currentSessionSchema = z.strictObject({
-  account: z
-    .strictObject({
-      id: idSchema,
-      username: z.string(),
-      displayName: z.string(),
-      memberId: idSchema.nullable(),
-    })
-    .nullable()
-    .meta({ description: 'null for the command line on the box and for service accounts' }),
-  serviceAccount: z
-    .strictObject({ id: idSchema, name: z.string() })
-    .nullable()
-    .meta({ description: 'Whose token the request carries; null for everybody else' }),
-  permissions: z.array(permissionSchema),
-  csrfToken: z
-    .string()
-    .nullable()
-    .meta({ description: 'Goes into X-CSRF-Token of every request but GET; null without a cookie' }),
-  siteName: z.string().nullable(),
-  expiresAt: timeSchema.nullable().meta({ description: 'The latest end; idle sessions end sooner' }),
-});
+/** Who is signed in, with the permissions of this hub. */
+export const currentSessionSchemaOf = (permission: PermissionSchema) =>
+  z.strictObject({
+    account: z
+      .strictObject({
+        id: idSchema,
+        username: z.string(),
+        displayName: z.string(),
+        memberId: idSchema.nullable(),
+      })
+      .nullable()
+      .meta({ description: 'null for the command line on the box and for service accounts' }),
+    serviceAccount: z
+      .strictObject({ id: idSchema, name: z.string() })
+      .nullable()
+      .meta({ description: 'Whose token the request carries; null for everybody else' }),
+    permissions: z.array(permission),
+    csrfToken: z
+      .string()
+      .nullable()
+      .meta({ description: 'Goes into X-CSRF-Token of every request but GET; null without a cookie' }),
+    siteName: z.string().nullable(),
+    expiresAt: timeSchema.nullable().meta({ description: 'The latest end; idle sessions end sooner' }),
+  });
+export type CurrentSessionSchema = ReturnType<typeof currentSessionSchemaOf>;
 const sessionKindSchema = z
   .enum(['browser', 'api'])
   .meta({ description: '`browser`: signed in on the page. `api`: a program that signed in by /auth/login' });
@@ -247,36 +162,40 @@ export const sessionQuerySchema = z.strictObject({
 });
 export const sessionsEndedSchema = z.strictObject({ ended: z.number().int().min(0) });
 
-export const permissionPageSchema = pageOf(
-  z.strictObject({ permission: permissionSchema, description: z.string() }),
-);
-export const roleSchema = z.strictObject({
-  ...entityShape,
-  name: z.string(),
-  description: z.string(),
-  builtIn: z.boolean(),
-  permissions: z.array(permissionSchema),
-  accountCount: z.number().int().min(0),
-});
-export type RoleWire = z.output<typeof roleSchema>;
-export const rolePageSchema = pageOf(roleSchema);
-const rolePermissionsSchema = z.array(permissionSchema).max(permissions.length);
 const descriptionSchema = z.string().trim().max(400);
 export const roleQuerySchema = z.strictObject({
   ...pageShape,
   sort: sortOf('createdAt').default('createdAt'),
 });
-export const roleDraftSchema = z.strictObject({
-  name: nameSchema,
-  description: descriptionSchema.default(''),
-  permissions: rolePermissionsSchema,
-});
-export const rolePatchSchema = z.strictObject({
-  version: versionSchema,
-  name: nameSchema.optional(),
-  description: descriptionSchema.optional(),
-  permissions: rolePermissionsSchema.optional(),
-});
+/** The shapes of roles, with the permissions of this hub. */
+export function roleSchemasOf(permission: PermissionSchema) {
+  const granted = z.array(permission).max(permission.options.length);
+  const role = z.strictObject({
+    ...entityShape,
+    name: z.string(),
+    description: z.string(),
+    builtIn: z.boolean(),
+    permissions: z.array(permission),
+    accountCount: z.number().int().min(0),
+  });
+  return {
+    permissionPage: pageOf(z.strictObject({ permission, description: z.string() })),
+    role,
+    rolePage: pageOf(role),
+    roleCreate: z.strictObject({
+      name: nameSchema,
+      description: descriptionSchema.default(''),
+      permissions: granted,
+    }),
+    rolePatch: z.strictObject({
+      version: versionSchema,
+      name: nameSchema.optional(),
+      description: descriptionSchema.optional(),
+      permissions: granted.optional(),
+    }),
+  };
+}
+export type RoleWire = z.output<ReturnType<typeof roleSchemasOf>['role']>;
 export const roleAssignSchema = z.strictObject({
   accountId: idSchema,
   expiresAt: timeSchema.nullable().default(null),

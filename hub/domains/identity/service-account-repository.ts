@@ -3,7 +3,7 @@ import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-or
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { AccessTokenTable, ServiceAccountTable } from './repository.ts';
 import { parsePermissions, printPermissions } from './role-repository.ts';
-import type { AccountStatus, Permission } from './schema.ts';
+import type { AccountStatus } from './schema.ts';
 import type { ServiceAccountStatus } from './token-schema.ts';
 
 export interface ServiceAccount {
@@ -14,7 +14,8 @@ export interface ServiceAccount {
   readonly name: string;
   readonly purpose: string;
   readonly ownerId: string;
-  readonly scopes: readonly Permission[];
+  /** As they are stored. */
+  readonly scopes: readonly string[];
   readonly status: ServiceAccountStatus;
 }
 
@@ -26,7 +27,7 @@ export interface AccessToken {
   /** Its last four characters. */
   readonly ending: string;
   /** Null: all of the service account. */
-  readonly scopes: readonly Permission[] | null;
+  readonly scopes: readonly string[] | null;
   readonly createdAtMs: number;
   /** Null: no end. */
   readonly expiresAtMs: number | null;
@@ -121,7 +122,7 @@ export const serviceAccountColumns = (account: {
   readonly name: string;
   readonly purpose: string;
   readonly ownerId: string;
-  readonly scopes: readonly Permission[];
+  readonly scopes: readonly string[];
 }) => ({
   name: account.name,
   purpose: account.purpose,

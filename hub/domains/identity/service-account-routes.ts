@@ -1,12 +1,12 @@
-import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
-import { pageQuerySchema } from '#hub/kernel/wire.ts';
+import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
+import { emptySchema, pageQuerySchema } from '#hub/kernel/wire.ts';
 import { createToken, type FreshToken, revokeToken, rotateToken } from './access-token-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
-import { emptySchema, idParamsSchema } from './schema.ts';
+import { idParamsSchema } from './schema.ts';
 import { type AccessToken, countServiceAccounts } from './service-account-repository.ts';
 import {
   changeServiceAccount,
@@ -18,59 +18,54 @@ import {
   viewServiceAccounts,
 } from './service-account-workflow.ts';
 import {
-  accessTokenDraftSchema,
+  type AccessTokenWire,
   accessTokenParamsSchema,
   accessTokenRotateSchema,
-  type accessTokenSchema,
-  freshTokenSchema,
+  type FreshTokenWire,
   type ServiceAccountStatus,
-  serviceAccountDraftSchema,
-  serviceAccountPageSchema,
-  serviceAccountPatchSchema,
-  serviceAccountSchema,
+  type ServiceAccountWire,
 } from './token-schema.ts';
 
-type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'newId' | 'onSessionsEnded'>;
+type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'newId' | 'onSessionsEnded' | 'permissions' | 'wire'>;
 
 const tag = 'service accounts';
 const base = '/api/access-control/service-accounts';
-const iso = (ms: number): string => new Date(ms).toISOString();
-const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
 const msOrNull = (text: string | null): number | null => (text === null ? null : Date.parse(text));
 
-const tokenToWire = (token: AccessToken, nowMs: number): z.input<typeof accessTokenSchema> => ({
+const tokenToWire = ({ permissions }: Deps, token: AccessToken, nowMs: number): AccessTokenWire => ({
   id: token.id,
   name: token.name,
   ending: token.ending,
-  scopes: token.scopes === null ? null : [...token.scopes],
-  createdAt: iso(token.createdAtMs),
-  expiresAt: isoOrNull(token.expiresAtMs),
+  scopes: token.scopes === null ? null : permissions.pick(token.scopes),
+  createdAt: toIso(token.createdAtMs),
+  expiresAt: toIsoOrNull(token.expiresAtMs),
   expired: token.expiresAtMs !== null && token.expiresAtMs <= nowMs,
-  lastUsedAt: isoOrNull(token.lastUsedAtMs),
+  lastUsedAt: toIsoOrNull(token.lastUsedAtMs),
   lastUsedAddress: token.lastUsedAddress,
 });
 
 const toWire = (
+  deps: Deps,
   { account, owner, effectiveScopes, tokens }: ServiceAccountView,
   nowMs: number,
-): z.input<typeof serviceAccountSchema> => ({
+): ServiceAccountWire => ({
   id: account.id,
   version: account.version,
-  createdAt: iso(account.createdAtMs),
-  updatedAt: iso(account.updatedAtMs),
+  createdAt: toIso(account.createdAtMs),
+  updatedAt: toIso(account.updatedAtMs),
   name: account.name,
   purpose: account.purpose,
   status: account.status,
   owner: { id: account.ownerId, ...owner },
-  scopes: [...account.scopes],
-  effectiveScopes: [...effectiveScopes],
-  tokens: tokens.map((token) => tokenToWire(token, nowMs)),
+  scopes: deps.permissions.pick(account.scopes),
+  effectiveScopes: deps.permissions.pick(effectiveScopes),
+  tokens: tokens.map((token) => tokenToWire(deps, token, nowMs)),
 });
 
 /** The only answer in which a token's text leaves the hub. */
-const freshToWire = ({ token, text }: FreshToken, nowMs: number): z.input<typeof freshTokenSchema> => ({
+const freshToWire = (deps: Deps, { token, text }: FreshToken, nowMs: number): FreshTokenWire => ({
   token: text,
-  accessToken: tokenToWire(token, nowMs),
+  accessToken: tokenToWire(deps, token, nowMs),
 });
 
 function reading(deps: Deps): readonly Endpoint[] {
@@ -82,7 +77,7 @@ function reading(deps: Deps): readonly Endpoint[] {
       tag,
       access: { permission: 'serviceAccount.read' },
       query: pageQuerySchema,
-      response: serviceAccountPageSchema,
+      response: deps.wire.serviceAccountPage,
       refusals: pageRefusals,
       async handle({ query }) {
         const asked = openPage(query, 1);
@@ -91,9 +86,9 @@ function reading(deps: Deps): readonly Endpoint[] {
         const nowMs = deps.clock.nowMs();
         const views = await viewServiceAccounts(deps.store.read, { after, limit }, nowMs);
         const page = cut(views, (view) => [view.account.id]);
-        const items = page.rows.map((view) => toWire(view, nowMs));
+        const items = page.rows.map((view) => toWire(deps, view, nowMs));
         const total = await count(deps.store, countServiceAccounts);
-        return ok({ body: { items, nextCursor: page.nextCursor, ...total } });
+        return ok({ items, nextCursor: page.nextCursor, ...total });
       },
     }),
     defineEndpoint({
@@ -103,12 +98,12 @@ function reading(deps: Deps): readonly Endpoint[] {
       tag,
       access: { permission: 'serviceAccount.read' },
       params: idParamsSchema,
-      response: serviceAccountSchema,
-      refusals: { serviceAccountMissing: 404 },
+      response: deps.wire.serviceAccount,
+      refusals: ['serviceAccountNotFound'],
       async handle({ params }) {
         const nowMs = deps.clock.nowMs();
         const found = await viewServiceAccount(deps.store.read, params.id, nowMs);
-        return found.ok ? ok({ body: toWire(found.value, nowMs) }) : found;
+        return found.ok ? ok(toWire(deps, found.value, nowMs)) : found;
       },
     }),
   ];
@@ -122,19 +117,19 @@ function changing(deps: Deps): readonly Endpoint[] {
       summary: 'Add a service account; it gets its tokens afterwards',
       tag,
       access: { permission: 'serviceAccount.manage' },
-      body: serviceAccountDraftSchema,
-      response: serviceAccountSchema,
+      body: deps.wire.serviceAccountCreate,
+      response: deps.wire.serviceAccount,
       status: 201,
-      refusals: {
-        personNeeded: 403,
-        beyondOwnPermissions: 403,
-        ownerMissing: 422,
-        nameTaken: 409,
-        tooMany: 409,
-      },
+      refusals: [
+        'personNeeded',
+        'beyondOwnPermissions',
+        'ownerUnknown',
+        'serviceAccountNameTaken',
+        'tooManyServiceAccounts',
+      ],
       async handle({ principal, body }) {
         const made = await createServiceAccount(deps, principal, body);
-        return made.ok ? ok({ body: toWire(made.value, deps.clock.nowMs()) }) : made;
+        return made.ok ? ok(toWire(deps, made.value, deps.clock.nowMs())) : made;
       },
     }),
     defineEndpoint({
@@ -144,23 +139,23 @@ function changing(deps: Deps): readonly Endpoint[] {
       tag,
       access: { permission: 'serviceAccount.manage' },
       params: idParamsSchema,
-      body: serviceAccountPatchSchema,
-      response: serviceAccountSchema,
-      refusals: {
-        serviceAccountMissing: 404,
-        personNeeded: 403,
-        beyondOwnPermissions: 403,
-        ownerMissing: 422,
-        nameTaken: 409,
-        staleVersion: 409,
-      },
+      body: deps.wire.serviceAccountPatch,
+      response: deps.wire.serviceAccount,
+      refusals: [
+        'serviceAccountNotFound',
+        'personNeeded',
+        'beyondOwnPermissions',
+        'ownerUnknown',
+        'serviceAccountNameTaken',
+        'staleVersion',
+      ],
       async handle({ principal, params, body }) {
         const changed = await changeServiceAccount(deps, principal, params.id, body);
         const nowMs = deps.clock.nowMs();
-        if (changed.ok) return ok({ body: toWire(changed.value, nowMs) });
+        if (changed.ok) return ok(toWire(deps, changed.value, nowMs));
         const { refusal } = changed;
         if (refusal.code !== 'staleVersion') return refuse(refusal);
-        return refuse({ ...refusal, current: toWire(refusal.current, nowMs) });
+        return refuse({ ...refusal, current: toWire(deps, refusal.current, nowMs) });
       },
     }),
     statusEndpoint(deps, 'disable', 'disabled'),
@@ -173,10 +168,10 @@ function changing(deps: Deps): readonly Endpoint[] {
       access: { permission: 'serviceAccount.manage' },
       params: idParamsSchema,
       response: emptySchema,
-      refusals: { serviceAccountMissing: 404, beyondOwnPermissions: 403 },
+      refusals: ['serviceAccountNotFound', 'beyondOwnPermissions'],
       async handle({ principal, params }) {
         const deleted = await deleteServiceAccount(deps, principal, params.id);
-        return deleted.ok ? ok({ body: {} }) : deleted;
+        return deleted.ok ? ok({}) : deleted;
       },
     }),
   ];
@@ -193,11 +188,11 @@ function statusEndpoint(deps: Deps, verb: 'disable' | 'enable', status: ServiceA
     tag,
     access: { permission: 'serviceAccount.manage' },
     params: idParamsSchema,
-    response: serviceAccountSchema,
-    refusals: { serviceAccountMissing: 404, personNeeded: 403, beyondOwnPermissions: 403 },
+    response: deps.wire.serviceAccount,
+    refusals: ['serviceAccountNotFound', 'personNeeded', 'beyondOwnPermissions'],
     async handle({ principal, params }) {
       const set = await setServiceAccountStatus(deps, principal, params.id, status);
-      return set.ok ? ok({ body: toWire(set.value, deps.clock.nowMs()) }) : set;
+      return set.ok ? ok(toWire(deps, set.value, deps.clock.nowMs())) : set;
     },
   });
 }
@@ -211,24 +206,24 @@ function tokenEndpoints(deps: Deps): readonly Endpoint[] {
       tag,
       access: { permission: 'serviceAccount.manage' },
       params: idParamsSchema,
-      body: accessTokenDraftSchema,
-      response: freshTokenSchema,
+      body: deps.wire.accessTokenCreate,
+      response: deps.wire.freshToken,
       answerIsSecret: true,
       status: 201,
-      refusals: {
-        serviceAccountMissing: 404,
-        personNeeded: 403,
-        beyondOwnPermissions: 403,
-        scopesTooWide: 422,
-        endsInThePast: 422,
-        nameTaken: 409,
-        tooMany: 409,
-      },
+      refusals: [
+        'serviceAccountNotFound',
+        'personNeeded',
+        'beyondOwnPermissions',
+        'scopesTooWide',
+        'endsInThePast',
+        'accessTokenNameTaken',
+        'tooManyAccessTokens',
+      ],
       async handle({ principal, params, body }) {
         const { name, scopes, expiresAt } = body;
         const draft = { name, scopes, expiresAtMs: msOrNull(expiresAt) };
         const made = await createToken(deps, principal, params.id, draft);
-        return made.ok ? ok({ body: freshToWire(made.value, deps.clock.nowMs()) }) : made;
+        return made.ok ? ok(freshToWire(deps, made.value, deps.clock.nowMs())) : made;
       },
     }),
     defineEndpoint({
@@ -239,20 +234,20 @@ function tokenEndpoints(deps: Deps): readonly Endpoint[] {
       access: { permission: 'serviceAccount.manage' },
       params: accessTokenParamsSchema,
       body: accessTokenRotateSchema,
-      response: freshTokenSchema,
+      response: deps.wire.freshToken,
       answerIsSecret: true,
-      refusals: {
-        serviceAccountMissing: 404,
-        accessTokenMissing: 404,
-        personNeeded: 403,
-        beyondOwnPermissions: 403,
-        endsInThePast: 422,
-      },
+      refusals: [
+        'serviceAccountNotFound',
+        'accessTokenNotFound',
+        'personNeeded',
+        'beyondOwnPermissions',
+        'endsInThePast',
+      ],
       async handle({ principal, params, body }) {
         const { expiresAt } = body;
         const expiresAtMs = expiresAt === undefined ? undefined : msOrNull(expiresAt);
         const rotated = await rotateToken(deps, principal, params.id, params.tokenId, { expiresAtMs });
-        return rotated.ok ? ok({ body: freshToWire(rotated.value, deps.clock.nowMs()) }) : rotated;
+        return rotated.ok ? ok(freshToWire(deps, rotated.value, deps.clock.nowMs())) : rotated;
       },
     }),
     defineEndpoint({
@@ -263,10 +258,10 @@ function tokenEndpoints(deps: Deps): readonly Endpoint[] {
       access: { permission: 'serviceAccount.manage' },
       params: accessTokenParamsSchema,
       response: emptySchema,
-      refusals: { serviceAccountMissing: 404, accessTokenMissing: 404, beyondOwnPermissions: 403 },
+      refusals: ['serviceAccountNotFound', 'accessTokenNotFound', 'beyondOwnPermissions'],
       async handle({ principal, params }) {
         const revoked = await revokeToken(deps, principal, params.id, params.tokenId);
-        return revoked.ok ? ok({ body: {} }) : revoked;
+        return revoked.ok ? ok({}) : revoked;
       },
     }),
   ];

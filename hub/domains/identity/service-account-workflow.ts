@@ -1,11 +1,12 @@
 import type { Principal } from '#hub/http/endpoint.ts';
+import type { Permitted } from '#hub/kernel/permission-catalog.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { findAccount } from './account-repository.ts';
 import { type BeyondOwnPermissions, checkHolds } from './account-workflow.ts';
 import type { IdentityDeps } from './deps.ts';
 import { loadPermissions } from './role-repository.ts';
-import type { Permission } from './schema.ts';
 import {
   type AccessToken,
   countServiceAccounts,
@@ -28,16 +29,16 @@ import { actorOf, recordAudit } from './workflow.ts';
 export interface ServiceAccountView {
   readonly account: ServiceAccount;
   readonly owner: { readonly displayName: string; readonly active: boolean };
-  readonly effectiveScopes: readonly Permission[];
+  readonly effectiveScopes: readonly string[];
   readonly tokens: readonly AccessToken[];
 }
 
-export type ServiceAccountMissing = Refusal<'serviceAccountMissing'>;
+export type ServiceAccountNotFound = Refusal<'serviceAccountNotFound'>;
 /** Whoever holds a leaked token must not be able to make others of it. */
 export type PersonNeeded = Refusal<'personNeeded'>;
-export type TooMany = Refusal<'tooMany'> & { readonly max: number; readonly nextStep: string };
-export type NameTaken = Refusal<'nameTaken'> & FieldErrors;
-type OwnerMissing = Refusal<'ownerMissing'> & FieldErrors;
+type TooMany = Refusal<'tooManyServiceAccounts'> & { readonly max: number; readonly nextStep: string };
+type NameTaken = Refusal<'serviceAccountNameTaken'> & FieldErrors;
+type OwnerUnknown = Refusal<'ownerUnknown'> & FieldErrors;
 interface FieldErrors {
   readonly errors: readonly { readonly pointer: string; readonly message: string }[];
 }
@@ -46,24 +47,24 @@ export type ServiceAccountDraftRefusal =
   | PersonNeeded
   | TooMany
   | NameTaken
-  | OwnerMissing
+  | OwnerUnknown
   | BeyondOwnPermissions;
 export type ServiceAccountPatchRefusal =
-  | ServiceAccountMissing
+  | ServiceAccountNotFound
   | PersonNeeded
   | NameTaken
-  | OwnerMissing
+  | OwnerUnknown
   | BeyondOwnPermissions
   | (Refusal<'staleVersion'> & { readonly current: ServiceAccountView });
 
-type Deps = Pick<IdentityDeps, 'store' | 'newId' | 'onSessionsEnded'>;
+type Deps = Pick<IdentityDeps, 'store' | 'newId' | 'permissions' | 'onSessionsEnded'>;
 
 const nameTaken: NameTaken = {
-  code: 'nameTaken',
+  code: 'serviceAccountNameTaken',
   errors: [{ pointer: '/body/name', message: 'another service account has this name' }],
 };
-const ownerMissing: OwnerMissing = {
-  code: 'ownerMissing',
+const ownerUnknown: OwnerUnknown = {
+  code: 'ownerUnknown',
   errors: [{ pointer: '/body/ownerId', message: 'is no account that can sign in' }],
 };
 
@@ -74,11 +75,12 @@ export function checkIsPerson(asker: Principal): Result<null, PersonNeeded> {
 
 /** Its owner may always curb it; anybody else must hold all that it may do. */
 export function checkMayManage(
+  deps: Pick<IdentityDeps, 'permissions'>,
   asker: Principal,
   account: ServiceAccount,
 ): Result<null, BeyondOwnPermissions> {
   const isOwner = asker.kind === 'account' && asker.accountId === account.ownerId;
-  return isOwner ? ok(null) : checkHolds(asker, account.scopes);
+  return isOwner ? ok(null) : checkHolds(deps, asker, account.scopes);
 }
 
 async function view(
@@ -90,7 +92,7 @@ async function view(
   const ownerIds = [...new Set(accounts.map((account) => account.ownerId))];
   const owners = await findOwners(reader, ownerIds);
   const tokensByAccount = Map.groupBy(await listTokens(reader, ids), (token) => token.serviceAccountId);
-  const rightsByOwner = new Map<string, ReadonlySet<Permission>>();
+  const rightsByOwner = new Map<string, Permitted>();
   for (const ownerId of ownerIds) rightsByOwner.set(ownerId, await loadPermissions(reader, ownerId, nowMs));
   return accounts.map((account) => {
     const owner = owners.get(account.ownerId) ?? { displayName: '', active: false };
@@ -124,9 +126,9 @@ export async function viewServiceAccount(
   reader: Reader,
   id: string,
   nowMs: number,
-): Promise<Result<ServiceAccountView, ServiceAccountMissing>> {
+): Promise<Result<ServiceAccountView, ServiceAccountNotFound>> {
   const account = await findServiceAccount(reader, id);
-  if (account === null) return refuse({ code: 'serviceAccountMissing' });
+  if (account === null) return refuse({ code: 'serviceAccountNotFound' });
   return ok(await viewOne(reader, account, nowMs));
 }
 
@@ -137,22 +139,22 @@ export async function createServiceAccount(
   draft: {
     readonly name: string;
     readonly purpose: string;
-    readonly scopes: readonly Permission[];
+    readonly scopes: readonly PermissionName[];
     readonly ownerId?: string | undefined;
   },
 ): Promise<Result<ServiceAccountView, ServiceAccountDraftRefusal>> {
   const isPerson = checkIsPerson(asker);
   if (!isPerson.ok) return isPerson;
-  const mayGrant = checkHolds(asker, draft.scopes);
+  const mayGrant = checkHolds(deps, asker, draft.scopes);
   if (!mayGrant.ok) return mayGrant;
   return deps.store.transact('serviceAccount.create', async (tx) => {
     const { name, purpose, scopes } = draft;
     const ownerId = draft.ownerId ?? asker.accountId;
-    if ((await findAccount(tx, ownerId))?.status !== 'active') return refuse(ownerMissing);
+    if ((await findAccount(tx, ownerId))?.status !== 'active') return refuse(ownerUnknown);
     if ((await findServiceAccountNamed(tx, name)) !== null) return refuse(nameTaken);
     if ((await countServiceAccounts(tx)) >= maxServiceAccounts)
       return refuse({
-        code: 'tooMany',
+        code: 'tooManyServiceAccounts',
         max: maxServiceAccounts,
         nextStep: 'Delete a service account that nothing uses any more.',
       });
@@ -175,26 +177,27 @@ interface PatchAsked {
   readonly version: number;
   readonly name?: string | undefined;
   readonly purpose?: string | undefined;
-  readonly scopes?: readonly Permission[] | undefined;
+  readonly scopes?: readonly PermissionName[] | undefined;
   readonly ownerId?: string | undefined;
 }
 
 /** Whether the asker may make this change; who adds a scope or hands the account over must hold what that gives. */
 async function checkPatch(
+  deps: Deps,
   tx: Transaction,
   asker: Principal,
   account: ServiceAccount,
   asked: PatchAsked,
-): Promise<Result<null, BeyondOwnPermissions | OwnerMissing>> {
-  const mayManage = checkMayManage(asker, account);
+): Promise<Result<null, BeyondOwnPermissions | OwnerUnknown>> {
+  const mayManage = checkMayManage(deps, asker, account);
   if (!mayManage.ok) return mayManage;
   const scopes = asked.scopes ?? account.scopes;
   const isHandedOver = asked.ownerId !== undefined && asked.ownerId !== account.ownerId;
   const added = scopes.filter((scope) => isHandedOver || !account.scopes.includes(scope));
-  const mayGrant = checkHolds(asker, added);
+  const mayGrant = checkHolds(deps, asker, added);
   if (!mayGrant.ok) return mayGrant;
   if (asked.ownerId !== undefined && (await findAccount(tx, asked.ownerId))?.status !== 'active')
-    return refuse(ownerMissing);
+    return refuse(ownerUnknown);
   return ok(null);
 }
 
@@ -208,8 +211,8 @@ export async function changeServiceAccount(
   if (!isPerson.ok) return isPerson;
   return deps.store.transact('serviceAccount.update', async (tx) => {
     const account = await findServiceAccount(tx, id);
-    if (account === null) return refuse({ code: 'serviceAccountMissing' });
-    const allowed = await checkPatch(tx, asker, account, asked);
+    if (account === null) return refuse({ code: 'serviceAccountNotFound' });
+    const allowed = await checkPatch(deps, tx, asker, account, asked);
     if (!allowed.ok) return allowed;
     if (account.version !== asked.version)
       return refuse({ code: 'staleVersion', current: await viewOne(tx, account, tx.nowMs) });
@@ -239,13 +242,13 @@ export async function setServiceAccountStatus(
   asker: Principal,
   id: string,
   status: ServiceAccountStatus,
-): Promise<Result<ServiceAccountView, ServiceAccountMissing | BeyondOwnPermissions | PersonNeeded>> {
+): Promise<Result<ServiceAccountView, ServiceAccountNotFound | BeyondOwnPermissions | PersonNeeded>> {
   const isPerson = status === 'active' ? checkIsPerson(asker) : ok(null);
   if (!isPerson.ok) return isPerson;
   return deps.store.transact('serviceAccount.status', async (tx) => {
     const account = await findServiceAccount(tx, id);
-    if (account === null) return refuse({ code: 'serviceAccountMissing' });
-    const mayManage = checkMayManage(asker, account);
+    if (account === null) return refuse({ code: 'serviceAccountNotFound' });
+    const mayManage = checkMayManage(deps, asker, account);
     if (!mayManage.ok) return mayManage;
     if (account.status === status) return ok(await viewOne(tx, account, tx.nowMs));
     const written = await tx.write('service_account', id, { status });
@@ -266,11 +269,11 @@ export async function deleteServiceAccount(
   deps: Deps,
   asker: Principal,
   id: string,
-): Promise<Result<null, ServiceAccountMissing | BeyondOwnPermissions>> {
+): Promise<Result<null, ServiceAccountNotFound | BeyondOwnPermissions>> {
   return deps.store.transact('serviceAccount.delete', async (tx) => {
     const account = await findServiceAccount(tx, id);
-    if (account === null) return refuse({ code: 'serviceAccountMissing' });
-    const mayManage = checkMayManage(asker, account);
+    if (account === null) return refuse({ code: 'serviceAccountNotFound' });
+    const mayManage = checkMayManage(deps, asker, account);
     if (!mayManage.ok) return mayManage;
     await deleteTokensOf(tx, id);
     await tx.remove('service_account', id);

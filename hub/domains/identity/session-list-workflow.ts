@@ -1,5 +1,6 @@
 import type { Principal } from '#hub/http/endpoint.ts';
 import { type CursorInvalid, openPage, type PageQuery } from '#hub/http/page-cursor.ts';
+import type { Permitted } from '#hub/kernel/permission-catalog.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { type Account, findAccount } from './account-repository.ts';
@@ -8,7 +9,6 @@ import type { IdentityDeps } from './deps.ts';
 import { findSite } from './repository.ts';
 import { loadPermissions } from './role-repository.ts';
 import { isSessionAlive, sessionEndMs } from './rules.ts';
-import type { Permission } from './schema.ts';
 import {
   deleteSessions,
   deleteSessionsOf,
@@ -22,7 +22,7 @@ import {
 import { csrfTokenOf } from './session-token.ts';
 import { actorOf, recordAudit } from './workflow.ts';
 
-type EndDeps = Pick<IdentityDeps, 'store' | 'onSessionsEnded'>;
+type EndDeps = Pick<IdentityDeps, 'store' | 'permissions' | 'onSessionsEnded'>;
 
 /** Where the account is signed in, the last used first. */
 export async function listOwnSessions(
@@ -57,11 +57,11 @@ export async function revokeOwnSession(
   deps: EndDeps,
   asker: Principal,
   sessionId: string,
-): Promise<Result<null, Refusal<'sessionMissing'>>> {
+): Promise<Result<null, Refusal<'sessionNotFound'>>> {
   return deps.store.transact('session.revokeOwn', async (tx) => {
     const session = await findSession(tx, sessionId);
     // Somebody else's session is as good as none: its existence is not told.
-    if (session?.accountId !== asker.accountId) return refuse({ code: 'sessionMissing' });
+    if (session?.accountId !== asker.accountId) return refuse({ code: 'sessionNotFound' });
     await deleteSessions(tx, [sessionId]);
     tx.afterCommit(deps.onSessionsEnded);
     await recordAudit(tx, {
@@ -95,11 +95,11 @@ export async function revokeSession(
   deps: EndDeps,
   asker: Principal,
   sessionId: string,
-): Promise<Result<null, Refusal<'sessionMissing'> | BeyondOwnPermissions>> {
+): Promise<Result<null, Refusal<'sessionNotFound'> | BeyondOwnPermissions>> {
   return deps.store.transact('session.revoke', async (tx) => {
     const session = await findSession(tx, sessionId);
-    if (session === null) return refuse({ code: 'sessionMissing' });
-    const mayRule = checkHolds(asker, await loadPermissions(tx, session.accountId, tx.nowMs));
+    if (session === null) return refuse({ code: 'sessionNotFound' });
+    const mayRule = checkHolds(deps, asker, await loadPermissions(tx, session.accountId, tx.nowMs));
     if (!mayRule.ok) return mayRule;
     await deleteSessions(tx, [sessionId]);
     tx.afterCommit(deps.onSessionsEnded);
@@ -116,7 +116,7 @@ export async function revokeSession(
 /** What the page needs to know of whoever is signed in. */
 export interface SessionView {
   readonly account: Account;
-  readonly permissions: readonly Permission[];
+  readonly permissions: Permitted;
   /** Null for a session without a cookie: nothing to forge. */
   readonly csrfToken: string | null;
   readonly siteName: string | null;
@@ -135,7 +135,7 @@ export async function viewSession(
   const site = await findSite(reader);
   return {
     account,
-    permissions: [...(await loadPermissions(reader, account.id, nowMs))],
+    permissions: await loadPermissions(reader, account.id, nowMs),
     csrfToken: session.kind === 'browser' ? csrfTokenOf(session.tokenHash) : null,
     siteName: site?.name ?? null,
     endsAtMs: session.kind === 'browser' ? session.expiresAtMs : sessionEndMs(session),

@@ -1,15 +1,16 @@
 import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { CallContext, Endpoint, Principal, Reply } from '#hub/http/endpoint.ts';
+import { type CallContext, type Endpoint, type Principal, Reply } from '#hub/http/endpoint.ts';
 import { pageRefusals } from '#hub/http/page-cursor.ts';
 import { assert, ok, refuse } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
+import { emptySchema } from '#hub/kernel/wire.ts';
 import type { IdentityDeps } from './deps.ts';
 import { changeOwnPassword } from './password-workflow.ts';
 import { findSite } from './repository.ts';
 import { sessionEndMs, sessionLifeMs } from './rules.ts';
 import {
-  currentSessionSchema,
-  emptySchema,
+  type CurrentSessionSchema,
   idParamsSchema,
   ownSessionPageSchema,
   passwordChangeSchema,
@@ -31,11 +32,13 @@ import { clearedSessionCookie, printSessionCookie } from './session-token.ts';
 import { closeSession, type OpenedSession, type SignInPlace, signIn } from './session-workflow.ts';
 import { describeDevice } from './token-rules.ts';
 
-type CurrentSession = z.input<typeof currentSessionSchema>;
-type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'newId' | 'passwords' | 'onSessionsEnded'>;
+type CurrentSession = z.input<CurrentSessionSchema>;
+type Deps = Pick<
+  IdentityDeps,
+  'store' | 'clock' | 'newId' | 'passwords' | 'permissions' | 'wire' | 'onSessionsEnded'
+>;
 
 const tag = 'sign-in';
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 async function currentSession(deps: Deps, sessionId: string): Promise<CurrentSession | null> {
   const view = await viewSession(deps.store.read, sessionId, deps.clock.nowMs());
@@ -49,10 +52,10 @@ async function currentSession(deps: Deps, sessionId: string): Promise<CurrentSes
       memberId: account.memberId,
     },
     serviceAccount: null,
-    permissions: [...view.permissions],
+    permissions: deps.permissions.pick(view.permissions),
     csrfToken: view.csrfToken,
     siteName: view.siteName,
-    expiresAt: iso(view.endsAtMs),
+    expiresAt: toIso(view.endsAtMs),
   };
 }
 
@@ -63,7 +66,7 @@ async function sessionless(deps: Deps, principal: Principal): Promise<CurrentSes
   return {
     account: null,
     serviceAccount: kind === 'service' ? { id: accountId, name: displayName } : null,
-    permissions: [...permissions],
+    permissions: deps.permissions.pick(permissions),
     csrfToken: null,
     siteName: site?.name ?? null,
     expiresAt: null,
@@ -81,9 +84,9 @@ const sessionToWire = (session: Session, principal: Principal) => ({
   id: session.id,
   kind: session.kind,
   device: session.device,
-  createdAt: iso(session.createdAtMs),
-  lastUsedAt: iso(session.lastUsedAtMs),
-  expiresAt: iso(sessionEndMs(session)),
+  createdAt: toIso(session.createdAtMs),
+  lastUsedAt: toIso(session.lastUsedAtMs),
+  expiresAt: toIso(sessionEndMs(session)),
   remoteAddress: session.remoteAddress,
   current: session.id === principal.sessionId,
 });
@@ -92,8 +95,12 @@ const sessionToWire = (session: Session, principal: Principal) => ({
 export async function replyWithSession(deps: Deps, opened: OpenedSession): Promise<Reply<CurrentSession>> {
   const body = await currentSession(deps, opened.session.id);
   assert(body !== null, 'the session was just committed');
-  return { body, headers: { 'Set-Cookie': printSessionCookie(opened.token, sessionLifeMs) } };
+  return new Reply(body, { headers: { 'Set-Cookie': printSessionCookie(opened.token, sessionLifeMs) } });
 }
+
+/** The answer to signing out, which takes the cookie back from a browser. */
+export const replySignedOut = (endedBrowser: boolean): Reply<Record<string, never>> =>
+  new Reply({}, endedBrowser ? { headers: { 'Set-Cookie': clearedSessionCookie } } : {});
 
 const ownSession = (principal: Principal | null): string | null =>
   principal?.kind === 'account' ? principal.sessionId : null;
@@ -107,10 +114,10 @@ function signInOut(deps: Deps): readonly Endpoint[] {
       tag,
       access: { open: 'this is how one gets in; wrong tries are counted and lock' },
       body: signInSchema,
-      response: currentSessionSchema,
+      response: deps.wire.currentSession,
       status: 201,
       ratePerMinute: 60,
-      refusals: { credentialsWrong: 401, accountDisabled: 403, tooManyAttempts: 429, signInBusy: 503 },
+      refusals: ['credentialsWrong', 'accountDisabled', 'tooManyAttempts', 'signInBusy'],
       async handle({ body, principal, context }) {
         const replacesSessionId = ownSession(principal);
         const opened = await signIn(deps, { ...body, ...browserAt(context), replacesSessionId });
@@ -123,12 +130,12 @@ function signInOut(deps: Deps): readonly Endpoint[] {
       summary: 'Who is signed in, with which permissions',
       tag,
       access: { signedIn: true },
-      response: currentSessionSchema,
-      refusals: { sessionEnded: 401 },
+      response: deps.wire.currentSession,
+      refusals: ['sessionEnded'],
       async handle({ principal }) {
-        if (principal.kind !== 'account') return ok({ body: await sessionless(deps, principal) });
+        if (principal.kind !== 'account') return ok(await sessionless(deps, principal));
         const body = await currentSession(deps, principal.sessionId);
-        return body === null ? refuse({ code: 'sessionEnded' }) : ok({ body });
+        return body === null ? refuse({ code: 'sessionEnded' }) : ok(body);
       },
     }),
     defineEndpoint({
@@ -138,11 +145,11 @@ function signInOut(deps: Deps): readonly Endpoint[] {
       tag,
       access: { signedIn: true },
       response: emptySchema,
-      refusals: {},
+      refusals: [],
       async handle({ principal }) {
-        if (principal.kind !== 'account') return ok({ body: {} });
+        if (principal.kind !== 'account') return ok({});
         const { endedBrowser } = await closeSession(deps, { ...principal, id: principal.sessionId });
-        return ok({ body: {}, ...(endedBrowser ? { headers: { 'Set-Cookie': clearedSessionCookie } } : {}) });
+        return ok(replySignedOut(endedBrowser));
       },
     }),
   ];
@@ -157,11 +164,11 @@ function ownSessions(deps: Deps): readonly Endpoint[] {
       tag,
       access: { signedIn: true },
       response: ownSessionPageSchema,
-      refusals: {},
+      refusals: [],
       async handle({ principal }) {
         const sessions = await listOwnSessions(deps, principal.accountId);
         const items = sessions.map((session) => sessionToWire(session, principal));
-        return ok({ body: { items, nextCursor: null } });
+        return ok({ items, nextCursor: null });
       },
     }),
     defineEndpoint({
@@ -172,10 +179,10 @@ function ownSessions(deps: Deps): readonly Endpoint[] {
       access: { signedIn: true },
       params: idParamsSchema,
       response: emptySchema,
-      refusals: { sessionMissing: 404 },
+      refusals: ['sessionNotFound'],
       async handle({ principal, params }) {
         const revoked = await revokeOwnSession(deps, principal, params.id);
-        return revoked.ok ? ok({ body: {} }) : revoked;
+        return revoked.ok ? ok({}) : revoked;
       },
     }),
     defineEndpoint({
@@ -185,9 +192,9 @@ function ownSessions(deps: Deps): readonly Endpoint[] {
       tag,
       access: { signedIn: true },
       response: sessionsEndedSchema,
-      refusals: {},
+      refusals: [],
       async handle({ principal }) {
-        return ok({ body: { ended: await revokeOtherSessions(deps, principal) } });
+        return ok({ ended: await revokeOtherSessions(deps, principal) });
       },
     }),
   ];
@@ -215,7 +222,7 @@ function allSessions(deps: Deps): readonly Endpoint[] {
             displayName: session.displayName,
           },
         }));
-        return ok({ body: { items, nextCursor: page.value.nextCursor } });
+        return ok({ items, nextCursor: page.value.nextCursor });
       },
     }),
     defineEndpoint({
@@ -226,10 +233,10 @@ function allSessions(deps: Deps): readonly Endpoint[] {
       access: { permission: 'account.manage' },
       params: idParamsSchema,
       response: emptySchema,
-      refusals: { sessionMissing: 404, beyondOwnPermissions: 403 },
+      refusals: ['sessionNotFound', 'beyondOwnPermissions'],
       async handle({ principal, params }) {
         const revoked = await revokeSession(deps, principal, params.id);
-        return revoked.ok ? ok({ body: {} }) : revoked;
+        return revoked.ok ? ok({}) : revoked;
       },
     }),
   ];
@@ -248,23 +255,23 @@ export function sessionEndpoints(deps: Deps): readonly Endpoint[] {
       tag,
       access: { signedIn: true },
       body: passwordChangeSchema,
-      response: currentSessionSchema,
+      response: deps.wire.currentSession,
       answerIsSecret: true,
       ratePerMinute: 60,
-      refusals: {
-        noAccount: 409,
-        currentPasswordWrong: 422,
-        passwordRefused: 422,
-        tooManyAttempts: 429,
-        signInBusy: 503,
-        sessionEnded: 401,
-      },
+      refusals: [
+        'noAccount',
+        'currentPasswordWrong',
+        'passwordRefused',
+        'tooManyAttempts',
+        'signInBusy',
+        'sessionEnded',
+      ],
       async handle({ principal, body, context }) {
         const changed = await changeOwnPassword(deps, principal, body, browserAt(context));
         if (!changed.ok) return changed;
         if (changed.value !== null) return ok(await replyWithSession(deps, changed.value));
         const session = await currentSession(deps, principal.sessionId);
-        return session === null ? refuse({ code: 'sessionEnded' }) : ok({ body: session });
+        return session === null ? refuse({ code: 'sessionEnded' }) : ok(session);
       },
     }),
   ];

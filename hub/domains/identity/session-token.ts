@@ -1,8 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-
-/** `__Host-`: only this very host can have set it, over a secure connection, for all paths. */
-export const sessionCookieName = '__Host-makrcave';
-export const csrfHeaderName = 'x-csrf-token';
+import { sessionCookieName } from '#hub/http/auth.ts';
 
 const tokenPattern = /^[A-Za-z0-9_-]{43}$/;
 

@@ -1,5 +1,3 @@
-import type { Permission } from './schema.ts';
-
 /** How long an access token (JWT) works. Short: it is one of many copies; its session is what ends at once. */
 export const accessTokenLifeMs = 10 * 60_000;
 /** What clocks may differ by. */
@@ -39,13 +37,14 @@ export function decideRefresh(
 
 /** The permissions that are in every one of these; null narrows nothing. */
 export function narrowPermissions(
-  held: ReadonlySet<Permission>,
-  ...scopes: readonly (readonly Permission[] | null)[]
-): ReadonlySet<Permission> {
-  let left = held;
+  held: Iterable<string>,
+  ...scopes: readonly (readonly string[] | null)[]
+): ReadonlySet<string> {
+  let left: ReadonlySet<string> = new Set(held);
   for (const scope of scopes) {
     if (scope === null) continue;
-    left = new Set(scope.filter((permission) => left.has(permission)));
+    const before = left;
+    left = new Set(scope.filter((permission) => before.has(permission)));
   }
   return left;
 }

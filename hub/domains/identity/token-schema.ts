@@ -1,15 +1,10 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { entityShape, lineOf, pageOf, textOf } from '#hub/kernel/wire.ts';
-import { permissionSchema, permissions } from './schema.ts';
+import type { PermissionSchema } from './schema.ts';
 
 const timeSchema = z.iso.datetime();
 const versionSchema = z.number().int().min(1);
-const scopesSchema = z
-  .array(permissionSchema)
-  .max(permissions.length)
-  .meta({ description: 'Permissions; they only narrow what the owner may do' });
-
 /** A refresh token as `opaque-token.ts` prints it. */
 const refreshTokenSchema = z
   .string()
@@ -34,58 +29,76 @@ const serviceAccountStatuses = ['active', 'disabled'] as const;
 const serviceAccountStatusSchema = z.enum(serviceAccountStatuses);
 export type ServiceAccountStatus = z.infer<typeof serviceAccountStatusSchema>;
 
-export const accessTokenSchema = z.strictObject({
-  id: idSchema,
-  name: z.string(),
-  ending: z.string().meta({ description: 'The last four characters of the token' }),
-  scopes: z.array(permissionSchema).nullable().meta({ description: 'null: all of its service account' }),
-  createdAt: timeSchema,
-  expiresAt: timeSchema.nullable().meta({ description: 'null: no end' }),
-  expired: z.boolean(),
-  lastUsedAt: timeSchema.nullable().meta({ description: 'Exact to a minute; null: never used' }),
-  lastUsedAddress: z.string().nullable().meta({ description: 'IP address of that use' }),
-});
-export type AccessTokenWire = z.output<typeof accessTokenSchema>;
-export const serviceAccountSchema = z.strictObject({
-  ...entityShape,
-  name: z.string(),
-  purpose: z.string(),
-  status: serviceAccountStatusSchema,
-  owner: z.strictObject({ id: idSchema, displayName: z.string(), active: z.boolean() }),
-  scopes: z.array(permissionSchema),
-  effectiveScopes: z
-    .array(permissionSchema)
-    .meta({ description: 'What it may do now: the scopes that its owner holds' }),
-  tokens: z.array(accessTokenSchema),
-});
-export type ServiceAccountWire = z.output<typeof serviceAccountSchema>;
-export const serviceAccountPageSchema = pageOf(serviceAccountSchema);
-export const serviceAccountDraftSchema = z.strictObject({
-  name: lineOf(80),
-  purpose: textOf(400).meta({ description: 'What it is for, so that somebody knows later' }),
-  scopes: scopesSchema.min(1),
-  ownerId: idSchema.optional().meta({ description: 'The account whose rights bound it; default: your own' }),
-});
-export const serviceAccountPatchSchema = z.strictObject({
-  version: versionSchema,
-  name: lineOf(80).optional(),
-  purpose: textOf(400).optional(),
-  scopes: scopesSchema.min(1).optional(),
-  ownerId: idSchema.optional().meta({ description: 'Hands it over to another account' }),
-});
-export const accessTokenDraftSchema = z.strictObject({
-  name: lineOf(80),
-  scopes: scopesSchema.min(1).nullable().default(null),
-  expiresAt: timeSchema.nullable().default(null),
-});
+const accessTokenSchemaOf = (permission: PermissionSchema) =>
+  z.strictObject({
+    id: idSchema,
+    name: z.string(),
+    ending: z.string().meta({ description: 'The last four characters of the token' }),
+    scopes: z.array(permission).nullable().meta({ description: 'null: all of its service account' }),
+    createdAt: timeSchema,
+    expiresAt: timeSchema.nullable().meta({ description: 'null: no end' }),
+    expired: z.boolean(),
+    lastUsedAt: timeSchema.nullable().meta({ description: 'Exact to a minute; null: never used' }),
+    lastUsedAddress: z.string().nullable().meta({ description: 'IP address of that use' }),
+  });
+
+/** The shapes of service accounts and their tokens, with the permissions of this hub. */
+export function serviceAccountSchemasOf(permission: PermissionSchema) {
+  const scopes = z
+    .array(permission)
+    .max(permission.options.length)
+    .meta({ description: 'Permissions; they only narrow what the owner may do' });
+  const accessToken = accessTokenSchemaOf(permission);
+  const serviceAccount = z.strictObject({
+    ...entityShape,
+    name: z.string(),
+    purpose: z.string(),
+    status: serviceAccountStatusSchema,
+    owner: z.strictObject({ id: idSchema, displayName: z.string(), active: z.boolean() }),
+    scopes: z.array(permission),
+    effectiveScopes: z
+      .array(permission)
+      .meta({ description: 'What it may do now: the scopes that its owner holds' }),
+    tokens: z.array(accessToken),
+  });
+  return {
+    accessToken,
+    serviceAccount,
+    serviceAccountPage: pageOf(serviceAccount),
+    serviceAccountCreate: z.strictObject({
+      name: lineOf(80),
+      purpose: textOf(400).meta({ description: 'What it is for, so that somebody knows later' }),
+      scopes: scopes.min(1),
+      ownerId: idSchema
+        .optional()
+        .meta({ description: 'The account whose rights bound it; default: your own' }),
+    }),
+    serviceAccountPatch: z.strictObject({
+      version: versionSchema,
+      name: lineOf(80).optional(),
+      purpose: textOf(400).optional(),
+      scopes: scopes.min(1).optional(),
+      ownerId: idSchema.optional().meta({ description: 'Hands it over to another account' }),
+    }),
+    accessTokenCreate: z.strictObject({
+      name: lineOf(80),
+      scopes: scopes.min(1).nullable().default(null),
+      expiresAt: timeSchema.nullable().default(null),
+    }),
+    freshToken: z.strictObject({
+      token: z
+        .string()
+        .meta({ description: 'The token itself, shown this once: `Authorization: Bearer mkc_...`' }),
+      accessToken,
+    }),
+  };
+}
+type ServiceAccountSchemas = ReturnType<typeof serviceAccountSchemasOf>;
+export type AccessTokenWire = z.output<ServiceAccountSchemas['accessToken']>;
+export type ServiceAccountWire = z.output<ServiceAccountSchemas['serviceAccount']>;
+export type FreshTokenWire = z.output<ServiceAccountSchemas['freshToken']>;
+
 export const accessTokenRotateSchema = z.strictObject({
   expiresAt: timeSchema.nullable().optional().meta({ description: 'Absent: as before; null: no end' }),
 });
 export const accessTokenParamsSchema = z.strictObject({ id: idSchema, tokenId: idSchema });
-export const freshTokenSchema = z.strictObject({
-  token: z
-    .string()
-    .meta({ description: 'The token itself, shown this once: `Authorization: Bearer mkc_...`' }),
-  accessToken: accessTokenSchema,
-});
-export type FreshTokenWire = z.output<typeof freshTokenSchema>;

@@ -10,7 +10,6 @@ import { holdReleaseSchema, holdSchema, memberPartsQuerySchema, reasonSchema } f
 import { holdToWire } from './member-view.ts';
 import { placeHold, releaseHold } from './member-workflow.ts';
 import { countOf, creationOrder, findMember, listHolds } from './repository.ts';
-import { answer, pickStatuses } from './route-answer.ts';
 import type { MemberDeps } from './workflow.ts';
 
 const params = z.strictObject({ id: idSchema });
@@ -26,18 +25,18 @@ export const holdEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params,
     query: memberPartsQuerySchema,
     response: pageOf(holdSchema),
-    refusals: pickStatuses('memberNotFound', 'cursorInvalid'),
+    refusals: ['memberNotFound', 'cursorInvalid'],
     async handle({ params: { id }, query }) {
       const { read } = deps.store;
-      if ((await findMember(read, id)) === undefined) return answer(refuse({ code: 'memberNotFound' }));
+      if ((await findMember(read, id)) === undefined) return refuse({ code: 'memberNotFound' });
       const asked = openPage({ ...query, memberId: id }, 1);
-      if (!asked.ok) return answer(asked);
+      if (!asked.ok) return asked;
       const { after, limit, cut, count } = asked.value;
       const order = creationOrder(query.sort);
       const rows = await listHolds(read, id, { order, after, limit });
       const page = cut(rows, (hold) => [hold.id]);
       const total = await count(deps.store, (reader) => countOf(reader, 'hold', id));
-      return answer(ok({ items: page.rows.map(holdToWire), nextCursor: page.nextCursor, ...total }));
+      return ok({ items: page.rows.map(holdToWire), nextCursor: page.nextCursor, ...total });
     },
   }),
   defineEndpoint({
@@ -50,9 +49,9 @@ export const holdEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     body: reasonSchema,
     response: holdSchema,
     status: 201,
-    refusals: pickStatuses('memberNotFound', 'tooManyHolds'),
+    refusals: ['memberNotFound', 'tooManyHolds'],
     async handle({ principal, params: { id }, body }) {
-      return answer(await placeHold(deps, actorOf(principal), id, body.reason));
+      return await placeHold(deps, actorOf(principal), id, body.reason);
     },
   }),
   defineEndpoint({
@@ -64,10 +63,10 @@ export const holdEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params: params.extend({ holdId: idSchema }),
     body: holdReleaseSchema,
     response: holdSchema,
-    refusals: pickStatuses('memberNotFound', 'holdNotFound', 'holdAlreadyReleased'),
+    refusals: ['memberNotFound', 'holdNotFound', 'holdAlreadyReleased'],
     async handle({ principal, params: { id, holdId }, body }) {
       const target = { memberId: id, holdId };
-      return answer(await releaseHold(deps, actorOf(principal), target, body.note ?? null));
+      return await releaseHold(deps, actorOf(principal), target, body.note ?? null);
     },
   }),
 ];

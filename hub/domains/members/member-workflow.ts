@@ -1,9 +1,11 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { TableNote } from '#hub/store/table-note.ts';
 import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
+import { assertWritten } from '#hub/store/written.ts';
 import { applyChanges, describeChanges } from './change-rules.ts';
 import type { Hold, Member, MemberChange, MemberInput } from './member-schema.ts';
 import { holdToWire, loadMember } from './member-view.ts';
@@ -23,13 +25,7 @@ import {
   updateStatus,
 } from './repository.ts';
 import { decideMemberStatus, type MemberStatusEvent, type MemberStatusRefusal } from './rules.ts';
-import {
-  actorName,
-  assertWritten,
-  followMemberChange,
-  followNewMember,
-  type MemberDeps,
-} from './workflow.ts';
+import { actorName, followMemberChange, followNewMember, type MemberDeps } from './workflow.ts';
 
 export interface StaleMember extends Refusal<'staleVersion'> {
   readonly current: Member;
@@ -44,7 +40,6 @@ export interface DateInFuture extends Refusal<'dateInFuture'> {
 
 /** Four digits from the first member on. */
 const firstNumber = 1001;
-const dayMs = 86_400_000;
 /** A member cannot pile up more holds that are not released. */
 const maxActiveHolds = 20;
 /** The highest number that was ever given out. */

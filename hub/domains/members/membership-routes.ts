@@ -17,7 +17,6 @@ import { membershipsToWire } from './member-view.ts';
 import { listMemberships } from './membership-repository.ts';
 import { applyMembershipEvent, correctMembership, createMembership } from './membership-workflow.ts';
 import { countOf, creationOrder, findMember } from './repository.ts';
-import { answer, pickStatuses } from './route-answer.ts';
 import type { MemberDeps } from './workflow.ts';
 
 const params = z.strictObject({ id: idSchema });
@@ -35,19 +34,19 @@ export const membershipEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params,
     query: memberPartsQuerySchema,
     response: pageOf(membershipSchema),
-    refusals: pickStatuses('memberNotFound', 'cursorInvalid'),
+    refusals: ['memberNotFound', 'cursorInvalid'],
     async handle({ params: { id }, query }) {
       const { read } = deps.store;
-      if ((await findMember(read, id)) === undefined) return answer(refuse({ code: 'memberNotFound' }));
+      if ((await findMember(read, id)) === undefined) return refuse({ code: 'memberNotFound' });
       const asked = openPage({ ...query, memberId: id }, 1);
-      if (!asked.ok) return answer(asked);
+      if (!asked.ok) return asked;
       const { after, limit, cut, count } = asked.value;
       const order = creationOrder(query.sort);
       const rows = await listMemberships(read, id, { order, after, limit });
       const page = cut(rows, (membership) => [membership.id]);
       const total = await count(deps.store, (reader) => countOf(reader, 'membership', id));
       const items = await membershipsToWire(read, page.rows);
-      return answer(ok({ items, nextCursor: page.nextCursor, ...total }));
+      return ok({ items, nextCursor: page.nextCursor, ...total });
     },
   }),
   defineEndpoint({
@@ -60,16 +59,16 @@ export const membershipEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     body: membershipInputSchema,
     response: membershipSchema,
     status: 201,
-    refusals: pickStatuses(
+    refusals: [
       'memberNotFound',
       'memberLeft',
       'planNotFound',
       'planInactive',
       'periodInvalid',
       'membershipOverlaps',
-    ),
+    ],
     async handle({ principal, params: { id }, body }) {
-      return answer(await createMembership(deps, actorOf(principal), id, body));
+      return await createMembership(deps, actorOf(principal), id, body);
     },
   }),
   defineEndpoint({
@@ -81,7 +80,7 @@ export const membershipEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params: membershipParams,
     body: membershipChangeSchema,
     response: membershipSchema,
-    refusals: pickStatuses(
+    refusals: [
       'memberNotFound',
       'membershipNotFound',
       'planNotFound',
@@ -89,10 +88,10 @@ export const membershipEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
       'membershipOver',
       'periodInvalid',
       'staleVersion',
-    ),
+    ],
     async handle({ principal, params: { id, membershipId }, body }) {
       const target = { memberId: id, membershipId };
-      return answer(await correctMembership(deps, actorOf(principal), target, body));
+      return await correctMembership(deps, actorOf(principal), target, body);
     },
   }),
   defineEndpoint({
@@ -104,16 +103,16 @@ export const membershipEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params: membershipParams,
     body: membershipEventSchema,
     response: membershipSchema,
-    refusals: pickStatuses(
+    refusals: [
       'memberNotFound',
       'membershipNotFound',
       'transitionNotAllowed',
       'periodInvalid',
       'membershipOverlaps',
-    ),
+    ],
     async handle({ principal, params: { id, membershipId }, body }) {
       const target = { memberId: id, membershipId };
-      return answer(await applyMembershipEvent(deps, actorOf(principal), target, body));
+      return await applyMembershipEvent(deps, actorOf(principal), target, body);
     },
   }),
 ];

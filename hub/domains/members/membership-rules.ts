@@ -1,7 +1,6 @@
 import { ok, type Refusal, type Result, refuse, unreachable } from '#hub/kernel/result.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import { admittingMembershipStates, finalMembershipStates, type MembershipState } from './schema.ts';
-
-const dayMs = 86_400_000;
 
 /** A state that a stored membership can be in. */
 export type StoredMembershipState = Exclude<MembershipState, 'none'>;

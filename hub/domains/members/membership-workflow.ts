@@ -1,9 +1,9 @@
-import { isClockTrusted } from '#hub/domains/access/rules.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import { isClockTrusted } from '#hub/kernel/time.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { assertWritten } from '#hub/store/written.ts';
 import type { Membership, MembershipChange, MembershipEventInput, MembershipInput } from './member-schema.ts';
 import { membershipsToWire } from './member-view.ts';
 import {
@@ -30,7 +30,7 @@ import {
 } from './membership-rules.ts';
 import { findPlan, type PlanRow } from './plan-repository.ts';
 import { findMember } from './repository.ts';
-import { assertWritten, followMemberChange, type MemberDeps } from './workflow.ts';
+import { followMemberChange, type MemberDeps } from './workflow.ts';
 
 type NotFound = Refusal<'memberNotFound'> | Refusal<'membershipNotFound'>;
 export interface StaleMembership extends Refusal<'staleVersion'> {
@@ -310,7 +310,7 @@ export async function advanceMemberships(
  * @returns how many were due
  */
 export async function advanceDueMemberships(
-  deps: Pick<MemberDeps, 'store' | 'announceIn' | 'onAdmissionChanged'> & { readonly clock: Clock },
+  deps: Pick<MemberDeps, 'store' | 'clock' | 'announceIn' | 'onAdmissionChanged'>,
 ): Promise<number> {
   const limit = 20;
   let advanced = 0;

@@ -38,7 +38,6 @@ import {
   removePlan,
   setGroupMember,
 } from './plan-workflow.ts';
-import { answer, pickStatuses } from './route-answer.ts';
 import type { MemberDeps } from './workflow.ts';
 
 const planParams = z.strictObject({ planId: idSchema });
@@ -65,17 +64,17 @@ export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
         for await (const plans of streamPlans(deps.store, query)) yield csvLines(plans.map(planToCsv));
       },
     },
-    refusals: pickStatuses('cursorInvalid'),
+    refusals: ['cursorInvalid'],
     async handle({ query }) {
       const { sort, active } = query;
       const order = nameOrder(sort);
       const asked = openPage(query, order.columns.length);
-      if (!asked.ok) return answer(asked);
+      if (!asked.ok) return asked;
       const { after, limit, cut, count } = asked.value;
       const rows = await listPlans(deps.store.read, { active }, { order, after, limit });
       const page = cut(rows, (plan) => placeInNameOrder(sort, plan));
       const total = await count(deps.store, (reader) => countPlans(reader, active));
-      return answer(ok({ items: page.rows.map(planToWire), nextCursor: page.nextCursor, ...total }));
+      return ok({ items: page.rows.map(planToWire), nextCursor: page.nextCursor, ...total });
     },
   }),
   defineEndpoint({
@@ -87,9 +86,9 @@ export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     body: planInputSchema,
     response: planSchema,
     status: 201,
-    refusals: pickStatuses('planNameTaken'),
+    refusals: ['planNameTaken'],
     async handle({ principal, body }) {
-      return answer(await createPlan(deps, actorOf(principal), body));
+      return await createPlan(deps, actorOf(principal), body);
     },
   }),
   defineEndpoint({
@@ -100,10 +99,10 @@ export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     access: toReadPlans,
     params: planParams,
     response: planSchema,
-    refusals: pickStatuses('planNotFound'),
+    refusals: ['planNotFound'],
     async handle({ params: { planId } }) {
       const plan = await findPlan(deps.store.read, planId);
-      return answer(plan === undefined ? refuse({ code: 'planNotFound' }) : ok(planToWire(plan)));
+      return plan === undefined ? refuse({ code: 'planNotFound' }) : ok(planToWire(plan));
     },
   }),
   defineEndpoint({
@@ -115,9 +114,9 @@ export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params: planParams,
     body: planChangeSchema,
     response: planSchema,
-    refusals: pickStatuses('planNotFound', 'staleVersion', 'planNameTaken'),
+    refusals: ['planNotFound', 'staleVersion', 'planNameTaken'],
     async handle({ principal, params: { planId }, body }) {
-      return answer(await changePlan(deps, actorOf(principal), planId, body));
+      return await changePlan(deps, actorOf(principal), planId, body);
     },
   }),
   defineEndpoint({
@@ -128,9 +127,9 @@ export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     access: toManagePlans,
     params: planParams,
     response: planSchema,
-    refusals: pickStatuses('planNotFound', 'planInUse'),
+    refusals: ['planNotFound', 'planInUse'],
     async handle({ principal, params: { planId } }) {
-      return answer(await removePlan(deps, actorOf(principal), planId));
+      return await removePlan(deps, actorOf(principal), planId);
     },
   }),
 ];
@@ -144,17 +143,17 @@ const groupListEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     access: toReadMembers,
     query: groupListQuerySchema,
     response: pageOf(groupSchema),
-    refusals: pickStatuses('cursorInvalid'),
+    refusals: ['cursorInvalid'],
     async handle({ query }) {
       const { sort } = query;
       const order = nameOrder(sort);
       const asked = openPage(query, order.columns.length);
-      if (!asked.ok) return answer(asked);
+      if (!asked.ok) return asked;
       const { after, limit, cut, count } = asked.value;
       const rows = await listGroups(deps.store.read, { order, after, limit });
       const page = cut(rows, (group) => placeInNameOrder(sort, group));
       const total = await count(deps.store, countGroups);
-      return answer(ok({ items: page.rows.map(groupToWire), nextCursor: page.nextCursor, ...total }));
+      return ok({ items: page.rows.map(groupToWire), nextCursor: page.nextCursor, ...total });
     },
   }),
   defineEndpoint({
@@ -166,9 +165,9 @@ const groupListEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     body: groupInputSchema,
     response: groupSchema,
     status: 201,
-    refusals: pickStatuses('groupNameTaken'),
+    refusals: ['groupNameTaken'],
     async handle({ principal, body }) {
-      return answer(await createGroup(deps, actorOf(principal), body));
+      return await createGroup(deps, actorOf(principal), body);
     },
   }),
 ];
@@ -183,10 +182,10 @@ export const groupEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     access: toReadMembers,
     params: groupParams,
     response: groupSchema,
-    refusals: pickStatuses('groupNotFound'),
+    refusals: ['groupNotFound'],
     async handle({ params: { groupId } }) {
       const group = await findGroup(deps.store.read, groupId);
-      return answer(group === undefined ? refuse({ code: 'groupNotFound' }) : ok(groupToWire(group)));
+      return group === undefined ? refuse({ code: 'groupNotFound' }) : ok(groupToWire(group));
     },
   }),
   defineEndpoint({
@@ -198,9 +197,9 @@ export const groupEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params: groupParams,
     body: groupChangeSchema,
     response: groupSchema,
-    refusals: pickStatuses('groupNotFound', 'staleVersion', 'groupNameTaken'),
+    refusals: ['groupNotFound', 'staleVersion', 'groupNameTaken'],
     async handle({ principal, params: { groupId }, body }) {
-      return answer(await changeGroup(deps, actorOf(principal), groupId, body));
+      return await changeGroup(deps, actorOf(principal), groupId, body);
     },
   }),
   defineEndpoint({
@@ -211,9 +210,9 @@ export const groupEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     access: toManageMembers,
     params: groupParams,
     response: groupSchema,
-    refusals: pickStatuses('groupNotFound', 'groupInUse'),
+    refusals: ['groupNotFound', 'groupInUse'],
     async handle({ principal, params: { groupId } }) {
-      return answer(await removeGroup(deps, actorOf(principal), groupId));
+      return await removeGroup(deps, actorOf(principal), groupId);
     },
   }),
   defineEndpoint({
@@ -224,9 +223,9 @@ export const groupEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     access: toManageMembers,
     params: groupMemberParams,
     response: groupSchema,
-    refusals: pickStatuses('groupNotFound', 'memberNotFound'),
+    refusals: ['groupNotFound', 'memberNotFound'],
     async handle({ principal, params }) {
-      return answer(await setGroupMember(deps, actorOf(principal), params, true));
+      return await setGroupMember(deps, actorOf(principal), params, true);
     },
   }),
   defineEndpoint({
@@ -237,9 +236,9 @@ export const groupEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     access: toManageMembers,
     params: groupMemberParams,
     response: groupSchema,
-    refusals: pickStatuses('groupNotFound', 'memberNotFound'),
+    refusals: ['groupNotFound', 'memberNotFound'],
     async handle({ principal, params }) {
-      return answer(await setGroupMember(deps, actorOf(principal), params, false));
+      return await setGroupMember(deps, actorOf(principal), params, false);
     },
   }),
 ];

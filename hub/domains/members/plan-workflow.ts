@@ -2,6 +2,7 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { assertWritten } from '#hub/store/written.ts';
 import { applyChanges, describeChanges } from './change-rules.ts';
 import { groupToWire, planToWire } from './member-view.ts';
 import {
@@ -21,7 +22,7 @@ import {
 } from './plan-repository.ts';
 import type { Group, GroupChange, GroupInput, Plan, PlanChange, PlanInput } from './plan-schema.ts';
 import { findMember } from './repository.ts';
-import { assertWritten, followMemberChange, type MemberDeps } from './workflow.ts';
+import { followMemberChange, type MemberDeps } from './workflow.ts';
 
 export interface NameTaken<Code extends 'planNameTaken' | 'groupNameTaken'> extends Refusal<Code> {
   readonly name: string;
@@ -68,8 +69,30 @@ export const createPlan = (
 ): Promise<Result<Plan, NameTaken<'planNameTaken'>>> =>
   deps.store.transact('members.createPlan', (tx) => createPlanInside(deps, tx, actor, input));
 
+/** The plan that a space which was just claimed starts with. */
+export async function createFirstPlan(
+  deps: Pick<MemberDeps, 'newId' | 'announceIn'>,
+  tx: Transaction,
+): Promise<void> {
+  await createPlanInside(
+    deps,
+    tx,
+    { kind: 'system' },
+    {
+      name: 'Member',
+      description: null,
+      priceMinor: 0,
+      currency: 'EUR',
+      interval: 'none',
+      graceDays: 7,
+      overdueDays: 30,
+      active: true,
+    },
+  );
+}
+
 /** The same inside a transaction that does more. */
-export async function createPlanInside(
+async function createPlanInside(
   deps: Pick<MemberDeps, 'newId' | 'announceIn'>,
   tx: Transaction,
   actor: Actor,

@@ -4,7 +4,8 @@ import { isReversed } from '#hub/kernel/wire.ts';
 import type { StateColumns } from '#hub/store/database.ts';
 import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
-import type { Reader, RowMissing, StaleVersion, TableRegistry, Transaction } from '#hub/store/store.ts';
+import type { Reader, RowMissing, StaleVersion, Transaction } from '#hub/store/store.ts';
+import type { Registrations } from '#hub/store/table-registry.ts';
 import type { CreationSort } from './member-schema.ts';
 import type { StoredMembershipState } from './membership-rules.ts';
 import type { PlanInterval } from './plan-schema.ts';
@@ -93,6 +94,9 @@ declare module '#hub/store/database.ts' {
 
 export const memberTables = {
   member: {
+    called: 'Member',
+    label: { column: 'name' },
+    managedBy: 'member.manage',
     class: 'state',
     owner: 'hub',
     personalColumns: [
@@ -106,17 +110,48 @@ export const memberTables = {
       'status_reason',
     ],
   },
-  plan: { class: 'state', owner: 'hub', personalColumns: [] },
-  member_group: { class: 'state', owner: 'hub', personalColumns: [] },
-  member_group_entry: { class: 'state', owner: 'hub', personalColumns: [] },
-  membership: { class: 'state', owner: 'hub', personalColumns: ['state_reason'] },
+  plan: {
+    called: 'Plan',
+    label: { column: 'name' },
+    managedBy: 'plan.manage',
+    class: 'state',
+    owner: 'hub',
+    personalColumns: [],
+  },
+  member_group: {
+    called: 'Group',
+    label: { column: 'name' },
+    managedBy: 'member.manage',
+    class: 'state',
+    owner: 'hub',
+    personalColumns: [],
+  },
+  member_group_entry: {
+    called: 'Member of a group',
+    label: { reference: 'member_id', table: 'member' },
+    managedBy: 'member.manage',
+    class: 'state',
+    owner: 'hub',
+    personalColumns: [],
+  },
+  membership: {
+    called: 'Membership',
+    label: { reference: 'member_id', table: 'member' },
+    managedBy: 'member.manage',
+    class: 'state',
+    owner: 'hub',
+    personalColumns: ['state_reason'],
+  },
   hold: {
+    called: 'Hold',
+    label: { reference: 'member_id', table: 'member' },
+    managedBy: 'member.manage',
     class: 'state',
     owner: 'hub',
     personalColumns: ['reason', 'placed_by', 'released_by', 'release_note'],
   },
   member_word: { class: 'local', owner: 'hub', personalColumns: ['word'] },
-} as const satisfies Partial<TableRegistry>;
+} as const satisfies Registrations;
 
 /** The columns that every entity carries, in the code's words. */
 export interface EntityFields {

@@ -23,7 +23,6 @@ import { loadMember } from './member-view.ts';
 import { changeMember, changeMemberStatus, createMember, createMembers } from './member-workflow.ts';
 import { membershipEndpoints } from './membership-routes.ts';
 import { groupEndpoints, planEndpoints } from './plan-routes.ts';
-import { answer, pickStatuses } from './route-answer.ts';
 import type { MemberDeps } from './workflow.ts';
 
 const params = z.strictObject({ id: idSchema });
@@ -48,9 +47,9 @@ const readingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
           yield csvLines(members.map(memberToCsv));
       },
     },
-    refusals: pickStatuses('cursorInvalid'),
+    refusals: ['cursorInvalid'],
     async handle({ query }) {
-      return answer(await searchMembers(deps.store, query, deps.clock.nowMs()));
+      return await searchMembers(deps.store, query, deps.clock.nowMs());
     },
   }),
   defineEndpoint({
@@ -61,10 +60,10 @@ const readingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     access: toRead,
     params,
     response: memberSchema,
-    refusals: pickStatuses('memberNotFound'),
+    refusals: ['memberNotFound'],
     async handle({ params: { id } }) {
       const member = await loadMember(deps.store.read, id, deps.clock.nowMs());
-      return answer(member === undefined ? refuse({ code: 'memberNotFound' }) : ok(member));
+      return member === undefined ? refuse({ code: 'memberNotFound' }) : ok(member);
     },
   }),
 ];
@@ -79,9 +78,9 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     body: memberInputSchema,
     response: memberSchema,
     status: 201,
-    refusals: pickStatuses('numberTaken', 'dateInFuture'),
+    refusals: ['numberTaken', 'dateInFuture'],
     async handle({ principal, body }) {
-      return answer(await createMember(deps, actorOf(principal), body));
+      return await createMember(deps, actorOf(principal), body);
     },
   }),
   defineBulkEndpoint({
@@ -92,7 +91,7 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     item: memberInputSchema,
     response: memberSchema,
     lineStatus: 201,
-    refusals: pickStatuses('numberTaken', 'dateInFuture'),
+    refusals: ['numberTaken', 'dateInFuture'],
     handleLines: ({ principal }, inputs) => createMembers(deps, actorOf(principal), inputs),
   }),
   defineEndpoint({
@@ -104,9 +103,9 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params,
     body: memberChangeSchema,
     response: memberSchema,
-    refusals: pickStatuses('memberNotFound', 'staleVersion', 'dateInFuture'),
+    refusals: ['memberNotFound', 'staleVersion', 'dateInFuture'],
     async handle({ principal, params: { id }, body }) {
-      return answer(await changeMember(deps, actorOf(principal), id, body));
+      return await changeMember(deps, actorOf(principal), id, body);
     },
   }),
   defineEndpoint({
@@ -118,9 +117,9 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params,
     body: reasonSchema,
     response: memberSchema,
-    refusals: pickStatuses('memberNotFound', 'memberStatusNotAllowed'),
+    refusals: ['memberNotFound', 'memberStatusNotAllowed'],
     async handle({ principal, params: { id }, body }) {
-      return answer(await changeMemberStatus(deps, actorOf(principal), id, 'suspend', body.reason));
+      return await changeMemberStatus(deps, actorOf(principal), id, 'suspend', body.reason);
     },
   }),
   defineEndpoint({
@@ -132,10 +131,10 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params,
     body: optionalReasonSchema,
     response: memberSchema,
-    refusals: pickStatuses('memberNotFound', 'memberStatusNotAllowed'),
+    refusals: ['memberNotFound', 'memberStatusNotAllowed'],
     async handle({ principal, params: { id }, body }) {
       const reason = body.reason ?? null;
-      return answer(await changeMemberStatus(deps, actorOf(principal), id, 'reactivate', reason));
+      return await changeMemberStatus(deps, actorOf(principal), id, 'reactivate', reason);
     },
   }),
   defineEndpoint({
@@ -147,10 +146,10 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     params,
     body: optionalReasonSchema,
     response: memberSchema,
-    refusals: pickStatuses('memberNotFound', 'memberStatusNotAllowed'),
+    refusals: ['memberNotFound', 'memberStatusNotAllowed'],
     async handle({ principal, params: { id }, body }) {
       const reason = body.reason ?? null;
-      return answer(await changeMemberStatus(deps, actorOf(principal), id, 'leave', reason));
+      return await changeMemberStatus(deps, actorOf(principal), id, 'leave', reason);
     },
   }),
 ];

@@ -1,12 +1,11 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { assert, type Result } from '#hub/kernel/result.ts';
-import type { AnnounceIn } from '#hub/platform/announce.ts';
 import type { Clock } from '#hub/platform/clock.ts';
-import type { Reader, RowMissing, StaleVersion, Store, Transaction } from '#hub/store/store.ts';
+import type { AnnounceIn } from '#hub/store/announce.ts';
+import type { Reader, Store, Transaction } from '#hub/store/store.ts';
 import { type AdmissionRow, listAdmissionRows, listMemberIds } from './membership-repository.ts';
 import { admissionPeriod, effectiveMembership, isFinal } from './membership-rules.ts';
 import { findGroup, findPlan } from './plan-repository.ts';
-import { findMember } from './repository.ts';
+import { findMember, findMemberNames, listMemberParts } from './repository.ts';
 import type { AdmissionFacts } from './schema.ts';
 import { listMemberWords, replaceMemberWords } from './search-repository.ts';
 import { memberWords, type SearchableMember } from './search-rules.ts';
@@ -14,7 +13,7 @@ import { memberWords, type SearchableMember } from './search-rules.ts';
 /** What the workflows of members stand on. */
 export interface MemberDeps {
   readonly store: Store;
-  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly clock: Pick<Clock, 'nowMs' | 'trust'>;
   readonly newId: () => string;
   readonly announceIn: AnnounceIn;
   /** Called inside the transaction after every write that changes what doors must know of these members. */
@@ -113,13 +112,18 @@ export async function followNewMember(
   ]);
 }
 
-/** Takes a write of a row that was read in the same transaction, so that it cannot be refused. */
-export function assertWritten(written: Result<unknown, StaleVersion | RowMissing>): void {
-  assert(written.ok, 'a row that was read in the same transaction is there');
-}
-
 /** How a person is named in a row that says who did it. */
 export const actorName = (actor: Actor): string => ('name' in actor ? actor.name : actor.kind);
+
+/** Names of the members that exist, by id. */
+export const loadMemberNames = (
+  reader: Reader,
+  memberIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> => findMemberNames(reader, memberIds);
+
+/** Ids of a member's memberships and holds; null: there is no such member. */
+export const loadMemberParts = async (reader: Reader, memberId: string): Promise<readonly string[] | null> =>
+  (await findMember(reader, memberId)) === undefined ? null : await listMemberParts(reader, memberId);
 
 /** Whether a member, plan or group is there, for what refers to it from elsewhere. */
 export async function subjectExists(

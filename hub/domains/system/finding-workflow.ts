@@ -1,8 +1,8 @@
 import type { Finding } from '#hub/kernel/finding.ts';
-import type { Announce } from '#hub/platform/announce.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { HealthPart } from '#hub/platform/health-part.ts';
 import type { Logger } from '#hub/platform/log.ts';
+import type { Announce } from '#hub/store/announce.ts';
 
 /** A part that has not said what it found by then is itself a finding. */
 const partTimeoutMs = 5000;
@@ -25,7 +25,8 @@ export interface FindingBook {
 }
 
 interface BookDeps {
-  readonly parts: readonly Pick<HealthPart, 'name' | 'title' | 'findings'>[];
+  /** Those that are there at each look. */
+  readonly parts: () => readonly Pick<HealthPart, 'name' | 'title' | 'findings'>[];
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly announce: Announce;
   readonly log: Logger;
@@ -53,11 +54,15 @@ class Rounds {
   }
 
   async ask(): Promise<readonly Finding[]> {
-    const answers = await Promise.all(this.#deps.parts.map(async (part) => await this.#askPart(part)));
+    const answers = await Promise.all(this.#deps.parts().map(async (part) => await this.#askPart(part)));
     return answers.flat();
   }
 
-  async #askPart({ name, title, findings }: BookDeps['parts'][number]): Promise<readonly Finding[]> {
+  async #askPart({
+    name,
+    title,
+    findings,
+  }: ReturnType<BookDeps['parts']>[number]): Promise<readonly Finding[]> {
     if (findings === undefined) return [];
     const timeoutMs = this.#deps.timeoutMs ?? partTimeoutMs;
     const hangs: Finding = {

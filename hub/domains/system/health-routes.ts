@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Figure, HealthPart } from '#hub/platform/health-part.ts';
 import type { Logger } from '#hub/platform/log.ts';
@@ -9,7 +10,7 @@ import { type FindingBook, statusOf } from './finding-workflow.ts';
 import { type HealthReport, healthReportSchema } from './health-schema.ts';
 
 export interface HealthReportDeps {
-  readonly parts: readonly HealthPart[];
+  readonly parts: () => readonly HealthPart[];
   readonly findings: FindingBook;
   readonly clock: Clock;
   readonly release: string;
@@ -18,10 +19,9 @@ export interface HealthReportDeps {
   readonly siteName: () => Promise<string | null>;
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString();
 const toWire = ({ value, ...figure }: Figure): HealthReport['parts'][number]['figures'][number] => ({
   ...figure,
-  value: figure.unit === 'time' && typeof value === 'number' ? iso(value) : value,
+  value: figure.unit === 'time' && typeof value === 'number' ? toIso(value) : value,
 });
 
 /** A part that cannot give its figures has none: that it failed is among the findings. */
@@ -48,22 +48,22 @@ export function healthReportEndpoint(deps: HealthReportDeps): Endpoint {
     access: { permission: 'system.read' },
     ratePerMinute: 120,
     response: healthReportSchema,
-    refusals: {},
+    refusals: [],
     async handle() {
       const findings = await deps.findings.look();
       const { clock } = deps;
-      const parts = await Promise.all(deps.parts.map((part) => figuresOf(part, deps.log)));
+      const parts = await Promise.all(deps.parts().map((part) => figuresOf(part, deps.log)));
       const body: z.input<typeof healthReportSchema> = {
         status: statusOf(findings),
         siteName: await deps.siteName(),
         release: deps.release,
         uptimeSeconds: Math.floor((clock.monotonicMs() - startedMs) / 1000),
-        clock: { now: iso(clock.nowMs()), trust: clock.trust() },
-        checkedAt: iso(deps.findings.lookedAtMs() ?? clock.nowMs()),
-        findings: findings.map(({ sinceMs, ...finding }) => ({ ...finding, since: iso(sinceMs) })),
+        clock: { now: toIso(clock.nowMs()), trust: clock.trust() },
+        checkedAt: toIso(deps.findings.lookedAtMs() ?? clock.nowMs()),
+        findings: findings.map(({ sinceMs, ...finding }) => ({ ...finding, since: toIso(sinceMs) })),
         parts: parts.filter(({ figures }) => figures.length > 0),
       };
-      return ok({ body });
+      return ok(body);
     },
   });
 }

@@ -6,7 +6,7 @@ import type { MetricsText } from '#hub/platform/metrics.ts';
 import type { FindingBook } from './finding-workflow.ts';
 
 export interface MetricsDeps {
-  readonly parts: readonly Pick<HealthPart, 'metrics'>[];
+  readonly parts: () => readonly Pick<HealthPart, 'metrics'>[];
   readonly findings: FindingBook;
   readonly release: string;
 }
@@ -38,7 +38,7 @@ export function metricsEndpoint(deps: MetricsDeps): RawEndpoint {
   let printer: Promise<MetricsText> | null = null;
   const load = async (): Promise<MetricsText> => {
     const { createMetricsText } = await import('#hub/platform/metrics.ts');
-    return createMetricsText([...ownMetrics(deps), ...deps.parts.flatMap(({ metrics }) => metrics ?? [])]);
+    return createMetricsText([...ownMetrics(deps), ...deps.parts().flatMap(({ metrics }) => metrics ?? [])]);
   };
   return {
     path: '/metrics',

@@ -1,5 +1,5 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
-import { permissions } from '#hub/domains/identity/schema.ts';
+import { permissions } from '#tests/_support/open-domains.ts';
 import type { Appliance } from '../appliance.ts';
 
 export interface ApiAnswer {

@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { openJournalDisk } from '#bridge/journal-disk.ts';
-import { JournalReader } from '#bridge/journal-reader.ts';
-import { inspectSegment, segmentNumber } from '#bridge/journal-segment.ts';
-import { type AccessEventRow, findDeadLetters, findEvents } from '#hub/domains/access/event-repository.ts';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import { openJournalDisk } from '#bridge/journal/disk.ts';
+import { JournalReader } from '#bridge/journal/reader.ts';
+import { inspectSegment, segmentNumber } from '#bridge/journal/segment.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
+import { type AccessEventRow, findDeadLetters, findEvents } from '#hub/domains/access/events/repository.ts';
 import { readKey } from '#hub/platform/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { DirectReader } from '#hub/store/direct-reader.ts';

@@ -1,8 +1,8 @@
 import path from 'node:path';
-import { openJournalDisk } from '#bridge/journal-disk.ts';
-import { JournalReader } from '#bridge/journal-reader.ts';
-import { inspectSegment } from '#bridge/journal-segment.ts';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import { openJournalDisk } from '#bridge/journal/disk.ts';
+import { JournalReader } from '#bridge/journal/reader.ts';
+import { inspectSegment } from '#bridge/journal/segment.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import { readKey } from '#hub/platform/keys.ts';
 
 const isGone = (error: unknown): boolean =>

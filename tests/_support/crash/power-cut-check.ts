@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { openJournalDisk } from '#bridge/journal-disk.ts';
-import { recoverJournal } from '#bridge/journal-recovery.ts';
-import { openPolicyStore } from '#bridge/policy-store.ts';
+import { openJournalDisk } from '#bridge/journal/disk.ts';
+import { recoverJournal } from '#bridge/journal/recovery.ts';
+import { openPolicyStore } from '#bridge/policy/store.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
 import { openConnection, proveKey } from '#hub/store/open.ts';
 import { entryOfRow, readJournal, storedEvents, withStore } from './account.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import { Appliance } from '../appliance.ts';
 import { furnishScene, Visitors, watchStrikes, writeSceneConfig } from '../doors/scene.ts';
 import { seededRandom } from '../seeded-random.ts';

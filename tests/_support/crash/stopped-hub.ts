@@ -1,10 +1,10 @@
 import path from 'node:path';
+import { hubTables } from '#hub/domains.ts';
 import { hubPaths } from '#hub/platform/hub-config.ts';
 import { readKey } from '#hub/platform/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Transaction } from '#hub/store/store.ts';
-import { hubTables } from '#hub/tables.ts';
 import type { Appliance } from '../appliance.ts';
 
 /** Stops the hub, writes to its store as something that only comes from elsewhere would stand there, and starts it again. */

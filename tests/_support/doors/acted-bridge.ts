@@ -2,7 +2,11 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { MqttClient } from 'mqtt';
-import { type BridgeCommand, bridgeTopic, type ReaderState } from '#hub/mqtt/topics.ts';
+import {
+  type BridgeCommand,
+  bridgeTopic,
+  type ReaderState,
+} from '#hub/domains/access/controllers/link-schema.ts';
 import type { Appliance } from '../appliance.ts';
 
 interface ActedPortal {

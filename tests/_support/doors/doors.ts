@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { hexToBits, parseCardText } from '#hub/domains/access/card-rules.ts';
-import type { Portal } from '#hub/domains/access/place-schema.ts';
+import { hexToBits, parseCardText } from '#hub/domains/access/cards/format-rules.ts';
+import type { Portal } from '#hub/domains/access/doors/schema.ts';
 import type { PortalSettings } from '#hub/domains/access/schema.ts';
 import type { Appliance } from '../appliance.ts';
 import { until } from '../until.ts';

@@ -1,4 +1,4 @@
-import type { DoorThreadDeps } from '#bridge/door-thread.ts';
+import type { DoorThreadDeps } from '#bridge/door/thread.ts';
 
 /** For doors at which nobody types: no Worker, no file. */
 export const noPins: Pick<DoorThreadDeps, 'pinChecks' | 'lockouts'> = {

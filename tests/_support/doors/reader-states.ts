@@ -1,4 +1,4 @@
-import type { ReaderState } from '#hub/mqtt/topics.ts';
+import type { ReaderState } from '#hub/domains/access/controllers/link-schema.ts';
 
 /** A Wiegand reader that is well. */
 export const wiegandState = (key: string, change: Partial<ReaderState> = {}): ReaderState => ({

@@ -3,10 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { decodeOutputRecord, outputRecordBytes, prepareSimState } from '#bridge/gpio/sim-state.ts';
-import { hexToBits, parseCardText } from '#hub/domains/access/card-rules.ts';
+import { outputRecordBytes, prepareSimState } from '#bridge/gpio/sim-state.ts';
+import { hexToBits, parseCardText } from '#hub/domains/access/cards/format-rules.ts';
 import { Fault } from '#hub/kernel/result.ts';
 import type { Appliance } from '../appliance.ts';
+import { decodeOutputRecord } from '../gpio/output-record.ts';
 
 /** Several doors with a reader, a strike and a contact each, on simulated lines. */
 export interface SceneDoor {

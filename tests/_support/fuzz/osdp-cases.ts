@@ -1,7 +1,11 @@
-import { readCard } from '#bridge/readers/osdp/card-data.ts';
-import { type DecoderOutcome, type Frame, frameDecoder } from '#bridge/readers/osdp/frame.ts';
-import { parseReply } from '#bridge/readers/osdp/messages.ts';
-import { deriveSessionKeys, initialReplyMac, secureSession } from '#bridge/readers/osdp/secure-channel.ts';
+import { readCard } from '#bridge/readers/osdp/wire/card-data.ts';
+import { type DecoderOutcome, type Frame, frameDecoder } from '#bridge/readers/osdp/wire/frame.ts';
+import { parseReply } from '#bridge/readers/osdp/wire/replies.ts';
+import {
+  deriveSessionKeys,
+  initialReplyMac,
+  secureSession,
+} from '#bridge/readers/osdp/wire/secure-channel.ts';
 import { bitsToBytes } from '#tests/_support/osdp/pd-device.ts';
 import { crc16, decodeFrame, encodeFrame } from '#tests/_support/osdp/pd-frame.ts';
 import { PeripheralChannel, panelCryptogram, sessionKeys } from '#tests/_support/osdp/pd-secure.ts';

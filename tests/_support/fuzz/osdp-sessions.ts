@@ -1,4 +1,4 @@
-import { hexToBits, parseCardText } from '#hub/domains/access/card-rules.ts';
+import { hexToBits, parseCardText } from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { decodeFrame, mark } from '#tests/_support/osdp/pd-frame.ts';
 import { VirtualBus, type VirtualBusSetup } from '#tests/_support/osdp/virtual-bus.ts';

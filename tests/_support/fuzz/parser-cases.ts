@@ -1,15 +1,21 @@
 import { bridgeConfigSchema } from '#bridge/config.ts';
 import type { GpioEdge } from '#bridge/ports.ts';
-import { pn532FrameParser, responseFrame } from '#bridge/readers/pn532/frame.ts';
+import type { UartOutcome, UartParser } from '#bridge/readers/listening-driver.ts';
+import { pn532FrameParser } from '#bridge/readers/pn532/frame.ts';
 import { targetOfResponse } from '#bridge/readers/pn532/protocol.ts';
 import { rdm6300Parser } from '#bridge/readers/rdm6300/protocol.ts';
 import { readerConfigSchema } from '#bridge/readers/registry.ts';
 import { type WedgeFormat, wedgeParser } from '#bridge/readers/wedge/protocol.ts';
 import { wiegandKeypads } from '#bridge/readers/wiegand/keypad.ts';
 import { wiegandAssembler } from '#bridge/readers/wiegand/protocol.ts';
-import type { UartOutcome, UartParser } from '#bridge/serial/listening-driver.ts';
-import { encodeFrame, formatsOfLength, parityHolds, wiegandFormats } from '#hub/domains/access/card-rules.ts';
+import {
+  encodeFrame,
+  formatsOfLength,
+  parityHolds,
+  wiegandFormats,
+} from '#hub/domains/access/cards/format-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
+import { responseFrame } from '#tests/_support/readers/pn532-response.ts';
 import { Chance, hexOf, streamOf } from './bytes.ts';
 import { osdpFrames, osdpReplies, osdpSeals } from './osdp-cases.ts';
 

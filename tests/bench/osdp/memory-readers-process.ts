@@ -1,8 +1,8 @@
-import { hexToBits } from '#hub/domains/access/card-rules.ts';
+import { hexToBits } from '#hub/domains/access/cards/format-rules.ts';
 import { BusSimulator } from '#tests/_support/osdp/bus-simulator.ts';
 import { SimulatedPeripheral } from '#tests/_support/osdp/peripheral.ts';
 import { VirtualClock } from '#tests/_support/osdp/virtual-clock.ts';
-import { cardNumber } from '#tests/bridge/policy-fixtures.ts';
+import { cardNumber } from '#tests/bridge/policy/fixtures.ts';
 import { baudRate, keyOf, Letters, letterKinds, readers } from './memory-line.ts';
 
 // The simulated readers of the memory bench, in a process of their own: what they hold is not the product's. Each step brings

@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Exchange } from '#bridge/readers/osdp/exchange.ts';
-import { type Frame, frameDecoder, mark } from '#bridge/readers/osdp/frame.ts';
-import type { Command, Reply } from '#bridge/readers/osdp/messages.ts';
+import { Exchange } from '#bridge/readers/osdp/peripheral/exchange.ts';
+import type { Command } from '#bridge/readers/osdp/wire/commands.ts';
+import { type Frame, frameDecoder, mark } from '#bridge/readers/osdp/wire/frame.ts';
+import type { Reply } from '#bridge/readers/osdp/wire/replies.ts';
 import {
   deriveSessionKeys,
   initialReplyMac,
   panelCryptogram,
   secureSession,
-} from '#bridge/readers/osdp/secure-channel.ts';
-import { openSerialDevice } from '#bridge/serial/serial-device.ts';
+} from '#bridge/readers/osdp/wire/secure-channel.ts';
+import { openSerialDevice } from '#bridge/serial/device.ts';
 
 // The least that a card on a secure bus must wait for: a poller that seals POLL, waits for the reply and asks the next
 // reader after the silence that the standard wants, and nothing else. It tells the bench when a card's reply was whole.

@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import { hubTables } from '#hub/domains.ts';
 import { hubPaths } from '#hub/platform/hub-config.ts';
 import { readKey } from '#hub/platform/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';
-import { hubTables } from '#hub/tables.ts';
 import { benchEvents } from './events.ts';
 
 /** Of the operations of a week; each change of a member brings two rows of the audit log with it. */

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { hubTables } from '#hub/domains.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { openConnection, type StoreLocation } from '#hub/store/open.ts';
@@ -13,7 +14,6 @@ import { SyncEngine } from '#hub/sync/engine.ts';
 import { join } from '#hub/sync/join-workflow.ts';
 import { takeEverything } from '#hub/sync/restore-workflow.ts';
 import { createStoreKeeper } from '#hub/sync/store-keeper.ts';
-import { hubTables } from '#hub/tables.ts';
 import { type BenchEvent, eventColumns } from './events.ts';
 
 const log = createLog({ level: 'error' });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { enrolCardSchema } from '#hub/domains/access/credential-schema.ts';
-import { enrolCardText } from '#hub/domains/access/credential-workflow.ts';
+import { enrolCardSchema } from '#hub/domains/access/cards/schema.ts';
+import { enrolCardText } from '#hub/domains/access/cards/workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { countConflicts, listConflicts } from '#hub/sync/conflict-repository.ts';
@@ -44,6 +44,7 @@ describe('the list of conflicts', () => {
     await link(bench);
     await nameConflict(bench, { keptBy: otherHub, lostBy: ownHub });
     const [row] = await viewConflicts(
+      bench.parts,
       bench.store.read,
       await listConflicts(bench.store.read, false, { after: null, limit: 10 }),
     );
@@ -90,7 +91,10 @@ describe('the list of conflicts', () => {
     await add(bench, { table: 'member', rowId: newId(), column: 'name', kept: 'A', lost: 'B' });
     await add(bench, { table: 'no_such_table', rowId: newId(), column: 'x', kept: 'A', lost: null });
     const rows = await listConflicts(bench.store.read, false, { after: null, limit: 10 });
-    const labels = (await viewConflicts(bench.store.read, rows)).map(({ table, label }) => [table, label]);
+    const labels = (await viewConflicts(bench.parts, bench.store.read, rows)).map(({ table, label }) => [
+      table,
+      label,
+    ]);
     expect(Object.fromEntries(labels)).toEqual({
       membership: 'Ada Lovelace',
       member: null,

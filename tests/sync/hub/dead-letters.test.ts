@@ -30,7 +30,7 @@ describe('dead letters', () => {
     const bench = await openSyncBench();
     const id = await add(bench);
     const rows = await listDeadLetters(bench.store.read, false, { after: null, limit: 10 });
-    expect(await viewDeadLetters(bench.store.read, rows)).toEqual([
+    expect(await viewDeadLetters(bench.parts, bench.store.read, rows)).toEqual([
       {
         id,
         direction: 'up',

@@ -1,18 +1,14 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { permissions } from '#hub/domains/identity/schema.ts';
-import { loadSite } from '#hub/domains/identity/workflow.ts';
+import { randomBytes } from 'node:crypto';
 import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
 import { createMember } from '#hub/domains/members/member-workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
-import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { SyncParts } from '#hub/sync/conflict-workflow.ts';
-import { createFollow } from '#hub/sync/followers.ts';
+import { sync as syncDomain } from '#hub/sync/domain.ts';
 import { insertSyncDeadLetter, type LinkRow, saveLink } from '#hub/sync/repository.ts';
-import { createSync, type RunningSync } from '#hub/sync/workflow.ts';
-import { hubTables } from '#hub/tables.ts';
-import { recordAnnouncements } from '#tests/_support/announcements.ts';
+import { type RunningSync } from '#hub/sync/workflow.ts';
+import { catalog, permissions } from '#tests/_support/open-domains.ts';
 import { accepted, type Bench, openBench, staff } from '#tests/access/support.ts';
 
 export const grace: Principal = {
@@ -113,34 +109,12 @@ export interface SyncBench extends Bench {
 }
 
 /** Replication on a store, with everything that follows from rows. */
-export function syncPartsOf({ store, time, access, members, announced }: Bench): {
+export function syncPartsOf({ store, running }: Pick<Bench, 'store' | 'running'>): {
   readonly sync: RunningSync;
   readonly parts: SyncParts;
 } {
-  const { announce } = recordAnnouncements(announced);
-  const follow = createFollow({
-    announceIn: members.announceIn,
-    onAdmissionChanged: access.onAdmissionChanged,
-    onCredentialsChanged: access.parts.keeper.refreshCredentials,
-    onPlacesChanged: access.onSiteChanged,
-    onWebhooksChanged: () => undefined,
-    onRightsChanged: () => undefined,
-    isConnected: () => false,
-  });
-  const sync = createSync({
-    store,
-    clock: time,
-    newId,
-    log: createLog({ level: 'silent' }),
-    announce,
-    follow,
-    findSiteId: async (reader) => (await loadSite(reader))?.id ?? null,
-    instance: randomUUID(),
-    release: 'test',
-    pollSeconds: 4,
-    answeredRequests: () => 0,
-  });
-  return { sync, parts: { store, tables: hubTables, sync, follow } };
+  const { sync, follow } = running.of(syncDomain);
+  return { sync, parts: { store, tables: catalog.tables, sync, follow } };
 }
 
 /** A real store with doors and one member on it. */

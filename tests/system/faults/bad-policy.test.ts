@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { deviceSchema } from '#bridge/config.ts';
-import { openPolicyStore, type StoredPolicy } from '#bridge/policy-store.ts';
-import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy-hash-rules.ts';
-import { recordBytes } from '#hub/domains/access/policy-record-schema.ts';
-import type { BridgeHandler, FromBridgePayload } from '#hub/mqtt/bridge-link.ts';
+import { deviceSchema } from '#bridge/link/device.ts';
+import { openPolicyStore, type StoredPolicy } from '#bridge/policy/store.ts';
+import type { BridgeHandler, FromBridgePayload } from '#hub/domains/access/controllers/link.ts';
+import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy/hash-rules.ts';
+import { recordBytes } from '#hub/domains/access/policy/record-schema.ts';
 import { type Broker, createBroker } from '#hub/mqtt/broker.ts';
 import { readKey } from '#hub/platform/keys.ts';
 import { createLog } from '#hub/platform/log.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import { judgeTaps, releasesWithoutRecord } from '#tests/_support/crash/account.ts';
 import { type DiskCall, TracedDisk } from '#tests/_support/crash/traced-disk.ts';
 import { type SceneDoor, sceneDoors, type Tap } from '#tests/_support/doors/scene.ts';

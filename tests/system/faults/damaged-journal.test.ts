@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openJournalDisk } from '#bridge/journal-disk.ts';
-import { framesIn, readSegmentHeader } from '#bridge/journal-segment.ts';
+import { openJournalDisk } from '#bridge/journal/disk.ts';
+import { framesIn, readSegmentHeader } from '#bridge/journal/segment.ts';
 import { readKey } from '#hub/platform/keys.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { readJournalFiles } from '#tests/_support/crash/journal-files.ts';

@@ -1,7 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Appliance } from '#tests/_support/appliance.ts';
-import { answering, receive } from '#tests/notifications/support.ts';
+import { answering, receive } from '#tests/webhooks/support.ts';
 
 describe('webhooks of the whole product', () => {
   it('deliver what happened at a door although the hub was killed before it could, under the same id', async () => {

@@ -1,7 +1,7 @@
 import { cp, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { BridgeEvent } from '#hub/mqtt/topics.ts';
+import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { readJournalFiles } from '#tests/_support/crash/journal-files.ts';
 import { hubEvents } from '#tests/_support/hub-events.ts';

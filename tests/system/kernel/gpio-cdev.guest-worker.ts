@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { pollAndRead } from '#bridge/gpio/cdev.ts';
 import { decodeLineEvents, sizes } from '#bridge/gpio/uapi.ts';
+import { pollAndRead } from '#tests/_support/gpio/poll-and-read.ts';
 
 const buffer = Buffer.alloc(sizes.event * 1024);
 

@@ -8,14 +8,14 @@ import {
   closeLines,
   getValues,
   openChip,
-  pollAndRead,
   readLineInfo,
   requestLines,
   setValues,
 } from '#bridge/gpio/cdev.ts';
 import type { LineEvent, WantedLines } from '#bridge/gpio/uapi.ts';
 import { decodeLineEvents, lineFlags, sizes } from '#bridge/gpio/uapi.ts';
-import { simChipLabel, simChipPath, simLineCount, simPull, simValue } from './uml.ts';
+import { pollAndRead } from '#tests/_support/gpio/poll-and-read.ts';
+import { simChipLabel, simChipPath, simLineCount, simPull, simValue } from '#tests/system/kernel/uml.ts';
 
 const data = { activeLow: false, bias: 'pullUp', edges: 'falling', debounceMicros: 0 } as const;
 const buffer = Buffer.alloc(sizes.event * 1024);

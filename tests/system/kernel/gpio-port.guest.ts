@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { openGpioPort } from '#bridge/gpio/port.ts';
 import type { GpioEdge, GpioLines, ReaderFault, ReaderRead } from '#bridge/ports.ts';
-import { wiegandConfigSchema, wiegandDataLines, wiegandDriver } from '#bridge/readers/wiegand/driver.ts';
-import { simChipLabel, simPull, simValue } from './uml.ts';
+import { wiegandDriver } from '#bridge/readers/wiegand/driver.ts';
+import { wiegand, wiegandConfigSchema } from '#bridge/readers/wiegand/kind.ts';
+import { simChipLabel, simPull, simValue } from '#tests/system/kernel/uml.ts';
 
 const front = wiegandConfigSchema.parse({ kind: 'wiegand', d0: 4, d1: 5 });
 const back = wiegandConfigSchema.parse({ kind: 'wiegand', d0: 6, d1: 7 });
@@ -13,7 +14,10 @@ const contact = 8;
 const strike = 9;
 const magnet = 10;
 const lines: GpioLines = {
-  data: [...wiegandDataLines(front), ...wiegandDataLines(back)],
+  data: [
+    ...wiegand.dataLines(front).map(({ line }) => line),
+    ...wiegand.dataLines(back).map(({ line }) => line),
+  ],
   inputs: [{ offset: contact, activeLow: true, bias: 'pullUp', edges: 'both', debounceMicros: 0 }],
   outputs: [
     { offset: strike, activeLow: false, safeLevel: 0 },

@@ -1,7 +1,7 @@
-import { ApiProblem, ask, useCsrfToken } from '../live/api.ts';
-import { theme } from '../shell/theme.svelte.ts';
+import { ApiProblem, api, setCsrfToken } from '../live/api.ts';
+import { theme } from '../state/theme.svelte.ts';
 
-/** What of Swagger UI is used; its files are copied beside this page, see vite.config.ts. */
+/** The part of Swagger UI in use; vite.config.ts copies its files beside this page. */
 interface SwaggerRequest {
   readonly loadSpec?: boolean;
   readonly method?: string;
@@ -37,16 +37,16 @@ const form = find('#sign-in', HTMLFormElement);
 const signOut = find('#sign-out', HTMLButtonElement);
 const documentation = find('#documentation', HTMLElement);
 
-const wordsOf = (problem: unknown): string =>
+const describeProblem = (problem: unknown): string =>
   problem instanceof ApiProblem
     ? [problem.message, problem.nextStep].filter(Boolean).join('. ')
     : String(problem);
 
-/** The token of the session as it is now, null when nobody is signed in. */
+/** Returns the CSRF token of the current session; null if signed out. */
 async function readSession(): Promise<string | null> {
   try {
-    const session = await ask('get', '/auth/session');
-    useCsrfToken(session.csrfToken ?? '');
+    const session = await api('get', '/auth/session');
+    setCsrfToken(session.csrfToken ?? '');
     status.textContent = `Signed in as ${session.account?.displayName ?? 'nobody'}: what you try is done in your name.`;
     form.hidden = true;
     signOut.hidden = false;
@@ -55,7 +55,7 @@ async function readSession(): Promise<string | null> {
     const isNobody = problem instanceof ApiProblem && problem.status === 401;
     status.textContent = isNobody
       ? 'Nobody is signed in. Sign in here, or give a token under Authorize.'
-      : wordsOf(problem);
+      : describeProblem(problem);
     form.hidden = !isNobody;
     signOut.hidden = true;
     return null;
@@ -69,21 +69,21 @@ form.addEventListener('submit', (event) => {
     const value = fields.get(name);
     return typeof value === 'string' ? value : '';
   };
-  ask('post', '/auth/session', { body: { username: text('username'), password: text('password') } }).then(
+  api('post', '/auth/session', { body: { username: text('username'), password: text('password') } }).then(
     async () => {
       form.reset();
       await readSession();
     },
     (problem: unknown) => {
-      status.textContent = wordsOf(problem);
+      status.textContent = describeProblem(problem);
     },
   );
 });
 signOut.addEventListener('click', () => {
-  void ask('delete', '/auth/session').then(readSession, readSession);
+  void api('delete', '/auth/session').then(readSession, readSession);
 });
 
-/** A token speaks for itself, without the session; else a write carries the session's token, as the UI's do. */
+/** Sends no cookie along with a bearer token; otherwise adds the session's CSRF token to writes. */
 async function intercept(request: SwaggerRequest): Promise<SwaggerRequest> {
   if (request.loadSpec === true) return request;
   if (Object.keys(request.headers).some((name) => name.toLowerCase() === 'authorization'))
@@ -93,7 +93,7 @@ async function intercept(request: SwaggerRequest): Promise<SwaggerRequest> {
   return request;
 }
 
-/** Read here: Swagger UI would take the text for YAML, and be some seconds about it. */
+/** Parses the document here: Swagger UI would spend seconds parsing it as YAML. */
 async function readDocument(): Promise<unknown> {
   const answer = await fetch('/openapi.json');
   if (!answer.ok) throw new Error(`/openapi.json: ${answer.status}`);
@@ -133,5 +133,5 @@ try {
     requestInterceptor: intercept,
   });
 } catch (cause) {
-  documentation.textContent = `The documentation is not complete (${wordsOf(cause)}). Build the web UI again: ./scripts/start`;
+  documentation.textContent = `The documentation is not complete (${describeProblem(cause)}). Build the web UI again: ./scripts/start`;
 }

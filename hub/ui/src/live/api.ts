@@ -6,15 +6,22 @@ import createClient, {
 } from 'openapi-fetch';
 import type { paths } from '../api/schema.d.ts';
 
-/** What the hub answered instead of what was asked: RFC 9457 problem details, or no answer at all. */
+/** The body that a successful GET of this path answers with. */
+export type AnswerOf<P extends keyof paths> = paths[P] extends {
+  get: { responses: { 200: { content: { 'application/json': infer Body } } } };
+}
+  ? Body
+  : never;
+
+/** A failed request: RFC 9457 problem details, or no response at all. */
 export class ApiProblem extends Error {
   readonly status: number;
-  /** Public code, for example `staleVersion`; `unreachable` when the hub did not answer. */
+  /** Public code, such as `staleVersion`; `unreachable` if there was no response. */
   readonly code: string;
   readonly nextStep: string | undefined;
   readonly requestId: string | undefined;
   readonly fields: readonly { readonly pointer: string; readonly message: string }[];
-  /** The whole problem, with the facts that belong to its code. */
+  /** The complete problem document, including members specific to its code. */
   readonly facts: Readonly<Record<string, unknown>>;
 
   constructor(status: number, facts: Readonly<Record<string, unknown>>) {
@@ -39,7 +46,7 @@ export class ApiProblem extends Error {
   }
 }
 
-/** Problems of a form's fields by the field's path: `/body/windows/0/endMinute` -> `windows/0/endMinute`. */
+/** Maps field paths to messages: `/body/windows/0/endMinute` becomes `windows/0/endMinute`. */
 export const fieldProblems = (problem: unknown): Record<string, string> =>
   problem instanceof ApiProblem
     ? Object.fromEntries(
@@ -47,28 +54,28 @@ export const fieldProblems = (problem: unknown): Record<string, string> =>
       )
     : {};
 
-/** How far the hub's clock is ahead of this device's, ms, as its last answer said. */
-let hubAheadMs = 0;
-/** The time by the hub's clock: what ends at a moment that the hub named is counted down by it. */
-export const hubNowMs = (): number => Date.now() + hubAheadMs;
+/** Offset of the hub's clock from this device's in ms, by the latest response. */
+let clockOffsetMs = 0;
+/** Current time on the hub's clock, for countdowns to times set by the hub. */
+export const hubNowMs = (): number => Date.now() + clockOffsetMs;
 
-function learnHubTime(response: Response): void {
+function updateClockOffset(response: Response): void {
   const hubMs = Date.parse(response.headers.get('date') ?? '');
-  // The header has whole seconds and the answer has travelled: only a clock that is really off counts.
-  if (Number.isFinite(hubMs) && Math.abs(hubMs - Date.now()) > 3000) hubAheadMs = hubMs - Date.now();
-  else hubAheadMs = 0;
+  // Ignore small differences: the header has whole seconds, and the response took time to arrive.
+  if (Number.isFinite(hubMs) && Math.abs(hubMs - Date.now()) > 3000) clockOffsetMs = hubMs - Date.now();
+  else clockOffsetMs = 0;
 }
 
 let csrfToken = '';
 let onSignedOut: () => void = () => undefined;
 
-/** The token that every write must carry; it comes with the session. */
-export function useCsrfToken(token: string): void {
+/** Sets the CSRF token of the session, sent with every write. */
+export function setCsrfToken(token: string): void {
   csrfToken = token;
 }
 
-/** Called when the hub says that nobody is signed in any more. */
-export function whenSignedOut(callback: () => void): void {
+/** Registers the callback for a session that has ended. */
+export function onSessionEnd(callback: () => void): void {
   onSignedOut = callback;
 }
 
@@ -77,8 +84,8 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 type Verb = 'get' | 'post' | 'put' | 'patch' | 'delete';
 type PathOf<M extends Verb> = ClientPathsWithMethod<Client<paths>, M>;
-/** Parameters and body, as the third argument; it may be left out where all of them may. */
-type Asked<P extends keyof paths, M extends Verb> =
+/** Parameters and body; optional if all of them are. */
+type InitOf<P extends keyof paths, M extends Verb> =
   undefined extends MaybeOptionalInit<paths[P], M>
     ? [init?: MaybeOptionalInit<paths[P], M>]
     : [init: MaybeOptionalInit<paths[P], M>];
@@ -91,7 +98,7 @@ client.use({
     return request;
   },
   async onResponse({ response, schemaPath }) {
-    learnHubTime(response);
+    updateClockOffset(response);
     if (response.ok) return;
     if (response.status === 401 && schemaPath !== '/auth/session') onSignedOut();
     const problem: unknown = await response.json().catch(() => ({}));
@@ -106,21 +113,21 @@ client.use({
 });
 
 /**
- * Asks the hub. Path, parameters, body and answer are those of the hub's own document: a wrong one does not compile.
+ * Calls the API. Path, parameters, body and response are typed by the hub's OpenAPI document.
  * @throws ApiProblem when the hub refuses or cannot be reached
  */
-export function ask<M extends Verb, P extends PathOf<M>>(
+export function api<M extends Verb, P extends PathOf<M>>(
   method: M,
   path: P,
-  ...init: Asked<P, M>
+  ...init: InitOf<P, M>
 ): Promise<MethodResponse<Client<paths, 'application/json'>, M, P>>;
-export async function ask(method: Verb, path: string, init?: object): Promise<unknown> {
+export async function api(method: Verb, path: string, init?: object): Promise<unknown> {
   const { data } = await client.request(method, path, { ...init });
   return data;
 }
 
 /**
- * A whole list as CSV, for a spreadsheet on this device: those take UTF-8 only with a mark in front.
+ * Fetches a complete list as CSV, with the byte order mark that spreadsheets need to detect UTF-8.
  * @throws ApiProblem when the hub refuses or cannot be reached
  */
 export async function fetchCsv(path: string, query: Readonly<Record<string, string>>): Promise<Blob> {

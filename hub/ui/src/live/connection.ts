@@ -1,13 +1,13 @@
 import { type LiveMessage, liveTopics } from './message.ts';
 
 /**
- * One live connection for the whole browser: HTTP/1.1 allows six connections per host, so one per tab would starve
- * the pages. The tab that holds the lock listens to the hub and passes everything on to the others; when it closes,
- * another tab takes over and loads everything again.
+ * State of the live connection, which all tabs share: HTTP/1.1 allows six connections per host, so one per tab would
+ * starve the pages. The tab that holds the lock listens to the hub and forwards everything to the others; when it
+ * closes, another tab takes over and reloads everything.
  */
 export type LiveState = 'connecting' | 'live' | 'offline';
 
-type Passed =
+type TabMessage =
   | { readonly kind: 'message'; readonly message: LiveMessage }
   | { readonly kind: 'state'; readonly state: LiveState }
   | { readonly kind: 'ask' };
@@ -15,14 +15,14 @@ type Passed =
 const lockName = 'makrcave-live';
 
 export interface LiveConnection {
-  /** Passes on to the other tabs what they would learn from the hub only later. */
-  tellOthers(message: LiveMessage): void;
+  /** Sends a message to the other tabs without waiting for the hub. */
+  broadcast(message: LiveMessage): void;
   close(): void;
 }
 
 /**
  * Starts listening.
- * @param onMessage every event; topic `reset` says that events were missed: load everything again; `signedOut`: the session ended
+ * @param onMessage receives every event, `reset` after missed ones, and `signedOut` at the end of the session
  */
 export function openLiveConnection(
   onMessage: (message: LiveMessage) => void,
@@ -36,21 +36,21 @@ export function openLiveConnection(
   const setState = (next: LiveState): void => {
     state = next;
     onState(next);
-    if (source) channel.postMessage({ kind: 'state', state: next } satisfies Passed);
+    if (source) channel.postMessage({ kind: 'state', state: next } satisfies TabMessage);
   };
   const receive = (message: LiveMessage): void => {
     onMessage(message);
-    channel.postMessage({ kind: 'message', message } satisfies Passed);
+    channel.postMessage({ kind: 'message', message } satisfies TabMessage);
   };
 
-  channel.onmessage = (event: MessageEvent<Passed>) => {
-    const passed = event.data;
-    if (passed.kind === 'ask') {
-      if (source) channel.postMessage({ kind: 'state', state } satisfies Passed);
-    } else if (passed.kind === 'message') onMessage(passed.message);
-    else if (!source) setState(passed.state);
+  channel.onmessage = (event: MessageEvent<TabMessage>) => {
+    const received = event.data;
+    if (received.kind === 'ask') {
+      if (source) channel.postMessage({ kind: 'state', state } satisfies TabMessage);
+    } else if (received.kind === 'message') onMessage(received.message);
+    else if (!source) setState(received.state);
   };
-  channel.postMessage({ kind: 'ask' } satisfies Passed);
+  channel.postMessage({ kind: 'ask' } satisfies TabMessage);
 
   function listen(): void {
     const opened = new EventSource('/api/events');
@@ -58,15 +58,14 @@ export function openLiveConnection(
     opened.onopen = () => setState('live');
     opened.onerror = () => {
       setState('offline');
-      // A browser gives up on an answer that is not an event stream; the hub may be starting just now.
+      // The browser gives up if the response is not an event stream; the hub may still be starting.
       if (opened.readyState === EventSource.CLOSED && !ended.signal.aborted) setTimeout(listen, 2000);
     };
     for (const topic of liveTopics)
       opened.addEventListener(topic, (event: MessageEvent<string>) =>
         receive({ topic, data: JSON.parse(event.data) }),
       );
-    // A connection that begins anew knows nothing of what was announced before it, not even of the moment between the
-    // first load of a page and now.
+    // A new connection has missed every event before it, even those between the first load of a page and now.
     opened.addEventListener('hello', () => receive({ topic: 'reset', data: {} }));
   }
 
@@ -80,7 +79,7 @@ export function openLiveConnection(
     .catch(() => undefined);
 
   return {
-    tellOthers: (message) => channel.postMessage({ kind: 'message', message } satisfies Passed),
+    broadcast: (message) => channel.postMessage({ kind: 'message', message } satisfies TabMessage),
     close() {
       ended.abort();
       channel.close();

@@ -1,6 +1,6 @@
 /**
- * Loads of the same thing: an answer that a later question has overtaken is dropped, and whoever waits for it waits for
- * the later one. So after `await`, what is shown is at least as new as the question.
+ * Serializes loads of one value: discards the response to an outdated request and makes its caller wait for the newer
+ * one. After `await`, the value is therefore at least as new as the call.
  */
 export class Latest {
   #newest = 0;

@@ -3,12 +3,12 @@ import type { LiveMessage } from './message.ts';
 
 type Listener = (messages: readonly LiveMessage[]) => void;
 
-/** At most four updates a second reach the page, and none while it is hidden; what came meanwhile comes at once after. */
+/** Limits updates to four a second; while the page is hidden they are held back until it is visible again. */
 const updateEveryMs = 250;
 
 class Live {
   state = $state<LiveState>('connecting');
-  /** When the hub was last heard, for "as of". */
+  /** Time of the last message, for "as of". */
   asOfMs = $state(Date.now());
   #connection: LiveConnection | undefined;
   #listeners = new Set<Listener>();
@@ -16,7 +16,7 @@ class Live {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #onSignedOut: () => void = () => undefined;
 
-  /** @param onSignedOut the hub ended the session of this browser */
+  /** @param onSignedOut called when the hub ends the session */
   open(onSignedOut: () => void): void {
     if (this.#connection) return;
     this.#onSignedOut = onSignedOut;
@@ -30,9 +30,9 @@ class Live {
     document.addEventListener('visibilitychange', this.#onVisible);
   }
 
-  /** This browser has signed out: its other tabs leave too. */
-  tellSignedOut(): void {
-    this.#connection?.tellOthers({ topic: 'signedOut', data: {} });
+  /** Signs out the other tabs of this browser. */
+  broadcastSignOut(): void {
+    this.#connection?.broadcast({ topic: 'signedOut', data: {} });
   }
 
   close(): void {
@@ -45,7 +45,7 @@ class Live {
     document.removeEventListener('visibilitychange', this.#onVisible);
   }
 
-  /** Listens until the returned function is called. A message with topic `reset` means: load everything again. */
+  /** Subscribes until the returned function is called. Topic `reset` means that everything must be reloaded. */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -61,7 +61,7 @@ class Live {
       this.#onSignedOut();
       return;
     }
-    // While the page is hidden, what piles up is worth no more than one fresh load.
+    // A hidden page needs one reload rather than a long backlog.
     if (document.hidden && this.#waiting.length >= 200) this.#waiting = [{ topic: 'reset', data: {} }];
     this.#waiting.push(message);
     if (!document.hidden) this.#timer ??= setTimeout(() => this.#deliver(), updateEveryMs);

@@ -1,0 +1,122 @@
+import { digestOf, numberDigestOf, pinDigestOf } from '#hub/domains/access/cards/digest-rules.ts';
+import type {
+  CredentialFacts,
+  PolicyDocument,
+  PolicyPortal,
+  PolicyVersion,
+} from '#hub/domains/access/decide/policy-schema.ts';
+import {
+  decodeRecord,
+  decodeSecret,
+  digestBytes,
+  findRecord,
+  isSecret,
+  type PinSecret,
+} from '#hub/domains/access/policy/record-schema.ts';
+import type { CardRead } from '#hub/domains/access/schema.ts';
+import { isClockTrusted } from '#hub/kernel/time.ts';
+import type { Clock } from '#hub/platform/clock.ts';
+
+/** A complete, immutable policy: a new one replaces it as a whole. */
+export interface Policy {
+  readonly version: PolicyVersion;
+  readonly document: PolicyDocument;
+  /** Credential records sorted by digest, in memory shared between threads. */
+  readonly records: Uint8Array<SharedArrayBuffer>;
+  /** Credentials that a restored hub would open again; they stay shut until staff approve. */
+  readonly withheldIds: readonly string[];
+}
+
+export interface Lookup {
+  readonly digest: Uint8Array;
+  /** Undefined: the policy does not contain the card or number. */
+  readonly credential: CredentialFacts | undefined;
+}
+
+/** A policy with the lookups that the door thread needs. */
+export class PolicyView {
+  readonly policy: Policy;
+  readonly #digestKey: Buffer;
+  readonly #portals: ReadonlyMap<string, PolicyPortal>;
+  readonly #withheld: ReadonlySet<string>;
+
+  constructor(policy: Policy) {
+    this.policy = policy;
+    this.#digestKey = Buffer.from(policy.document.digestKey.key, 'base64url');
+    this.#portals = new Map(policy.document.portals.map((portal) => [portal.key, portal]));
+    this.#withheld = new Set(policy.withheldIds);
+  }
+
+  portal(key: string): PolicyPortal | undefined {
+    return this.#portals.get(key);
+  }
+
+  lookUp(read: CardRead): Lookup {
+    return this.#lookUpDigest(digestOf(this.#digestKey, read).subarray(0, digestBytes));
+  }
+
+  /** Looks up the PIN of the member with this number: its facts, not its secret. */
+  lookUpNumber(memberNumber: number): Lookup {
+    return this.#lookUpDigest(numberDigestOf(this.#digestKey, memberNumber));
+  }
+
+  /** The secret to check this member's PIN against; null: no PIN of theirs may open. */
+  pinOf(memberId: string): PinSecret | null {
+    const { records } = this.policy;
+    const offset = findRecord(records, pinDigestOf(this.#digestKey, memberId));
+    const secret = offset < 0 ? null : decodeSecret(records, offset);
+    return secret === null || this.#withheld.has(secret.credentialId) ? null : secret;
+  }
+
+  #lookUpDigest(digest: Uint8Array): Lookup {
+    const { records, document } = this.policy;
+    const offset = findRecord(records, digest);
+    if (offset < 0 || isSecret(records, offset)) return { digest, credential: undefined };
+    const facts = decodeRecord(records, offset, document);
+    if (!this.#withheld.has(facts.credentialId)) return { digest, credential: facts };
+    return { digest, credential: { ...facts, credentialStatus: 'suspended' } };
+  }
+}
+
+/** The hub's last confirmation that the policy is current. */
+export interface Confirmation {
+  /** UTC ms. */
+  readonly wallMs: number;
+  /** Whether the clock was trusted then. */
+  readonly trusted: boolean;
+}
+
+/**
+ * The age of the policy since its last confirmation: by the monotonic clock within one boot, by the wall clock across
+ * a restart, unknown if that cannot be trusted.
+ */
+export class PolicyAge {
+  readonly #clock: Clock;
+  #atMonotonicMs: number | null = null;
+  readonly #stored: Confirmation | null;
+
+  constructor(clock: Clock, stored: Confirmation | null) {
+    this.#clock = clock;
+    this.#stored = stored;
+  }
+
+  /** @param agoMs how long ago the confirmation came */
+  confirm(agoMs = 0): void {
+    this.#atMonotonicMs = this.#clock.monotonicMs() - agoMs;
+  }
+
+  ageMs(): number | null {
+    if (this.#atMonotonicMs !== null) return Math.max(0, this.#clock.monotonicMs() - this.#atMonotonicMs);
+    if (this.#stored === null || !this.#stored.trusted || !isClockTrusted(this.#clock.trust())) return null;
+    return Math.max(0, this.#clock.nowMs() - this.#stored.wallMs);
+  }
+}
+
+export const emptyRecords = (): Uint8Array<SharedArrayBuffer> => new Uint8Array(new SharedArrayBuffer(0));
+
+/** Copies `records` into shared memory. */
+export function shareRecords(records: Uint8Array): Uint8Array<SharedArrayBuffer> {
+  const shared = new Uint8Array(new SharedArrayBuffer(records.length));
+  shared.set(records);
+  return shared;
+}

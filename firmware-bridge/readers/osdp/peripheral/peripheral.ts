@@ -1,0 +1,460 @@
+import { unreachable } from '#hub/kernel/result.ts';
+import type { BuzzerPattern, LedPattern } from '../../feedback.ts';
+import type { SerialReaderState } from '../../serial-driver.ts';
+import type { OsdpProblem } from '../problems.ts';
+import type { Command } from '../wire/commands.ts';
+import type { Frame } from '../wire/frame.ts';
+import type { Reply } from '../wire/replies.ts';
+import type { SecureSession } from '../wire/secure-channel.ts';
+import { BusAddress } from './bus-address.ts';
+import { ConnectionSetup, type Progress } from './connection-setup.ts';
+import { eventOf, type PeripheralEvent } from './events.ts';
+import { Exchange } from './exchange.ts';
+import { decideNak } from './nak-rules.ts';
+import { PendingCommands } from './pending-commands.ts';
+import { type KeyCandidate, ReaderKeys } from './reader-keys.ts';
+import { ReaderStatus } from './reader-status.ts';
+import { RetryPolicy } from './retry-policy.ts';
+
+/** Both sides drop the session after this long without a valid message (OSDP 2.2, 5.8). */
+const offlineAfterMs = 8000;
+const poll: Command = { kind: 'poll' };
+
+export interface PeripheralOptions {
+  readonly readerKey: string;
+  readonly address: number;
+  readonly baudRate: number;
+  readonly crc: boolean;
+  readonly secureChannel: 'required' | 'off';
+  readonly key: Uint8Array | null;
+  /** A key that may have reached the reader: `onKeyPending` without `onKeySet`. */
+  readonly pendingKey: Uint8Array | null;
+  readonly ledNumber: number;
+  readonly pollMs: number;
+}
+
+export interface PeripheralDeps {
+  readonly random: (bytes: number) => Uint8Array;
+  readonly newKey: () => Uint8Array;
+  readonly emit: (event: PeripheralEvent) => void;
+}
+
+/** `waiting`: idle until `probeAtMs`. `pairing`: in a session on the install key, for KEYSET only. */
+type Phase = 'waiting' | 'connecting' | 'pairing' | 'online';
+
+/**
+ * One peripheral as the panel sees it. Pure but for its own state: given the reply to the last command or its
+ * time-out, it returns the next bytes to send; time comes as an argument.
+ *
+ * Invariant: with `secureChannel: required` the phase is `online` only after a handshake under the reader's own key,
+ * and only data sealed by that session becomes a card, a key or a status.
+ */
+export class Peripheral {
+  readonly readerKey: string;
+  readonly keys: ReaderKeys;
+  readonly #options: PeripheralOptions;
+  readonly #deps: PeripheralDeps;
+  readonly #exchange: Exchange;
+  readonly #setup: ConnectionSetup;
+  readonly #pending: PendingCommands;
+  readonly #retries = new RetryPolicy();
+  readonly #busAddress: BusAddress;
+  #phase: Phase = 'waiting';
+  #problem: OsdpProblem | null = 'lineClosed';
+  /** It answered the last command. */
+  #isAnswering = false;
+  /** The key of the session; null without one. */
+  #source: KeyCandidate['source'] | null = null;
+  #lastGoodMs = 0;
+  #pollAtMs = 0;
+  #wasPoll = false;
+  /** Bytes that were no frame of ours arrived since the last command. */
+  #sawNoise = false;
+  readonly #status = new ReaderStatus();
+  #goodFrames = 0;
+  #faultyFrames = 0;
+  #timeouts = 0;
+
+  constructor(options: PeripheralOptions, deps: PeripheralDeps) {
+    this.readerKey = options.readerKey;
+    this.#options = options;
+    this.#deps = deps;
+    this.#busAddress = new BusAddress({ address: options.address, baudRate: options.baudRate });
+    this.#exchange = new Exchange(options.address, options.crc);
+    this.keys = new ReaderKeys(options.key, options.pendingKey);
+    const { keys } = this;
+    this.#setup = new ConnectionSetup({
+      secureChannel: options.secureChannel,
+      keys,
+      status: this.#status,
+      random: deps.random,
+    });
+    this.#pending = new PendingCommands({
+      ledNumber: options.ledNumber,
+      keys,
+      status: this.#status,
+      busAddress: this.#busAddress,
+      newKey: deps.newKey,
+      onKeyPending: (key) => deps.emit({ kind: 'keyPending', key }),
+    });
+  }
+
+  get address(): number {
+    return this.#busAddress.current.address;
+  }
+  get baudRate(): number {
+    return this.#busAddress.current.baudRate;
+  }
+  /** Polling it will most likely end in a time-out. */
+  get isSilent(): boolean {
+    return !this.#isAnswering || this.#retries.isRetrying;
+  }
+  /** The last command lets it report events, such as a card. */
+  get maySpeak(): boolean {
+    return this.#wasPoll || !this.isOnline;
+  }
+  get isWaiting(): boolean {
+    return this.#exchange.inFlight() !== null;
+  }
+  get isOnline(): boolean {
+    return this.#phase === 'online';
+  }
+
+  report(): SerialReaderState {
+    const inSession = this.#source === 'install' ? 'installKey' : 'ownKey';
+    return {
+      readerKey: this.readerKey,
+      link: this.isOnline ? 'online' : this.#isAnswering ? 'connecting' : 'offline',
+      channel: this.#source === null ? 'none' : inSession,
+      tamper: this.#status.tamper,
+      powerFault: this.#status.powerFault,
+      inputs: this.#status.inputs,
+      outputs: this.#status.outputs,
+      identity: this.#setup.identity,
+      goodFrames: this.#goodFrames,
+      faultyFrames: this.#faultyFrames,
+      timeouts: this.#timeouts,
+      problem: this.isOnline ? null : this.#problem,
+    };
+  }
+
+  /** Starts over at once: the line opened, or a key arrived. */
+  begin(nowMs: number): void {
+    this.#retries.reset(nowMs);
+    this.#setup.firstKey();
+    this.#end();
+    if (this.#problem === 'lineClosed') this.#problem = 'noAnswer';
+  }
+
+  /** The line closed. */
+  close(): void {
+    this.#end();
+    this.#isAnswering = false;
+    this.#problem = 'lineClosed';
+  }
+
+  /** Opens pairing. A reader that is online needs none. */
+  beginInstall(untilMs: number, nowMs: number): void {
+    this.keys.openInstall(untilMs);
+    if (!this.isOnline) this.begin(nowMs);
+  }
+  cancelInstall(nowMs: number): void {
+    this.keys.closeInstall();
+    if (this.#source === 'install') this.begin(nowMs);
+  }
+
+  signalLed(pattern: LedPattern): void {
+    this.#pending.outbox.led(pattern, this.isOnline);
+  }
+  signalBuzzer(pattern: BuzzerPattern, nowMs: number): void {
+    this.#pending.outbox.buzzer(pattern, this.isOnline, nowMs);
+  }
+  /** False while it is offline: an output is switched now or never. */
+  output(output: number, code: number, timer: number): boolean {
+    return this.isOnline && this.#pending.outbox.output({ kind: 'output', output, code, timer });
+  }
+  /** False while it is offline. */
+  move(address: number, baudRate: number): boolean {
+    if (!this.isOnline) return false;
+    this.#busAddress.requestMove({ address, baudRate });
+    return true;
+  }
+
+  /** When it needs the line: for a poll, its connection, or a retry. */
+  dueAtMs(): number {
+    if (this.#exchange.inFlight() !== null)
+      return Math.min(this.#retries.retryAtMs, this.#lastGoodMs + offlineAfterMs);
+    switch (this.#phase) {
+      case 'waiting':
+        return this.#retries.probeAtMs;
+      case 'pairing':
+        return this.keys.keyToSend() === null ? this.#pollAtMs : Number.NEGATIVE_INFINITY;
+      case 'online':
+        // Orders wait until it has been polled.
+        return this.#wasPoll
+          ? this.#pollAtMs
+          : Math.min(this.#pollAtMs, this.#pending.sendDueAtMs(this.#source));
+      case 'connecting':
+        return Number.NEGATIVE_INFINITY;
+      default:
+        return unreachable(this.#phase);
+    }
+  }
+
+  /** When an order is due; never before it was polled since the last one. */
+  orderDueAtMs(): number {
+    if (!this.isOnline || !this.#wasPoll || this.isWaiting) return Number.POSITIVE_INFINITY;
+    return this.#pending.dueAtMs(this.#source);
+  }
+
+  /** Returns the bytes to send, of an order if `isOrder`; null if it has just lost its session and waits. */
+  send(nowMs: number, isOrder: boolean): Uint8Array | null {
+    if (this.#phase !== 'waiting' && nowMs - this.#lastGoodMs >= offlineAfterMs) {
+      this.#isAnswering = false;
+      return this.#fail('noAnswer', nowMs);
+    }
+    if (this.#phase === 'pairing' && !this.keys.isInstalling(nowMs)) return this.#fail('notPaired', nowMs);
+    this.#sawNoise = false;
+    const again = this.#exchange.inFlight();
+    if (again !== null) return again;
+    const command = this.#next(nowMs, isOrder);
+    this.#wasPoll = command.kind === 'poll';
+    if (this.#wasPoll) this.#pollAtMs = nowMs + this.#options.pollMs;
+    return this.#exchange.begin(command);
+  }
+
+  /** Whether the frame ended the wait for a reply. */
+  receive(frame: Frame, nowMs: number): boolean {
+    const opened = this.#exchange.open(frame);
+    switch (opened.kind) {
+      case 'other':
+        return false;
+      case 'stale':
+        this.#faultyFrames += 1;
+        return false;
+      case 'busy':
+        this.#retries.busy(nowMs);
+        return true;
+      case 'again':
+        this.#faultyFrames += 1;
+        this.#retry('sessionLost', nowMs);
+        return true;
+      case 'broken':
+        this.#faultyFrames += 1;
+        this.#fail(opened.by, nowMs);
+        return true;
+      case 'reply':
+        this.#onReply(opened.command, opened.reply, opened.isSecured, nowMs);
+        return true;
+      default:
+        return unreachable(opened);
+    }
+  }
+
+  timeout(nowMs: number): void {
+    this.#timeouts += 1;
+    if (this.#isAnswering) this.#retry('noAnswer', nowMs);
+    else this.#fail('noAnswer', nowMs);
+  }
+
+  /** Bytes arrived that were no frame. `isFrame`: they looked like one, of this many bytes. */
+  noteNoise(bytes: number, isFrame: boolean): void {
+    this.#faultyFrames += 1;
+    this.#sawNoise = true;
+    if (isFrame) this.#deps.emit({ kind: 'fault', fault: 'noise', bits: bytes * 8 });
+  }
+
+  #retry(problem: OsdpProblem, nowMs: number): void {
+    this.#retries.unanswered(nowMs, this.#sawNoise);
+    if (this.isOnline && this.#retries.isOutOfSync) {
+      this.#fail('sessionLost', nowMs);
+      this.#retries.restart(nowMs);
+      return;
+    }
+    // An online reader has its eight seconds; one that is connecting has a few tries.
+    if (this.isOnline || !this.#retries.isExhausted) return;
+    this.#isAnswering = problem !== 'noAnswer';
+    this.#fail(problem, nowMs);
+  }
+
+  #end(): void {
+    this.#exchange.restart(this.address);
+    this.#pending.end();
+    this.#phase = 'waiting';
+    this.#source = null;
+  }
+
+  /** Ends the session or its setup; the next handshake follows by itself. */
+  #fail(problem: OsdpProblem, nowMs: number): null {
+    this.#retries.failed(nowMs);
+    this.#setup.firstKey();
+    this.#problem = problem;
+    this.#end();
+    return null;
+  }
+
+  #connect(): Command {
+    if (!this.#isAnswering) this.#busAddress.tryOther();
+    this.#exchange.restart(this.address);
+    this.#setup.begin();
+    this.#phase = 'connecting';
+    return this.#setup.next();
+  }
+
+  #next(nowMs: number, isOrder: boolean): Command {
+    switch (this.#phase) {
+      case 'waiting':
+        this.#lastGoodMs = nowMs;
+        return this.#connect();
+      case 'connecting':
+        return this.#setup.isAtStart ? this.#connect() : this.#setup.next();
+      case 'pairing':
+        return this.#pending.keySet() ?? poll;
+      case 'online':
+        return (isOrder ? this.#pending.next(this.#source, nowMs) : null) ?? poll;
+      default:
+        return unreachable(this.#phase);
+    }
+  }
+
+  #onReply(command: Command, reply: Reply, isSecured: boolean, nowMs: number): void {
+    this.#goodFrames += 1;
+    if (!this.#isAnswering) this.#problem = 'connecting';
+    this.#isAnswering = true;
+    this.#retries.answered(nowMs);
+    // In a session only sealed replies keep it alive.
+    if (isSecured || this.#source === null) this.#lastGoodMs = nowMs;
+    if (reply.kind === 'nak') {
+      this.#onNak(command, reply.code, isSecured, nowMs);
+      return;
+    }
+    if (command.kind === 'output') this.#status.expectSwitch(command, nowMs);
+    this.#takeReply(command.kind, reply, nowMs);
+  }
+
+  #takeReply(asked: Command['kind'], reply: Reply, nowMs: number): void {
+    if (this.#phase === 'connecting') this.#onProgress(this.#setup.take(reply, nowMs), nowMs);
+    else if (asked === 'keySet') this.#onKeySetReply(reply, nowMs);
+    else if (asked === 'communication') this.#onCommunication(reply, nowMs);
+    else if (this.isOnline) this.#onData(reply, nowMs);
+  }
+
+  #onProgress(progress: Progress, nowMs: number): void {
+    switch (progress.kind) {
+      case 'continues':
+        return;
+      case 'nextKey':
+        this.#tryNextKey(progress.problem, nowMs);
+        return;
+      case 'failed':
+        this.#fail(progress.problem, nowMs);
+        return;
+      case 'plain':
+        this.#goOnline(nowMs);
+        return;
+      case 'secured':
+        this.#onSecured(progress.session, progress.source, nowMs);
+        return;
+      default:
+        unreachable(progress);
+    }
+  }
+
+  #onSecured(session: SecureSession, source: KeyCandidate['source'], nowMs: number): void {
+    this.#exchange.secure(session);
+    this.#source = source;
+    if (source === 'install') {
+      this.#phase = 'pairing';
+      this.#problem = 'notPaired';
+      this.#pollAtMs = nowMs;
+      return;
+    }
+    const key = this.keys.proved(source);
+    if (source === 'pending') this.#source = 'own';
+    this.#goOnline(nowMs);
+    if (key !== null) this.#deps.emit({ kind: 'keySet', key });
+  }
+
+  /** Tries the next key from the start: a session begins with its first command. */
+  #tryNextKey(problem: OsdpProblem, nowMs: number): void {
+    const problemOfRound = this.#setup.nextKey(problem, nowMs);
+    if (problemOfRound !== null) {
+      this.#fail(problemOfRound, nowMs);
+      return;
+    }
+    this.#end();
+    this.#retries.restart(nowMs);
+  }
+
+  #onKeySetReply(reply: Reply, nowMs: number): void {
+    if (reply.kind !== 'ack') {
+      this.#fail('malformedReply', nowMs);
+      return;
+    }
+    // A plain answer proves nothing: the handshake with the new key does.
+    this.keys.answered();
+    this.begin(nowMs);
+  }
+
+  #onCommunication(reply: Reply, nowMs: number): void {
+    if (reply.kind !== 'communication') {
+      this.#fail('malformedReply', nowMs);
+      return;
+    }
+    this.#busAddress.moveAccepted(reply);
+    this.begin(nowMs);
+  }
+
+  #goOnline(nowMs: number): void {
+    this.#phase = 'online';
+    this.#problem = null;
+    this.#retries.online(nowMs);
+    this.#lastGoodMs = nowMs;
+    this.#setup.firstKey();
+    this.#pending.begin(nowMs);
+    this.#pollAtMs = nowMs;
+    this.#wasPoll = false;
+    const moved = this.#busAddress.confirm();
+    if (moved !== null) this.#deps.emit({ kind: 'communication', ...moved });
+  }
+
+  #onData(reply: Reply, nowMs: number): void {
+    if (reply.kind === 'malformed') this.#faultyFrames += 1;
+    // Sealed, so the chain has moved on: the next poll asks again.
+    if (reply.kind === 'busy') this.#pollAtMs = nowMs + this.#options.pollMs;
+    if (reply.kind === 'localStatus' || reply.kind === 'inputStatus' || reply.kind === 'outputStatus')
+      this.#status.take(reply);
+    const event = eventOf(reply);
+    if (event !== null) this.#deps.emit(event);
+  }
+
+  #onNak(command: Command, code: number, isSecured: boolean, nowMs: number): void {
+    const isInSession = this.isOnline || this.#phase === 'pairing';
+    const decision = decideNak({ command: command.kind, code, isSecured, isInSession });
+    switch (decision.kind) {
+      case 'nextKey':
+        this.#tryNextKey(decision.problem, nowMs);
+        return;
+      case 'noCapabilities':
+        this.#takeReply(command.kind, { kind: 'nak', code }, nowMs);
+        return;
+      case 'restart':
+        this.#fail(decision.problem, nowMs);
+        return;
+      case 'refused':
+        this.#onRefused(command, decision.forGood, nowMs);
+        return;
+      default:
+        unreachable(decision);
+    }
+  }
+
+  #onRefused(command: Command, forGood: boolean, nowMs: number): void {
+    if (command.kind === 'keySet') {
+      this.keys.answered();
+      if (this.#phase === 'pairing') this.#fail('keyRefused', nowMs);
+      return;
+    }
+    this.#pending.refused(command.kind, forGood);
+  }
+}

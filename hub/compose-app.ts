@@ -1,0 +1,80 @@
+import { type App, createApp } from './http/app.ts';
+import { csrfHeaderName, sessionCookieName } from './http/auth.ts';
+import { authorityEndpoint } from './http/authority-endpoint.ts';
+import type { Endpoint } from './http/endpoint.ts';
+import { healthEndpoint } from './http/health.ts';
+import type { Idempotency } from './http/idempotency.ts';
+import type { LiveEvents } from './http/live-events.ts';
+import { openapiEndpoint } from './http/openapi.ts';
+import { ProblemCatalog } from './http/problem-catalog.ts';
+import type { RawEndpoint } from './http/raw-endpoint.ts';
+import type { RequestMeter } from './http/request-meter.ts';
+import type { StaticFiles } from './http/static-files.ts';
+import type { RunningDomains } from './open-domains.ts';
+import type { Clock } from './platform/clock.ts';
+import type { ErrorReports } from './platform/error-report.ts';
+import type { HubConfig } from './platform/hub-config.ts';
+import type { Logger } from './platform/log.ts';
+import type { Tls } from './platform/tls.ts';
+import { hubRelease } from './store/migrations.ts';
+import type { Store } from './store/store.ts';
+
+export interface AppParts {
+  readonly config: HubConfig;
+  readonly running: RunningDomains;
+  readonly store: Pick<Store, 'read'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: RequestMeter;
+  readonly idempotency: Idempotency;
+  readonly live: LiveEvents;
+  readonly tls: Tls | undefined;
+  readonly errorReports: ErrorReports | undefined;
+  /** The built UI; without it only the API answers. */
+  readonly staticFiles: StaticFiles | undefined;
+}
+
+/** The HTTP application of all that the domains and the platform offer. */
+export function composeApp(parts: AppParts): { readonly app: App; readonly endpoints: readonly Endpoint[] } {
+  const { config, running, store, clock, live, tls, staticFiles } = parts;
+  const { catalog, authenticator } = running;
+  const problems = new ProblemCatalog(catalog.problems);
+  const endpoints = running.collect((domain) => domain.endpoints);
+  const probes = {
+    store: async () => void (await store.read.selectFrom('migration').select('number').limit(1).execute()),
+  };
+  const rawEndpoints: readonly RawEndpoint[] = [
+    healthEndpoint({ probes, release: hubRelease, clock }),
+    live.endpoint,
+    ...running.collect((domain) => domain.rawEndpoints),
+    ...(tls === undefined ? [] : [authorityEndpoint(tls)]),
+  ];
+  const document = openapiEndpoint({
+    sessionCookie: sessionCookieName,
+    csrfHeader: csrfHeaderName,
+    permissions: catalog.permissions,
+    problems,
+    tags: catalog.tags,
+    endpoints,
+    rawEndpoints,
+    webhooks: running.collect((domain) => domain.sends),
+    version: hubRelease,
+  });
+  const app = createApp({
+    endpoints,
+    rawEndpoints: [...rawEndpoints, document],
+    authenticator,
+    permissions: catalog.permissions,
+    problems,
+    idempotency: parts.idempotency,
+    ...(staticFiles === undefined ? {} : { staticFiles }),
+    bodyLimitBytes: config.http.bodyLimitBytes,
+    localRateFactor: config.http.localRateFactor,
+    log: parts.log.child({ subsystem: 'http' }),
+    clock,
+    meter: parts.meter,
+    onFault: (error, { method, route, requestId }) =>
+      parts.errorReports?.report(error, { where: `${method} ${route}`, requestId }),
+  });
+  return { app, endpoints };
+}

@@ -1,0 +1,465 @@
+import type { z } from 'zod';
+import type { Actor } from '#hub/domains/identity/schema.ts';
+import { recordAudit } from '#hub/domains/identity/workflow.ts';
+import { loadMemberNames } from '#hub/domains/members/workflow.ts';
+import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
+import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { toIsoOrNull } from '#hub/kernel/time.ts';
+import { stampToWire } from '#hub/store/entity-row.ts';
+import type { Place } from '#hub/store/list-order.ts';
+import type { Reader, Transaction } from '#hub/store/store.ts';
+import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
+import { assertWritten, type FieldRefusal, type Stale } from '#hub/store/written.ts';
+import { loadSuspectedCopies } from '../clones/workflow.ts';
+import { findBridgeStatuses, findBridges } from '../controllers/repository.ts';
+import type { AccessParts } from '../parts.ts';
+import { findPolicyState, findRecordRevisions } from '../policy/repository.ts';
+import type { CardRead } from '../schema.ts';
+import { type CardTextRefusal, derivedReadings, maskedCardText, parseCardText } from './format-rules.ts';
+import {
+  type CredentialFilter,
+  type CredentialPage,
+  type CredentialRow,
+  countCredentials,
+  credentialOrder,
+  findCredential,
+  findCredentials,
+  findReadingOwner,
+  type KnownReading,
+  placeOfCredential,
+} from './repository.ts';
+import { type CredentialAction, decideCredentialStatus, type TransitionRefusal } from './rules.ts';
+import type { Credential, credentialPatchSchema, credentialQuerySchema, enrolCardSchema } from './schema.ts';
+
+type CredentialQuery = z.output<typeof credentialQuerySchema>;
+
+export interface AlreadyEnrolled extends Refusal<'alreadyEnrolled'> {
+  readonly credentialId: string;
+  readonly memberId: string;
+  readonly memberName: string | null;
+  readonly title: string;
+  readonly nextStep: string;
+}
+export type EnrolRefusal = FieldRefusal<'memberUnknown' | 'datesInvalid'> | AlreadyEnrolled;
+
+/** Rows as they stand on the wire, with names and where the last change has not arrived. */
+export async function credentialsToWire(
+  reader: Reader,
+  rows: readonly CredentialRow[],
+): Promise<Credential[]> {
+  if (rows.length === 0) return [];
+  const names = await loadMemberNames(reader, [...new Set(rows.map((row) => row.memberId))]);
+  const revisions = await findRecordRevisions(
+    reader,
+    rows.map((row) => row.id),
+  );
+  const statuses = await findBridgeStatuses(reader);
+  const copies = await loadSuspectedCopies(
+    reader,
+    rows.map((row) => row.id),
+  );
+  const { epoch } = await findPolicyState(reader);
+  const bridges = await findBridges(reader);
+  return rows.map((row) => ({
+    ...stampToWire(row),
+    memberId: row.memberId,
+    memberName: names.get(row.memberId) ?? null,
+    kind: row.kind,
+    label: row.label,
+    status: row.status,
+    assurance: row.assurance,
+    validFrom: toIsoOrNull(row.validFromMs),
+    validUntil: toIsoOrNull(row.validUntilMs),
+    masked: row.masked,
+    suspectedCopy: copies.get(row.id) ?? null,
+    notAppliedAt: bridges
+      .filter((bridge) => {
+        const applied = statuses.get(bridge.id)?.applied;
+        const revision = revisions.get(`${row.id}/${bridge.id}`) ?? 0;
+        return applied === null || applied?.epoch !== epoch || applied.revision < revision;
+      })
+      .map((bridge) => bridge.name),
+  }));
+}
+
+export async function showCredential(tx: Reader, id: string): Promise<Credential> {
+  const row = await findCredential(tx, id);
+  assert(row !== null, 'a credential that was just written is there');
+  const [credential] = await credentialsToWire(tx, [row]);
+  assert(credential !== undefined, 'one row gives one credential');
+  return credential;
+}
+
+/** What every change of credentials ends with: audit, the doors' records, live pages. */
+export async function followCredentialChange(
+  parts: AccessParts,
+  tx: Transaction,
+  actor: Actor,
+  change: {
+    readonly action: string;
+    readonly id: string;
+    readonly memberId: string;
+    readonly payload: Parameters<typeof recordAudit>[1]['payload'];
+    /** Another credential that a reading was taken from. */
+    readonly alsoIds?: readonly string[];
+  },
+): Promise<void> {
+  const { action, id, memberId, payload } = change;
+  await recordAudit(tx, {
+    actor,
+    action,
+    target: { table: 'credential', id },
+    payload: { memberId, ...payload },
+  });
+  await parts.keeper.refreshCredentials(tx, [id, ...(change.alsoIds ?? [])]);
+  await parts.announceIn(tx, { topic: 'credential.changed', data: { credentialId: id, memberId } });
+}
+
+export interface NewCredential {
+  readonly memberId: string;
+  readonly label: string;
+  readonly temporary?: boolean;
+  readonly validFromMs?: number | null;
+  readonly validUntilMs?: number | null;
+}
+
+export async function whoseCard(tx: Transaction, credential: CredentialRow): Promise<AlreadyEnrolled> {
+  const names = await loadMemberNames(tx, [credential.memberId]);
+  const memberName = names.get(credential.memberId) ?? null;
+  return {
+    code: 'alreadyEnrolled',
+    credentialId: credential.id,
+    memberId: credential.memberId,
+    memberName,
+    title: `This card belongs to ${memberName ?? 'somebody'} already (${credential.label}, ${credential.status})`,
+    nextStep: "Use another card, or retire that one on its member's page first.",
+  };
+}
+
+/** A reading of a card, and those that follow from it; what a reader delivered stands above what was computed. */
+export async function keepReadings(
+  { vault }: Pick<AccessParts, 'vault'>,
+  tx: Transaction,
+  credentialId: string,
+  read: CardRead,
+): Promise<void> {
+  const readings: KnownReading[] = [{ ...read, seen: true }];
+  for (const derived of derivedReadings(read))
+    if ((await findReadingOwner(tx, derived)) === null) readings.push({ ...derived, seen: false });
+  await vault.giveReadings(tx, credentialId, readings);
+}
+
+/**
+ * Enrols a card inside a transaction: under its reading and under those that other readers would give of it. A card
+ * that belongs to somebody is refused, unless that credential is retired.
+ */
+export async function enrolInside(
+  parts: AccessParts,
+  tx: Transaction,
+  actor: Actor,
+  read: CardRead,
+  wanted: NewCredential,
+): Promise<Result<string, EnrolRefusal>> {
+  if (!(await loadMemberNames(tx, [wanted.memberId])).has(wanted.memberId))
+    return refuse({
+      code: 'memberUnknown',
+      errors: [{ pointer: '/body/memberId', message: 'is no member' }],
+    });
+  const validFromMs = wanted.validFromMs ?? null;
+  const validUntilMs = wanted.validUntilMs ?? null;
+  if (validUntilMs !== null && validUntilMs <= (validFromMs ?? tx.nowMs))
+    return refuse({
+      code: 'datesInvalid',
+      errors: [{ pointer: '/body/validUntil', message: 'must be later than validFrom and than now' }],
+    });
+  const owner = await findReadingOwner(tx, read);
+  const owning = owner === null ? null : await findCredential(tx, owner.credentialId);
+  // A reading that was only computed gives way to a card that was really seen.
+  if (owner?.seen === true && owning !== null && owning.status !== 'retired')
+    return refuse(await whoseCard(tx, owning));
+  const id = parts.newId();
+  await tx.insert('credential', {
+    id,
+    member_id: wanted.memberId,
+    kind: 'card',
+    label: wanted.label,
+    status: wanted.temporary === true ? 'temporary' : 'active',
+    assurance: 0,
+    valid_from_ms: validFromMs,
+    valid_until_ms: validUntilMs,
+    masked: maskedCardText(read),
+  });
+  await keepReadings(parts, tx, id, read);
+  await followCredentialChange(parts, tx, actor, {
+    action: 'credential.enrol',
+    id,
+    memberId: wanted.memberId,
+    payload: { label: wanted.label, masked: maskedCardText(read) },
+    alsoIds: owner === null ? [] : [owner.credentialId],
+  });
+  return ok(id);
+}
+
+export function enrolCard(
+  parts: AccessParts,
+  actor: Actor,
+  read: CardRead,
+  wanted: NewCredential,
+): Promise<Result<Credential, EnrolRefusal>> {
+  return parts.store.transact('credential.enrol', async (tx) => {
+    const enrolled = await enrolInside(parts, tx, actor, read, wanted);
+    return enrolled.ok ? ok(await showCredential(tx, enrolled.value)) : enrolled;
+  });
+}
+
+const toMs = (text: string | null): number | null => (text === null ? null : Date.parse(text));
+
+const wantedOf = ({
+  memberId,
+  label,
+  temporary,
+  validFrom,
+  validUntil,
+}: z.output<typeof enrolCardSchema>): NewCredential => ({
+  memberId,
+  label,
+  temporary,
+  validFromMs: toMs(validFrom),
+  validUntilMs: toMs(validUntil),
+});
+
+/** The same with the card as it is written. */
+export async function enrolCardText(
+  parts: AccessParts,
+  actor: Actor,
+  body: z.output<typeof enrolCardSchema>,
+): Promise<Result<Credential, EnrolRefusal | CardRefusal>> {
+  const read = readCardText(body.card);
+  if (!read.ok) return read;
+  return await enrolCard(parts, actor, read.value, wantedOf(body));
+}
+
+/** Enrols cards as they are written, each by itself. */
+export const enrolCardTexts = (
+  parts: AccessParts,
+  actor: Actor,
+  lines: readonly z.output<typeof enrolCardSchema>[],
+): Promise<readonly LineOutcome<Credential, EnrolRefusal | CardRefusal>[]> =>
+  transactEach(
+    parts.store,
+    'credential.enrolMany',
+    lines,
+    async (tx, line): Promise<Result<Credential, EnrolRefusal | CardRefusal>> => {
+      const read = readCardText(line.card);
+      if (!read.ok) return read;
+      const enrolled = await enrolInside(parts, tx, actor, read.value, wantedOf(line));
+      return enrolled.ok ? ok(await showCredential(tx, enrolled.value)) : enrolled;
+    },
+  );
+
+export type CardRefusal = FieldRefusal<CardTextRefusal['code']>;
+
+/** A card from a body's field `card`. */
+export function readCardText(card: string): Result<CardRead, CardRefusal> {
+  const parsed = parseCardText(card);
+  if (parsed.ok) return parsed;
+  return refuse({
+    code: parsed.refusal.code,
+    errors: [{ pointer: '/body/card', message: parsed.refusal.message }],
+  });
+}
+
+async function changeStatusInside(
+  parts: AccessParts,
+  tx: Transaction,
+  actor: Actor,
+  row: CredentialRow,
+  action: CredentialAction,
+  reason: string | null,
+): Promise<Result<null, TransitionRefusal>> {
+  const decided = decideCredentialStatus(row.status, action);
+  if (!decided.ok) return decided;
+  assertWritten(await tx.write('credential', row.id, { status: decided.value }));
+  if (row.kind === 'pin' && decided.value === 'retired') await parts.vault.setPin(tx, row.id, null);
+  await followCredentialChange(parts, tx, actor, {
+    action: `credential.${action}`,
+    id: row.id,
+    memberId: row.memberId,
+    payload: { before: row.status, after: decided.value, reason },
+  });
+  return ok(null);
+}
+
+/** Suspends, reactivates, marks lost or retires. */
+export function changeCredentialStatus(
+  parts: AccessParts,
+  actor: Actor,
+  id: string,
+  action: CredentialAction,
+  reason: string | null,
+): Promise<Result<Credential, Refusal<'credentialNotFound'> | TransitionRefusal>> {
+  return parts.store.transact(`credential.${action}`, async (tx) => {
+    const row = await findCredential(tx, id);
+    if (row === null) return refuse({ code: 'credentialNotFound' });
+    const changed = await changeStatusInside(parts, tx, actor, row, action, reason);
+    return changed.ok ? ok(await showCredential(tx, id)) : changed;
+  });
+}
+
+/** Marks a card lost and enrols another for the same member, or does neither. */
+export function replaceCard(
+  parts: AccessParts,
+  actor: Actor,
+  id: string,
+  read: CardRead,
+  label: string | undefined,
+): Promise<
+  Result<
+    { lost: Credential; credential: Credential },
+    Refusal<'credentialNotFound'> | TransitionRefusal | EnrolRefusal
+  >
+> {
+  return parts.store.transact('credential.replace', async (tx) => {
+    const replaced = await replaceInside(parts, tx, actor, id, read, label);
+    if (!replaced.ok) return replaced;
+    return ok({
+      lost: await showCredential(tx, id),
+      credential: await showCredential(tx, replaced.value),
+    });
+  });
+}
+
+export async function replaceInside(
+  parts: AccessParts,
+  tx: Transaction,
+  actor: Actor,
+  id: string,
+  read: CardRead,
+  label: string | undefined,
+): Promise<Result<string, Refusal<'credentialNotFound'> | TransitionRefusal | EnrolRefusal>> {
+  const row = await findCredential(tx, id);
+  // A PIN is replaced by a PIN, at its own address.
+  if (row === null || row.kind !== 'card') return refuse({ code: 'credentialNotFound' });
+  if (row.status !== 'lost') {
+    const lost = await changeStatusInside(parts, tx, actor, row, 'lose', 'replaced');
+    if (!lost.ok) return lost;
+  }
+  const { memberId, validUntilMs } = row;
+  return await enrolInside(parts, tx, actor, read, {
+    memberId,
+    label: label ?? row.label,
+    temporary: row.status === 'temporary',
+    validUntilMs: validUntilMs !== null && validUntilMs > tx.nowMs ? validUntilMs : null,
+  });
+}
+
+export function changeCredential(
+  parts: AccessParts,
+  actor: Actor,
+  id: string,
+  body: z.output<typeof credentialPatchSchema>,
+): Promise<
+  Result<Credential, Refusal<'credentialNotFound'> | Stale<Credential> | FieldRefusal<'datesInvalid'>>
+> {
+  return parts.store.transact('credential.change', async (tx) => {
+    const row = await findCredential(tx, id);
+    if (row === null) return refuse({ code: 'credentialNotFound' });
+    if (row.version !== body.version)
+      return refuse({ code: 'staleVersion', current: await showCredential(tx, id) });
+    if (row.kind === 'pin' && ((body.validFrom ?? null) !== null || (body.validUntil ?? null) !== null))
+      return refuse({
+        code: 'datesInvalid',
+        errors: [
+          { pointer: '/body/validUntil', message: 'a PIN has no dates of its own: suspend it instead' },
+        ],
+      });
+    const label = body.label ?? row.label;
+    const validFromMs = body.validFrom === undefined ? row.validFromMs : toMs(body.validFrom);
+    const validUntilMs = body.validUntil === undefined ? row.validUntilMs : toMs(body.validUntil);
+    if (validFromMs !== null && validUntilMs !== null && validUntilMs <= validFromMs)
+      return refuse({
+        code: 'datesInvalid',
+        errors: [{ pointer: '/body/validUntil', message: 'must be later than validFrom' }],
+      });
+    const columns = { label, valid_from_ms: validFromMs, valid_until_ms: validUntilMs };
+    assertWritten(await tx.write('credential', id, columns));
+    await followCredentialChange(parts, tx, actor, {
+      action: 'credential.change',
+      id,
+      memberId: row.memberId,
+      payload: { label, validFromMs, validUntilMs },
+    });
+    return ok(await showCredential(tx, id));
+  });
+}
+
+export async function loadCredential(
+  parts: AccessParts,
+  id: string,
+): Promise<Result<Credential, Refusal<'credentialNotFound'>>> {
+  const row = await findCredential(parts.store.read, id);
+  if (row === null) return refuse({ code: 'credentialNotFound' });
+  const [credential] = await credentialsToWire(parts.store.read, [row]);
+  return credential === undefined ? refuse({ code: 'credentialNotFound' }) : ok(credential);
+}
+
+/** What the query asks for; null when its card belongs to nobody. A search that is a card as written finds that card. */
+async function credentialFilterOf(reader: Reader, query: CredentialQuery): Promise<CredentialFilter | null> {
+  const { search, memberId, kind, status } = query;
+  const card = search === undefined ? null : parseCardText(search);
+  const owner = card?.ok === true ? await findReadingOwner(reader, card.value) : null;
+  if (card?.ok === true && owner === null) return null;
+  return {
+    ...(memberId === undefined ? {} : { memberIds: [memberId] }),
+    ...(kind === undefined ? {} : { kind }),
+    ...(status === undefined ? {} : { status }),
+    ...(owner === null ? {} : { credentialIds: [owner.credentialId] }),
+    ...(card?.ok === false && search !== undefined ? { labelPart: search } : {}),
+  };
+}
+
+/** One page of credentials. */
+export async function listCredentials(
+  parts: AccessParts,
+  query: CredentialQuery,
+): Promise<Result<{ items: Credential[]; nextCursor: string | null; total?: number }, CursorInvalid>> {
+  const { read } = parts.store;
+  const { sort } = query;
+  const order = credentialOrder(sort);
+  const asked = openPage(query, order.columns.length);
+  if (!asked.ok) return asked;
+  const filter = await credentialFilterOf(read, query);
+  if (filter === null) return ok({ items: [], nextCursor: null, ...(query.count ? { total: 0 } : {}) });
+  const { after, limit, cut, count } = asked.value;
+  const rows = await findCredentials(read, filter, { order, after, limit });
+  const page = cut(rows, (row) => placeOfCredential(sort, row));
+  const total = await count(parts.store, (reader) => countCredentials(reader, filter));
+  return ok({
+    items: await credentialsToWire(read, page.rows),
+    nextCursor: page.nextCursor,
+    ...total,
+  });
+}
+
+/** Credentials in one CSV piece: what the reader Worker does in one turn. */
+const credentialsPerPiece = 200;
+
+/** All credentials that fit, in pieces; each is read in a turn of its own in the reader Worker. */
+export async function* streamCredentials(
+  parts: AccessParts,
+  query: CredentialQuery,
+): AsyncGenerator<readonly Credential[]> {
+  const filter = await credentialFilterOf(parts.store.read, query);
+  if (filter === null) return;
+  const order = credentialOrder(query.sort);
+  let after: Place | null = null;
+  do {
+    const page: CredentialPage = { order, after, limit: credentialsPerPiece };
+    const piece = await parts.store.report(async (reader) => {
+      const rows = await findCredentials(reader, filter, page);
+      return { items: await credentialsToWire(reader, rows), last: rows[credentialsPerPiece - 1] };
+    });
+    yield piece.items;
+    after = piece.last === undefined ? null : placeOfCredential(query.sort, piece.last);
+  } while (after !== null);
+}

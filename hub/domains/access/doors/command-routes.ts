@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { actorOf } from '#hub/domains/identity/workflow.ts';
+import { defineEndpoint } from '#hub/http/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint.ts';
+import { idSchema } from '#hub/kernel/ids.ts';
+import type { AccessParts } from '../parts.ts';
+import {
+  holdOpenSchema,
+  lockdownSchema,
+  overrideAnswerSchema,
+  unlockAnswerSchema,
+  unlockSchema,
+} from './command-schema.ts';
+import { endHoldOpen, endLockdown, holdOpen, lockDown, unlockPortal } from './command-workflow.ts';
+
+const base = '/api/access-control';
+const tag = 'doors';
+const params = z.strictObject({ id: idSchema });
+
+function overrideEndpoints(parts: AccessParts): Endpoint[] {
+  return [
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/portals/{id}/hold-open`,
+      summary: 'Hold a door open until a moment',
+      tag,
+      access: { permission: 'door.lockdown' },
+      params,
+      body: holdOpenSchema,
+      response: overrideAnswerSchema,
+      refusals: ['portalNotFound', 'lockedDown', 'untilInvalid'],
+      async handle(call) {
+        return await holdOpen(parts, actorOf(call.principal), call.params.id, call.body);
+      },
+    }),
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/portals/{id}/end-hold-open`,
+      summary: 'Hold a door open no longer',
+      tag,
+      access: { permission: 'door.lockdown' },
+      params,
+      response: overrideAnswerSchema,
+      refusals: ['portalNotFound', 'notHeldOpen'],
+      async handle(call) {
+        return await endHoldOpen(parts, actorOf(call.principal), call.params.id);
+      },
+    }),
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/portals/{id}/lockdown`,
+      summary: 'Lock a door for everybody. Exit buttons and fire release work on',
+      tag,
+      access: { permission: 'door.lockdown' },
+      params,
+      body: lockdownSchema,
+      response: overrideAnswerSchema,
+      refusals: ['portalNotFound'],
+      async handle(call) {
+        return await lockDown(parts, actorOf(call.principal), call.params.id, call.body.reason);
+      },
+    }),
+    defineEndpoint({
+      method: 'POST',
+      path: `${base}/portals/{id}/end-lockdown`,
+      summary: "End a door's lockdown",
+      tag,
+      access: { permission: 'door.lockdown' },
+      params,
+      response: overrideAnswerSchema,
+      refusals: ['portalNotFound', 'notLockedDown'],
+      async handle(call) {
+        return await endLockdown(parts, actorOf(call.principal), call.params.id);
+      },
+    }),
+  ];
+}
+
+export const doorEndpoints = (parts: AccessParts): Endpoint[] => [
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/portals/{id}/unlock`,
+    summary: 'Release a door for some seconds',
+    tag,
+    access: { permission: 'door.unlock' },
+    params,
+    body: unlockSchema,
+    response: unlockAnswerSchema,
+    ratePerMinute: 60,
+    refusals: ['portalNotFound', 'lockedDown', 'notConnected', 'noAnswer', 'bridgeRefused'],
+    async handle(call) {
+      return await unlockPortal(parts, actorOf(call.principal), call.params.id, call.body);
+    },
+  }),
+  ...overrideEndpoints(parts),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/lockdown`,
+    summary: 'Lock every door for everybody. Exit buttons and fire release work on',
+    tag,
+    access: { permission: 'door.lockdown' },
+    body: lockdownSchema,
+    response: overrideAnswerSchema,
+    refusals: ['portalNotFound'],
+    async handle({ principal, body }) {
+      return await lockDown(parts, actorOf(principal), null, body.reason);
+    },
+  }),
+  defineEndpoint({
+    method: 'POST',
+    path: `${base}/end-lockdown`,
+    summary: 'End the lockdown of every door',
+    tag,
+    access: { permission: 'door.lockdown' },
+    response: overrideAnswerSchema,
+    refusals: ['portalNotFound', 'notLockedDown'],
+    async handle({ principal }) {
+      return await endLockdown(parts, actorOf(principal), null);
+    },
+  }),
+];

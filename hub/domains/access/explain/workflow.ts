@@ -1,0 +1,187 @@
+import { loadAdmissionFacts, loadMemberNames } from '#hub/domains/members/workflow.ts';
+import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { isClockTrusted, toIso } from '#hub/kernel/time.ts';
+import type { Reader } from '#hub/store/store.ts';
+import { type FieldRefusal, fieldRefusal } from '#hub/store/written.ts';
+import { digestOf, pinDigestOf } from '../cards/digest-rules.ts';
+import { findCardsOfMember, findCredential } from '../cards/repository.ts';
+import { type CardRefusal, readCardText } from '../cards/workflow.ts';
+import { findBridgeStatuses } from '../controllers/repository.ts';
+import { wordChecks, wordDecision } from '../decide/event-rules.ts';
+import type { CredentialFacts, PolicyDocument, PolicyPortal } from '../decide/policy-schema.ts';
+import { type AccessMoment, cardAlone, decideAccess, type Proof } from '../decide/rules.ts';
+import { plannedModeAt, waysInAt } from '../decide/schedule-rules.ts';
+import { findNamedPortal } from '../doors/named-workflow.ts';
+import type { AccessParts } from '../parts.ts';
+import { decodeRecord, isSecret } from '../policy/record-schema.ts';
+import {
+  findDocument,
+  findPolicyState,
+  findRecordByDigest,
+  findRecordsOf,
+  findSets,
+  type PolicySet,
+} from '../policy/repository.ts';
+import type { CheckAnswer, CheckRequest } from './schema.ts';
+
+export type ExplainRefusal =
+  | FieldRefusal<'portalUnknown' | 'portalAmbiguous' | 'memberUnknown' | 'credentialUnknown'>
+  | CardRefusal;
+
+/** What a bridge has of a credential that is facts and no secret. */
+const findFactsRecord = async (read: Reader, set: PolicySet, credentialId: string) =>
+  (await findRecordsOf(read, set, [credentialId])).find(({ record }) => !isSecret(record, 0));
+
+/**
+ * How they would show it: a card as it is, with its PIN where that is asked about; a PIN by the number and by itself.
+ */
+async function proofOf(
+  read: Reader,
+  set: PolicySet,
+  facts: CredentialFacts | null,
+  withPin: boolean,
+): Promise<Proof> {
+  if (facts === null) return cardAlone;
+  const isPin = (await findCredential(read, facts.credentialId))?.kind === 'pin';
+  const hasPin = (await findRecordByDigest(read, set, pinDigestOf(set.key, facts.memberId))) !== null;
+  return { by: isPin ? 'number' : 'card', pin: hasPin && (isPin || withPin) ? 'right' : 'none', hasPin };
+}
+
+/** The facts of who asks, as the bridge of the door has them; null: the card is not known there. */
+async function findFacts(
+  parts: AccessParts,
+  request: CheckRequest,
+  set: PolicySet,
+  document: PolicyDocument,
+): Promise<Result<CredentialFacts | null, ExplainRefusal>> {
+  const { read } = parts.store;
+  const decode = (row: { readonly record: Uint8Array } | null | undefined): CredentialFacts | null =>
+    row === null || row === undefined ? null : decodeRecord(row.record, 0, document);
+  if (request.card !== undefined) {
+    const card = readCardText(request.card);
+    if (!card.ok) return card;
+    return ok(decode(await findRecordByDigest(read, set, digestOf(set.key, card.value))));
+  }
+  if (request.credentialId !== undefined) {
+    if ((await findCredential(read, request.credentialId)) === null)
+      return refuse(fieldRefusal('credentialUnknown', 'credentialId', 'is no card'));
+    return ok(decode(await findFactsRecord(read, set, request.credentialId)));
+  }
+  const memberId = request.memberId ?? '';
+  const admission = (await loadAdmissionFacts(read, [memberId], parts.clock.nowMs())).get(memberId);
+  if (admission === undefined) return refuse(fieldRefusal('memberUnknown', 'memberId', 'is no member'));
+  const cards = await findCardsOfMember(read, memberId, 200);
+  const usable = cards.find((card) => card.status === 'active' || card.status === 'temporary') ?? cards[0];
+  if (usable !== undefined) return ok(decode(await findFactsRecord(read, set, usable.id)));
+  // Nobody without a card passes, but by a number and PIN; the question is what would be with a card.
+  return ok({
+    ...admission,
+    credentialId: '',
+    credentialStatus: 'active',
+    assurance: 0,
+    validFromMs: null,
+    validUntilMs: null,
+  });
+}
+
+function momentOf(
+  parts: AccessParts,
+  request: CheckRequest,
+  bridgeId: string,
+  document: PolicyDocument,
+  portalId: string,
+  lastSeenAtMs: number | null,
+): AccessMoment | null {
+  const portal = document.portals.find((candidate) => candidate.id === portalId);
+  if (portal === undefined) return null;
+  const nowMs = parts.clock.nowMs();
+  const wallMs = request.at === undefined ? nowMs : Date.parse(request.at);
+  const live = parts.live.get(bridgeId)?.state ?? null;
+  const planned = plannedModeAt(portal, document.zone, wallMs);
+  const connected = parts.link.isConnected(bridgeId);
+  return {
+    wallMs,
+    // Another time than now is asked about as if the clock were right then.
+    clockTrust: request.at === undefined ? (live?.clockTrust ?? 'hub') : 'ntp',
+    policyAgeMs: connected || lastSeenAtMs === null ? 0 : Math.max(0, nowMs - lastSeenAtMs),
+    mode:
+      request.at === undefined
+        ? (live?.portals.find((candidate) => candidate.key === portal.key)?.mode ?? planned)
+        : planned,
+    journalWritable: live?.journal.writable ?? true,
+  };
+}
+
+/** Why a door asks a card for a PIN. */
+function wordAsking(portal: PolicyPortal, document: PolicyDocument, at: AccessMoment) {
+  const ways = waysInAt(portal.settings, document.zone, at.wallMs, isClockTrusted(at.clockTrust));
+  const because = ways.card
+    ? 'it demands more than the number of a card'
+    : portal.settings.identificationWindows.length === 0
+      ? 'a card alone is not enough there'
+      : isClockTrusted(at.clockTrust)
+        ? 'a card alone is not enough there at this time'
+        : 'it does not know the time, and at some times a card alone is not enough there';
+  return {
+    sentence: `The door asks for a PIN, because ${because}; with the right one it opens.`,
+    nextStep: 'Type the PIN after the card, then #.',
+  };
+}
+
+/** What a door would say, from the same function and the same facts as the door itself has. */
+export async function explainAccess(
+  parts: AccessParts,
+  request: CheckRequest,
+): Promise<Result<CheckAnswer, ExplainRefusal | Refusal<'noPolicy'>>> {
+  const { read } = parts.store;
+  const named = await findNamedPortal(read, request);
+  if (!named.ok) return named;
+  const portalRow = named.value;
+  const { bridgeId } = portalRow;
+  const set = (await findSets(read, bridgeId)).find((candidate) => candidate.current);
+  const stored = await findDocument(read, bridgeId);
+  if (set === undefined || stored === null) return refuse({ code: 'noPolicy' });
+  const { document } = stored;
+  const facts = await findFacts(parts, request, set, document);
+  if (!facts.ok) return facts;
+  const status = (await findBridgeStatuses(read)).get(bridgeId);
+  const at = momentOf(parts, request, bridgeId, document, portalRow.id, status?.lastSeenAtMs ?? null);
+  const portal = document.portals.find((candidate) => candidate.id === portalRow.id);
+  if (portal === undefined || at === null) return refuse({ code: 'noPolicy' });
+  const proof = await proofOf(read, set, facts.value, request.withPin);
+  const decision = decideAccess(document, portal, facts.value ?? undefined, at, proof);
+  const rule = document.rules.find((candidate) => candidate.id === decision.ruleId) ?? null;
+  const { epoch } = await findPolicyState(read);
+  const applied = status?.applied ?? null;
+  const asksForPin = decision.reason === 'pinRequired' && proof.by === 'card';
+  const why = asksForPin ? wordAsking(portal, document, at) : wordDecision(decision, rule?.name ?? null);
+  return ok({
+    granted: decision.granted,
+    asksForPin,
+    reason: decision.reason,
+    message: why.sentence,
+    why,
+    checks: wordChecks(decision.checks),
+    rule: rule === null ? null : { id: rule.id, name: rule.name },
+    portal: { id: portal.id, name: portal.name },
+    ...(await namesOf(parts, facts.value)),
+    at: toIso(at.wallMs),
+    mode: at.mode,
+    extendedAccess: decision.extended,
+    appliedAtPortal: applied !== null && applied.epoch === epoch && applied.revision >= stored.revision,
+  });
+}
+
+async function namesOf(
+  parts: AccessParts,
+  facts: CredentialFacts | null,
+): Promise<Pick<CheckAnswer, 'member' | 'credential'>> {
+  if (facts === null) return { member: null, credential: null };
+  const { read } = parts.store;
+  const names = await loadMemberNames(read, [facts.memberId]);
+  const credential = facts.credentialId === '' ? null : await findCredential(read, facts.credentialId);
+  return {
+    member: { id: facts.memberId, name: names.get(facts.memberId) ?? 'removed member' },
+    credential: credential === null ? null : { id: credential.id, name: credential.label },
+  };
+}

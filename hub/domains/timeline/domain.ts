@@ -1,0 +1,15 @@
+import type { Domain } from '#hub/domain.ts';
+import { timelineEndpoints } from './routes.ts';
+
+/** What happened with a member, from all domains below. */
+export const timeline: Domain = {
+  name: 'timeline',
+  tables: {},
+  permissions: {},
+  topics: {},
+  problems: {},
+  tags: {},
+  open: ({ store, catalog }) => ({
+    endpoints: timelineEndpoints({ store, auditWords: catalog.auditWords }),
+  }),
+};

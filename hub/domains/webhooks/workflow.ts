@@ -1,0 +1,166 @@
+import { dayMs, isClockTrusted } from '#hub/kernel/time.ts';
+import type { Clock } from '#hub/platform/clock.ts';
+import type { HealthPart } from '#hub/platform/health-part.ts';
+import type { Logger } from '#hub/platform/log.ts';
+import type { Announce, AnnouncementQueue } from '#hub/store/announce.ts';
+import type { Store } from '#hub/store/store.ts';
+import { bury, findOld, removeByIds } from './delivery-repository.ts';
+import { Dispatcher } from './delivery-workflow.ts';
+import type { WebhookParts } from './deps.ts';
+import { findWebhookFindings } from './finding-rules.ts';
+import { type Resolve, resolveBySystem } from './guarded-post.ts';
+import { DeliveryQueue, keepDeadBound } from './queue-workflow.ts';
+import { findStatus, findStatuses, listWebhooks, saveStatus } from './repository.ts';
+import type { Webhook } from './schema.ts';
+import { parseNetworks } from './target-rules.ts';
+import { viewWebhooks } from './webhook-view.ts';
+
+const ages = { pendingMs: 7 * dayMs, deliveredMs: 7 * dayMs, deadMs: 30 * dayMs };
+/** Looked at in one turn, of one webhook and state: far below 50 ms of work. */
+const agedAtOnce = 200;
+
+export interface WebhooksDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly newId: () => string;
+  readonly log: Logger;
+  /** Runs something once after `ms`; the returned function calls it off. */
+  readonly after: (ms: number, run: () => void) => () => void;
+  /** The live stream's end. */
+  readonly announce: Announce;
+  /** CIDRs beyond the internet that webhooks may reach. */
+  readonly allowPrivateNetworks: readonly string[];
+  readonly maxPending: number;
+  readonly release: string;
+  readonly catalog: WebhookParts['catalog'];
+  /** Of tests: names without DNS, waits without chance, impatience. */
+  readonly resolve?: Resolve;
+  readonly random?: () => number;
+  readonly attemptTimeoutMs?: number;
+}
+
+/** Webhooks of a hub that runs. */
+export interface Webhooks {
+  readonly parts: WebhookParts;
+  readonly queue: AnnouncementQueue;
+  /** Before anything is announced: who waits for what. */
+  readonly load: () => Promise<void>;
+  /** Begins to deliver. */
+  readonly start: () => void;
+  /** Every few minutes: what waited or lay there for too long. */
+  readonly maintain: () => Promise<void>;
+  /** For the health report: what is wrong with webhooks, how much waits, how attempts went. */
+  readonly health: HealthPart;
+  /** Aborts what is under way; it is tried again after the next start. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Outgoing webhooks. What is announced in a transaction is queued in it, for every webhook that waits for its topic: it
+ * is delivered at least once, or visibly given up.
+ */
+export function createWebhooks(deps: WebhooksDeps): Webhooks {
+  const { store, clock, newId, log, maxPending } = deps;
+  let started = false;
+  const wake = (): void => {
+    if (started) dispatcher.wake();
+  };
+  const queue = new DeliveryQueue({
+    newId,
+    isClockTrusted: () => isClockTrusted(clock.trust()),
+    maxPending,
+    onQueued: wake,
+  });
+  const parts: WebhookParts = {
+    store,
+    clock,
+    newId,
+    log,
+    queue,
+    maxPending,
+    catalog: deps.catalog,
+    resolve: deps.resolve ?? resolveBySystem,
+    allowed: parseNetworks(deps.allowPrivateNetworks),
+    onChanged: (webhookId) => deps.announce({ topic: 'webhook.changed', data: { webhookId } }),
+    wake,
+  };
+  const dispatcher = new Dispatcher({
+    ...parts,
+    after: deps.after,
+    attemptTimeoutMs: deps.attemptTimeoutMs ?? 10_000,
+    random: deps.random ?? Math.random,
+    userAgent: `MakrCave-Hub/${deps.release}`,
+  });
+  return {
+    parts,
+    queue,
+    async load() {
+      queue.know(await listWebhooks(store.read));
+    },
+    start() {
+      started = true;
+      dispatcher.wake();
+    },
+    maintain: () => ageDeliveries(parts),
+    health: webhookHealth(parts, dispatcher),
+    close: () => dispatcher.close(),
+  };
+}
+
+function webhookHealth(
+  { store, clock }: Pick<WebhookParts, 'store' | 'clock'>,
+  { attempts }: Pick<Dispatcher, 'attempts'>,
+): HealthPart {
+  const view = () => viewWebhooks(store.read, clock.nowMs());
+  return {
+    name: 'webhook',
+    title: 'Webhooks',
+    async findings() {
+      const statuses = await findStatuses(store.read);
+      const overflowed = new Map([...statuses].map(([id, status]) => [id, status.overflowed]));
+      return findWebhookFindings(await view(), overflowed);
+    },
+    async figures() {
+      const webhooks = await view();
+      const sum = (count: (webhook: Webhook) => number): number =>
+        webhooks.reduce((total, webhook) => total + count(webhook), 0);
+      return [
+        { name: 'webhookCount', title: 'Webhooks', unit: 'count', value: webhooks.length },
+        {
+          name: 'pendingCount',
+          title: 'Deliveries that wait',
+          unit: 'count',
+          value: sum(({ pending }) => pending),
+        },
+        { name: 'deadCount', title: 'Dead letters', unit: 'count', value: sum(({ dead }) => dead) },
+      ];
+    },
+    metrics: [
+      {
+        kind: 'counter',
+        name: 'webhook_attempts_total',
+        help: 'Attempts to deliver to webhooks, by what came of them',
+        read: () => Object.entries(attempts).map(([outcome, value]) => ({ labels: { outcome }, value })),
+      },
+    ],
+  };
+}
+
+/** A clock that is not to be trusted makes nothing old. */
+async function ageDeliveries(parts: WebhookParts): Promise<void> {
+  const { store, clock } = parts;
+  if (!isClockTrusted(clock.trust())) return;
+  for (const { id } of await listWebhooks(store.read))
+    await store.transact('webhook.age', async (tx) => {
+      const old = (state: 'pending' | 'delivered' | 'dead', ageMs: number) =>
+        findOld(tx, id, { state, beforeMs: tx.nowMs - ageMs, limit: agedAtOnce });
+      await bury(tx, await old('pending', ages.pendingMs), 'tooOld');
+      await removeByIds(tx, await old('delivered', ages.deliveredMs));
+      const forgotten = await old('dead', ages.deadMs);
+      await removeByIds(tx, forgotten);
+      await keepDeadBound(tx, id);
+      if (forgotten.length === 0) return;
+      const status = await findStatus(tx, id);
+      await saveStatus(tx, id, { ...status, discarded: status.discarded + forgotten.length });
+    });
+}

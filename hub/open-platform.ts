@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { readStaticFiles, type StaticFiles } from './http/static-files.ts';
+import { dayMs } from './kernel/time.ts';
+import type { Chore } from './platform/chores.ts';
+import { clockHealth } from './platform/clock-health.ts';
+import { diskHealth } from './platform/disk-health.ts';
+import { makePrivateDirectory } from './platform/durable-file.ts';
+import type { ErrorReports } from './platform/error-report.ts';
+import type { HealthPart } from './platform/health-part.ts';
+import { type HubConfig, hubPaths } from './platform/hub-config.ts';
+import { createLog, type Logger } from './platform/log.ts';
+import { watchProcess } from './platform/process-health.ts';
+import { createSystemClock, type SystemClock } from './platform/system-clock.ts';
+import { openTls, type Tls } from './platform/tls.ts';
+import { tlsHealth } from './platform/tls-health.ts';
+import { hubRelease } from './store/migrations.ts';
+import type { Store } from './store/store.ts';
+import { storeHealth } from './store/store-health.ts';
+
+/** Checks that read the whole store wait until the hub has started and its pages are open. */
+const firstCheckAfterMs = 10 * 60_000;
+const root = path.resolve(import.meta.dirname, '..');
+
+/** Log and clock, before there is a store. Whatever is opened is closed by `stack`. */
+export async function openGround(
+  config: HubConfig,
+  level: HubConfig['log']['level'] | 'silent',
+  stack: AsyncDisposableStack,
+): Promise<{ readonly log: Logger; readonly clock: SystemClock }> {
+  const paths = hubPaths(config);
+  const log = createLog({ level, isBuffered: true });
+  await makePrivateDirectory(paths.directory);
+  const clock = createSystemClock({ markFile: paths.clock, trustSystem: config.clock.trustSystem });
+  stack.defer(async () => {
+    await clock.saveMark();
+    clock.close();
+  });
+  if (clock.markFault !== undefined) log.warn({ err: clock.markFault }, 'the clock starts without its mark');
+  return { log, clock };
+}
+
+/** What the hub stands on beside its store. */
+export interface Platform {
+  /** Undefined: nothing is offered to the network. */
+  readonly tls: Tls | undefined;
+  /** Undefined: faults are reported to nobody. */
+  readonly errorReports: ErrorReports | undefined;
+  readonly parts: readonly HealthPart[];
+  readonly chores: readonly Chore[];
+}
+
+/** Opens TLS where the hub is offered to the network, error reports where they are wanted, and what watches the box. */
+export async function openPlatform(
+  config: HubConfig,
+  deps: { readonly store: Store; readonly clock: SystemClock; readonly log: Logger },
+  { isOffered, stack }: { readonly isOffered: boolean; readonly stack: AsyncDisposableStack },
+): Promise<Platform> {
+  const { store, clock, log } = deps;
+  const paths = hubPaths(config);
+  const tls = isOffered
+    ? await openTls({ directory: paths.tls, configuredNames: config.tls.names, clock, log })
+    : undefined;
+  stack.defer(() => tls?.close());
+  const errorReports = await openErrorReports(config, clock, log);
+  stack.defer(() => errorReports?.close());
+  const process = watchProcess();
+  stack.defer(() => process.close());
+  const ofStore = storeHealth({ store, path: paths.store, clock });
+  return {
+    tls,
+    errorReports,
+    parts: [
+      ofStore.part,
+      diskHealth(paths.directory),
+      clockHealth(clock),
+      process.part,
+      ...(errorReports === undefined ? [] : [errorReports.part]),
+      ...(tls === undefined ? [] : [tlsHealth(tls, clock)]),
+    ],
+    chores: [
+      {
+        name: 'storeCheck',
+        everyMs: dayMs,
+        firstAfterMs: firstCheckAfterMs,
+        isWholeCheck: true,
+        run: () => ofStore.check(),
+      },
+      { name: 'clock', everyMs: 60_000, run: () => clock.saveMark() },
+    ],
+  };
+}
+
+/** Undefined when nothing is to be reported: the code that would do it is not even loaded then. */
+async function openErrorReports(
+  config: HubConfig,
+  clock: SystemClock,
+  log: Logger,
+): Promise<ErrorReports | undefined> {
+  const { dsn, environment } = config.errorReporting;
+  if (dsn === null) return undefined;
+  const { createSentryReports } = await import('./platform/error-report-sentry.ts');
+  return createSentryReports({
+    dsn,
+    environment,
+    release: hubRelease,
+    root,
+    directory: hubPaths(config).errorReports,
+    clock,
+    log: log.child({ subsystem: 'errorReports' }),
+  });
+}
+
+/** The built web UI; undefined, with a warning, where it is not built: the API works all the same. */
+export async function readBuiltUi(config: HubConfig, log: Logger): Promise<StaticFiles | undefined> {
+  const directory = path.resolve(root, config.uiDir);
+  if (existsSync(path.join(directory, 'index.html'))) return await readStaticFiles(directory);
+  log.warn({ directory }, 'the web UI is not built, only the API answers: ./scripts/start builds it');
+  return undefined;
+}
