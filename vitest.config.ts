@@ -30,7 +30,9 @@ export default defineConfig({
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     // What V8 counts is of the files as they are, in the workers as in the processes that tests start.
-    ...(process.env['NODE_V8_COVERAGE'] === undefined ? {} : { experimental: { viteModuleRunner: false } }),
+    ...(process.env['NODE_V8_COVERAGE'] === undefined
+      ? {}
+      : { experimental: { viteModuleRunner: false }, setupFiles: ['tests/_support/run/take-coverage.ts'] }),
     passWithNoTests: false,
   },
 });
