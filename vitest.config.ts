@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './tests/_support/run/sequencer.ts';
 
 // What needs something that the test command builds or installs; where it cannot, it says so at its end.
 const isMissing = (command: string): boolean => spawnSync(command, ['-h']).error !== undefined;
@@ -27,6 +28,11 @@ export default defineConfig({
     hookTimeout: 60_000,
     // The machines that run this have two cores.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
+    // What V8 counts is of the files as they are, in the workers as in the processes that tests start.
+    ...(process.env['NODE_V8_COVERAGE'] === undefined
+      ? {}
+      : { experimental: { viteModuleRunner: false }, setupFiles: ['tests/_support/run/take-coverage.ts'] }),
     passWithNoTests: false,
   },
 });

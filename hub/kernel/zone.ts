@@ -1,17 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import type { ZoneOffsets } from './time.ts';
 
-/** Whether `timeZone` is a zone of the zone data at hand. */
-export function isTimeZone(timeZone: string): boolean {
-  try {
-    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timeZone);
-    return true;
-  } catch (cause) {
-    if (cause instanceof RangeError) return false;
-    throw cause;
-  }
-}
-
 const offsetMinutes = (at: Temporal.ZonedDateTime): number => Math.round(at.offsetNanoseconds / 60e9);
 
 /**

@@ -1,5 +1,4 @@
 import { inspect } from 'node:util';
-import { z } from 'zod';
 
 const hidden = '[secret]';
 
@@ -24,9 +23,3 @@ export class Secret {
     return hidden;
   }
 }
-
-/** A secret in a configuration: a text that becomes a `Secret`. */
-export const secretSchema = z
-  .string()
-  .min(1)
-  .transform((text) => new Secret(text));

@@ -35,29 +35,10 @@ const appliedSchema = z.array(
 type AppliedMigration = z.infer<typeof appliedSchema>[number];
 
 /**
- * Every migration in `directory` with the moment it was applied to the central database. Only reads. Faults:
- * `migrationSet`, `centralTooOld`, `centralTooNew`, `centralMigrationChanged`, and those of the connection.
- */
-export async function centralMigrationStatus(
-  client: CentralClient,
-  directory: string,
-): Promise<readonly CentralMigrationState[]> {
-  const known = readMigrations(directory);
-  await assertVersion(client);
-  const applied = await readApplied(client);
-  pendingMigrations(known, applied);
-  return known.map(({ number, name }, index) => ({
-    number,
-    name,
-    appliedAtMs: applied[index]?.appliedAtMs ?? null,
-  }));
-}
-
-/**
  * Applies what waits to the central database, each migration in a transaction of its own; stops at the first that fails,
  * with the ones before it applied. Two at the same moment take turns. `client` may do what migrations need: own the
- * database, or be its superuser. Faults: those of `centralMigrationStatus`, `centralMigrationFailed`. Returns what was
- * applied now.
+ * database, or be its superuser. Faults: `migrationSet`, `centralTooOld`, `centralTooNew`, `centralMigrationChanged`,
+ * `centralMigrationFailed`, and those of the connection. Returns what was applied now.
  */
 export async function migrateCentral(
   client: CentralClient,
@@ -73,7 +54,7 @@ export async function migrateCentral(
   }
 }
 
-async function assertVersion(client: CentralClient): Promise<void> {
+export async function assertVersion(client: CentralClient): Promise<void> {
   const { rows } = await client.query("select current_setting('server_version_num') as version");
   const [{ version }] = versionSchema.parse(rows);
   const major = Math.trunc(version / 10_000);
@@ -171,14 +152,14 @@ async function makeTable(client: CentralClient): Promise<void> {
   );
 }
 
-/** Empty for a database that has had none yet. */
-async function readApplied(client: CentralClient): Promise<readonly AppliedMigration[]> {
+/** Reads what was applied; empty for a database that has had none yet. */
+export async function readApplied(client: CentralClient): Promise<readonly AppliedMigration[]> {
   if (!(await isPresent(client))) return [];
   const { rows } = await client.query(`select ${appliedColumns} from sync.migration order by number`);
   return appliedSchema.parse(rows);
 }
 
-function pendingMigrations(
+export function pendingMigrations(
   known: readonly Migration[],
   applied: readonly AppliedMigration[],
 ): readonly Migration[] {

@@ -20,17 +20,6 @@ export interface RoundFigures {
   readonly clockAheadMs: number;
 }
 
-/** Before the first round. */
-export const noRounds: RoundFigures = {
-  problem: null,
-  lastSuccessMs: null,
-  nextTryMs: null,
-  sentPerMinute: 0,
-  receivedPerMinute: 0,
-  inboxWaiting: 0,
-  clockAheadMs: 0,
-};
-
 /** How replication is doing: what the store knows, and what the process has seen. */
 export async function readSyncStatus(reader: Reader, rounds: RoundFigures): Promise<SyncStatus> {
   const link = await findLink(reader);

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { isTimeZone } from '#hub/domains/identity/rules.ts';
 import { localMomentAt, zoneOffsetsSchema } from '#hub/kernel/time.ts';
-import { isTimeZone, zoneOffsets } from '#hub/kernel/zone.ts';
+import { zoneOffsets } from '#hub/kernel/zone.ts';
 
 const zones = [
   'Europe/Berlin',

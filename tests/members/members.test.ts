@@ -14,6 +14,7 @@ import {
   placeHold,
   releaseHold,
 } from '#hub/domains/members/member-workflow.ts';
+import { listMemberIds } from '#hub/domains/members/membership-repository.ts';
 import { groupInputSchema, planChangeSchema } from '#hub/domains/members/plan-schema.ts';
 import {
   changePlan,
@@ -23,7 +24,7 @@ import {
   removePlan,
   setGroupMember,
 } from '#hub/domains/members/plan-workflow.ts';
-import { listAdmissionMemberIds, loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
+import { loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
 import {
   accepted,
   addMember,
@@ -323,7 +324,7 @@ describe('what doors learn', () => {
     }
     const seen: string[] = [];
     for (let after: string | null = null; ; ) {
-      const slice: readonly string[] = await listAdmissionMemberIds(bench.store.read, after, 3);
+      const slice: readonly string[] = await listMemberIds(bench.store.read, after, 3);
       if (slice.length === 0) break;
       seen.push(...slice);
       after = slice.at(-1) ?? null;

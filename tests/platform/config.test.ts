@@ -10,7 +10,7 @@ import { hubConfigSchema, loadHubConfig } from '#hub/load-hub-config.ts';
 import { ConfigProblems, envName, loadConfig, readEnvText } from '#hub/platform/config.ts';
 import { hubPaths } from '#hub/platform/hub-config.ts';
 import { keysOfSchema } from '#hub/platform/schema-keys.ts';
-import { Secret, secretSchema } from '#hub/platform/secret.ts';
+import { Secret } from '#hub/platform/secret.ts';
 import { editDistance, guessWord } from '#hub/platform/spelling.ts';
 
 let folder = '';
@@ -19,6 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
+const secretSchema = z.string().transform((text) => new Secret(text));
 const schema = z.strictObject({
   name: z.string().min(1),
   http: z

@@ -49,13 +49,6 @@ export async function loadAdmissionFacts(
   return new Map(rows.map((row) => [row.memberId, admissionFactsOf(row, nowMs)]));
 }
 
-/** The ids of all members in order, those after `afterId`, at most `limit`: for building everything anew in slices. */
-export const listAdmissionMemberIds = (
-  reader: Reader,
-  afterId: string | null,
-  limit: number,
-): Promise<readonly string[]> => listMemberIds(reader, afterId, limit);
-
 /** Brings the word index of members up to date with their rows. */
 export async function reindexMembers(tx: Transaction, memberIds: readonly string[]): Promise<void> {
   const [rows, wordsOf] = await Promise.all([

@@ -14,7 +14,6 @@ export const retryDelaysMs: readonly number[] = [
   8 * hourMs,
   24 * hourMs,
 ];
-export const maxAttempts = retryDelaysMs.length + 1;
 /** A target may ask for at most so long. */
 const maxRetryAfterMs = 24 * hourMs;
 /** No wait reaches further: one that does was written by a clock that ran ahead, and is over. */

@@ -1,9 +1,9 @@
 import type { PostgresAddress } from '../postgres.ts';
+import type { UiBuild } from './build-ui.ts';
 
 /** Values that a test file may ask for, by name. */
 export interface SharedValues {
-  /** Folder of the built UI; `chunks.json` beside it says what each file was made from. */
-  readonly ui: { readonly directory: string; readonly filesJson: string };
+  readonly ui: UiBuild;
   readonly browser: { readonly wsEndpoint: string };
   readonly 'postgres-15': PostgresAddress;
   readonly 'postgres-18': PostgresAddress;

@@ -21,8 +21,6 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const socket = path.join(folder, 'shared.sock');
   const keeper = spawn(process.execPath, [path.join(import.meta.dirname, 'keeper-process.ts'), socket], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    // A production build of the UI: the test runner names another environment.
-    env: { ...process.env, NODE_ENV: 'production', VITEST: undefined },
     // Ctrl-C at a terminal is for the tests; the keeper ends after them.
     detached: true,
   });

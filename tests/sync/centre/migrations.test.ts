@@ -3,11 +3,12 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CentralClient } from '#hub/sync/central-connection.ts';
-import { centralMigrationStatus, migrateCentral } from '#hub/sync/central-migrations.ts';
+import { migrateCentral } from '#hub/sync/central-migrations.ts';
 import type { PostgresServer } from '#tests/_support/postgres.ts';
 import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { until } from '#tests/_support/until.ts';
 import { connectForTest, faultOf, makeFolder } from './fixture.ts';
+import { centralMigrationStatus } from './migration-status.ts';
 
 const first = 'create table thing (id integer primary key, name text not null);';
 const second = "insert into thing values (1, 'drill'); alter table thing add column shelf text;";

@@ -2,10 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { findSyncFindings } from '#hub/sync/finding-rules.ts';
 import { decideSyncState, fieldOf, type SyncFacts } from '#hub/sync/rules.ts';
 import { type SyncStatus, syncStatusSchema } from '#hub/sync/schema.ts';
-import { noRounds, readSyncStatus, saveLastSuccess } from '#hub/sync/status.ts';
+import { type RoundFigures, readSyncStatus, saveLastSuccess } from '#hub/sync/status.ts';
 import { syncHealth } from '#hub/sync/sync-health.ts';
 import { accepted, refused, startMs } from '#tests/access/support.ts';
 import { addConflict, addDeadLetter, link, openSyncBench } from './support.ts';
+
+/** Before the first round. */
+const noRounds: RoundFigures = {
+  problem: null,
+  lastSuccessMs: null,
+  nextTryMs: null,
+  sentPerMinute: 0,
+  receivedPerMinute: 0,
+  inboxWaiting: 0,
+  clockAheadMs: 0,
+};
 
 const hourMs = 3_600_000;
 const agoIso = (ms: number): string => new Date(startMs - ms).toISOString();

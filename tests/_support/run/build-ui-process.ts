@@ -1,0 +1,3 @@
+import { buildUi } from './build-ui.ts';
+
+await buildUi(process.argv[2] ?? '');
