@@ -1,0 +1,34 @@
+import { dayMs } from '#hub/kernel/time.ts';
+import { lastTimeOfDay } from '#hub/kernel/zone.ts';
+
+/** What decides whether something that happens once a day is due. */
+export interface DailyFacts {
+  /** `03:30`. */
+  readonly timeOfDay: string;
+  /** IANA name of the zone whose clocks count. */
+  readonly timeZone: string;
+  /** UTC ms. */
+  readonly nowMs: number;
+  /** False: `nowMs` says nothing about the time of day. */
+  readonly isTimeKnown: boolean;
+  /** Since the last run began, by a clock that never jumps. */
+  readonly sinceRunMs: number;
+}
+
+const hourMs = 3_600_000;
+/** A run so shortly before its time was that day's. Longer than any change of clocks. */
+const leastApartMs = 6 * hourMs;
+const longestApartMs = dayMs + leastApartMs;
+
+/**
+ * True once for each time that the zone's clocks show the time of day, then or as soon afterwards as somebody asks. All but
+ * the present is told by how long ago the last run was, never by its date, so no jump of the clock starts runs one after
+ * another: two are at least 6 hours apart. Nor does one keep them away: 30 hours after a run the next is due at any time of
+ * day. Where the time of day is not known, runs are 24 hours apart.
+ */
+export function isDailyDue({ timeOfDay, timeZone, nowMs, isTimeKnown, sinceRunMs }: DailyFacts): boolean {
+  if (!isTimeKnown) return sinceRunMs >= dayMs;
+  if (sinceRunMs >= longestApartMs) return true;
+  const lateMs = nowMs - lastTimeOfDay(timeZone, timeOfDay, nowMs);
+  return sinceRunMs - lateMs >= leastApartMs;
+}
