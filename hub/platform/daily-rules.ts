@@ -18,17 +18,16 @@ export interface DailyFacts {
 const hourMs = 3_600_000;
 /** A run so shortly before its time was that day's. Longer than any change of clocks. */
 const leastApartMs = 6 * hourMs;
-const longestApartMs = dayMs + leastApartMs;
 
 /**
  * True once for each time that the zone's clocks show the time of day, then or as soon afterwards as somebody asks. All but
  * the present is told by how long ago the last run was, never by its date, so no jump of the clock starts runs one after
- * another: two are at least 6 hours apart. Nor does one keep them away: 30 hours after a run the next is due at any time of
- * day. Where the time of day is not known, runs are 24 hours apart.
+ * another: two are at least 6 hours apart. Nor does one keep them away: whatever the clock shows, its last time of day was
+ * a day ago at most (an hour more where clocks are put back), so the next run is due at the latest some 30 hours after one.
+ * Where the time of day is not known, runs are 24 hours apart.
  */
 export function isDailyDue({ timeOfDay, timeZone, nowMs, isTimeKnown, sinceRunMs }: DailyFacts): boolean {
   if (!isTimeKnown) return sinceRunMs >= dayMs;
-  if (sinceRunMs >= longestApartMs) return true;
   const lateMs = nowMs - lastTimeOfDay(timeZone, timeOfDay, nowMs);
   return sinceRunMs - lateMs >= leastApartMs;
 }

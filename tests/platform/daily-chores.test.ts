@@ -245,7 +245,13 @@ it('begins nothing when it is stopped while it asks for the zone', async () => {
     log: createLog({ level: 'silent' }),
   });
   await pass(72 * hourMs);
-  const stopping = chores.stop();
+  let isStopped = false;
+  const stopping = chores.stop().then(() => {
+    isStopped = true;
+  });
+  await pass(0);
+  // The store is closed next: nothing may ask it then.
+  expect(isStopped).toBe(false);
   answer();
   await stopping;
   expect(runs).toHaveLength(1);
