@@ -206,6 +206,7 @@ module.exports = {
     driver('koffi', 'koffi', '^(firmware-bridge/gpio|hub/platform)/'),
     driver('jose', 'jose', '^hub/domains/identity/'),
     driver('serialport', '(serialport|@serialport)', '^firmware-bridge/serial/'),
+    driver('node-cron', 'node-cron', '^hub/platform/daily-alarm\\.ts$'),
     driver('onoff', 'onoff', '^firmware-bridge/gpio/'),
   ],
   options: {

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { composeApp } from './compose-app.ts';
 import type { RestoredRows } from './domain.ts';
+import { loadSite } from './domains/identity/workflow.ts';
 import { domains } from './domains.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import { Idempotency } from './http/idempotency.ts';
@@ -136,9 +137,12 @@ export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
     ...platform.chores,
     { name: 'repetitions', everyMs: minuteMs, run: () => idempotency.prune() },
   ];
-  const regular = runChores(isServing ? chores : [], log.child({ subsystem: 'chores' }), (cause, chore) =>
-    errorReports?.report(cause, { where: `chore ${chore}` }),
-  );
+  const regular = runChores(isServing ? chores : [], {
+    clock,
+    timeZone: async () => (await loadSite(store.read))?.timeZone ?? null,
+    log: log.child({ subsystem: 'chores' }),
+    onFault: (cause, chore) => errorReports?.report(cause, { where: `chore ${chore}` }),
+  });
   stack.defer(() => regular.stop());
   parts.push(regular.part);
   if (isServing) {

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { readStaticFiles, type StaticFiles } from './http/static-files.ts';
-import { dayMs } from './kernel/time.ts';
 import type { Chore } from './platform/chores.ts';
 import { clockHealth } from './platform/clock-health.ts';
 import { diskHealth } from './platform/disk-health.ts';
@@ -81,7 +80,7 @@ export async function openPlatform(
     chores: [
       {
         name: 'storeCheck',
-        everyMs: dayMs,
+        dailyAt: '04:00',
         firstAfterMs: firstCheckAfterMs,
         isWholeCheck: true,
         run: () => ofStore.check(),

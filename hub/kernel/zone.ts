@@ -20,3 +20,18 @@ export function zoneOffsets(timeZone: string, fromMs: number, untilMs: number): 
   }
   return { timeZone, offsets };
 }
+
+/**
+ * The last moment, at `nowMs` or before it (UTC ms), at which a zone's clocks showed `timeOfDay` (`03:30`). Every day has
+ * one: the first where clocks are put back and show it twice, one that much later where they are put forward past it.
+ * Throws RangeError for a name that is no zone.
+ */
+export function lastTimeOfDay(timeZone: string, timeOfDay: string, nowMs: number): number {
+  const plainTime = Temporal.PlainTime.from(timeOfDay);
+  let date = Temporal.Instant.fromEpochMilliseconds(nowMs).toZonedDateTimeISO(timeZone).toPlainDate();
+  for (;;) {
+    const moment = date.toZonedDateTime({ timeZone, plainTime }).epochMilliseconds;
+    if (moment <= nowMs) return moment;
+    date = date.subtract({ days: 1 });
+  }
+}

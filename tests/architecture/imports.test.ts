@@ -112,6 +112,7 @@ const violations: Record<string, { file: string; source: string }> = {
   'driver-koffi': { file: 'hub/http/bad-koffi.ts', source: "import 'koffi';" },
   'driver-jose': { file: 'hub/http/bad-jose.ts', source: "import 'jose';" },
   'driver-serialport': { file: 'firmware-bridge/bad-serialport.ts', source: "import 'serialport';" },
+  'driver-node-cron': { file: 'hub/http/bad-node-cron.ts', source: "import 'node-cron';" },
   'driver-onoff': { file: 'hub/http/bad-onoff.ts', source: "import 'onoff';" },
 };
 

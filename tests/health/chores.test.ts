@@ -19,8 +19,12 @@ it('a regular task that fails is found until it goes well again, counted, and to
       },
       { name: 'later', everyMs: 5, firstAfterMs: 3_600_000, run: async () => undefined },
     ],
-    log,
-    (_cause, chore) => told.push(chore),
+    {
+      log,
+      clock: { nowMs: Date.now, monotonicMs: () => performance.now(), trust: () => 'ntp' },
+      timeZone: async () => null,
+      onFault: (_cause, chore) => told.push(chore),
+    },
   );
   onTestFinished(() => running.stop());
   const findings = async () => (await running.part.findings?.()) ?? [];

@@ -28,11 +28,14 @@ registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(list)
   }
 }
 
-it('loads nothing that reports errors, and nothing of Prometheus, while nobody asks for it', async () => {
+it('loads nothing that reports errors, and nothing of Prometheus and node-cron, while nobody asks for it', async () => {
   const { modules, parts } = await startNotingModules({});
   expect(modules).toContain('hub/compose.ts');
   expect(modules).not.toMatch(/sentry/i);
   expect(modules).not.toContain('prom-client');
+  // Alarms are set ten minutes after the start.
+  expect(modules).toContain('hub/platform/daily-schedule.ts');
+  expect(modules).not.toContain('node-cron');
   expect(parts).not.toContainEqual(expect.objectContaining({ name: 'errorReports' }));
 }, 30_000);
 

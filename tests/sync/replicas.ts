@@ -7,7 +7,7 @@ import { hubTables } from '#hub/domains.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { type ColumnValues, canonicalJson } from '#hub/store/canonical-json.ts';
-import { openStore } from '#hub/store/open-store.ts';
+import { type OpenStoreOptions, openStore } from '#hub/store/open-store.ts';
 import { openReadConnection, type ReadConnection } from '#hub/store/read-connection.ts';
 import type { Store } from '#hub/store/store.ts';
 import { type CentralConnection, connectCentral } from '#hub/sync/central-connection.ts';
@@ -128,11 +128,19 @@ export class CentralSite {
 /** What each hub has for itself. */
 const ownColumns = new Set(['version', 'updated_at_ms']);
 
+/** The tables that a hub has, and what makes them. */
+export type Release = Pick<OpenStoreOptions, 'registry' | 'migrationsDir'>;
+
 const storeFile = 'hub.sqlite';
 const testKey = Buffer.alloc(32, 7);
 let emptyStore: Promise<string> | null = null;
 
-const openIn = (folder: string, key: Uint8Array, clock: { nowMs(): number }): Promise<Store> =>
+const openIn = (
+  folder: string,
+  key: Uint8Array,
+  clock: { nowMs(): number },
+  release: Partial<Release> = {},
+): Promise<Store> =>
   openStore({
     path: path.join(folder, storeFile),
     key,
@@ -141,6 +149,7 @@ const openIn = (folder: string, key: Uint8Array, clock: { nowMs(): number }): Pr
     migrationsDir,
     clock,
     log,
+    ...release,
   });
 
 /** A folder with a migrated store in it, made once for all tests of a file. */
@@ -218,6 +227,7 @@ export class Replica {
       instance?: string;
       clock?: Replica['clock'];
       connect?: (link: LinkRow) => Promise<CentralConnection>;
+      release?: Release;
     } = {},
   ): Promise<Replica> {
     const { key = testKey } = options;
@@ -232,7 +242,7 @@ export class Replica {
         return this.ms;
       },
     };
-    const store = await openIn(folder, key, clock);
+    const store = await openIn(folder, key, clock, options.release);
     const replica = new Replica({
       folder,
       instance: options.instance ?? randomUUID(),

@@ -144,7 +144,6 @@ declare module '#hub/domain.ts' {
 }
 
 const minuteMs = 60_000;
-const dayMs = 24 * 60 * minuteMs;
 
 export interface RunningAccess extends RunningDomain {
   readonly access: Access;
@@ -195,7 +194,7 @@ export const access: Domain<RunningAccess> = {
       ],
       chores: [
         { name: 'cards', everyMs: minuteMs, run: running.sealCards },
-        { name: 'policy', everyMs: dayMs, run: running.maintain },
+        { name: 'policy', dailyAt: '03:00', run: running.maintain },
       ],
       hears: [
         hear(siteChanged, (tx) => running.onSiteChanged(tx)),

@@ -42,7 +42,6 @@ declare module '#hub/domain.ts' {
   }
 }
 
-const dayMs = 86_400_000;
 /** Checks that read the whole store wait until the hub has started and its pages are open. */
 const firstCheckAfterMs = 10 * 60_000;
 
@@ -90,7 +89,7 @@ export const identity: Domain<RunningIdentity> = {
       chores: [
         {
           name: 'auditCheck',
-          everyMs: dayMs,
+          dailyAt: '03:30',
           firstAfterMs: firstCheckAfterMs,
           isWholeCheck: true,
           run: () => audit.check(),
