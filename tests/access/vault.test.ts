@@ -173,8 +173,9 @@ test('no card number and no hash of a PIN is replicated in the clear', async () 
   const secrets = [card('w34:51234:56789').hex, '56789', '4711'];
   for (const bytes of [pin.salt, pin.hash, pin.duress_hash])
     for (const form of ['base64url', 'hex'] as const) secrets.push(Buffer.from(bytes).toString(form));
-  // As a word: four digits stand in some time or seal sooner or later.
-  const isTold = (secret: string): boolean => new RegExp(`(?<![\\w-])${secret}(?![\\w-])`).test(told);
+  // Few digits only as a word: as a part of a time or a seal they come up sooner or later.
+  const isTold = (secret: string): boolean =>
+    secret.length > 6 ? told.includes(secret) : new RegExp(`(?<![\\w-])${secret}(?![\\w-])`).test(told);
   expect(secrets.filter(isTold)).toEqual([]);
 });
 

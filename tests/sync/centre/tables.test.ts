@@ -76,9 +76,9 @@ it('protects every table by forced row-level security', async () => {
   ]);
 });
 
-it('answers the questions that the README asks', async () => {
-  const readme = await readFile(path.join(root, 'README.md'), 'utf8');
-  const block = /```sql\n(.*?)```/s.exec(readme)?.[1] ?? '';
+it('answers the questions that its documentation asks', async () => {
+  const page = await readFile(path.join(root, 'docs/centre.md'), 'utf8');
+  const block = /```sql\n(.*?)```/s.exec(page)?.[1] ?? '';
   const questions = block.split(';').filter((text) => text.trim() !== '');
   expect(questions).toHaveLength(3);
   for (const question of questions) await central.admin.query(question);
