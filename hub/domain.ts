@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import type { Authenticator } from './http/auth.ts';
-import type { Endpoint } from './http/endpoint.ts';
-import type { DescribedWebhook } from './http/openapi-webhooks.ts';
-import type { RawEndpoint } from './http/raw-endpoint.ts';
+import type { Authenticator } from './http/endpoint/auth.ts';
+import type { Endpoint } from './http/endpoint/endpoint.ts';
+import type { RawEndpoint } from './http/endpoint/raw-endpoint.ts';
+import type { DescribedWebhook } from './http/openapi/webhooks.ts';
 import type { PermissionCatalog } from './kernel/permission-catalog.ts';
 import type { AuditWord, PermissionSpec, ProblemSpec, TopicSpec } from './kernel/vocabulary.ts';
 import type { Chore } from './platform/chores.ts';

@@ -10,7 +10,7 @@ import type {
   RunningDomain,
   Signal,
 } from './domain.ts';
-import type { Authenticator } from './http/auth.ts';
+import type { Authenticator } from './http/endpoint/auth.ts';
 import { PermissionCatalog } from './kernel/permission-catalog.ts';
 import { assert, Fault } from './kernel/result.ts';
 import type { HealthPart } from './platform/health-part.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { readStaticFiles, type StaticFiles } from './http/static-files.ts';
+import { readStaticFiles, type StaticFiles } from './http/serving/static-files.ts';
 import { dayMs } from './kernel/time.ts';
 import type { Chore } from './platform/chores.ts';
 import { clockHealth } from './platform/clock-health.ts';

@@ -1,5 +1,5 @@
 import { actorOf, recordAudit } from '#hub/domains/identity/workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
 import { announceRow } from '#hub/store/replicated-writes.ts';

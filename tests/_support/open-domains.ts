@@ -3,7 +3,7 @@ import { type Domain, type Hearing, hear, type Ports, type Signal } from '#hub/d
 import type { BridgePort } from '#hub/domains/access/domain.ts';
 import type { DevicePort } from '#hub/domains/devices/domain.ts';
 import { domains } from '#hub/domains.ts';
-import { ProblemCatalog } from '#hub/http/problem-catalog.ts';
+import { ProblemCatalog } from '#hub/http/endpoint/problem-catalog.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import { catalogOf, openDomains, type RunningDomains } from '#hub/open-domains.ts';
 import type { Clock } from '#hub/platform/clock.ts';

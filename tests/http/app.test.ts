@@ -2,9 +2,9 @@ import { request } from 'node:http';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createApp } from '#hub/http/app.ts';
-import { problemSchema } from '#hub/http/problem.ts';
-import { parseRequest } from '#hub/http/request-parsing.ts';
+import { problemSchema } from '#hub/http/endpoint/problem.ts';
+import { parseRequest } from '#hub/http/endpoint/request-parsing.ts';
+import { createApp } from '#hub/http/serving/app.ts';
 import { testCatalog } from './problems.ts';
 import { ask, authenticator, clock, echo, logInto, serve, things } from './support.ts';
 

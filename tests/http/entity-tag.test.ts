@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import { entityTagOf, isKnown, readIfMatch } from '#hub/http/entity-tag.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import { entityTagOf, isKnown, readIfMatch } from '#hub/http/serving/entity-tag.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { ask, serve } from './support.ts';
 

@@ -1,4 +1,4 @@
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { takeRandomBytes } from '#hub/platform/random-pool.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RawEndpoint } from '#hub/http/raw-endpoint.ts';
+import type { RawEndpoint } from '#hub/http/endpoint/raw-endpoint.ts';
 import type { HealthPart } from '#hub/platform/health-part.ts';
 import type { Metric } from '#hub/platform/metric.ts';
 import type { MetricsText } from '#hub/platform/metrics.ts';

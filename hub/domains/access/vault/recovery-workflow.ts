@@ -6,7 +6,7 @@ import {
   type TooManyAttempts,
 } from '#hub/domains/identity/attempt-workflow.ts';
 import { actorOf, loadSite, recordAudit } from '#hub/domains/identity/workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { ok, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';

@@ -4,8 +4,8 @@ import type { Context } from 'koa';
 import { csvLines } from '#hub/platform/csv.ts';
 import { createGiveWay } from '#hub/platform/give-way.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import type { CsvList, ParsedCall } from './endpoint.ts';
-import { type FieldError, type Problem, platformProblem } from './problem.ts';
+import type { CsvList, ParsedCall } from '../endpoint/endpoint.ts';
+import { type FieldError, type Problem, platformProblem } from '../endpoint/problem.ts';
 
 export const csvMediaType = 'text/csv';
 

@@ -1,7 +1,12 @@
-import type { Access } from './endpoint.ts';
-import { componentRef, type Json } from './openapi-schemas.ts';
-import { type PlatformProblemCode, platformProblems, problemBody, refusalToProblem } from './problem.ts';
-import type { ProblemCatalog } from './problem-catalog.ts';
+import type { Access } from '../endpoint/endpoint.ts';
+import {
+  type PlatformProblemCode,
+  platformProblems,
+  problemBody,
+  refusalToProblem,
+} from '../endpoint/problem.ts';
+import type { ProblemCatalog } from '../endpoint/problem-catalog.ts';
+import { componentRef, type Json } from './schemas.ts';
 
 const requestId = 'f3b0c1de-6a52-4d0e-9c51-0d7c1a2b3c4d';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '#hub/platform/clock.ts';
-import type { RawEndpoint } from './raw-endpoint.ts';
+import type { RawEndpoint } from '../endpoint/raw-endpoint.ts';
 
 /** A probe that has not answered by then has failed. */
 const probeTimeoutMs = 2000;

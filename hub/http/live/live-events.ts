@@ -3,13 +3,13 @@ import type { Writable } from 'node:stream';
 import { z } from 'zod';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import type { Authenticator } from './auth.ts';
-import type { Principal } from './endpoint.ts';
+import type { Authenticator } from '../endpoint/auth.ts';
+import type { Principal } from '../endpoint/endpoint.ts';
+import { type FieldError, platformProblem } from '../endpoint/problem.ts';
+import type { RawCall, RawEndpoint } from '../endpoint/raw-endpoint.ts';
+import { parseRequest } from '../endpoint/request-parsing.ts';
 import { decideResumption, EventRing, type LiveEvent } from './event-ring.ts';
 import { chooseTopics, describeTopics, type LiveTopics } from './event-topics.ts';
-import { type FieldError, platformProblem } from './problem.ts';
-import type { RawCall, RawEndpoint } from './raw-endpoint.ts';
-import { parseRequest } from './request-parsing.ts';
 
 export const heartbeatMs = 15_000;
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { exampleOf } from './openapi-examples.ts';
-import { type Components, type Json, toJsonSchema } from './openapi-schemas.ts';
+import { exampleOf } from './examples.ts';
+import { type Components, type Json, toJsonSchema } from './schemas.ts';
 
 /** A message that the hub sends to others. */
 export interface DescribedWebhook {

@@ -1,18 +1,24 @@
 import type { Context, Middleware } from 'koa';
 import { assert, type Refusal } from '#hub/kernel/result.ts';
+import type { Authenticator } from '../endpoint/auth.ts';
+import type { Endpoint, ParsedCall, Principal } from '../endpoint/endpoint.ts';
+import {
+  answerProblem,
+  type Problem,
+  platformProblem,
+  platformProblems,
+  problemBody,
+} from '../endpoint/problem.ts';
+import type { ProblemCatalog } from '../endpoint/problem-catalog.ts';
+import { parseRequest } from '../endpoint/request-parsing.ts';
+import type { Idempotency, KeyedAsk } from '../idempotency/idempotency.ts';
+import type { RenderedAnswer } from '../idempotency/rendered-answer.ts';
 import { admit } from './admission.ts';
-import type { Authenticator } from './auth.ts';
 import { answerCsv, type CsvAnswers, csvMediaType, pagingErrors } from './csv-answer.ts';
-import type { Endpoint, ParsedCall, Principal } from './endpoint.ts';
 import { entityTagOf, isKnown } from './entity-tag.ts';
 import { callerOf, contextOf, type Exchange } from './exchange.ts';
-import type { Idempotency, KeyedAsk } from './idempotency.ts';
 import { applyPrecondition, type Precondition } from './precondition.ts';
-import { answerProblem, type Problem, platformProblem, platformProblems, problemBody } from './problem.ts';
-import type { ProblemCatalog } from './problem-catalog.ts';
-import type { RenderedAnswer } from './rendered-answer.ts';
 import type { createBodyReader } from './request-body.ts';
-import { parseRequest } from './request-parsing.ts';
 
 /** What an endpoint is served with. */
 export interface ServingParts {

@@ -1,4 +1,4 @@
-import { type Components, isJson, type Json, resolveSchema } from './openapi-schemas.ts';
+import { type Components, isJson, type Json, resolveSchema } from './schemas.ts';
 
 /** Values as a makerspace has them, by the name of the property; taken where they fit the schema. */
 const samples: Readonly<Record<string, unknown>> = {

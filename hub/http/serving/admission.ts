@@ -1,6 +1,6 @@
-import type { Authenticator, Caller } from './auth.ts';
-import type { Access, Principal } from './endpoint.ts';
-import { type Problem, platformProblem, platformProblems, refusalToProblem } from './problem.ts';
+import type { Authenticator, Caller } from '../endpoint/auth.ts';
+import type { Access, Principal } from '../endpoint/endpoint.ts';
+import { type Problem, platformProblem, platformProblems, refusalToProblem } from '../endpoint/problem.ts';
 
 export type Admission =
   | { readonly ok: true; readonly principal: Principal | null }

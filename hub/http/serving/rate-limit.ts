@@ -1,8 +1,8 @@
 import type { Context, Middleware } from 'koa';
 import ratelimit from 'koa-ratelimit';
 import { LRUCache } from 'lru-cache';
-import type { Transport } from './auth.ts';
-import { answerProblem, platformProblem } from './problem.ts';
+import type { Transport } from '../endpoint/auth.ts';
+import { answerProblem, platformProblem } from '../endpoint/problem.ts';
 
 const windowMs = 60_000;
 

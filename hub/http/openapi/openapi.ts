@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import type { PermissionCatalog } from '#hub/kernel/permission-catalog.ts';
-import type { Access, Endpoint } from './endpoint.ts';
-import { exampleOf } from './openapi-examples.ts';
+import type { Access, Endpoint } from '../endpoint/endpoint.ts';
+import { platformProblems, problemSchema } from '../endpoint/problem.ts';
+import type { ProblemCatalog } from '../endpoint/problem-catalog.ts';
+import type { RawEndpoint } from '../endpoint/raw-endpoint.ts';
+import { exampleOf } from './examples.ts';
 import {
   describeProblems,
   headerComponents,
@@ -10,12 +13,9 @@ import {
   parameterRef,
   platformCodes,
   type SharedResponses,
-} from './openapi-responses.ts';
-import { type Components, isJson, type Json, toJsonSchema } from './openapi-schemas.ts';
-import { type DescribedWebhook, describeWebhooks } from './openapi-webhooks.ts';
-import { platformProblems, problemSchema } from './problem.ts';
-import type { ProblemCatalog } from './problem-catalog.ts';
-import type { RawEndpoint } from './raw-endpoint.ts';
+} from './responses.ts';
+import { type Components, isJson, type Json, toJsonSchema } from './schemas.ts';
+import { type DescribedWebhook, describeWebhooks } from './webhooks.ts';
 
 export interface OpenapiOptions {
   readonly endpoints: readonly Endpoint[];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RawEndpoint } from './raw-endpoint.ts';
+import type { RawEndpoint } from '../endpoint/raw-endpoint.ts';
 
 /** `GET /ca.crt`: what a phone or computer installs to trust the hub. */
 export function authorityEndpoint(tls: { authorityPem(): string }): RawEndpoint {

@@ -1,6 +1,6 @@
 import { bodyParser } from '@koa/bodyparser';
 import type { Context } from 'koa';
-import { type Problem, platformProblem } from './problem.ts';
+import { type Problem, platformProblem } from '../endpoint/problem.ts';
 
 export type ReadBody =
   | { readonly ok: true; readonly body: unknown }

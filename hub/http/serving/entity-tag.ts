@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type PlatformProblemCode } from './problem.ts';
+import { type PlatformProblemCode } from '../endpoint/problem.ts';
 
 /**
  * The strong validator of an entity's representation (RFC 9110, 8.8.3): its `version` and a digest of the body. The

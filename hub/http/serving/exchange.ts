@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Context } from 'koa';
-import type { Caller, Transport } from './auth.ts';
-import type { CallContext, Method } from './endpoint.ts';
+import type { Caller, Transport } from '../endpoint/auth.ts';
+import type { CallContext, Method } from '../endpoint/endpoint.ts';
 import type { RouteCount } from './request-meter.ts';
 
 /** One request and what the hub learns of it while answering. */

@@ -4,6 +4,7 @@ import { Fault } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store } from '#hub/store/store.ts';
+import { type Problem, platformProblem } from '../endpoint/problem.ts';
 import {
   deleteKeyedRequest,
   deleteOldest,
@@ -14,7 +15,6 @@ import {
   saveAnswer,
   sumKeyedRequests,
 } from './keyed-request-repository.ts';
-import { type Problem, platformProblem } from './problem.ts';
 import type { RenderedAnswer } from './rendered-answer.ts';
 
 /** A write that came with an Idempotency-Key. */

@@ -1,7 +1,7 @@
 import type { Context } from 'koa';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint } from '../endpoint/endpoint.ts';
+import { type Problem, platformProblem } from '../endpoint/problem.ts';
 import { readIfMatch } from './entity-tag.ts';
-import { type Problem, platformProblem } from './problem.ts';
 
 export type Precondition =
   | { readonly ok: true; readonly body: unknown; readonly isConditional: boolean }
