@@ -11,12 +11,12 @@ import { healthEndpoint } from './http/serving/health.ts';
 import type { RequestMeter } from './http/serving/request-meter.ts';
 import type { StaticFiles } from './http/serving/static-files.ts';
 import type { RunningDomains } from './open-domains.ts';
-import type { Clock } from './platform/clock.ts';
-import type { ErrorReports } from './platform/error-report.ts';
-import type { HubConfig } from './platform/hub-config.ts';
+import type { Clock } from './platform/clock/clock.ts';
+import type { HubConfig } from './platform/config/hub-config.ts';
+import type { ErrorReports } from './platform/errors/error-report.ts';
 import type { Logger } from './platform/log.ts';
-import type { Tls } from './platform/tls.ts';
-import { hubRelease } from './store/migrations.ts';
+import type { Tls } from './platform/tls/tls.ts';
+import { hubRelease } from './store/migrating/migrations.ts';
 import type { Store } from './store/store.ts';
 
 export interface AppParts {

@@ -15,12 +15,12 @@ import { catalogOf, openDomains, type RunningDomains } from './open-domains.ts';
 import { openHubStore } from './open-hub-store.ts';
 import { openGround, openPlatform, readBuiltUi } from './open-platform.ts';
 import { type Chore, runChores } from './platform/chores.ts';
-import type { ErrorReports } from './platform/error-report.ts';
-import type { HealthPart } from './platform/health-part.ts';
-import { type HubConfig, hubPaths } from './platform/hub-config.ts';
-import { readOrMakeKey } from './platform/keys.ts';
+import { type HubConfig, hubPaths } from './platform/config/hub-config.ts';
+import type { ErrorReports } from './platform/errors/error-report.ts';
+import { readOrMakeKey } from './platform/files/keys.ts';
+import { readMachineInstance } from './platform/files/machine-instance.ts';
+import type { HealthPart } from './platform/health/health-part.ts';
 import type { Logger } from './platform/log.ts';
-import { readMachineInstance } from './platform/machine-instance.ts';
 import { newId } from './platform/new-id.ts';
 import { refuseHalfRestored } from './sync/restore-workflow.ts';
 

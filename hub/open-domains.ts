@@ -13,7 +13,7 @@ import type {
 import type { Authenticator } from './http/endpoint/auth.ts';
 import { PermissionCatalog } from './kernel/permission-catalog.ts';
 import { assert, Fault } from './kernel/result.ts';
-import type { HealthPart } from './platform/health-part.ts';
+import type { HealthPart } from './platform/health/health-part.ts';
 import type { Announce, AnnouncementQueue } from './store/announce.ts';
 import type { Registrations } from './store/table-registry.ts';
 

@@ -1,6 +1,6 @@
 import { assert } from '#hub/kernel/result.ts';
 import { openHubStore } from '#hub/open-hub-store.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store, Transaction } from '#hub/store/store.ts';
 

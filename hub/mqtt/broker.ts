@@ -11,7 +11,7 @@ import {
   fromBridge,
   schemaFromBridge,
 } from '#hub/domains/access/controllers/link-schema.ts';
-import { claimSocketPath } from '#hub/platform/unix-socket.ts';
+import { claimSocketPath } from '#hub/platform/files/unix-socket.ts';
 import { FrameGuard } from './frame-guard.ts';
 
 /** Bytes of one MQTT payload. The largest of ours is a page of 500 records or a batch of 500 events. */

@@ -11,7 +11,7 @@ import {
   ownFilter,
   type TopicUser,
 } from '#hub/domains/devices/topic-rules.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store } from '#hub/store/store.ts';
 import { FrameGuard } from './frame-guard.ts';

@@ -1,5 +1,5 @@
 import type { Finding } from '#hub/kernel/finding.ts';
-import type { HealthPart } from './health-part.ts';
+import type { HealthPart } from './health/health-part.ts';
 import type { Logger } from './log.ts';
 import { secondsInWords } from './units.ts';
 

@@ -1,7 +1,7 @@
 import { assert, type Result, refuse } from '#hub/kernel/result.ts';
 import type { ColumnValue } from './canonical-json.ts';
 import type { Database } from './database.ts';
-import { quoteName } from './quote-name.ts';
+import { quoteName } from './sqlite/quote-name.ts';
 import type { Reader, RowMissing, StaleVersion, TableName, Transaction } from './store.ts';
 
 /** Rows of any table, for whoever has its name from data: a conflict, a dead letter. */

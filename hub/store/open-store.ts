@@ -1,17 +1,17 @@
 import { HybridClock } from '#hub/kernel/hybrid-time.ts';
 import type { Fault } from '#hub/kernel/result.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import { DirectReader } from './direct-reader.ts';
-import type { StoreLocation } from './open.ts';
-import { ReportReader } from './report-reader.ts';
+import { StoreFigures } from './health/store-figures.ts';
+import { DirectReader } from './reading/direct-reader.ts';
+import { ReportReader } from './reading/report-reader.ts';
+import type { StoreLocation } from './sqlite/open.ts';
 import type { Replication, Store } from './store.ts';
-import { StoreFigures } from './store-figures.ts';
 import { joinRegistry, type Registrations } from './table-registry.ts';
-import { type StoreLink, WorkerLink } from './worker-link.ts';
-import type { StoreReady, WriterWorkerData } from './worker-protocol.ts';
-import { WriteQueue } from './write-queue.ts';
-import { WriterHere } from './writer-here.ts';
+import { type StoreLink, WorkerLink } from './workers/worker-link.ts';
+import type { StoreReady, WriterWorkerData } from './workers/worker-protocol.ts';
+import { WriterHere } from './workers/writer-here.ts';
+import { WriteQueue } from './writing/write-queue.ts';
 
 export interface OpenStoreOptions extends StoreLocation {
   /** Every table of every domain; the store adds its own. */

@@ -2,10 +2,10 @@ import type { Compilable, Insertable, Kysely, Selectable, Updateable } from 'kys
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Database } from './database.ts';
+import type { StoreFigures } from './health/store-figures.ts';
 import type { LineColumn, LinePiece } from './line-format.ts';
-import type { StoreFigures } from './store-figures.ts';
-import type { TableNote } from './table-note.ts';
-import type { Statement } from './worker-protocol.ts';
+import type { TableCache } from './table-cache.ts';
+import type { Statement } from './workers/worker-protocol.ts';
 
 /** How a table takes part in replication. Every table is registered, or the store does not open. */
 export interface TableRegistration {
@@ -82,12 +82,12 @@ export interface Transaction extends Reader {
   /** Runs after the commit, never when it is rolled back. For announcements. */
   afterCommit(effect: () => void): void;
   /**
-   * Leaves what is known of a table after the writes that were awaited, here and to the transactions after this one: it
-   * holds until the next write to the table, by whomever, and is gone when anything is rolled back.
+   * Caches a value derived from a table, valid after the writes awaited so far, for the rest of this transaction and
+   * those after it. Any later write to the table and any rollback invalidate it.
    */
-  leave<T>(note: TableNote<T>, value: T): void;
-  /** What was left and still holds; undefined when there is nothing. Spares a way to the store and back. */
-  recall<T>(note: TableNote<T>): T | undefined;
+  remember<T>(cache: TableCache<T>, value: T): void;
+  /** Returns the remembered value while it is valid, else undefined. Saves a round trip to the store. */
+  recall<T>(cache: TableCache<T>): T | undefined;
 }
 
 /** Runs a query and makes CSV lines of its rows, both in the reader Worker. */

@@ -1,7 +1,7 @@
 import { assert, Fault } from '#hub/kernel/result.ts';
 import type { ColumnValues } from './canonical-json.ts';
 import type { TableRegistration } from './store.ts';
-import type { TableShape } from './worker-protocol.ts';
+import type { TableShape } from './workers/worker-protocol.ts';
 
 /** What domains register, by table. */
 export type Registrations = Readonly<Record<string, TableRegistration>>;

@@ -1,6 +1,6 @@
 import { Fault, type Refusal, type Result } from '#hub/kernel/result.ts';
+import { ConstraintFault } from './sqlite/store-faults.ts';
 import type { Store, Transaction } from './store.ts';
-import { ConstraintFault } from './store-faults.ts';
 
 /** How one line of many ended. */
 export type LineOutcome<T, R extends Refusal> =

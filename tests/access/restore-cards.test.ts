@@ -13,8 +13,8 @@ import { hubTables } from '#hub/domains.ts';
 import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Database } from '#hub/store/database.ts';
+import { ConstraintFault } from '#hub/store/sqlite/store-faults.ts';
 import type { Store, TableName } from '#hub/store/store.ts';
-import { ConstraintFault } from '#hub/store/store-faults.ts';
 import { permissions } from '#tests/_support/open-domains.ts';
 import {
   accepted,

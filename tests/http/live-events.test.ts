@@ -8,7 +8,7 @@ import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { decideResumption } from '#hub/http/live/event-ring.ts';
 import { createLiveEvents, heartbeatMs, type LiveEventsOptions } from '#hub/http/live/live-events.ts';
 import { ok } from '#hub/kernel/result.ts';
-import { openTls } from '#hub/platform/tls.ts';
+import { openTls } from '#hub/platform/tls/tls.ts';
 import { ada, folder, logInto, serve } from './support.ts';
 
 interface Received {

@@ -17,7 +17,7 @@ import {
 } from '#hub/mqtt/device-broker.ts';
 import { listenSecurely, type SecureListener } from '#hub/mqtt/secure-listener.ts';
 import { createLog } from '#hub/platform/log.ts';
-import { openTls, type Tls } from '#hub/platform/tls.ts';
+import { openTls, type Tls } from '#hub/platform/tls/tls.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';
 import { noDevices, openTestDomains } from '#tests/_support/open-domains.ts';

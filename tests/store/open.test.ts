@@ -4,8 +4,8 @@ import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 
 import path from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openConnection } from '#hub/store/open.ts';
 import { openStore } from '#hub/store/open-store.ts';
+import { openConnection } from '#hub/store/sqlite/open.ts';
 import { faultOf, filesOf, makeFolder, openTestStore } from './fixture.ts';
 import { rightKey, wrongKey } from './store-tables.ts';
 

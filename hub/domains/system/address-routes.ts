@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
-import { currentAddresses } from '#hub/platform/tls.ts';
+import { currentAddresses } from '#hub/platform/tls/tls.ts';
 
 /** Undefined: it does not listen there. */
 export interface ListeningPorts {

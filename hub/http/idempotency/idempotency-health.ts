@@ -1,6 +1,6 @@
-import type { Clock } from '#hub/platform/clock.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
-import { RecentCount } from '#hub/platform/recent-count.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
+import { RecentCount } from '#hub/platform/health/recent-count.ts';
 import type { Idempotency } from './idempotency.ts';
 
 const keptMs = 60 * 60_000;

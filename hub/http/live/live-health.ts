@@ -1,7 +1,7 @@
 import type { Finding } from '#hub/kernel/finding.ts';
-import type { Clock } from '#hub/platform/clock.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
-import { RecentCount } from '#hub/platform/recent-count.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
+import { RecentCount } from '#hub/platform/health/recent-count.ts';
 import type { LiveEvents } from './live-events.ts';
 
 const keptMs = 60 * 60_000;

@@ -4,7 +4,7 @@ import Koa, { type Context, type Middleware } from 'koa';
 import helmet from 'koa-helmet';
 import type { PermissionCatalog } from '#hub/kernel/permission-catalog.ts';
 import { assert, Fault } from '#hub/kernel/result.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { type Authenticator, consolePrincipalOf, type Transport } from '../endpoint/auth.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';

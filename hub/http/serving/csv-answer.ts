@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { csvLines } from '#hub/platform/csv.ts';
-import { createGiveWay } from '#hub/platform/give-way.ts';
 import type { Logger } from '#hub/platform/log.ts';
+import { createYieldToRequests } from '#hub/platform/yield-to-requests.ts';
 import type { CsvList, ParsedCall } from '../endpoint/endpoint.ts';
 import { type FieldError, type Problem, platformProblem } from '../endpoint/problem.ts';
 
@@ -63,7 +63,7 @@ export class CsvAnswers {
   async *#pieces(list: CsvList<ParsedCall>, call: ParsedCall, cut: () => void) {
     try {
       yield Buffer.from(csvLines([list.columns]));
-      const giveWay = createGiveWay(this.#answeredRequests, this.#pause);
+      const yieldToRequests = createYieldToRequests(this.#answeredRequests, this.#pause);
       let askedMs = performance.now();
       for await (const piece of list.lines(call)) {
         const workedMs = performance.now() - askedMs;
@@ -73,7 +73,7 @@ export class CsvAnswers {
         } finally {
           clearTimeout(stalled);
         }
-        await giveWay(workedMs);
+        await yieldToRequests(workedMs);
         askedMs = performance.now();
       }
     } catch (error) {

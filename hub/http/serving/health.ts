@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { RawEndpoint } from '../endpoint/raw-endpoint.ts';
 
 /** A probe that has not answered by then has failed. */

@@ -1,5 +1,5 @@
-import type { HealthPart } from '#hub/platform/health-part.ts';
-import { Durations } from '#hub/platform/metric.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
+import { Durations } from '#hub/platform/health/metric.ts';
 
 /** What is counted of one route. Made once for each, so that a request costs an addition or two. */
 export class RouteCount {

@@ -3,8 +3,8 @@ import { createServer as createHttpServer } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import { type ListenOptions, type Server, type Socket } from 'node:net';
 import { Fault } from '#hub/kernel/result.ts';
+import { claimSocketPath } from '#hub/platform/files/unix-socket.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import { claimSocketPath } from '#hub/platform/unix-socket.ts';
 import type { App } from './app.ts';
 
 const maxSockets = 512;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Rule } from '#hub/domains/access/doors/schema.ts';
 import type { AccessEvent, Bridge } from '#hub/domains/access/events/schema.ts';
-import { createFactsReader } from '#hub/platform/system-clock.ts';
+import { createFactsReader } from '#hub/platform/clock/system-clock.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { readJournalFiles } from '#tests/_support/crash/journal-files.ts';
 import { cardBits, setDoor } from '#tests/_support/doors/doors.ts';

@@ -1,4 +1,4 @@
-import type { Figure, HealthPart } from '#hub/platform/health-part.ts';
+import type { Figure, HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Bridge } from '../events/schema.ts';
 import type { AccessParts } from '../parts.ts';
 import type { DecisionCounter } from './decision-count.ts';

@@ -10,7 +10,7 @@ import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { ok, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Store } from '#hub/store/store.ts';
 import type { AccessParts } from '../parts.ts';
 import {
