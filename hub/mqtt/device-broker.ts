@@ -18,7 +18,8 @@ import { FrameGuard } from './frame-guard.ts';
 import { LoginAttempts } from './login-attempts.ts';
 import { PublishLine } from './publish-line.ts';
 import { type SessionLimits, sessionLimits } from './session-limits.ts';
-import { type PersistenceFigures, SessionPersistence, usernameOf } from './session-persistence.ts';
+import { type PersistenceFigures, SessionPersistence } from './session-persistence.ts';
+import { usernameOf } from './sessions.ts';
 import type { Subscription } from './stored-packet.ts';
 
 export interface DeviceLimits {
