@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import {
   createEventEnvelope,
+  type DsnComponents,
   dsnFromString,
   getEnvelopeEndpointWithUrlEncodedAuth,
   isRateLimited,
@@ -11,6 +12,7 @@ import {
 } from '@sentry/core';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { assert, Fault } from '#hub/kernel/result.ts';
+import type { HealthPart } from '../health/health-part.ts';
 import { secondsInWords } from '../units.ts';
 import type { ErrorPlace, ErrorReportOptions, ErrorReports } from './error-report.ts';
 import { type ErrorEvent, errorToEvent } from './error-report-event.ts';
@@ -73,12 +75,12 @@ function post(url: string, body: string | Uint8Array, signal: AbortSignal): Prom
   });
 }
 
-/** Lets the first of a kind through and counts the others, which the next one of the kind tells of. */
+/** Admits the first report of a kind and counts the repetitions; the next one of that kind carries the count. */
 class KindGate {
   readonly #kinds = new Map<string, { toldAtMs: number; alike: number }>();
   #minute = { startMs: 0, told: 0 };
 
-  /** How many like it were not told; null when this one is not to be told either. */
+  /** Returns how many repetitions were held back before it; null when this one is held back too. */
   admit(kind: string, nowMs: number): number | null {
     const known = this.#kinds.get(kind);
     if (known !== undefined && Math.abs(nowMs - known.toldAtMs) < sameKindMs) {
@@ -121,138 +123,156 @@ function findingsOf(state: {
 
 /** Reports over Sentry's envelope protocol, by way of a spool on the disk. */
 export function createSentryReports(options: ErrorReportOptions): ErrorReports {
-  const { clock, log } = options;
-  const dsn = dsnFromString(options.dsn.reveal());
-  assert(dsn !== undefined, 'the configuration checks the form of the DSN');
-  const url = getEnvelopeEndpointWithUrlEncodedAuth(dsn);
-  const spool = new ErrorSpool(options.directory);
-  const gate = new KindGate();
-  const firstMs = options.retryMs ?? firstRetryMs;
-  let limits: RateLimits = {};
-  let retryMs = firstMs;
-  let timer: NodeJS.Timeout | undefined;
-  let sending: Promise<void> | null = null;
-  const ended = new AbortController();
-  /** Something was added while another was being sent. */
-  let hasMore = false;
-  let sent = 0;
-  let rejectedStatus: number | null = null;
+  const reports = new SentryReports(options);
+  reports.sendSoon();
+  return reports;
+}
 
-  /** True: it is done with, whatever became of it. */
-  async function sendOne(event: ErrorEvent): Promise<boolean> {
-    const answer = await post(url, serializeEnvelope(createEventEnvelope(event, dsn)), ended.signal);
-    limits = updateRateLimits(limits, { statusCode: answer.status, headers: answer.headers });
-    if (answer.status < 300) {
-      sent += 1;
-      rejectedStatus = null;
-      return true;
+class SentryReports implements ErrorReports {
+  readonly #options: ErrorReportOptions;
+  readonly #dsn: DsnComponents;
+  readonly #url: string;
+  readonly #spool: ErrorSpool;
+  readonly #gate = new KindGate();
+  readonly #firstRetryMs: number;
+  readonly #ended = new AbortController();
+  #limits: RateLimits = {};
+  #retryMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #sending: Promise<void> | null = null;
+  /** An event was added while another was being sent. */
+  #hasMore = false;
+  #sent = 0;
+  #rejectedStatus: number | null = null;
+
+  constructor(options: ErrorReportOptions) {
+    const dsn = dsnFromString(options.dsn.reveal());
+    assert(dsn !== undefined, 'the configuration checks the form of the DSN');
+    this.#options = options;
+    this.#dsn = dsn;
+    this.#url = getEnvelopeEndpointWithUrlEncodedAuth(dsn);
+    this.#spool = new ErrorSpool(options.directory);
+    this.#firstRetryMs = options.retryMs ?? firstRetryMs;
+    this.#retryMs = this.#firstRetryMs;
+  }
+
+  report(error: unknown, place: ErrorPlace): void {
+    if (this.#ended.signal.aborted || isKnownSituation(error)) return;
+    try {
+      this.#spoolIt(error, place, 'error');
+      this.sendSoon();
+    } catch (cause) {
+      this.#options.log.warn({ err: cause }, 'an error could not be reported');
     }
-    if (answer.status === 429 || answer.status >= 500) return false;
-    rejectedStatus = answer.status;
-    return true;
   }
 
-  async function drain(): Promise<void> {
-    while (!ended.signal.aborted && !isRateLimited(limits, 'error')) {
-      const next = spool.first(clock.nowMs());
-      if (next === null) return;
-      if (!(await sendOne(next.event))) break;
-      spool.remove(next.name);
-      retryMs = firstMs;
+  keep(error: unknown, place: ErrorPlace): void {
+    try {
+      this.#spoolIt(error, place, 'fatal');
+    } catch {
+      // The process is dying of something else.
     }
-    hasMore = false;
-    sendLater();
   }
 
-  function sendLater(): void {
-    if (ended.signal.aborted) return;
-    clearTimeout(timer);
-    timer = setTimeout(sendSoon, retryMs);
-    timer.unref();
-    retryMs = Math.min(retryMs * 2, maxRetryMs);
+  readonly part: HealthPart = {
+    name: 'errorReports',
+    title: 'Error reports',
+    findings: async () => {
+      const oldest = this.#spool.oldestAtMs();
+      return findingsOf({
+        waiting: this.#spool.count(),
+        oldestAgeMs: oldest === null ? 0 : this.#options.clock.nowMs() - oldest,
+        rejectedStatus: this.#rejectedStatus,
+      });
+    },
+    figures: async () => [
+      { name: 'waiting', title: 'Waiting', unit: 'count', value: this.#spool.count() },
+      { name: 'sent', title: 'Sent', unit: 'count', value: this.#sent },
+      { name: 'dropped', title: 'Given up', unit: 'count', value: this.#spool.dropped },
+    ],
+    metrics: [
+      {
+        kind: 'gauge',
+        name: 'error_reports_waiting',
+        help: 'Error reports on the disk that were not sent yet',
+        read: () => [{ value: this.#spool.count() }],
+      },
+      {
+        kind: 'counter',
+        name: 'error_reports_total',
+        help: 'Error reports by what became of them',
+        read: () => [
+          { labels: { outcome: 'sent' }, value: this.#sent },
+          { labels: { outcome: 'dropped' }, value: this.#spool.dropped },
+        ],
+      },
+    ],
+  };
+
+  async close(): Promise<void> {
+    this.#ended.abort();
+    clearTimeout(this.#timer);
+    await this.#sending;
   }
 
-  function sendSoon(): void {
-    if (ended.signal.aborted) return;
-    if (sending !== null) {
-      hasMore = true;
+  sendSoon(): void {
+    if (this.#ended.signal.aborted) return;
+    if (this.#sending !== null) {
+      this.#hasMore = true;
       return;
     }
-    hasMore = false;
-    sending = drain()
+    this.#hasMore = false;
+    this.#sending = this.#drain()
       .catch((cause: unknown) => {
-        log.debug({ err: cause }, 'error reports wait: the service cannot be reached');
-        hasMore = false;
-        sendLater();
+        this.#options.log.debug({ err: cause }, 'error reports wait: the service cannot be reached');
+        this.#hasMore = false;
+        this.#sendLater();
       })
       .finally(() => {
-        sending = null;
-        if (hasMore) sendSoon();
+        this.#sending = null;
+        if (this.#hasMore) this.sendSoon();
       });
   }
 
-  function spoolIt(error: unknown, place: ErrorPlace, level: ErrorEvent['level']): void {
-    const event = errorToEvent(error, { ...options, place, level, nowMs: clock.nowMs() });
-    const alike = gate.admit(event.fingerprint.join(' '), clock.nowMs());
-    if (alike !== null) spool.add({ ...event, tags: { ...event.tags, alike } });
+  #sendLater(): void {
+    if (this.#ended.signal.aborted) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.sendSoon(), this.#retryMs);
+    this.#timer.unref();
+    this.#retryMs = Math.min(this.#retryMs * 2, maxRetryMs);
   }
 
-  sendSoon();
-  return {
-    report(error, place) {
-      if (ended.signal.aborted || isKnownSituation(error)) return;
-      try {
-        spoolIt(error, place, 'error');
-        sendSoon();
-      } catch (cause) {
-        log.warn({ err: cause }, 'an error could not be reported');
-      }
-    },
-    keep(error, place) {
-      try {
-        spoolIt(error, place, 'fatal');
-      } catch {
-        // The process is dying of something else.
-      }
-    },
-    part: {
-      name: 'errorReports',
-      title: 'Error reports',
-      async findings() {
-        const oldest = spool.oldestAtMs();
-        return findingsOf({
-          waiting: spool.count(),
-          oldestAgeMs: oldest === null ? 0 : clock.nowMs() - oldest,
-          rejectedStatus,
-        });
-      },
-      figures: async () => [
-        { name: 'waiting', title: 'Waiting', unit: 'count', value: spool.count() },
-        { name: 'sent', title: 'Sent', unit: 'count', value: sent },
-        { name: 'dropped', title: 'Given up', unit: 'count', value: spool.dropped },
-      ],
-      metrics: [
-        {
-          kind: 'gauge',
-          name: 'error_reports_waiting',
-          help: 'Error reports on the disk that were not sent yet',
-          read: () => [{ value: spool.count() }],
-        },
-        {
-          kind: 'counter',
-          name: 'error_reports_total',
-          help: 'Error reports by what became of them',
-          read: () => [
-            { labels: { outcome: 'sent' }, value: sent },
-            { labels: { outcome: 'dropped' }, value: spool.dropped },
-          ],
-        },
-      ],
-    },
-    async close() {
-      ended.abort();
-      clearTimeout(timer);
-      await sending;
-    },
-  };
+  async #drain(): Promise<void> {
+    while (!this.#ended.signal.aborted && !isRateLimited(this.#limits, 'error')) {
+      const next = this.#spool.first(this.#options.clock.nowMs());
+      if (next === null) return;
+      if (!(await this.#sendOne(next.event))) break;
+      this.#spool.remove(next.name);
+      this.#retryMs = this.#firstRetryMs;
+    }
+    this.#hasMore = false;
+    this.#sendLater();
+  }
+
+  /** Returns whether the event is done with: sent, or rejected for good. */
+  async #sendOne(event: ErrorEvent): Promise<boolean> {
+    const envelope = serializeEnvelope(createEventEnvelope(event, this.#dsn));
+    const answer = await post(this.#url, envelope, this.#ended.signal);
+    this.#limits = updateRateLimits(this.#limits, { statusCode: answer.status, headers: answer.headers });
+    if (answer.status < 300) {
+      this.#sent += 1;
+      this.#rejectedStatus = null;
+      return true;
+    }
+    if (answer.status === 429 || answer.status >= 500) return false;
+    this.#rejectedStatus = answer.status;
+    return true;
+  }
+
+  #spoolIt(error: unknown, place: ErrorPlace, level: ErrorEvent['level']): void {
+    const nowMs = this.#options.clock.nowMs();
+    const event = errorToEvent(error, { ...this.#options, place, level, nowMs });
+    const alike = this.#gate.admit(event.fingerprint.join(' '), nowMs);
+    if (alike !== null) this.#spool.add({ ...event, tags: { ...event.tags, alike } });
+  }
 }
