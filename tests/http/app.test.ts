@@ -183,6 +183,7 @@ describe('who may call', () => {
       echo,
       { ...second!, path: 'api//x' },
       { ...second!, path: '/api/{id}' },
+      { ...echo, path: '/{kind}/{id}/things' },
       { ...second!, path: '/api/unlimited', ratePerMinute: 0 },
     ];
     expect(() => createApp({ endpoints, authenticator, ...testCatalog, log, clock })).toThrow(
@@ -195,7 +196,9 @@ describe('who may call', () => {
           'GET /api/silent is open and does not say why that is safe',
           'POST /api/things/{id} is there twice',
           'GET api//x has a path that is not well formed',
+          'GET /api/{id} has a parameter in its first two segments: parameters start at the third',
           'GET /api/{id} has path parameters and no schema for them',
+          'POST /{kind}/{id}/things has a parameter in its first two segments: parameters start at the third',
           'GET /api/unlimited has no rate limit',
         ].join('\n  '),
       }),

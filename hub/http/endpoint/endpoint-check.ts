@@ -7,6 +7,13 @@ import type { RawEndpoint } from './raw-endpoint.ts';
 
 const wellFormedPath = /^(\/([a-z0-9][\w.-]*|\{[a-zA-Z]\w*\}))+$/;
 
+/** The route table groups routes by their first two segments, so these are fixed. */
+const hasEarlyParameter = (path: string): boolean =>
+  path
+    .split('/')
+    .slice(1, 3)
+    .some((segment) => segment.includes('{'));
+
 /** `/api/members/{id}` -> `/api/members/{}`: two paths that no request can tell apart look the same. */
 const pathShape = (path: string): string => path.replaceAll(/\{\w+\}/g, '{}');
 
@@ -45,9 +52,8 @@ export interface CheckedEndpoints {
 }
 
 /**
- * Denies by default: throws the Fault `endpointsInvalid`, listing every endpoint that does not say who may call it, that
- * another one hides, whose path and parameters do not fit, or that refuses with a code that nobody declares. Called
- * before the hub listens.
+ * Denies by default: throws the Fault `endpointsInvalid`, listing every endpoint that declares no access, that another
+ * one shadows, whose path no route can match, or that refuses with an undeclared code. Call before the hub listens.
  */
 export function assertEndpoints({
   endpoints,
@@ -69,6 +75,8 @@ export function assertEndpoints({
     if (seen.has(shape)) problems.push(`${name} is there twice`);
     seen.add(shape);
     if (!wellFormedPath.test(path)) problems.push(`${name} has a path that is not well formed`);
+    if (hasEarlyParameter(path))
+      problems.push(`${name} has a parameter in its first two segments: parameters start at the third`);
     if (pathParameters(path).length > 0 && params === undefined)
       problems.push(`${name} has path parameters and no schema for them`);
     if (!(ratePerMinute >= 1)) problems.push(`${name} has no rate limit`);

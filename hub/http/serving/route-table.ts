@@ -8,7 +8,7 @@ interface Group {
   readonly dispatch: Dispatch;
 }
 
-/** What the addresses of one group have in common: how many segments, and the first two, as the router compares them. */
+/** Names the group of a path by its number of segments and the first two, in lower case as the router compares them. */
 function groupOf(path: string): string {
   const segments = path.split('/').filter((segment) => segment !== '');
   return [segments.length, ...segments.slice(0, 2)].join('/').toLowerCase();
@@ -18,8 +18,8 @@ function groupOf(path: string): string {
 const routerPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
 /**
- * All routes, in many small routers: one router tries each of its routes in turn, and there are hundreds. Parameters stand
- * from the third segment on.
+ * Routes in many small routers, since one router tries each of its routes in turn and there are hundreds. Parameters start
+ * at the third segment, which `assertEndpoints` checks.
  */
 export class RouteTable {
   readonly #groups = new Map<string, Group>();
