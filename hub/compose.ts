@@ -40,7 +40,7 @@ export interface Hub {
   readonly domains: RunningDomains;
   readonly httpPort: number | undefined;
   readonly httpsPort: number | undefined;
-  /** Where faults are reported to; undefined when nowhere. */
+  /** Reports faults; undefined when reporting is off. */
   readonly errorReports: ErrorReports | undefined;
   /** Reads the whole store for damage and verifies the audit log; what is found is in the health report. */
   checkWhole(): Promise<void>;

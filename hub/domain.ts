@@ -42,13 +42,13 @@ export interface RunningDomain {
   readonly hears?: readonly Hearing[];
   /** Answers to questions of lower domains. */
   readonly answers?: readonly Answering[];
-  /** By table: brings up to date what follows from rows that were written past the workflows, in that transaction. */
+  /** By table: updates data derived from rows that were written past the workflows, in that transaction. */
   readonly afterReplication?: Readonly<
     Record<string, (tx: Transaction, ids: readonly string[]) => Promise<void>>
   >;
-  /** Who is asking. Exactly one domain knows. */
+  /** Authenticates callers. Exactly one domain has it. */
   readonly authenticator?: Authenticator;
-  /** Where lasting announcements are queued. At most one domain has it. */
+  /** Queues lasting announcements. At most one domain has it. */
   readonly announcements?: AnnouncementQueue;
   /** Messages that it sends to other programs, for OpenAPI. */
   readonly sends?: readonly DescribedWebhook[];
@@ -62,15 +62,15 @@ export interface RunningDomain {
   close?(): Promise<void>;
 }
 
-/** What a domain brought back after a restore, in words for the person who waits for it. */
+/** Result of a restore for one domain, in words for the person who waits for it. */
 export interface RestoredRows {
-  /** What is here again: `12 members`. */
+  /** Restored data: `12 members`. */
   readonly restored: string;
-  /** What was lost, and what to do about it; null when nothing was. */
+  /** Lost data and how to recover; null when nothing was lost. */
   readonly lost: string | null;
 }
 
-/** What a domain stands on. Narrow it: a function takes the few members that it uses. */
+/** Dependencies of a domain. Narrow it: a function takes the few members that it uses. */
 export interface Core {
   readonly store: Store;
   readonly clock: Clock;
@@ -97,11 +97,11 @@ export interface Core {
   readonly announcements: AnnouncementQueue;
   /** Lets every live connection prove anew who listens: rights or sessions have changed. */
   readonly recheckSessions: () => void;
-  /** What follows from rows of a table that were written past the workflows. */
+  /** Updates data derived from rows of a table that were written past the workflows. */
   readonly afterReplication: (tx: Transaction, table: string, ids: readonly string[]) => Promise<void>;
-  /** What all domains declare. */
+  /** Declarations of all domains, joined. */
   readonly catalog: Catalog;
-  /** What every part of the hub finds and counts, of those domains that are open by then. */
+  /** Health parts of the hub, with those of the domains open by then. */
   readonly healthParts: () => readonly HealthPart[];
   /** The value of the domain's key in hub.yaml, by its own schema. */
   readonly config: <S extends z.ZodType>(schema: S) => z.output<S>;
@@ -138,7 +138,7 @@ export class Signal<T> {
   }
 }
 
-/** Who hears a signal. */
+/** Acts upon a signal, in the transaction that raised it. */
 export interface Hearing<T = unknown> {
   readonly signal: Signal<T>;
   run(tx: Transaction, fact: T): Promise<void>;
@@ -161,7 +161,7 @@ export class Question<Asked, Answer> {
   }
 }
 
-/** Who answers a question. */
+/** Answers a question of a lower domain. */
 export interface Answering<Asked = unknown, Answer = unknown> {
   readonly question: Question<Asked, Answer>;
   run(reader: Reader, asked: Asked): Promise<Answer>;

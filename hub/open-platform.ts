@@ -40,7 +40,7 @@ export async function openGround(
   return { log, clock };
 }
 
-/** What the hub stands on beside its store. */
+/** Platform that the hub stands on beside its store. */
 export interface Platform {
   /** Undefined: nothing is offered to the network. */
   readonly tls: Tls | undefined;

@@ -1,7 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import type { ZoneOffsets } from './time.ts';
 
-/** Whether `timeZone` is a zone of the zone data at hand. */
+/** Checks that `timeZone` is in the available zone data. */
 export function isTimeZone(timeZone: string): boolean {
   try {
     Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timeZone);

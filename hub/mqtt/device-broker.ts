@@ -34,16 +34,16 @@ export interface DeviceFigures extends PersistenceFigures {
 }
 
 export interface DeviceBroker extends DeviceLink {
-  /** Who the devices are. Set once, before the first connection. */
+  /** Sets the handler that knows the devices. Call once, before the first connection. */
   handledBy(handler: DeviceHandler): void;
   /** Publishes the wills of what was connected when the hub ended, and forgets what is too old. */
   start(): Promise<void>;
   /** Takes a connection over. */
   handle(socket: Duplex, remoteAddress: string): void;
   figures(): DeviceFigures;
-  /** Why the last write to the store failed; null when it did not. */
+  /** Error of the last write to the store; null when it succeeded. */
   readonly fault: unknown;
-  /** From which wrong logins came again and again. */
+  /** Addresses locked out after repeated wrong logins. */
   readonly lockedAddresses: readonly string[];
   close(): Promise<void>;
 }
@@ -54,7 +54,7 @@ interface Connection {
   username: string;
   problem: 2 | 5 | null;
   willTopic: string | null;
-  /** What it subscribed to, and the quality of service that it asked for. */
+  /** Subscribed filters with the requested quality of service. */
   readonly filters: Map<string, 0 | 1 | 2>;
   line: PublishLine | null;
 }

@@ -16,7 +16,7 @@ export interface PublishLineDeps {
 }
 
 /**
- * What one connection publishes, one message after the other. The broker acknowledges QoS 1 before it stores it, and
+ * Serialises the messages that one connection publishes. The broker acknowledges QoS 1 before it stores it, and
  * tells copies by a counter that must arrive in order: so each message waits here until it is on the disk, and the next
  * until it went through.
  */

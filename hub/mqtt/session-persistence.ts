@@ -10,7 +10,7 @@ import { SessionWrites } from './session-writes.ts';
 import { Sessions, type Subscriber, usernameOf } from './sessions.ts';
 import { type PendingWrite, queuedCopy, type StoredPacket, type Subscription } from './stored-packet.ts';
 
-/** What the broker hands over of a connection. `clean` is missing in the broker's own tests: kept then. */
+/** Connection as aedes passes it. `clean` is missing in its own tests: kept then. */
 interface ClientLike {
   readonly id: string;
   readonly clean?: boolean;
@@ -20,7 +20,7 @@ export interface PersistenceOptions {
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly log: Logger;
   readonly limits: SessionLimits;
-  /** Whether this client may (still) have what it subscribed to, and may subscribe to it. */
+  /** Checks whether this client may (still) receive what it subscribed to, and may subscribe to it. */
   readonly mayReceive: (clientId: string, topic: string) => boolean;
   readonly maySubscribe: (clientId: string, filter: string) => boolean;
 }
@@ -37,7 +37,7 @@ export interface PersistenceFigures {
 }
 
 /**
- * What the broker remembers: retained messages, sessions, queues and wills, as the broker's persistence interface has
+ * Stores the broker's state: retained messages, sessions, queues and wills, as its persistence interface has
  * it. Memory answers; the disk follows. Everything the broker calls while it passes a message on answers within the
  * same turn of the event loop, or messages would overtake each other and be taken for copies; what has to be on the
  * disk before a message is acknowledged is put there before, by `keep`.
@@ -51,7 +51,7 @@ export class SessionPersistence {
   readonly #incoming = new Map<string, Map<number, StoredPacket>>();
   readonly #wills = new Map<string, StoredPacket>();
   readonly #drops: SessionDrops = { retained: 0, queued: 0, expired: 0, sessions: 0 };
-  /** By the payload of a message on its way: the rows that `keep` made for it, by client. */
+  /** Rows that `keep` made for a message in transit, by payload and client. */
   readonly #kept = new WeakMap<Buffer, Map<string, number>>();
   /** Payloads of retained messages that `keep` has dealt with. */
   readonly #keptRetained = new WeakSet<Buffer>();
@@ -360,7 +360,7 @@ export class SessionPersistence {
     return true;
   }
 
-  /** Once each, however many of its subscriptions match, and only who may have it; with the highest quality asked for. */
+  /** Finds the clients that may receive the topic, each once, with the highest QoS of its matching subscriptions. */
   #waitingClients(
     subscribers: readonly { readonly clientId: string; readonly qos?: 0 | 1 | 2 | undefined }[],
     topic: string,
@@ -407,7 +407,7 @@ export class SessionPersistence {
 const atMost = (packet: StoredPacket, asked: 0 | 1 | 2): StoredPacket =>
   (packet.qos ?? 0) > asked ? { ...packet, qos: asked } : packet;
 
-/** What is on the disk already. */
+/** Lists the rows that are on the disk already. */
 const rowsOf = (state: StoredState): PendingWrite[] => [
   ...state.retained.map((packet) => ({ kind: 'retained' as const, topic: packet.topic ?? '', packet })),
   ...state.sessions.map((session) => ({ kind: 'session' as const, clientId: session.clientId, session })),

@@ -34,7 +34,7 @@ export async function findNamedRows(
   return new Map(rows.filter(isRow).map((row) => [String(row['id']), row]));
 }
 
-/** Of each of these rows the text in one column, by id; rows without one are left out. */
+/** Reads one text column of these rows, by id; rows without a value are left out. */
 export async function findNamedValues(
   reader: Pick<Reader, 'select'>,
   table: string,

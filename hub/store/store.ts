@@ -7,7 +7,7 @@ import type { LineColumn, LinePiece } from './line-format.ts';
 import type { TableCache } from './table-cache.ts';
 import type { Statement } from './workers/worker-protocol.ts';
 
-/** How a table takes part in replication. Every table is registered, or the store does not open. */
+/** Declares how a table is replicated. The store opens only when every table is registered. */
 export interface TableRegistration {
   /** `state`: rows change, versioned. `append`: rows are only added. `local`: never leaves this hub. */
   readonly class: 'state' | 'append' | 'local';
@@ -16,9 +16,9 @@ export interface TableRegistration {
   readonly personalColumns: readonly string[];
   /** The append table with rows of the same ids that these are the changing part of: they are where those are. */
   readonly partOf?: string;
-  /** What people call one row: `Card`. Replicated tables have it. */
+  /** Noun for one row: `Card`. Required for replicated tables. */
   readonly called?: string;
-  /** How people tell rows apart: by a column of their own, or by the label of the row that they refer to. */
+  /** Label of a row: a column of its own, or the label of the row that it refers to. */
   readonly label?: { readonly column: string } | { readonly reference: string; readonly table: string };
   /** The permission that somebody needs who chooses a value of a row: as if they wrote it. Without it `system.manage`. */
   readonly managedBy?: PermissionName;
@@ -28,11 +28,11 @@ export type TableName = keyof Database;
 /** Selecting only: nothing that writes can be built from it. */
 export type Reader = Pick<Kysely<Database>, 'selectFrom' | 'with' | 'withRecursive'> & FixedReader;
 
-/** What `fixedQuery` and `rememberedQuery` run on. */
+/** Runs the statements of `fixedQuery` and `rememberedQuery`. */
 export interface FixedReader {
   /** Runs a select that was compiled before. */
   select(statement: Statement): Promise<unknown[]>;
-  /** How many commits have written to these tables; null where what was read may not be kept. */
+  /** Counts the commits that wrote to these tables; null where results must not be cached. */
   writesTo(tables: readonly string[]): number | null;
 }
 
@@ -103,7 +103,7 @@ export interface ReplicatedTable {
 /** Between the write seam and replication. */
 export interface Replication {
   readonly tables: readonly ReplicatedTable[];
-  /** What opens the store for reading from a Worker of one's own. */
+  /** Path and key, to open the store for reading from another Worker. */
   readonly location: { readonly path: string; readonly key: Uint8Array };
   /** Every write of a row says the whole row: while all rows are announced to a centre that may not have it yet. */
   wholeRows: boolean;
@@ -127,7 +127,7 @@ export interface Store {
    * long file is read in pieces, a report each: nobody waits for whoever reads slowly, and no snapshot stays open.
    */
   report<T>(work: (reader: Reader, toLines: ToLines) => Promise<T>): Promise<T>;
-  /** What replication has to do with the writes of everybody else. */
+  /** Connects replication to all other writes. */
   readonly replication: Replication;
   /** Counts of itself, for the health report and the metrics. */
   readonly figures: StoreFigures;

@@ -3,7 +3,7 @@ import type { ColumnValues } from './canonical-json.ts';
 import type { TableRegistration } from './store.ts';
 import type { TableShape } from './workers/worker-protocol.ts';
 
-/** What domains register, by table. */
+/** Registrations of the domains, by table. */
 export type Registrations = Readonly<Record<string, TableRegistration>>;
 
 /** The tables that the store itself keeps; registered by `openStore`. */

@@ -5,16 +5,16 @@ import type { Method, Principal } from './endpoint.ts';
 
 /** `__Host-`: only this very host can have set it, over a secure connection, for all paths. */
 export const sessionCookieName = '__Host-makrcave';
-/** By it the hub's own page proves that it sent a write. */
+/** Proves that the hub's own page sent a write. */
 export const csrfHeaderName = 'x-csrf-token';
 
 /**
- * Where a request came in. `console` is the Unix socket that only the box's owner may open; `http` is plain text and
+ * Transport of a request. `console` is the Unix socket that only the box's owner may open; `http` is plain text and
  * exists on loopback only.
  */
 export type Transport = 'console' | 'http' | 'https';
 
-/** What is known of a request before anybody has said who sent it. */
+/** Facts of a request before authentication. */
 export interface Caller {
   readonly method: Method | 'HEAD' | 'OPTIONS';
   readonly path: string;
@@ -25,7 +25,7 @@ export interface Caller {
 }
 
 /**
- * Why credentials that were sent do not count.
+ * Reason why credentials were rejected.
  * - `sessionExpired`: the session was there and has ended: sign in again. An open endpoint goes on without a principal.
  * - `accessTokenExpired`: its time is over, or it was revoked; a session's is renewed by /auth/refresh.
  * - `credentialsInvalid`: cookie, token or header of a shape or value that was never given out. An open endpoint goes on
@@ -40,7 +40,7 @@ export type AuthenticationRefusal =
   | 'credentialsAmbiguous'
   | 'csrfFailed';
 
-/** Who is asking; identity implements it. `console` requests never reach it. */
+/** Authenticates callers; identity implements it. `console` requests never reach it. */
 export interface Authenticator {
   /** null: nobody has said who they are. Counts as activity of the session. */
   authenticate(caller: Caller): Promise<Result<Principal | null, Refusal<AuthenticationRefusal>>>;

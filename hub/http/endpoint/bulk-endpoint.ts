@@ -20,10 +20,10 @@ export interface BulkSpec<I extends z.ZodType, R extends z.ZodType, Code extends
   readonly access: { readonly permission: PermissionName };
   /** One line. */
   readonly item: I;
-  /** What a line that succeeded answers, with `lineStatus`. */
+  /** Response of a successful line, with `lineStatus`. */
   readonly response: R;
   readonly lineStatus: 200 | 201;
-  /** Of a line. Pointers begin with `/body/`, as for one alone. */
+  /** Refusals of a line. Pointers begin with `/body/`, as for a single request. */
   readonly refusals: readonly Code[];
   /** Gets the lines that fit the schema; answers for each, in order. */
   handleLines(

@@ -22,7 +22,7 @@ interface Handler {
 const hasField = (schema: z.ZodType | undefined, name: string): boolean =>
   schema instanceof z.ZodObject && name in schema.shape;
 
-/** Whether several values are meant, with or without a default. */
+/** True for a list of values, with or without a default. */
 function isArray(schema: unknown): boolean {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable)
     return isArray(schema.def.innerType);

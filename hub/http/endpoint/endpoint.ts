@@ -18,7 +18,7 @@ export interface Principal {
   readonly accountId: string;
   readonly displayName: string;
   readonly permissions: Permitted;
-  /** What the request came in by: the id of the session or of the access token; `console`. */
+  /** Id of the session or of the access token; `console`. */
   readonly sessionId: string;
 }
 
@@ -29,7 +29,7 @@ export interface CallContext {
   readonly userAgent: string;
 }
 
-/** Who may call: a permission, any signed-in account, or everybody, with the reason why that is safe. */
+/** Required access: a permission, any signed-in account, or none, with the reason why that is safe. */
 export type Access =
   | { readonly permission: PermissionName }
   | { readonly signedIn: true }
@@ -71,7 +71,7 @@ export type Answer<T> = T | Reply<T>;
 
 /** A list that is also given whole as CSV, to whoever may read it as JSON. */
 export interface CsvList<C> {
-  /** Of the file that a browser saves, without extension: `members`. */
+  /** Name of the file that a browser saves, without extension: `members`. */
   readonly fileName: string;
   /** The first line. */
   readonly columns: readonly string[];
@@ -98,7 +98,7 @@ export interface EndpointSpec<
   /** As in OpenAPI: `/api/members/{id}`. */
   readonly path: string;
   readonly summary: string;
-  /** What the summary leaves out, as CommonMark; who may call and how often is said anyway. */
+  /** Details beyond the summary, as CommonMark; access and rate limit are added anyway. */
   readonly description?: string;
   readonly tag: string;
   readonly access: A;

@@ -8,7 +8,7 @@ export type CursorInvalid = Refusal<'cursorInvalid'>;
 /** For `refusals` of every list that is read page by page. */
 export const pageRefusals = ['cursorInvalid'] as const;
 
-/** What the query of such a list holds (`pageShape`), its sort and its filters. */
+/** Query of such a list: `pageShape`, sort and filters. */
 export interface PageQuery {
   readonly limit: number;
   readonly cursor?: string | undefined;

@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import { z } from 'zod';
 import { Fault, type Refusal } from '#hub/kernel/result.ts';
 
-/** What the platform itself answers, before or instead of an endpoint. Every endpoint may answer any of these. */
+/** Problems that the platform itself answers, before or instead of an endpoint. Every endpoint may answer any of these. */
 export const platformProblems = {
   invalidRequest: {
     status: 400,
@@ -156,7 +156,7 @@ export interface ProblemText {
   readonly nextStep: string | undefined;
 }
 
-/** What is wrong with one field. `pointer`: `/body/name`, `/query/limit`, `/params/id`. */
+/** Error of one field. `pointer`: `/body/name`, `/query/limit`, `/params/id`. */
 export const fieldErrorSchema = z.strictObject({ pointer: z.string(), message: z.string() });
 export type FieldError = z.infer<typeof fieldErrorSchema>;
 
@@ -211,7 +211,7 @@ export function refusalToProblem(refusal: Refusal, text: ProblemText): Problem {
   };
 }
 
-/** What the caller learns of something that broke: two faults have an answer of their own, the rest says nothing. */
+/** Maps a thrown error to a problem: two faults have their own, all others reveal nothing. */
 export function errorToProblem(error: unknown): Problem {
   const code = error instanceof Fault ? error.code : undefined;
   if (code === 'storeBusy') return platformProblem('storeBusy', { retryAfterSeconds: 1 });

@@ -8,7 +8,7 @@ import type { Problem } from './problem.ts';
 export type AnyRequest = IncomingMessage | Http2ServerRequest;
 export type AnyResponse = ServerResponse | Http2ServerResponse;
 
-/** What a raw endpoint answers at once; `serve` may instead take the response over and write it itself. */
+/** Complete answer of a raw endpoint; `serve` may instead take the response over and write it itself. */
 export interface RawReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -36,7 +36,7 @@ export interface RawEndpoint {
   readonly ratePerMinute: number;
   /** Its parameters, for OpenAPI; `serve` parses them itself. Without it whatever is sent is ignored. */
   readonly query?: z.ZodType;
-  /** Of the answer, for OpenAPI. */
+  /** Media type of the answer, for OpenAPI. */
   readonly mediaType: string;
   readonly response: z.ZodType;
   /** Other statuses that it answers with, and what they mean; for OpenAPI. */

@@ -5,7 +5,7 @@ import type { Idempotency } from './idempotency.ts';
 
 const keptMs = 60 * 60_000;
 
-/** Whether answers are kept as long as they should be. */
+/** Warns when answers are dropped before their retention is over. */
 export function idempotencyHealth(
   idempotency: Pick<Idempotency, 'droppedEarly'>,
   clock: Pick<Clock, 'monotonicMs'>,

@@ -20,7 +20,7 @@ import type { RenderedAnswer } from './rendered-answer.ts';
 /** A write that came with an Idempotency-Key. */
 export interface KeyedAsk {
   readonly key: string;
-  /** Who asks: keys of different callers have nothing to do with each other. */
+  /** Scope of the key: different callers may use the same one. */
   readonly caller: string;
   /** `POST /api/members/{id}/holds`. */
   readonly endpoint: string;
@@ -34,11 +34,11 @@ export type OnceAnswer =
   | { readonly ok: true; readonly answer: RenderedAnswer; readonly isReplay: boolean }
   | { readonly ok: false; readonly problem: Problem };
 
-/** How much is kept. */
+/** Retention limits. */
 export interface IdempotencyBounds {
   readonly keepMs: number;
   readonly rows: number;
-  /** Of all answers together. */
+  /** Total size of all answers. */
   readonly bytes: number;
   /** A larger answer is not kept. */
   readonly answerBytes: number;
@@ -69,7 +69,7 @@ const digestOf = ({ key, target, body }: KeyedAsk): Buffer =>
 const refused = (code: Parameters<typeof platformProblem>[0], more?: Parameters<typeof platformProblem>[1]) =>
   ({ ok: false, problem: platformProblem(code, more) }) as const;
 
-/** Whether a repetition gets this answer again; else it may be tried anew, since nothing has happened. */
+/** True when a repetition gets this answer again; else it may be retried, since nothing has happened. */
 const isFinal = ({ status }: RenderedAnswer): boolean => status < 500 && status !== 429;
 
 /**
@@ -83,7 +83,7 @@ export class Idempotency {
   readonly #bounds: IdempotencyBounds;
   /** Under way: by id, the digest. */
   readonly #running = new Map<string, Buffer>();
-  /** What is in the table; null until it was counted. */
+  /** Contents of the table; null until counted. */
   #kept: { rows: number; bytes: number } | null = null;
   /** Answers that went before their time, since the start. */
   droppedEarly = 0;

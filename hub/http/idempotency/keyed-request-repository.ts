@@ -23,7 +23,7 @@ export const keyedRequestTables = {
   keyed_request: { class: 'local', owner: 'hub', personalColumns: ['body'] },
 } as const satisfies Registrations;
 
-/** What was answered. */
+/** Answer that was sent. */
 export interface KeptAnswer {
   readonly status: number;
   readonly mediaType: string;
@@ -80,7 +80,7 @@ export async function deleteKeyedRequest(tx: Transaction, id: Uint8Array): Promi
   await tx.local.deleteFrom('keyed_request').where('id', '=', id).execute();
 }
 
-/** How many there are, and the bytes of their answers. */
+/** Counts the rows and the bytes of their answers. */
 export async function sumKeyedRequests(
   reader: Reader,
 ): Promise<{ readonly rows: number; readonly bytes: number }> {

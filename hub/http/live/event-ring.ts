@@ -8,7 +8,7 @@ export interface LiveEvent {
   readonly frame: string;
 }
 
-/** Where a connection goes on: after `seq`, or from now with a `reset` because something was missed. */
+/** Resume point of a connection: after `seq`, or from now with a `reset` because something was missed. */
 export type Resumption =
   | { readonly kind: 'fresh' }
   | { readonly kind: 'after'; readonly seq: number }

@@ -1,7 +1,7 @@
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { TopicSpec } from '#hub/kernel/vocabulary.ts';
 
-/** What can be announced, by topic. */
+/** Live topics, by name. */
 export type LiveTopics = Readonly<Record<string, Pick<TopicSpec, 'permission' | 'text'>>>;
 
 export interface UnknownTopic extends Refusal<'topicUnknown'> {

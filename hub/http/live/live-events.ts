@@ -53,7 +53,7 @@ interface Connection {
   readonly response: Writable;
   /** The last event that it got while it catches up on what it missed; null once it gets events as they come. */
   behindSeq: number | null;
-  /** Where it stood at the last beat while it caught up: who has not moved since does not read. */
+  /** Position at the last beat while catching up: a client that has not moved since does not read. */
   beatSeq: number | null;
   /** Ended with a notice that the reader has not taken; destroyed at the next beat. */
   ending: boolean;
@@ -84,7 +84,7 @@ interface Asked {
   readonly lastEventId: string | undefined;
 }
 
-/** What becomes of a stream: the state that all its connections share. */
+/** State shared by all connections of the stream. */
 class EventStreams {
   readonly connections = new Set<Connection>();
   readonly ring: EventRing;

@@ -20,7 +20,7 @@ import { type DescribedWebhook, describeWebhooks } from './webhooks.ts';
 export interface OpenapiOptions {
   readonly endpoints: readonly Endpoint[];
   readonly rawEndpoints?: readonly RawEndpoint[];
-  /** What the hub sends to others. */
+  /** Messages that the hub sends. */
   readonly webhooks?: readonly DescribedWebhook[];
   readonly permissions: PermissionCatalog;
   readonly problems: ProblemCatalog;
@@ -32,7 +32,7 @@ export interface OpenapiOptions {
   readonly csrfHeader: string;
 }
 
-/** What is written while the operations are described. */
+/** Collects components and shared responses while operations are described. */
 interface Draft extends Pick<OpenapiOptions, 'permissions' | 'problems'> {
   readonly components: Components;
   readonly responses: SharedResponses;
@@ -135,7 +135,7 @@ const headerParametersOf = ({ method, isEntity, takesVersion }: Endpoint): Json[
   ...(method === 'GET' && isEntity ? [parameterRef('If-None-Match')] : []),
 ];
 
-/** What an endpoint answers when it is done. */
+/** Describes the successful answer of an endpoint. */
 function describeDone(endpoint: Endpoint, done: Json): Json {
   const { method, isEntity, csv } = endpoint;
   const isTagged = isEntity && (method === 'GET' || method === 'POST' || method === 'PATCH');

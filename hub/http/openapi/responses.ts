@@ -100,7 +100,7 @@ export const headersOf = (...more: readonly string[]): Json =>
     ].map(headerRef),
   );
 
-/** What of an endpoint decides what the platform may answer before or instead of it. */
+/** Properties of an endpoint that decide which platform problems it may answer. */
 export interface Asked {
   readonly access: Access;
   readonly method: string;

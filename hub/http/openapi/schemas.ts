@@ -11,7 +11,7 @@ export type Components = Map<string, Json>;
 const refStart = '#/components/schemas/';
 export const componentRef = (name: string): string => refStart + name;
 
-/** What a schema refers to, or the schema itself. */
+/** Resolves the reference of a schema; returns any other schema as it is. */
 export function resolveSchema(components: Components, schema: Json): Json {
   const { $ref } = schema;
   if (typeof $ref !== 'string') return schema;

@@ -6,7 +6,7 @@ export type Admission =
   | { readonly ok: true; readonly principal: Principal | null }
   | { readonly ok: false; readonly problem: Problem };
 
-/** Whether `principal` has what `access` asks for; the problem when not. */
+/** Admits `principal` when it has what `access` requires; else returns the problem. */
 export function decideAdmission(access: Access, principal: Principal | null): Admission {
   if ('open' in access) return { ok: true, principal };
   if (principal === null) return { ok: false, problem: platformProblem('signInRequired') };
@@ -23,7 +23,7 @@ export interface AdmissionDeps {
 }
 
 /**
- * Who is asking, and may they. Credentials that no longer count do not close an open endpoint (signing in again is
+ * Authenticates and authorises the caller. Expired credentials do not close an open endpoint (signing in again is
  * one); a write that another site may have caused, and a request that says twice who it is, are refused everywhere.
  */
 export async function admit(

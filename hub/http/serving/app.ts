@@ -25,7 +25,7 @@ import { type ServingParts, serveEndpoint } from './serve-endpoint.ts';
 import type { StaticFiles } from './static-files.ts';
 
 export const defaultBodyLimitBytes = 256 * 1024;
-/** So many pairs of address and endpoint are counted at once; the ones used longest ago are forgotten. */
+/** Maximum number of counted pairs of address and endpoint; least recently used ones are dropped. */
 const maxRateCounters = 20_000;
 /** A minute's limit for everything that is no endpoint: the page's files and addresses that do not exist. */
 const unroutedRatePerMinute = 1200;
@@ -41,13 +41,13 @@ export interface AppOptions {
   readonly bodyLimitBytes?: number;
   /** Keeps the answers of writes that come with an Idempotency-Key. */
   readonly idempotency?: Idempotency;
-  /** How many times the rate limits callers on the box itself have; without it `defaultLocalFactor`. */
+  /** Multiplies the rate limits for callers on the box itself; `defaultLocalFactor` by default. */
   readonly localRateFactor?: number;
   readonly log: Logger;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Counts requests; without it nobody sees the counts. */
   readonly meter?: RequestMeter;
-  /** Told of everything that a request threw: faults and bugs, no refusals. */
+  /** Called with every error that a request threw: faults and bugs, no refusals. */
   readonly onFault?: (error: unknown, request: FailedRequest) => void;
 }
 
@@ -90,7 +90,7 @@ const protection = helmet({
   referrerPolicy: { policy: 'same-origin' },
 });
 
-/** What helmet sets is the same for every answer: it is asked once, at the start. */
+/** Sets helmet's headers, which are the same for every answer: computed once, at the start. */
 function securityHeaders(): Middleware {
   const probe = new ServerResponse(new IncomingMessage(new Socket()));
   void protection(new Koa().createContext(probe.req, probe), async () => undefined);
@@ -184,7 +184,7 @@ function serveRawEndpoint(core: Core, endpoint: RawEndpoint): Middleware {
   };
 }
 
-/** What no endpoint takes: another method, the page and its files, or nothing. */
+/** Answers requests without an endpoint: other methods, the page and its files, 404. */
 function serveUnrouted(core: Core, methodsByPath: (path: string) => readonly string[]): Middleware {
   return async (ctx) => {
     const allowed = methodsByPath(ctx.path);

@@ -16,7 +16,7 @@ const stalledMs = 60_000;
 /** Parameters of pages, which a whole file does not have. */
 const pagingNames = ['limit', 'cursor', 'count'];
 
-/** What is wrong with the query of a whole file. */
+/** Returns errors for paging parameters, which a whole file does not take. */
 export const pagingErrors = (query: Readonly<Record<string, unknown>>): readonly FieldError[] =>
   pagingNames
     .filter((name) => name in query)

@@ -26,7 +26,7 @@ function parseTags(header: string): readonly Tag[] | '*' | null {
   return tags.length === 0 ? null : tags;
 }
 
-/** Whether the caller has this representation already (If-None-Match on a read; weak comparison). */
+/** Returns whether If-None-Match of a read lists this representation (weak comparison). */
 export function isKnown(ifNoneMatch: string, etag: string): boolean {
   const tags = parseTags(ifNoneMatch);
   return tags === '*' || (tags?.some((tag) => `"${tag.text}"` === etag) ?? false);

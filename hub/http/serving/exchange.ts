@@ -12,9 +12,9 @@ export interface Exchange {
   readonly remoteAddress: string;
   readonly transport: Transport;
   readonly startedMs: number;
-  /** Who was admitted, for the request log. */
+  /** Admitted account, for the request log. */
   accountId: string | undefined;
-  /** Where it is counted: by its route, once that is known. */
+  /** Counters of its route, once that is known. */
   count: RouteCount;
 }
 
@@ -61,7 +61,7 @@ function headersOf(ctx: Context): IncomingHttpHeaders {
     : headers;
 }
 
-/** What a handler learns of the request beside its content. */
+/** Builds the context of a handler: facts of the request beside its content. */
 export const contextOf = (ctx: Context, { requestId, remoteAddress }: Exchange): CallContext => ({
   requestId,
   remoteAddress,

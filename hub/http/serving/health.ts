@@ -14,7 +14,7 @@ export const healthSchema = z.strictObject({
 });
 
 export interface HealthDeps {
-  /** By name, for example `store`: rejects or hangs when it is not well. */
+  /** Probes by name, for example `store`; one that rejects or hangs fails. */
   readonly probes: Readonly<Record<string, () => Promise<unknown>>>;
   readonly release: string;
   readonly clock: Pick<Clock, 'monotonicMs'>;

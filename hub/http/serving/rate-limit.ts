@@ -51,7 +51,7 @@ export const isLocal = (state: Pick<CallerState, 'transport'>): boolean => state
 export function limitRate(options: {
   readonly name: string;
   readonly ratePerMinute: number;
-  /** How many times the limit callers on the box itself have. */
+  /** Multiplies the limit for callers on the box itself. */
   readonly localFactor: number;
   readonly counters: BoundedCounters;
   readonly stateOf: (ctx: Context) => CallerState;

@@ -13,7 +13,7 @@ export interface RequestFacts {
   readonly params: Readonly<Record<string, string>> | undefined;
   readonly status: number;
   readonly durationMs: number;
-  /** Of the body; undefined where it is streamed. */
+  /** Length of the body; undefined where it is streamed. */
   readonly bytes: number | undefined;
   readonly remoteAddress: string;
   readonly accountId: string | undefined;

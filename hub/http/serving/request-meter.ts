@@ -1,7 +1,7 @@
 import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import { Durations } from '#hub/platform/health/metric.ts';
 
-/** What is counted of one route. Made once for each, so that a request costs an addition or two. */
+/** Counters of one route, made once, so that a request costs an addition or two. */
 export class RouteCount {
   readonly method: string;
   /** As in OpenAPI: `/api/members/{id}`; `unrouted` for everything that is no endpoint. */

@@ -20,7 +20,7 @@ import { callerOf, contextOf, type Exchange } from './exchange.ts';
 import { applyPrecondition, type Precondition } from './precondition.ts';
 import type { createBodyReader } from './request-body.ts';
 
-/** What an endpoint is served with. */
+/** Dependencies of serving an endpoint. */
 export interface ServingParts {
   readonly authenticator: Authenticator;
   readonly problems: ProblemCatalog;
@@ -39,7 +39,7 @@ export interface ServingParts {
 const json = 'application/json';
 type Format = typeof json | typeof csvMediaType;
 
-/** What the caller wants of what the endpoint has; null when that is nothing. Without wishes it is JSON. */
+/** Picks the response format from Accept, JSON by default; null if none matches. */
 function chooseFormat(ctx: Context, endpoint: Endpoint): Format | null {
   if (endpoint.csv !== undefined) ctx.vary('Accept');
   const { accept } = ctx.req.headers;

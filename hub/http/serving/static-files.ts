@@ -11,7 +11,7 @@ const compressGzip = promisify(gzip);
 
 /** More than any build of the UI; a larger folder is the wrong folder. */
 const maxTotalBytes = 32 * 1024 * 1024;
-/** What is smaller does not get smaller by compression. */
+/** Smaller files do not benefit from compression. */
 const minCompressedBytes = 512;
 
 const mediaTypes: Readonly<Record<string, string>> = {

@@ -4,7 +4,7 @@ import { type ClockTrust, clockTrustSchema } from '#hub/kernel/time.ts';
 /** A difference between two clocks that drift and adjustments explain. */
 const toleranceMs = 60_000;
 
-/** What the machine says of its clocks at one moment. */
+/** Reading of the machine's clocks at one moment. */
 export interface KernelFacts {
   /** UTC ms, whatever the system clock shows. */
   readonly wallMs: number;

@@ -15,7 +15,7 @@ import {
   timeAt,
 } from './clock-trust.ts';
 
-/** How often the kernel is asked; the time runs on by the monotonic clock in between. */
+/** Interval between queries of the kernel; in between the time advances by the monotonic clock. */
 export const clockRefreshMs = 5000;
 
 /** systemd-timesyncd makes it when the clock was set, and it is gone after a boot. */
@@ -39,7 +39,7 @@ const readText = (file: string): string | undefined => {
   }
 };
 
-/** Whether NTP (timesyncd, chrony, ntpd) keeps the kernel's clock; false too where the kernel cannot be asked. */
+/** True when NTP (timesyncd, chrony, ntpd) disciplines the kernel's clock; false too where the kernel cannot be asked. */
 function createKernelQuery(): () => boolean {
   try {
     // Loaded only here: a machine with timesyncd never needs it.
@@ -93,7 +93,7 @@ export interface SystemClock extends Clock {
 }
 
 export interface SystemClockOptions {
-  /** Where the high-water mark is kept. */
+  /** File of the high-water mark. */
   readonly markFile: string;
   /** The owner says that the system's time is right although nothing shows it. */
   readonly trustSystem: boolean;

@@ -227,7 +227,7 @@ function freezeDeep<T>(value: T): T {
   return value;
 }
 
-/** By the line in the file, so that the list reads from top to bottom. */
+/** Sorts by line in the file, so that the list reads from top to bottom. */
 function byPlace(left: string, right: string): number {
   const lineOf = (text: string): number[] =>
     /:(\d+):(\d+): /.exec(text)?.slice(1).map(Number) ?? [Number.MAX_SAFE_INTEGER, 0];

@@ -76,7 +76,7 @@ export interface HubPaths {
   readonly mqttSocket: string;
 }
 
-/** Where the hub keeps what it must keep, all below `<stateDir>/hub` (0700). */
+/** Paths of the hub's state, all below `<stateDir>/hub` (0700). */
 export function hubPaths(config: Pick<HubConfig, 'stateDir'>): HubPaths {
   const directory = path.resolve(config.stateDir, 'hub');
   return {

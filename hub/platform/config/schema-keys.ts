@@ -4,7 +4,7 @@ import { z } from 'zod';
 export interface SchemaKey {
   /** `['http', 'httpsPort']`. */
   readonly path: readonly string[];
-  /** How its text in an environment variable is read. `structure` can only be given in the file. */
+  /** Type of its text in an environment variable. A `structure` can only be given in the file. */
   readonly kind: 'string' | 'number' | 'boolean' | 'list' | 'structure';
 }
 

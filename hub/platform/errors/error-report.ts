@@ -3,7 +3,7 @@ import type { Secret } from '../config/secret.ts';
 import type { HealthPart } from '../health/health-part.ts';
 import type { Logger } from '../log.ts';
 
-/** Where something broke, in our own words: a route's template, a chore's name. Never what somebody sent. */
+/** Place of an error in the hub's own terms: a route's template, a chore's name. Never user input. */
 export interface ErrorPlace {
   readonly where: string;
   /** Finds the request in the hub's log, which stays here. */

@@ -8,7 +8,7 @@ export type FileFaultCode = 'diskFull' | 'fileNotWritten';
 const isErrno = (error: unknown, ...codes: readonly string[]): boolean =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 
-/** Whether a file could not be read because it is not there. */
+/** True for the error of a file that does not exist. */
 export const isMissingFile = (error: unknown): boolean => isErrno(error, 'ENOENT');
 
 function writeFault(file: string, cause: unknown): Fault<FileFaultCode> {

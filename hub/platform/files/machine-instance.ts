@@ -7,7 +7,7 @@ import { makePrivateDirectory, writeFileDurably } from './durable-file.ts';
 export interface MachineFiles {
   /** A board's serial number: a copied disk does not take it along. */
   readonly board: readonly string[];
-  /** What the system was given when it was set up. */
+  /** Files with the id that the system got at installation. */
   readonly system: readonly string[];
 }
 const thisMachine: MachineFiles = {

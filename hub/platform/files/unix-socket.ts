@@ -10,7 +10,7 @@ const maxSocketPathBytes = 107;
 const errorCode = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 
-/** Whether somebody listens at a Unix socket; a file that a killed process left behind answers nothing. */
+/** Checks whether a process listens on a Unix socket; a stale file of a killed process does not answer. */
 async function isAlive(socketPath: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect(socketPath);

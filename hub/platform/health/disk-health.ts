@@ -11,7 +11,7 @@ const fullBytes = mebibyte;
 const lowInodes = 10_000;
 const nearlyNoInodes = 500;
 
-/** What there is and what is left for this user. */
+/** Disk space in total and available to this user. */
 export interface DiskSpace {
   readonly totalBytes: number;
   readonly freeBytes: number;
@@ -20,7 +20,7 @@ export interface DiskSpace {
   readonly totalInodes: number | null;
 }
 
-/** Of the file system that holds `directory`. */
+/** Reads the space of the file system that holds `directory`. */
 export async function readDiskSpace(directory: string): Promise<DiskSpace> {
   const { bsize, blocks, bavail, files, ffree } = await statfs(directory);
   const isCounted = files > 0;
@@ -69,7 +69,7 @@ function inodeFinding({ freeInodes, totalInodes }: DiskSpace): Finding | null {
   };
 }
 
-/** What is wrong with this much room. */
+/** Judges the disk space left. */
 export const diskFindings = (space: DiskSpace): readonly Finding[] =>
   [spaceFinding(space), inodeFinding(space)].filter((finding) => finding !== null);
 

@@ -16,7 +16,7 @@ export interface HealthPart {
   /** One word, stable: `store`. Ids of its findings begin with it. */
   readonly name: string;
   readonly title: string;
-  /** What is not as it should be now. One that throws or takes longer than five seconds is a finding itself. */
+  /** Returns current problems. A part that throws or takes longer than five seconds becomes a finding itself. */
   readonly findings?: () => Promise<readonly Finding[]>;
   readonly figures?: () => Promise<readonly Figure[]>;
   readonly metrics?: readonly Metric[];

@@ -3,7 +3,7 @@ export const durationBounds = [
   0.00025, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 ] as const;
 
-/** How long things took, counted in buckets. Cheap enough for every read and every request. */
+/** Histogram of durations. Cheap enough for every read and every request. */
 export class Durations {
   /** Per bucket (not cumulative); the last is what took longer than every bound. */
   readonly counts = new Float64Array(durationBounds.length + 1);
@@ -22,7 +22,7 @@ export class Durations {
     this.count += 1;
   }
 
-  /** Null before the first. */
+  /** Null before the first observation. */
   meanMs(): number | null {
     return this.count === 0 ? null : (this.sumSeconds * 1000) / this.count;
   }

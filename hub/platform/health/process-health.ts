@@ -2,19 +2,19 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Finding } from '#hub/kernel/finding.ts';
 import type { HealthPart } from './health-part.ts';
 
-/** How often the loop is looked at. A look costs microseconds; what lasts shorter is not seen. */
+/** Sampling interval of the event loop. A sample costs microseconds; shorter stalls go unnoticed. */
 const resolutionMs = 50;
 const windowMs = 60_000;
 const slowP99Ms = 100;
 const stuckP99Ms = 1000;
 
-/** How long the event loop kept things waiting during one window, ms. */
+/** Event loop delay during one window, ms. */
 export interface LoopLag {
   readonly p99Ms: number;
   readonly maxMs: number;
 }
 
-/** What a lag means. Everything of the hub but the store's writes runs on the one loop. */
+/** Judges a lag. Everything of the hub but the store's writes runs on this one loop. */
 export function lagFindings({ p99Ms, maxMs }: LoopLag): readonly Finding[] {
   if (p99Ms < slowP99Ms) return [];
   return [

@@ -1,4 +1,4 @@
-/** How much a growing count has grown lately, by being shown it from time to time. */
+/** Derives the recent growth of a counter from samples of it. */
 export class RecentCount {
   readonly #forgetAfterMs: number;
   #seen = 0;
@@ -9,7 +9,7 @@ export class RecentCount {
     this.#forgetAfterMs = forgetAfterMs;
   }
 
-  /** What came since it was last quiet for `forgetAfterMs`; 0 when it is. */
+  /** Returns the growth since the counter last stood still for `forgetAfterMs`; 0 while it does. */
   update(total: number, monotonicMs: number): number {
     if (this.#spell !== null && monotonicMs - this.#spell.lastAtMs > this.#forgetAfterMs) this.#spell = null;
     if (total > this.#seen)

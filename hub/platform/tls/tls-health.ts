@@ -8,7 +8,7 @@ import type { HealthPart } from '../health/health-part.ts';
 const serverDueMs = 25 * dayMs;
 const urgentMs = 7 * dayMs;
 
-/** When the server's certificate ends, UTC ms. */
+/** Expiry of the server's certificate, UTC ms. */
 export function certificateFindings(endsMs: number, nowMs: number): readonly Finding[] {
   const leftMs = endsMs - nowMs;
   if (leftMs >= serverDueMs) return [];

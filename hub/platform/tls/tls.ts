@@ -17,7 +17,7 @@ import {
 
 /** The certificate is made anew so long before it ends. */
 const renewBeforeMs = 30 * dayMs;
-/** How often names, addresses and dates are compared: a new address of the house's router should not wait for long. */
+/** Interval of the check of names, addresses and dates: short, so that a new address from the router is covered soon. */
 export const certificateCheckMs = 10 * 60_000;
 const maxAddresses = 40;
 
@@ -32,15 +32,15 @@ const authorityFileSchema = z.strictObject({
   key: z.string(),
   cert: z.string(),
   name: z.string(),
-  /** What it may vouch for, with everything below each. */
+  /** Name constraints of the authority: these names and everything below each. */
   dnsNames: z.array(z.string()),
 });
 type ServerFile = z.infer<typeof serverFileSchema>;
 type AuthorityFile = z.infer<typeof authorityFileSchema>;
 
-/** What the hub is called and where it can be reached now. Names in lower case. */
+/** Current names and addresses of the hub. Names in lower case. */
 export interface WantedNames {
-  /** From the configuration: these must work, and when the authority does not cover one, another authority is made. */
+  /** From the configuration: required; if the authority does not cover one, a new authority is made. */
   readonly configured: readonly string[];
   /** The machine's own name; left out when the authority does not cover it. */
   readonly hostname: string;
@@ -51,7 +51,7 @@ const alwaysPermitted = ['local', 'localhost'];
 const covers = (permitted: readonly string[], name: string): boolean =>
   permitted.some((suffix) => name === suffix || name.endsWith(`.${suffix}`));
 
-/** Why the authority has to be made (again), or undefined. A new one must be trusted again on every phone. */
+/** Returns the reason to make a new authority, or undefined. Every phone must then trust the new one. */
 export function decideAuthority(
   authority: { readonly dnsNames: readonly string[]; readonly notAfterMs: number } | undefined,
   wanted: WantedNames,
@@ -73,7 +73,7 @@ export function serverNames(authorityNames: readonly string[], wanted: WantedNam
   return [...new Set(names)];
 }
 
-/** Why the server's certificate has to be made (again), or undefined. Addresses that went away do no harm. */
+/** Returns the reason to issue a new server certificate, or undefined. Addresses that went away do no harm. */
 export function decideServerCertificate(
   server:
     | {
@@ -155,7 +155,7 @@ export interface Tls {
   /** Key and chain that the server shows now. */
   current(): KeyAndCertificate;
   onRenewed(listener: () => void): void;
-  /** What people install to trust the hub, PEM. */
+  /** Certificate that people install to trust the hub, PEM. */
   authorityPem(): string;
   /** SHA-256 of the authority's certificate, to compare with what a phone shows: `AB:CD:...`. */
   authorityFingerprint(): string;

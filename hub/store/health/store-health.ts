@@ -17,7 +17,7 @@ const refusedKeptMs = 60 * 60_000;
 const restore =
   'Stop the hub and restore a backup. Until then change nothing: what is not damaged stays readable, and the doors go on.';
 
-/** How the last check of the whole store went; kept in memory, so null until the first after a start. */
+/** Result of the last check of the whole store; in memory only, so null until the first check after a start. */
 interface LastCheck {
   readonly atMs: number;
   readonly flaws: readonly string[];
@@ -54,7 +54,7 @@ function refusalFindings(writes: number, reports: number): readonly Finding[] {
   return findings;
 }
 
-/** Whether a change could be written now: waits its turn in the queue and opens a transaction, writing nothing. */
+/** Probes that writes work: waits its turn in the queue and opens a transaction that writes nothing. */
 async function probe(store: Pick<Store, 'transact'>): Promise<number> {
   const startedMs = performance.now();
   await store.transact('health.probe', async () => null);

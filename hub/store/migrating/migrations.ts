@@ -25,7 +25,7 @@ export interface MigrationState {
 /** The release of this hub. */
 export const hubRelease: string = packageJson.version;
 
-/** What the database has had. Empty for a database that has none yet. */
+/** Lists the migrations applied to the database. */
 export function appliedMigrations(connection: Connection): readonly AppliedMigration[] {
   const table = connection
     .prepare("select 1 from sqlite_schema where type = 'table' and name = 'migration'")

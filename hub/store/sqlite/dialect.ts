@@ -14,7 +14,7 @@ import { assert } from '#hub/kernel/result.ts';
 import type { ColumnValue } from '../canonical-json.ts';
 import type { Statement, StatementResult } from '../workers/worker-protocol.ts';
 
-/** What kysely's statements are run by: a connection of this thread, or of a Worker. */
+/** Runs kysely's statements: on a connection of this thread or of a Worker. */
 export interface StatementRunner {
   /** Throws when such a query may not be run here. */
   admit(query: RootOperationNode): void;
@@ -106,7 +106,7 @@ export function toStatement({ sql, parameters }: CompiledQuery): Statement {
   return { sql, parameters: values };
 }
 
-/** Whether SQLite can store it. */
+/** Checks that SQLite can store the value. */
 export function isColumnValue(value: unknown): value is ColumnValue {
   return (
     value === null ||

@@ -6,13 +6,13 @@ import type { StoreFaultCode } from './store-faults.ts';
 /** A connection with its key given; the driver's own type, known in this folder alone. */
 export type Connection = Sqlite.Database;
 
-/** Where a store lies and what opens it. */
+/** Path and key of a store. */
 export interface StoreLocation {
   /** The database file; `-wal`, `-shm` and `.lock` lie beside it. */
   readonly path: string;
   /** 32 bytes, used as they are: no derivation, an open takes under a millisecond. */
   readonly key: Uint8Array;
-  /** Where the key lies, for messages: a file's path. */
+  /** Path of the key file, for messages. */
   readonly keyPlace?: string | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface ConnectionOptions {
   readonly maxPageCount?: number | undefined;
 }
 
-/** What the first page of a file says before it is decrypted. */
+/** State of a file, judged by its first page before decryption. */
 export type FileKind = 'missing' | 'encrypted' | 'plain' | 'foreign';
 
 const pageBytes = 4096;

@@ -19,7 +19,7 @@ export const storeFaultCodes = [
 ] as const;
 export type StoreFaultCode = (typeof storeFaultCodes)[number];
 
-/** What kind of rule of the schema a write broke. */
+/** Kind of schema constraint that a write violated. */
 export type ConstraintKind =
   | 'unique'
   | 'primaryKey'

@@ -8,7 +8,7 @@ import { Fault } from '#hub/kernel/result.ts';
  * database beside the store (`<store>.lock`), so the kernel takes it back when its holder dies, however it dies.
  */
 export interface StoreLock {
-  /** Whether the store was last opened with this very key. */
+  /** True when the store was last opened with this very key. */
   isKnownKey(key: Uint8Array): boolean;
   /** Notes that `key` has opened the store. */
   noteKey(key: Uint8Array): void;

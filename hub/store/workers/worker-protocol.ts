@@ -6,7 +6,7 @@ import type { WireError } from '../sqlite/store-faults.ts';
 /** SQL with a value for each `?`. */
 export type Statement = { readonly sql: string; readonly parameters: readonly ColumnValue[] };
 
-/** What the main thread asks of a store Worker, several in one message. Answered in order, one reply each. */
+/** Request of the main thread to a store Worker, several in one message. Answered in order, one reply each. */
 export type WorkerRequest =
   | { readonly kind: 'begin' | 'commit' | 'rollback' | 'close' }
   /** `follow` runs only when the first returned or changed a row, and fails the transaction when it fails. */
@@ -33,13 +33,13 @@ export type WorkerReply =
 export interface TableShape {
   readonly name: string;
   readonly columns: readonly string[];
-  /** What a column holds where an insert does not name it; columns that are then null are left out. */
+  /** Defaults of columns that an insert does not name; null defaults are left out. */
   readonly defaults: Readonly<Record<string, ColumnValue>>;
   /** The columns of the primary key, in order. */
   readonly primaryKey: readonly string[];
 }
 
-/** What a store says when it is open. */
+/** First message of a store Worker, once the store is open. */
 export interface StoreReady {
   readonly tables: readonly TableShape[];
   readonly migrated: readonly MigrationState[];
@@ -51,7 +51,7 @@ export type WorkerReady =
   | ({ readonly kind: 'ready' } & StoreReady)
   | { readonly kind: 'failed'; readonly error: WireError };
 
-/** What the store Worker is started with. */
+/** Start data of the writer Worker. */
 export interface WriterWorkerData {
   readonly path: string;
   readonly key: Uint8Array;
@@ -62,7 +62,7 @@ export interface WriterWorkerData {
   readonly isBulkLoad: boolean;
 }
 
-/** What the reader Worker is started with. */
+/** Start data of the reader Worker. */
 export interface ReaderWorkerData {
   readonly path: string;
   readonly key: Uint8Array;

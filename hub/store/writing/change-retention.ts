@@ -7,17 +7,17 @@ const floorFact = 'change.floor';
 /** Rows looked at and removed at once: some ms of work, so that writes in between do not wait long. */
 const rowsAtOnce = 1000;
 
-/** How much of the `change` table is kept. */
+/** Retention of the `change` table. */
 export interface ChangeRetention {
   /** Rows kept at most. */
   readonly keepRows: number;
-  /** How long a row is kept at most. */
+  /** Maximum age of a row. */
   readonly keepMs: number;
   /** Rows from this one on stay whatever the limits say: the centre has not got them yet. Null: there is no centre. */
   readonly keepFrom?: number | null;
 }
 
-/** How long changes are kept: those that the centre has, and all of them where there is none. */
+/** Retention of changes: of those that the centre has, and of all where there is no centre. */
 export const hubRetention = { keepRows: 500_000, keepMs: 35 * dayMs } satisfies ChangeRetention;
 
 /** Removes all that is not to be kept, in transactions of their own. */

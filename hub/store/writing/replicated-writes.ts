@@ -7,14 +7,14 @@ import type { Transaction } from '../store.ts';
 import type { Table } from '../table-registry.ts';
 import { SeamTransaction } from './seam.ts';
 
-/** What the centre says of one row: values of some of its columns, of all where the row is new. */
+/** Change of one row from the centre: some of its columns, all of them where the row is new. */
 export interface RowChange {
   readonly tbl: string;
   readonly pk: string;
   readonly set: ColumnValues;
 }
 
-/** How far the centre's changes are in this store. */
+/** Progress of the centre's changes in this store. */
 export interface ReplicaPosition {
   readonly cursor: number;
   /** The id of the change at the cursor. */
@@ -23,7 +23,7 @@ export interface ReplicaPosition {
   readonly settled: number;
 }
 
-/** What taking changes in came to. */
+/** Outcome of applying changes. */
 export interface Applied {
   /** Rows that are not as they were, by table. */
   readonly changed: ReadonlyMap<string, readonly string[]>;
@@ -142,7 +142,7 @@ function foldByRow(changes: readonly RowChange[]): readonly RowChange[] {
   return [...folded.values()];
 }
 
-/** Of each row the columns that own operations after `settled` have written. */
+/** Finds, per row, the columns that own operations after `settled` have written. */
 async function pendingColumns(
   seam: SeamTransaction,
   rows: readonly RowChange[],
@@ -193,7 +193,7 @@ async function prepareRow(
     });
 }
 
-/** False for a part of a row that is another hub's, and stays there. */
+/** False for the local part of a row that belongs to another hub. */
 async function hasItsWhole(seam: SeamTransaction, table: Table, pk: string): Promise<boolean> {
   const { partOf } = table.registration;
   if (partOf === undefined) return true;

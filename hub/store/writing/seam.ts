@@ -17,7 +17,7 @@ import type { TableCache } from '../table-cache.ts';
 import { sealedTables, type Table, type Tables } from '../table-registry.ts';
 import type { Statement, StatementResult } from '../workers/worker-protocol.ts';
 
-/** What one open transaction offers to the seam. */
+/** Access of the seam to one open transaction. */
 export interface TransactionSession {
   /** `follow` runs right behind it if it returned or changed a row; should that fail, so does the transaction. */
   run(statement: Statement, follow?: Statement): Promise<StatementResult>;
@@ -414,7 +414,7 @@ const without = (columns: ColumnValues, names: readonly string[]): ColumnValues 
 const isRowOf = <T extends TableName>(_table: T, row: unknown): row is Selectable<Database[T]> =>
   typeof row === 'object' && row !== null;
 
-/** Whether work came to a refused `Result`, which undoes it. */
+/** True for a refused `Result`, which rolls the work back. */
 export function isRefused(value: unknown): boolean {
   return (
     typeof value === 'object' && value !== null && 'ok' in value && value.ok === false && 'refusal' in value

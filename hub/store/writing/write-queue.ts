@@ -24,7 +24,7 @@ export interface WriteQueueDeps {
   readonly figures: StoreFigures;
   readonly hybridClock: HybridClock;
   readonly replication: Pick<Replication, 'wholeRows'>;
-  /** Told of each commit before anybody else. */
+  /** Called after each commit, before anybody else learns of it. */
   readonly onCommitted: (tables: ReadonlySet<string>) => void;
 }
 
@@ -67,13 +67,13 @@ class Group {
   }
 }
 
-/** What a transaction came to, and when that holds. */
+/** Value of a transaction, and the promise that settles once it is durable. */
 interface Outcome<T> {
   readonly value: T;
   readonly settled: Promise<unknown>;
 }
 
-/** So many transactions share a commit at most, and those that began within so many ms of the first. */
+/** Limits of one shared commit: transactions, and ms since the first began. */
 const maxGroup = 32;
 const maxGroupMs = 25;
 
@@ -86,7 +86,7 @@ export class WriteQueue {
   readonly #marks = new WriteMarks();
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
-  /** Asked for and not begun. */
+  /** Requested and not yet begun. */
   #queued = 0;
   #group: Group | null = null;
 
@@ -325,7 +325,7 @@ class Session implements TransactionSession {
     this.#isDone = true;
   }
 
-  /** What is asked next goes on its way at once: the Worker answers in order, and nothing outside a transaction. */
+  /** Begins without waiting for the reply: the Worker answers in order, and nothing outside a transaction. */
   begin(request: WorkerRequest): void {
     this.#running += 1;
     const begun = this.#link.request(request).finally(() => {
