@@ -34,7 +34,7 @@ export interface AppParts {
   readonly staticFiles: StaticFiles | undefined;
 }
 
-/** The HTTP application of all that the domains and the platform offer. */
+/** Builds the HTTP application from the endpoints of the domains and the platform. */
 export function composeApp(parts: AppParts): { readonly app: App; readonly endpoints: readonly Endpoint[] } {
   const { config, running, store, clock, live, tls, staticFiles } = parts;
   const { catalog, authenticator } = running;

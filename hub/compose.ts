@@ -44,7 +44,7 @@ export interface Hub {
   readonly errorReports: ErrorReports | undefined;
   /** Reads the whole store for damage and verifies the audit log; what is found is in the health report. */
   checkWhole(): Promise<void>;
-  /** Makes what is not replicated out of what is: searches, doors, cards. Then the hub may start. */
+  /** Rebuilds data that is not replicated: searches, doors, cards. Then the hub may start. */
   finishRestore(): Promise<readonly RestoredRows[]>;
   /** Ends in order: no more requests, bridges gone, the store closed last. */
   close(): Promise<void>;

@@ -16,13 +16,13 @@ import type { Registrations } from './store/table-registry.ts';
 /** Everything that the hub knows of a domain. Data first; `open` is the only thing that runs. */
 export interface Domain<Running extends RunningDomain = RunningDomain> {
   readonly name: string;
-  /** Its tables, with what Sync calls a row and labels it by. */
+  /** Its tables, with the noun and the label of a row for Sync. */
   readonly tables: Registrations;
   readonly permissions: Readonly<Record<string, PermissionSpec>>;
   readonly topics: Readonly<Record<string, TopicSpec>>;
-  /** Status and words of every refusal code that is its own. */
+  /** Status and texts of its own refusal codes. */
   readonly problems: Readonly<Record<string, ProblemSpec>>;
-  /** The parts of the API, with their descriptions for OpenAPI. */
+  /** Tags of the API, with their descriptions for OpenAPI. */
   readonly tags: Readonly<Record<string, string>>;
   /** Words of its actions in the audit log: `'hold.place': 'Hold placed'`. */
   readonly auditWords?: Readonly<Record<string, AuditWord>>;
@@ -54,11 +54,11 @@ export interface RunningDomain {
   readonly sends?: readonly DescribedWebhook[];
   /** Brings the store up to date at every start, in list order, before anybody is served. */
   start?(): Promise<void>;
-  /** Begins to serve doors, devices and programs elsewhere, in list order; not while only the console is served. */
+  /** Starts serving doors, devices and remote programs, in list order; not while only the console is served. */
   serve?(): Promise<void>;
-  /** After a restore from the centre: makes what is not replicated out of what is. */
+  /** Rebuilds data that is not replicated, after a restore from the centre. */
   afterRestore?(): Promise<RestoredRows | null>;
-  /** Ends in the reverse of list order. */
+  /** Runs in the reverse of list order. */
   close?(): Promise<void>;
 }
 
@@ -95,7 +95,7 @@ export interface Core {
   readonly announce: Announce;
   readonly announceIn: AnnounceIn;
   readonly announcements: AnnouncementQueue;
-  /** Lets every live connection prove anew who listens: rights or sessions have changed. */
+  /** Rechecks the session of every live connection: rights or sessions have changed. */
   readonly recheckSessions: () => void;
   /** Updates data derived from rows of a table that were written past the workflows. */
   readonly afterReplication: (tx: Transaction, table: string, ids: readonly string[]) => Promise<void>;
@@ -105,7 +105,7 @@ export interface Core {
   readonly healthParts: () => readonly HealthPart[];
   /** The value of the domain's key in hub.yaml, by its own schema. */
   readonly config: <S extends z.ZodType>(schema: S) => z.output<S>;
-  /** A secret of 32 bytes that is made with the first start, by the name of its file. */
+  /** Returns a secret of 32 bytes, generated at the first start, by the name of its file. */
   readonly secret: (name: string) => Promise<Uint8Array>;
   /** The folder in which both processes keep their state. */
   readonly stateDir: string;
@@ -118,7 +118,7 @@ export interface Core {
  */
 export interface Ports {}
 
-/** All that the domains declare, joined. */
+/** Joins the declarations of all domains. */
 export interface Catalog {
   readonly tables: Registrations;
   readonly permissions: PermissionCatalog;
@@ -150,7 +150,7 @@ export const hear = <T>(signal: Signal<T>, run: (tx: Transaction, fact: T) => Pr
   run,
 });
 
-/** A typed key, as `Signal` is: what a domain asks of things that live above it. */
+/** A typed key, like `Signal`: a domain asks about data of the domains above it. */
 export class Question<Asked, Answer> {
   readonly name: string;
   declare readonly asked: Asked;

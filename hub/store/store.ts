@@ -20,17 +20,17 @@ export interface TableRegistration {
   readonly called?: string;
   /** Label of a row: a column of its own, or the label of the row that it refers to. */
   readonly label?: { readonly column: string } | { readonly reference: string; readonly table: string };
-  /** The permission that somebody needs who chooses a value of a row: as if they wrote it. Without it `system.manage`. */
+  /** Permission to resolve a conflict of a row, as if writing it; `system.manage` by default. */
   readonly managedBy?: PermissionName;
 }
 export type TableName = keyof Database;
 
-/** Selecting only: nothing that writes can be built from it. */
+/** Builds selects only, never writes. */
 export type Reader = Pick<Kysely<Database>, 'selectFrom' | 'with' | 'withRecursive'> & FixedReader;
 
 /** Runs the statements of `fixedQuery` and `rememberedQuery`. */
 export interface FixedReader {
-  /** Runs a select that was compiled before. */
+  /** Runs a precompiled select. */
   select(statement: Statement): Promise<unknown[]>;
   /** Counts the commits that wrote to these tables; null where results must not be cached. */
   writesTo(tables: readonly string[]): number | null;
@@ -50,7 +50,7 @@ export interface Transaction extends Reader {
   insert<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void>;
   /** Adds a row to an `append` table. */
   append<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void>;
-  /** Adds rows to an `append` table in two statements: for what comes in bulk. At most 500. */
+  /** Adds rows to an `append` table in two statements, for bulk loads. At most 500. */
   appendAll<T extends TableName>(table: T, rows: readonly Insertable<Database[T]>[]): Promise<void>;
   /** Changes a row of a `state` table: bumps `version`, sets `updated_at_ms`. */
   write<T extends TableName>(
@@ -72,7 +72,7 @@ export interface Transaction extends Reader {
   remove(table: TableName, id: string): Promise<Result<null, RowMissing>>;
   /** Writes to `local` tables, which are not replicated and may key on anything. */
   readonly local: LocalWriter;
-  /** The one moment (UTC ms) of this transaction. */
+  /** The time (UTC ms) of all writes of this transaction. */
   readonly nowMs: number;
   /**
    * Runs a part of the work that is undone by itself (rows and effects) when it throws or returns a refused `Result`;
@@ -100,7 +100,7 @@ export interface ReplicatedTable {
   readonly columns: readonly string[];
 }
 
-/** Between the write seam and replication. */
+/** Interface between the write seam and replication. */
 export interface Replication {
   readonly tables: readonly ReplicatedTable[];
   /** Path and key, to open the store for reading from another Worker. */
@@ -109,7 +109,7 @@ export interface Replication {
   wholeRows: boolean;
   /** Called after a commit that added to the outbox. */
   onOutboxGrown: () => void;
-  /** A hybrid time from elsewhere: what is written from now on is later. */
+  /** Advances the hybrid clock past a time from elsewhere. */
   observe(hlc: number): void;
 }
 
@@ -129,7 +129,7 @@ export interface Store {
   report<T>(work: (reader: Reader, toLines: ToLines) => Promise<T>): Promise<T>;
   /** Connects replication to all other writes. */
   readonly replication: Replication;
-  /** Counts of itself, for the health report and the metrics. */
+  /** Counters for the health report and the metrics. */
   readonly figures: StoreFigures;
   close(): Promise<void>;
 }

@@ -17,7 +17,7 @@ export const storeTables = {
 /** Local, but written by the store alone. */
 export const sealedTables: ReadonlySet<string> = new Set(['change', 'migration', 'sync_position']);
 
-/** One table: what was registered, and what the database has. */
+/** One table: its registration and its columns in the database. */
 export interface Table {
   readonly name: string;
   readonly registration: TableRegistration;

@@ -42,13 +42,13 @@ export type AuthenticationRefusal =
 
 /** Authenticates callers; identity implements it. `console` requests never reach it. */
 export interface Authenticator {
-  /** null: nobody has said who they are. Counts as activity of the session. */
+  /** Returns null for a request without credentials. Counts as activity of the session. */
   authenticate(caller: Caller): Promise<Result<Principal | null, Refusal<AuthenticationRefusal>>>;
-  /** The principal as its session is now (permissions may have changed), null when it has ended. No activity. */
+  /** Returns the principal with its session's current permissions, null when it has ended. Does not count as activity. */
   recheck(principal: Principal): Promise<Principal | null>;
 }
 
-/** The command line on the box itself: every permission. */
+/** Principal of the command line on the box itself: every permission. */
 export const consolePrincipalOf = (permissions: PermissionCatalog): Principal => ({
   kind: 'console',
   accountId: 'console',

@@ -12,7 +12,7 @@ const maxLines = 1000;
 const bodyLimitBytes = 2 * 1024 * 1024;
 const ratePerMinute = 30;
 
-/** A POST that does the same for many lines, each of which succeeds or fails by itself. */
+/** A POST with many lines, each of which succeeds or fails by itself. */
 export interface BulkSpec<I extends z.ZodType, R extends z.ZodType, Code extends RefusalCode> {
   readonly path: string;
   readonly summary: string;
@@ -25,7 +25,7 @@ export interface BulkSpec<I extends z.ZodType, R extends z.ZodType, Code extends
   readonly lineStatus: 200 | 201;
   /** Refusals of a line. Pointers begin with `/body/`, as for a single request. */
   readonly refusals: readonly Code[];
-  /** Gets the lines that fit the schema; answers for each, in order. */
+  /** Handles the lines that fit the schema; returns one result for each, in order. */
   handleLines(
     call: { readonly principal: Principal; readonly context: CallContext },
     lines: readonly z.output<I>[],
@@ -61,7 +61,7 @@ function parseLines(item: z.ZodType, body: unknown): ParsedBody {
 
 const errorsSchema = z.array(z.strictObject({ pointer: z.string(), message: z.string() }));
 
-/** The refusal of one line, with pointers into the whole body. */
+/** Renders the refusal of one line, with pointers into the whole body. */
 function placeErrors(refusal: Refusal, index: number): Refusal {
   const errors = errorsSchema.safeParse(Reflect.get(refusal, 'errors'));
   if (!errors.success) return refusal;

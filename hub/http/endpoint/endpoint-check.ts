@@ -36,7 +36,7 @@ function accessProblem(access: Access | undefined, permissions: PermissionCatalo
 
 const secretName = /(^|[a-z])(token|secret|password|recoveryCode)$|^code$/i;
 
-/** Fields of the answer to a write that look like a secret. */
+/** Finds fields of the answer to a write that look like a secret. */
 function secretFields({ method, response, access, answerIsSecret }: Endpoint): readonly string[] {
   // Without a caller no answer is kept at all.
   if (method === 'GET' || answerIsSecret || !(response instanceof z.ZodObject)) return [];

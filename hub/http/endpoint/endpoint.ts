@@ -51,7 +51,7 @@ export interface Call<
   readonly context: CallContext;
 }
 
-/** An answer with more than its body. */
+/** An answer with headers beside its body. */
 export class Reply<T> {
   readonly body: T;
   /** Cookies are set with `Set-Cookie`. */
@@ -69,7 +69,7 @@ export class Reply<T> {
 /** A handler gives the body alone, or a `Reply`. The response schema parses the body. */
 export type Answer<T> = T | Reply<T>;
 
-/** A list that is also given whole as CSV, to whoever may read it as JSON. */
+/** The CSV export of a whole list, for callers who may read it as JSON. */
 export interface CsvList<C> {
   /** Name of the file that a browser saves, without extension: `members`. */
   readonly fileName: string;
@@ -115,7 +115,7 @@ export interface EndpointSpec<
   readonly bodyLimitBytes?: number;
   /** The answer holds a secret: it is never kept for a repetition with the same Idempotency-Key. */
   readonly answerIsSecret?: true;
-  /** Given for `Accept: text/csv`. */
+  /** Served for `Accept: text/csv`. */
   readonly csv?: CsvList<Call<A, P, Q, B>>;
   handle(call: Call<A, P, Q, B>): Promise<Result<Answer<z.input<R>>, Refusal<NoInfer<Code>>>>;
 }
@@ -146,7 +146,7 @@ export interface Endpoint {
   readonly csv: CsvList<ParsedCall> | undefined;
   /** Parses the body line by line where `body` is an array of lines that succeed or fail by themselves. */
   readonly parseBody: ((body: unknown) => ParsedBody) | undefined;
-  /** Gets what was parsed by this endpoint's own schemas. */
+  /** Handles a call that this endpoint's own schemas have parsed. */
   invoke(call: ParsedCall, problems: ProblemCatalog): Promise<Result<Reply<unknown>, Refusal>>;
 }
 

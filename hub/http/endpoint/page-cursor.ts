@@ -5,7 +5,7 @@ import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
 
 export type CursorInvalid = Refusal<'cursorInvalid'>;
-/** For `refusals` of every list that is read page by page. */
+/** Refusals of every paged list. */
 export const pageRefusals = ['cursorInvalid'] as const;
 
 /** Query of such a list: `pageShape`, sort and filters. */
@@ -16,18 +16,18 @@ export interface PageQuery {
   readonly [filter: string]: unknown;
 }
 
-/** One page that was asked for. */
+/** A requested page. */
 export interface PageRequest {
   /** The last row of the page before; null for the first page. */
   readonly after: Place | null;
-  /** Rows to read: one more than the page holds, which tells whether there is another. */
+  /** Rows to read: one more than the page holds, to detect another page. */
   readonly limit: number;
-  /** The page out of what was read, and the cursor of the next. */
+  /** Cuts the rows read to the page, with the cursor of the next. */
   readonly cut: <T>(
     rows: readonly T[],
     placeOf: (last: T) => Place,
   ) => { readonly rows: readonly T[]; readonly nextCursor: string | null };
-  /** `total` where it was asked for; counted in the reader Worker. */
+  /** Counts `total` in the reader Worker, where requested. */
   readonly count: (
     store: Pick<Store, 'report'>,
     counting: (reader: Reader) => Promise<number>,

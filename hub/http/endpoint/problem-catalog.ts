@@ -13,7 +13,7 @@ export class ProblemCatalog {
     this.#specs = { ...specs, ...platformProblems };
   }
 
-  /** Status and words of a code. A code that no domain declares is a bug. */
+  /** Returns status and texts of a code. A code that no domain declares is a bug. */
   of(code: string): Described {
     const spec = this.#specs[code];
     assert(spec !== undefined, `no domain declares the refusal code ${code}`);
@@ -24,7 +24,7 @@ export class ProblemCatalog {
     return Object.hasOwn(this.#specs, code);
   }
 
-  /** The problem that a refusal is answered with. */
+  /** Maps a refusal to its problem. */
   ofRefusal(refusal: Refusal): Problem {
     return refusalToProblem(refusal, this.of(refusal.code));
   }

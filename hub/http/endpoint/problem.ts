@@ -149,7 +149,7 @@ declare module '#hub/kernel/vocabulary.ts' {
   interface Refusals extends Record<PlatformProblemCode, true> {}
 }
 
-/** A status, and what people read with it. */
+/** A status with the texts for people. */
 export interface ProblemText {
   readonly status: number;
   readonly title: string;

@@ -39,7 +39,7 @@ export interface RawEndpoint {
   /** Media type of the answer, for OpenAPI. */
   readonly mediaType: string;
   readonly response: z.ZodType;
-  /** Other statuses that it answers with, and what they mean; for OpenAPI. */
+  /** Other statuses with their meanings, for OpenAPI. */
   readonly otherStatuses?: Readonly<Record<number, string>>;
   /** null: the response was taken over. */
   serve(call: RawCall): Promise<RawReply | { readonly problem: Problem } | null>;

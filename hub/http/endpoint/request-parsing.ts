@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Endpoint } from './endpoint.ts';
 import type { FieldError } from './problem.ts';
 
-/** At most so many field errors are reported at once. */
+/** Maximum number of field errors in one answer. */
 const maxErrors = 50;
 
 export interface RawRequest {
@@ -31,7 +31,7 @@ function issueToErrors(issue: z.core.$ZodIssue, part: string): FieldError[] {
 const wording: z.core.$ZodErrorMap = (issue) =>
   issue.code === 'invalid_type' && issue.input === undefined ? 'is required' : undefined;
 
-/** Parses what stands at `place` (`body/items/3`); every field that is wrong is named. */
+/** Parses the value at `place` (`body/items/3`); lists every invalid field. */
 export function parseAt(
   schema: z.ZodType,
   value: unknown,
@@ -42,7 +42,7 @@ export function parseAt(
   return { value: undefined, errors: parsed.error.issues.flatMap((issue) => issueToErrors(issue, place)) };
 }
 
-/** Parses one part; `{}` where the endpoint describes nothing, and then nothing may have been sent. */
+/** Parses one part. Without a schema the part must be empty and becomes `{}`. */
 function parsePart(
   schema: z.ZodType | undefined,
   value: unknown,
@@ -62,7 +62,7 @@ function parsePart(
   return parseAt(schema, value, part);
 }
 
-/** Parses params, query and body by the endpoint's own schemas; every field that is wrong is named at once. */
+/** Parses params, query and body by the endpoint's own schemas; lists every invalid field at once. */
 export function parseRequest(
   endpoint: Pick<Endpoint, 'params' | 'query' | 'body'> & Partial<Pick<Endpoint, 'parseBody'>>,
   raw: RawRequest,

@@ -24,7 +24,7 @@ export interface KeyedAsk {
   readonly caller: string;
   /** `POST /api/members/{id}/holds`. */
   readonly endpoint: string;
-  /** Path with query, as it was asked for. */
+  /** Path with query, as requested. */
   readonly target: string;
   readonly body: unknown;
   /** The answer holds a secret and must not be kept. */
@@ -55,12 +55,12 @@ const rowsAtOnce = 500;
 const keySyntax = /^[\x21-\x7e]{1,255}$/;
 const headersSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 
-/** Names the request by a digest; the key itself is nowhere kept. */
+/** Identifies the request by a digest; the key itself is not stored. */
 const idOf = ({ caller, endpoint, key }: KeyedAsk): Buffer =>
   createHash('sha256')
     .update(JSON.stringify([caller, endpoint, key]))
     .digest();
-/** Under the key, so that a password in the body cannot be guessed from what is kept. */
+/** Keyed with the Idempotency-Key, so that a password in the body cannot be guessed from stored digests. */
 const digestOf = ({ key, target, body }: KeyedAsk): Buffer =>
   createHmac('sha256', key)
     .update(JSON.stringify([target, body]))
@@ -81,11 +81,11 @@ export class Idempotency {
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #log: Logger;
   readonly #bounds: IdempotencyBounds;
-  /** Under way: by id, the digest. */
+  /** Digests of running requests, by id. */
   readonly #running = new Map<string, Buffer>();
   /** Contents of the table; null until counted. */
   #kept: { rows: number; bytes: number } | null = null;
-  /** Answers that went before their time, since the start. */
+  /** Answers dropped before their retention was over, since the start. */
   droppedEarly = 0;
 
   constructor(deps: {
@@ -100,7 +100,7 @@ export class Idempotency {
     this.#bounds = deps.bounds ?? idempotencyBounds;
   }
 
-  /** `work`'s answer, or the one that the same request got before. Throws what `work` throws. */
+  /** Returns `work`'s answer, or the stored one of the same request. Throws what `work` throws. */
   async answerOnce(ask: KeyedAsk, work: () => Promise<RenderedAnswer>): Promise<OnceAnswer> {
     if (!keySyntax.test(ask.key)) return refused('idempotencyKeyInvalid');
     const id = idOf(ask);
@@ -125,7 +125,7 @@ export class Idempotency {
     }
   }
 
-  /** Removes what has run out. */
+  /** Removes expired requests. */
   async prune(): Promise<void> {
     const beforeMs = this.#clock.nowMs() - this.#bounds.keepMs;
     let removed: number;
@@ -138,7 +138,7 @@ export class Idempotency {
     } while (removed === rowsAtOnce);
   }
 
-  /** A twentieth of what there is room for, so that a full table is not full again at the next request. */
+  /** Rows dropped from a full table: a twentieth, so that it is not full again at the next request. */
   get #droppedAtOnce(): number {
     return Math.min(rowsAtOnce, Math.ceil(this.#bounds.rows / 20));
   }

@@ -56,7 +56,7 @@ export async function findKeyedRequest(reader: Reader, id: Uint8Array): Promise<
   return { digest, createdAtMs, answer };
 }
 
-/** Notes that a request has begun, in the place of one that has run out. */
+/** Records that a request has begun, replacing an expired one. */
 export async function insertKeyedRequest(tx: Transaction, id: Uint8Array, digest: Uint8Array): Promise<void> {
   const begun = { digest, status: null, body: null, bytes: 0, created_at_ms: tx.nowMs };
   await tx.local
@@ -91,7 +91,7 @@ export async function sumKeyedRequests(
   return { rows: row.rows, bytes: row.bytes ?? 0 };
 }
 
-/** Removes the oldest, at most `limit`; with `beforeMs` only those that began before. Returns what went. */
+/** Removes the oldest, at most `limit`; with `beforeMs` only those that began before. Returns totals of the removed rows. */
 export async function deleteOldest(
   tx: Transaction,
   limit: number,

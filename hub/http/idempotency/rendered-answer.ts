@@ -1,4 +1,4 @@
-/** An answer as it goes out, so that it can also be kept. */
+/** A rendered answer, to be sent and stored. */
 export interface RenderedAnswer {
   readonly status: number;
   readonly mediaType: 'application/json' | 'application/problem+json';

@@ -1,6 +1,6 @@
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 
-/** An event as it stands in the ring. `frame` is its text on the wire. */
+/** An event in the ring. `frame` is its text on the wire. */
 export interface LiveEvent {
   readonly seq: number;
   readonly topic: string;
@@ -59,7 +59,7 @@ export class EventRing {
     return event;
   }
 
-  /** The event after `seq`; undefined when there is none yet, or when it is forgotten (`seq` + 1 < `oldestSeq`). */
+  /** Returns the event after `seq`; undefined when there is none yet, or it was dropped (`seq` + 1 < `oldestSeq`). */
   next(seq: number): LiveEvent | undefined {
     return this.#events[seq + 1 - this.oldestSeq];
   }

@@ -5,7 +5,7 @@ import type { TopicSpec } from '#hub/kernel/vocabulary.ts';
 export type LiveTopics = Readonly<Record<string, Pick<TopicSpec, 'permission' | 'text'>>>;
 
 export interface UnknownTopic extends Refusal<'topicUnknown'> {
-  /** Names the topics that there are. */
+  /** Lists the known topics. */
   readonly message: string;
 }
 
@@ -31,7 +31,7 @@ export function chooseTopics(list: string, topics: LiveTopics): Result<ReadonlyS
   });
 }
 
-/** The stream's documentation, in Markdown. */
+/** Renders the stream's documentation, in Markdown. */
 export function describeTopics(topics: LiveTopics): string {
   const rows = Object.entries(topics).map(
     ([topic, { permission, text }]) => `| \`${topic}\` | ${text} | \`${permission}\` |`,

@@ -14,17 +14,17 @@ import { chooseTopics, describeTopics, type LiveTopics } from './event-topics.ts
 export const heartbeatMs = 15_000;
 
 export interface LiveEventsOptions {
-  /** Everything that can be announced. */
+  /** The topics that may be announced. */
   readonly topics: LiveTopics;
-  /** Events that a connection which was away can catch up on. */
+  /** Events that a reconnecting client can catch up on. */
   readonly maxEvents?: number;
   readonly maxConnections?: number;
   readonly maxConnectionsPerSession?: number;
-  /** A connection that leaves more than this unread is dropped. */
+  /** Unread bytes above which a connection is dropped. */
   readonly maxUnreadBytes?: number;
   readonly recheck: Authenticator['recheck'];
   readonly log: Logger;
-  /** Calls `beat` every `intervalMs` until the function that it answers is called. */
+  /** Calls `beat` every `intervalMs` until the returned function is called. */
   readonly every?: (intervalMs: number, beat: () => void) => () => void;
 }
 
@@ -32,12 +32,12 @@ export interface LiveEvents {
   /** Sends to every connection that chose the topic and whose account has the topic's permission. */
   readonly announce: (announcement: { readonly topic: string; readonly data: object }) => void;
   readonly endpoint: RawEndpoint;
-  /** Looks at every connection's session at once, for example when somebody signed out; each beat does so too. */
+  /** Rechecks every connection's session now, for example after a sign-out; each beat does so too. */
   recheck(): Promise<void>;
   connectionCount(): number;
-  /** Connections since the start that were ended because they did not read, and ones that found no room. */
+  /** Connections since the start that were dropped as too slow, or refused for lack of room. */
   readonly lost: Readonly<LostConnections>;
-  /** Ends every connection; what is announced afterwards reaches nobody. */
+  /** Ends every connection; later announcements reach nobody. */
   close(): void;
 }
 

@@ -16,9 +16,9 @@ interface Waiting {
   reject(reason: Error): void;
 }
 
-/** A connection of the store that is asked from here. */
+/** A connection of the store that takes requests. */
 export interface StoreLink {
-  /** Rejects with a Fault: of the statement, or because there is nothing that could answer any more. */
+  /** Rejects with a Fault: of the statement, or because the connection is gone. */
   request(request: WorkerRequest): Promise<StatementResult>;
   /** Closes the connection and waits for its end. */
   close(): Promise<void>;
@@ -28,7 +28,7 @@ export interface StoreLink {
 export class WorkerLink implements StoreLink {
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
-  /** Asked for since the last message. */
+  /** Requests since the last message. */
   #unsent: WorkerRequest[] = [];
   #dead: Fault | null = null;
   #closing = false;
@@ -53,7 +53,7 @@ export class WorkerLink implements StoreLink {
     });
   }
 
-  /** Starts `file` and waits until it is open. `onDeath` is called when it ends without having been told to. */
+  /** Starts `file` and waits until it is open. Calls `onDeath` when it ends without being told to. */
   static async start(
     file: 'writer-worker.ts' | 'reader-worker.ts',
     data: WriterWorkerData | ReaderWorkerData,

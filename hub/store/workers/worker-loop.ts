@@ -74,7 +74,7 @@ export function answersOf(
   };
 }
 
-/** Answers on `port` until `close`, in the order in which requests come, those of one message with one message. */
+/** Answers on `port` until `close`, in order of the requests, those of one message with one message. */
 export function serveRequests(port: MessagePort, answer: (request: WorkerRequest) => StatementResult): void {
   const reply = (request: WorkerRequest): WorkerReply => {
     try {

@@ -46,7 +46,7 @@ export interface StoreReady {
   readonly openMs: number;
 }
 
-/** The first message of a Worker: it is open, or why not. */
+/** First message of a Worker: open, or the error. */
 export type WorkerReady =
   | ({ readonly kind: 'ready' } & StoreReady)
   | { readonly kind: 'failed'; readonly error: WireError };

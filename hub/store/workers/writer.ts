@@ -16,7 +16,7 @@ const cacheKib = 8192;
 /** For a bulk load: all that is written to at random places stays in memory, and goes to the file a few times only. */
 const bulk = { cacheKib: 262_144, checkpointPages: 32_768 };
 
-/** The value of a default as the schema has it: a literal of SQL. */
+/** Parses a default of the schema: an SQL literal. */
 const evaluate = (connection: Connection, literal: string): ColumnValue =>
   connection.prepare<[], ColumnValue>(`select ${literal}`).pluck().get() ?? null;
 
@@ -76,7 +76,7 @@ function open(data: WriterWorkerData, lock: StoreLock): { connection: Connection
 /** The only connection that writes to a store. */
 export interface Writer {
   readonly ready: StoreReady;
-  /** Does what is asked for; throws SQLite's errors. `close` gives the lock back. */
+  /** Runs a request; throws SQLite's errors. `close` releases the lock. */
   readonly answer: (request: WorkerRequest) => StatementResult;
 }
 

@@ -4,7 +4,7 @@ import type { Store, Transaction } from '../store.ts';
 import { SeamTransaction } from './seam.ts';
 
 const floorFact = 'change.floor';
-/** Rows looked at and removed at once: some ms of work, so that writes in between do not wait long. */
+/** Rows examined and removed at once: some ms of work, so that other writes do not wait long. */
 const rowsAtOnce = 1000;
 
 /** Retention of the `change` table. */
@@ -13,14 +13,14 @@ export interface ChangeRetention {
   readonly keepRows: number;
   /** Maximum age of a row. */
   readonly keepMs: number;
-  /** Rows from this one on stay whatever the limits say: the centre has not got them yet. Null: there is no centre. */
+  /** Rows from this number on stay regardless of the limits: not yet at the centre. Null: there is no centre. */
   readonly keepFrom?: number | null;
 }
 
 /** Retention of changes: of those that the centre has, and of all where there is no centre. */
 export const hubRetention = { keepRows: 500_000, keepMs: 35 * dayMs } satisfies ChangeRetention;
 
-/** Removes all that is not to be kept, in transactions of their own. */
+/** Removes everything beyond the retention, in transactions of their own. */
 export async function pruneAllChanges(
   store: Pick<Store, 'transact'>,
   retention: ChangeRetention,
@@ -78,7 +78,7 @@ async function changeBounds(reader: Pick<Transaction, 'selectFrom'>) {
   return { first: first?.seq ?? null, last: last?.seq ?? null };
 }
 
-/** Every change from this number on is still kept; 1 when none was ever removed. */
+/** Returns the lowest number kept; 1 when none was ever removed. */
 export async function changeFloor(reader: Pick<Transaction, 'selectFrom'>): Promise<number> {
   const row = await reader
     .selectFrom('store_fact')

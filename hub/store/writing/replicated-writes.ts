@@ -25,9 +25,9 @@ export interface ReplicaPosition {
 
 /** Outcome of applying changes. */
 export interface Applied {
-  /** Rows that are not as they were, by table. */
+  /** Changed rows, by table. */
   readonly changed: ReadonlyMap<string, readonly string[]>;
-  /** Rows that this store cannot hold, with its reason. */
+  /** Rows that violate a constraint of this store, with the reason. */
   readonly refused: readonly (RowChange & { readonly problem: string })[];
 }
 
@@ -40,7 +40,7 @@ function seamOf(tx: Transaction): SeamTransaction {
   return tx;
 }
 
-/** The last number that the outbox has given out, also where it was pruned. */
+/** Returns the last number of the outbox, also where it was pruned. */
 export async function outboxEnd(tx: Transaction): Promise<number> {
   const { rows } = await seamOf(tx).runUnrecorded({
     sql: "select seq from sqlite_sequence where name = 'change'",
@@ -131,7 +131,7 @@ async function takeEach<T>(
   }
 }
 
-/** One entry for each row, in the order of the first; what comes later stands. */
+/** Merges changes by row, in order of first appearance; later values win. */
 function foldByRow(changes: readonly RowChange[]): readonly RowChange[] {
   const folded = new Map<string, RowChange>();
   for (const change of changes) {
@@ -164,7 +164,7 @@ async function pendingColumns(
   return lists.map((list) => new Set(list.rows.map((row) => String(valueOf(row, 'key')))));
 }
 
-/** Looks at the row as it is; what is to be written, or null when nothing is. */
+/** Compares the change with the current row; returns the write, or null when there is none. */
 async function prepareRow(
   seam: SeamTransaction,
   { tbl, pk, set }: RowChange,
@@ -244,7 +244,7 @@ export async function applyPage(tx: Transaction, page: RowPage, settled: number)
   return await appendRows(seam, page.tbl, names, rows);
 }
 
-/** Adds rows that are not there; one that breaks another rule of the table is left out and said. */
+/** Adds missing rows; returns those that violate another constraint as refused. */
 async function appendRows(
   seam: SeamTransaction,
   tbl: string,
@@ -296,7 +296,7 @@ export async function announceRows(
   return last === undefined ? null : String(valueOf(last, 'id'));
 }
 
-/** Notes one row as if it had been added; false when it is not there. */
+/** Records one row in the outbox as if just added; false when it does not exist. */
 export async function announceRow(tx: Transaction, tbl: string, pk: string): Promise<boolean> {
   const seam = seamOf(tx);
   const { rows } = await seam.runUnrecorded({

@@ -25,18 +25,18 @@ export interface TransactionSession {
   post(statement: Statement): void;
   readonly nowMs: number;
   readonly effects: (() => void)[];
-  /** To be called for every table, before the write to it goes on its way. */
+  /** Call for every table, before sending the write to it. */
   noteWrite(table: string): void;
-  /** To be called when a part of it is rolled back. */
+  /** Call when a part of it is rolled back. */
   noteUndone(): void;
   remember<T>(cache: TableCache<T>, value: T): void;
   recall<T>(cache: TableCache<T>): T | undefined;
-  /** For what is noted for replication. */
+  /** Clock of the changes recorded for replication. */
   readonly hybridClock: HybridClock;
   readonly replication: Pick<Replication, 'wholeRows'>;
 }
 
-/** Columns of a `state` row that are this hub's own and not replicated. */
+/** Columns of a `state` row that are local to this hub. */
 const ownColumns: ReadonlySet<string> = new Set(['version', 'updated_at_ms']);
 /** SQLite takes 32,766 parameters in one statement. */
 const maxRowsAtOnce = 500;
@@ -73,7 +73,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     return (await this.#session.run(statement)).rows;
   }
 
-  /** Sees what is not committed yet, so nothing of it is kept. */
+  /** Sees uncommitted data, so results must not be cached. */
   writesTo(): null {
     return null;
   }
@@ -221,7 +221,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     );
   }
 
-  /** A replicated table that is written to past the seam; undefined when there is none of that name. */
+  /** Finds a replicated table to write to past the seam; undefined when there is none of that name. */
   replicatedTable(name: string): Table | undefined {
     const table = this.#tables.get(name);
     if (table === undefined || table.registration.class === 'local') return undefined;
@@ -229,12 +229,12 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     return table;
   }
 
-  /** For the store's own bookkeeping: a statement past the seam. */
+  /** Runs a statement past the seam, for the store's own bookkeeping. */
   async runUnrecorded(statement: Statement): Promise<StatementResult> {
     return await this.#session.run(statement);
   }
 
-  /** Changes a live row and notes that; undefined when there is none, or none of that version. */
+  /** Updates a live row and records the change; undefined when there is none, or none of that version. */
   async #update(
     table: Table,
     id: string,
@@ -254,7 +254,7 @@ export class SeamTransaction extends Kysely<Database> implements Transaction {
     return row;
   }
 
-  /** A live row; undefined when there is none, or none of that version. */
+  /** Reads a live row; undefined when there is none, or none of that version. */
   async #find(table: string, id: string, expectedVersion: number | null): Promise<unknown> {
     const { rows } = await this.#session.run({
       sql: `select * from ${quoteName(table)} ${liveRow}`,
@@ -339,7 +339,7 @@ const isTable = (
 ): node is OperationNode & { readonly table: { readonly identifier: { readonly name: string } } } =>
   node.kind === 'TableNode';
 
-/** The columns that a caller names; `undefined` is as if not named. Unknown ones are a bug. */
+/** Picks the columns that a caller sets; `undefined` counts as not set. Unknown ones are a bug. */
 function columnsOf(table: Table, row: object): ColumnValues {
   for (const name of Object.keys(row)) assert(table.columns.has(name), `${table.name} has a column ${name}`);
   return toColumns(row, table.name);
@@ -383,7 +383,7 @@ function insertStatement(table: string, ...rows: readonly ColumnValues[]): State
 
 const liveRow = 'where id = ? and deleted_at_ms is null and version = coalesce(?, version)';
 
-/** Returns the row as it is then. */
+/** Updates a row, returning its new state. */
 function updateStatement(
   table: string,
   id: string,
@@ -398,7 +398,7 @@ function updateStatement(
   };
 }
 
-/** Into the outbox, each with the cursor of the centre's changes that its transaction has seen. */
+/** Inserts into the outbox, each with the cursor of the centre's changes that its transaction has seen. */
 function changeStatement(rows: readonly ColumnValues[]): Statement {
   const { sql, parameters } = insertStatement('change', ...rows);
   const withCursor = sql

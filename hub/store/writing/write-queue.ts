@@ -11,7 +11,7 @@ import type { StoreLink } from '../workers/worker-link.ts';
 import type { Statement, StatementResult, WorkerRequest } from '../workers/worker-protocol.ts';
 import { isRefused, SeamTransaction, type TransactionSession } from './seam.ts';
 
-/** Work that one transaction may take before it is logged: all others wait for it. */
+/** Duration above which a transaction is logged: all others wait for it. */
 const longWorkMs = 50;
 
 export interface WriteQueueDeps {
@@ -19,7 +19,7 @@ export interface WriteQueueDeps {
   readonly tables: Tables;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly log: Logger;
-  /** Transactions that may wait; one more is the Fault `storeBusy`. */
+  /** Maximum of waiting transactions; one more is the Fault `storeBusy`. */
   readonly queueLimit: number;
   readonly figures: StoreFigures;
   readonly hybridClock: HybridClock;
@@ -28,7 +28,7 @@ export interface WriteQueueDeps {
   readonly onCommitted: (tables: ReadonlySet<string>) => void;
 }
 
-/** A transaction whose work is done and whose commit is awaited. */
+/** A transaction whose work is done and whose commit is pending. */
 interface Finished {
   readonly session: Session;
   readonly workMs: number;
@@ -50,7 +50,7 @@ class Group {
   get committed(): Promise<void> {
     return this.#end.promise;
   }
-  /** Settles when all the savepoints of its transactions are released; to be awaited before the commit. */
+  /** Settles when all savepoints of its transactions are released; await it before the commit. */
   get released(): Promise<unknown> {
     return this.#released;
   }
@@ -135,7 +135,7 @@ export class WriteQueue {
     }
   }
 
-  /** Takes no more and waits for those that were asked for. */
+  /** Refuses new transactions and waits for the queued ones. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#last;
@@ -201,7 +201,7 @@ export class WriteQueue {
     group.resolve();
   }
 
-  /** Takes back what one transaction did: alone the whole, in a group what came behind its savepoint. */
+  /** Rolls one transaction back: the whole where it is alone, to its savepoint in a group. */
   async #undo(session: Session, joined: Group | null, cause: unknown): Promise<void> {
     if (joined === null) {
       this.#group = null;
@@ -268,7 +268,7 @@ class Session implements TransactionSession {
   readonly name: string;
   readonly nowMs: number;
   readonly effects: (() => void)[] = [];
-  /** The tables that it wrote to. */
+  /** Tables that it has written to. */
   readonly written = new Set<string>();
   readonly hybridClock: HybridClock;
   readonly replication: Pick<Replication, 'wholeRows'>;
@@ -278,7 +278,7 @@ class Session implements TransactionSession {
   readonly #marks: WriteMarks;
   readonly #startedMs = performance.now();
   #running = 0;
-  /** Of these, the ones that the work has to await itself. */
+  /** Those of them that the work awaits itself. */
   #owned = 0;
   #isDone = false;
   #broken: Fault | null = null;
