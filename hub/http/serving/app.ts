@@ -236,15 +236,10 @@ function createRoutes(core: Core, limits: Limits): RouteTable {
 export function createApp(options: AppOptions): App {
   assertEndpoints(options);
   const meter = options.meter ?? new RequestMeter();
-  const transports = new WeakMap<object, Transport>();
-  const exchanges = new WeakMap<object, Exchange>();
+  const exchanges = new WeakMap<AnyRequest, Exchange>();
   const exchangeOf = (ctx: Context): Exchange => {
-    const known = exchanges.get(ctx.req);
-    if (known !== undefined) return known;
-    const transport = transports.get(ctx.req);
-    assert(transport !== undefined, 'a request came in by no transport');
-    const exchange = openExchange(ctx, transport, options.clock.monotonicMs(), meter.unrouted);
-    exchanges.set(ctx.req, exchange);
+    const exchange = exchanges.get(ctx.req);
+    assert(exchange !== undefined, 'a request came in by no transport');
     return exchange;
   };
   const log = options.log.child({ subsystem: 'http' });
@@ -278,7 +273,7 @@ export function createApp(options: AppOptions): App {
   const handle = koa.callback();
   return {
     handlerFor: (transport) => (request, response) => {
-      transports.set(request, transport);
+      exchanges.set(request, openExchange(request, transport, options.clock.monotonicMs(), meter.unrouted));
       void handle(request, response);
     },
   };

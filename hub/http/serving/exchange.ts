@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Context } from 'koa';
 import type { Caller, Transport } from '../endpoint/auth.ts';
 import type { CallContext, Method } from '../endpoint/endpoint.ts';
+import type { AnyRequest } from '../endpoint/raw-endpoint.ts';
 import type { RouteCount } from './request-meter.ts';
 
 /** One request and what the hub learns of it while answering. */
@@ -21,20 +22,21 @@ export interface Exchange {
 const acceptedRequestId = /^[A-Za-z0-9][A-Za-z0-9_-]{7,63}$/;
 
 /** The caller's request id when it is harmless in logs and headers, else one of our own. */
-const chooseRequestId = (sent: string): string => (acceptedRequestId.test(sent) ? sent : randomUUID());
+const chooseRequestId = (sent: string | readonly string[] | undefined): string =>
+  typeof sent === 'string' && acceptedRequestId.test(sent) ? sent : randomUUID();
 
 const plainAddress = (address: string | undefined): string =>
   (address ?? 'unknown').replace(/^::ffff:(?=\d)/, '').replace(/%.*$/, '');
 
 export function openExchange(
-  ctx: Context,
+  request: AnyRequest,
   transport: Transport,
   startedMs: number,
   count: RouteCount,
 ): Exchange {
   return {
-    requestId: chooseRequestId(ctx.get('X-Request-ID')),
-    remoteAddress: transport === 'console' ? 'console' : plainAddress(ctx.req.socket.remoteAddress),
+    requestId: chooseRequestId(request.headers['x-request-id']),
+    remoteAddress: transport === 'console' ? 'console' : plainAddress(request.socket.remoteAddress),
     transport,
     startedMs,
     accountId: undefined,
