@@ -19,7 +19,7 @@ import type { Tls } from './platform/tls/tls.ts';
 import { hubRelease } from './store/migrating/migrations.ts';
 import type { Store } from './store/store.ts';
 
-export interface AppParts {
+export interface AppDeps {
   readonly config: HubConfig;
   readonly running: RunningDomains;
   readonly store: Pick<Store, 'read'>;
@@ -35,8 +35,8 @@ export interface AppParts {
 }
 
 /** Builds the HTTP application from the endpoints of the domains and the platform. */
-export function composeApp(parts: AppParts): { readonly app: App; readonly endpoints: readonly Endpoint[] } {
-  const { config, running, store, clock, live, tls, staticFiles } = parts;
+export function composeApp(deps: AppDeps): { readonly app: App; readonly endpoints: readonly Endpoint[] } {
+  const { config, running, store, clock, live, tls, staticFiles } = deps;
   const { catalog, authenticator } = running;
   const problems = new ProblemCatalog(catalog.problems);
   const endpoints = running.collect((domain) => domain.endpoints);
@@ -66,15 +66,15 @@ export function composeApp(parts: AppParts): { readonly app: App; readonly endpo
     authenticator,
     permissions: catalog.permissions,
     problems,
-    idempotency: parts.idempotency,
+    idempotency: deps.idempotency,
     ...(staticFiles === undefined ? {} : { staticFiles }),
     bodyLimitBytes: config.http.bodyLimitBytes,
     localRateFactor: config.http.localRateFactor,
-    log: parts.log.child({ subsystem: 'http' }),
+    log: deps.log.child({ subsystem: 'http' }),
     clock,
-    meter: parts.meter,
+    meter: deps.meter,
     onFault: (error, { method, route, requestId }) =>
-      parts.errorReports?.report(error, { where: `${method} ${route}`, requestId }),
+      deps.errorReports?.report(error, { where: `${method} ${route}`, requestId }),
   });
   return { app, endpoints };
 }

@@ -14,7 +14,7 @@ import type { Store } from './store/store.ts';
 export async function openHubStore(
   config: Pick<HubConfig, 'stateDir'>,
   deps: { readonly clock: { nowMs(): number }; readonly log: Logger },
-  options: Pick<OpenStoreOptions, 'isBulkLoad' | 'isWriterHere'> = {},
+  options: Pick<OpenStoreOptions, 'isBulkLoad' | 'writesInThread'> = {},
 ): Promise<Store> {
   const paths = hubPaths(config);
   const keyPlace = path.join(paths.keys, 'store.key');

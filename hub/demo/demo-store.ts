@@ -78,4 +78,4 @@ const isRefused = (value: unknown): boolean =>
 
 /** Opens the store below `stateDir`, under the lock that a running hub would hold. */
 export const openDemoStore = async (stateDir: string, clock: DemoClock, log: Logger): Promise<DemoStore> =>
-  new DemoStore(await openHubStore({ stateDir }, { clock, log }, { isBulkLoad: true, isWriterHere: true }));
+  new DemoStore(await openHubStore({ stateDir }, { clock, log }, { isBulkLoad: true, writesInThread: true }));

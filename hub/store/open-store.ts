@@ -8,9 +8,9 @@ import { ReportReader } from './reading/report-reader.ts';
 import type { StoreLocation } from './sqlite/open.ts';
 import type { Replication, Store } from './store.ts';
 import { joinRegistry, type Registrations } from './table-registry.ts';
+import { InThreadWriter } from './workers/in-thread-writer.ts';
 import { type StoreLink, WorkerLink } from './workers/worker-link.ts';
 import type { StoreReady, WriterWorkerData } from './workers/worker-protocol.ts';
-import { WriterHere } from './workers/writer-here.ts';
 import { WriteQueue } from './writing/write-queue.ts';
 
 export interface OpenStoreOptions extends StoreLocation {
@@ -28,7 +28,7 @@ export interface OpenStoreOptions extends StoreLocation {
   /** A store that is filled at once, by a process that has memory to spare. */
   readonly isBulkLoad?: boolean | undefined;
   /** The writer runs in this thread and not in a Worker: for a process that has nothing else to do meanwhile. */
-  readonly isWriterHere?: boolean | undefined;
+  readonly writesInThread?: boolean | undefined;
   /** Called when the store Worker dies. Unless told it throws where nobody catches: the process stops and is started again. */
   readonly onDeath?: ((fault: Fault) => void) | undefined;
 }
@@ -110,9 +110,9 @@ async function openLink(options: OpenStoreOptions): Promise<{ link: StoreLink; r
     maxPageCount: options.maxPageCount,
     isBulkLoad: options.isBulkLoad ?? false,
   };
-  if (options.isWriterHere !== true)
+  if (options.writesInThread !== true)
     return await WorkerLink.start('writer-worker.ts', data, options.onDeath ?? stopProcess);
-  const link = new WriterHere(data);
+  const link = new InThreadWriter(data);
   return { link, ready: link.ready };
 }
 

@@ -18,7 +18,7 @@ import {
 import type { RenderedAnswer } from './rendered-answer.ts';
 
 /** A write that came with an Idempotency-Key. */
-export interface KeyedAsk {
+export interface KeyedWrite {
   readonly key: string;
   /** Scope of the key: different callers may use the same one. */
   readonly caller: string;
@@ -56,12 +56,12 @@ const keySyntax = /^[\x21-\x7e]{1,255}$/;
 const headersSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 
 /** Identifies the request by a digest; the key itself is not stored. */
-const idOf = ({ caller, endpoint, key }: KeyedAsk): Buffer =>
+const idOf = ({ caller, endpoint, key }: KeyedWrite): Buffer =>
   createHash('sha256')
     .update(JSON.stringify([caller, endpoint, key]))
     .digest();
 /** Keyed with the Idempotency-Key, so that a password in the body cannot be guessed from stored digests. */
-const digestOf = ({ key, target, body }: KeyedAsk): Buffer =>
+const digestOf = ({ key, target, body }: KeyedWrite): Buffer =>
   createHmac('sha256', key)
     .update(JSON.stringify([target, body]))
     .digest();
@@ -101,11 +101,11 @@ export class Idempotency {
   }
 
   /** Returns `work`'s answer, or the stored one of the same request. Throws what `work` throws. */
-  async answerOnce(ask: KeyedAsk, work: () => Promise<RenderedAnswer>): Promise<OnceAnswer> {
-    if (!keySyntax.test(ask.key)) return refused('idempotencyKeyInvalid');
-    const id = idOf(ask);
+  async answerOnce(write: KeyedWrite, work: () => Promise<RenderedAnswer>): Promise<OnceAnswer> {
+    if (!keySyntax.test(write.key)) return refused('idempotencyKeyInvalid');
+    const id = idOf(write);
     const name = id.toString('base64');
-    const digest = digestOf(ask);
+    const digest = digestOf(write);
     const running = this.#running.get(name);
     if (running !== undefined)
       return timingSafeEqual(running, digest)
@@ -118,7 +118,7 @@ export class Idempotency {
         return repeat(known, digest);
       await this.#begin(id, digest);
       const answer = await this.#run(id, work);
-      await this.#finish(id, answer, ask.isSecret || 'Set-Cookie' in answer.headers);
+      await this.#finish(id, answer, write.isSecret || 'Set-Cookie' in answer.headers);
       return { ok: true, answer, isReplay: false };
     } finally {
       this.#running.delete(name);

@@ -79,7 +79,7 @@ const querySchema = z.strictObject({
   }),
 });
 
-interface Asked {
+interface StreamRequest {
   readonly topics: ReadonlySet<string> | null;
   readonly lastEventId: string | undefined;
 }
@@ -163,7 +163,7 @@ class EventStreams {
     }
   }
 
-  open(call: RawCall, principal: Principal, asked: Asked): void {
+  open(call: RawCall, principal: Principal, asked: StreamRequest): void {
     const response: Writable = call.response;
     const { topics } = asked;
     const connection: Connection = {
@@ -221,7 +221,7 @@ class EventStreams {
   }
 }
 
-function parseAsked(call: RawCall, topics: LiveTopics): Result<Asked, FieldErrors> {
+function parseStreamRequest(call: RawCall, topics: LiveTopics): Result<StreamRequest, FieldErrors> {
   const parsed = parseRequest(
     { params: undefined, query: querySchema, body: undefined },
     { params: {}, query: call.query, body: undefined },
@@ -273,7 +273,7 @@ export function createLiveEvents(options: LiveEventsOptions): LiveEvents {
     response: z.string(),
     async serve(call) {
       assert(call.principal !== null, 'live events are for those who are signed in');
-      const asked = parseAsked(call, options.topics);
+      const asked = parseStreamRequest(call, options.topics);
       if (!asked.ok) return { problem: platformProblem('invalidRequest', { errors: asked.refusal.errors }) };
       if (call.caller.method === 'HEAD')
         return { status: 200, headers: { 'Content-Type': 'text/event-stream' }, body: '' };

@@ -101,7 +101,7 @@ export const headersOf = (...more: readonly string[]): Json =>
   );
 
 /** Properties of an endpoint that decide which platform problems it may answer. */
-export interface Asked {
+export interface EndpointTraits {
   readonly access: Access;
   readonly method: string;
   /** Parameters or a query. */
@@ -127,20 +127,20 @@ const writeCodes = [
 ] as const;
 
 /** The codes that the platform may answer with. */
-export function platformCodes(asked: Asked): PlatformProblemCode[] {
-  const { access } = asked;
-  const isWrite = asked.method !== 'GET';
+export function platformCodes(traits: EndpointTraits): PlatformProblemCode[] {
+  const { access } = traits;
+  const isWrite = traits.method !== 'GET';
   return [
-    ...(asked.takesInput || asked.isParsed ? (['invalidRequest'] as const) : []),
+    ...(traits.takesInput || traits.isParsed ? (['invalidRequest'] as const) : []),
     'credentialsAmbiguous',
     ...('open' in access
       ? []
       : (['signInRequired', 'sessionExpired', 'accessTokenExpired', 'credentialsInvalid'] as const)),
     ...('permission' in access ? (['permissionMissing'] as const) : []),
-    ...(asked.isParsed ? (['notAcceptable'] as const) : []),
+    ...(traits.isParsed ? (['notAcceptable'] as const) : []),
     ...(isWrite ? writeCodes : []),
-    ...(isWrite && asked.takesVersion ? (['ifMatchDiffers', 'preconditionFailed'] as const) : []),
-    ...(asked.hasCsv ? (['tooManyExports'] as const) : []),
+    ...(isWrite && traits.takesVersion ? (['ifMatchDiffers', 'preconditionFailed'] as const) : []),
+    ...(traits.hasCsv ? (['tooManyExports'] as const) : []),
     'tooManyRequests',
     'internalError',
     'storeBusy',
@@ -164,7 +164,7 @@ const platformFacts: Partial<Record<PlatformProblemCode, Json>> = {
 };
 
 /** A code with the status that it is answered with here, and facts beyond those of its catalog entry. */
-interface ExampleAsked {
+interface ExampleRequest {
   readonly code: string;
   readonly status: number;
   readonly facts: Json;
@@ -174,7 +174,7 @@ interface ExampleAsked {
 export type SharedResponses = Map<string, Json>;
 
 /** A problem document as the hub answers it. */
-function describeExample(problems: ProblemCatalog, { code, status, facts }: ExampleAsked): Json {
+function describeExample(problems: ProblemCatalog, { code, status, facts }: ExampleRequest): Json {
   const { title, nextStep, facts: usual } = problems.of(code);
   const more = isPlatformCode(code) ? platformFacts[code] : usual;
   const problem = refusalToProblem({ code, ...more, ...facts }, { status, title, nextStep });

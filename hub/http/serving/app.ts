@@ -21,7 +21,7 @@ import { createBodyReader } from './request-body.ts';
 import { logRequest } from './request-log.ts';
 import { RequestMeter } from './request-meter.ts';
 import { RouteTable } from './route-table.ts';
-import { type ServingParts, serveEndpoint } from './serve-endpoint.ts';
+import { type ServingDeps, serveEndpoint } from './serve-endpoint.ts';
 import type { StaticFiles } from './static-files.ts';
 
 export const defaultBodyLimitBytes = 256 * 1024;
@@ -107,7 +107,7 @@ const isLoopbackHost = (host: string): boolean =>
   /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i.test(host);
 
 /** The app's own state, shared by its steps. */
-interface Core extends ServingParts {
+interface Core extends ServingDeps {
   readonly options: AppOptions;
   readonly log: Logger;
   readonly meter: RequestMeter;
@@ -116,7 +116,7 @@ interface Core extends ServingParts {
 const answer = (core: Core, ctx: Context, problem: Problem): void =>
   answerProblem(ctx, problem, core.exchangeOf(ctx).requestId);
 
-function noteBreakage(core: Core, ctx: Context, error: unknown): void {
+function reportFailure(core: Core, ctx: Context, error: unknown): void {
   const { requestId, count } = core.exchangeOf(ctx);
   const facts = { requestId, method: ctx.method, route: count.route };
   if (error instanceof Fault && error.code === 'storeBusy')
@@ -136,7 +136,7 @@ function edge(core: Core): Middleware {
         answer(core, ctx, platformProblem('misdirectedRequest'));
       else await next();
     } catch (error) {
-      noteBreakage(core, ctx, error);
+      reportFailure(core, ctx, error);
       if (ctx.headerSent) throw error;
       answer(core, ctx, errorToProblem(error));
     }
@@ -254,7 +254,7 @@ export function createApp(options: AppOptions): App {
     consolePrincipal: consolePrincipalOf(options.permissions),
     bodyReaderFor: (limitBytes) => (limitBytes === undefined ? readBody : createBodyReader(limitBytes)),
     csvAnswers: new CsvAnswers(log, () => meter.answered),
-    noteFault: (ctx, fault) => noteBreakage(core, ctx, fault),
+    reportFault: (ctx, fault) => reportFailure(core, ctx, fault),
     idempotency: options.idempotency,
   };
   const limits: Limits = {

@@ -27,7 +27,7 @@ function parseTags(header: string): readonly Tag[] | '*' | null {
 }
 
 /** Returns whether If-None-Match of a read lists this representation (weak comparison). */
-export function isKnown(ifNoneMatch: string, etag: string): boolean {
+export function matchesTag(ifNoneMatch: string, etag: string): boolean {
   const tags = parseTags(ifNoneMatch);
   return tags === '*' || (tags?.some((tag) => `"${tag.text}"` === etag) ?? false);
 }

@@ -21,7 +21,7 @@ export interface HealthDeps {
   readonly timeoutMs?: number;
 }
 
-async function isWell(probe: () => Promise<unknown>, timeoutMs: number): Promise<boolean> {
+async function isHealthy(probe: () => Promise<unknown>, timeoutMs: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => resolve(false), timeoutMs);
   probe().then(
@@ -48,7 +48,7 @@ export function healthEndpoint(deps: HealthDeps): RawEndpoint {
     async serve() {
       const results = await Promise.all(
         Object.entries(deps.probes).map(
-          async ([name, probe]) => [name, await isWell(probe, deps.timeoutMs ?? probeTimeoutMs)] as const,
+          async ([name, probe]) => [name, await isHealthy(probe, deps.timeoutMs ?? probeTimeoutMs)] as const,
         ),
       );
       const failing = results.filter(([, well]) => !well).map(([name]) => name);

@@ -11,17 +11,17 @@ import {
 } from '../endpoint/problem.ts';
 import type { ProblemCatalog } from '../endpoint/problem-catalog.ts';
 import { parseRequest } from '../endpoint/request-parsing.ts';
-import type { Idempotency, KeyedAsk } from '../idempotency/idempotency.ts';
+import type { Idempotency, KeyedWrite } from '../idempotency/idempotency.ts';
 import type { RenderedAnswer } from '../idempotency/rendered-answer.ts';
 import { admit } from './admission.ts';
 import { answerCsv, type CsvAnswers, csvMediaType, pagingErrors } from './csv-answer.ts';
-import { entityTagOf, isKnown } from './entity-tag.ts';
+import { entityTagOf, matchesTag } from './entity-tag.ts';
 import { callerOf, contextOf, type Exchange } from './exchange.ts';
 import { applyPrecondition, type Precondition } from './precondition.ts';
 import type { createBodyReader } from './request-body.ts';
 
 /** Dependencies of serving an endpoint. */
-export interface ServingParts {
+export interface ServingDeps {
   readonly authenticator: Authenticator;
   readonly problems: ProblemCatalog;
   /** Whoever sits at the box itself. */
@@ -30,8 +30,8 @@ export interface ServingParts {
   /** For bodies of at most so many bytes; undefined is the limit of the whole interface. */
   readonly bodyReaderFor: (limitBytes: number | undefined) => ReturnType<typeof createBodyReader>;
   readonly csvAnswers: CsvAnswers;
-  /** Logs what broke. */
-  readonly noteFault: (ctx: Context, fault: unknown) => void;
+  /** Logs and reports a fault. */
+  readonly reportFault: (ctx: Context, fault: unknown) => void;
   /** Without it the header Idempotency-Key has no meaning. */
   readonly idempotency: Idempotency | undefined;
 }
@@ -101,13 +101,13 @@ async function invoke(
   problems: ProblemCatalog,
   {
     isConditional,
-    noteFault,
-  }: { readonly isConditional: boolean; readonly noteFault: (fault: unknown) => void },
+    reportFault,
+  }: { readonly isConditional: boolean; readonly reportFault: (fault: unknown) => void },
 ): Promise<RenderedAnswer> {
   const result = await endpoint.invoke(call, problems);
   const { requestId } = call.context;
   if (!result.ok) return renderRefusal(endpoint, result.refusal, problems, { requestId, isConditional });
-  result.value.faults.forEach(noteFault);
+  result.value.faults.forEach(reportFault);
   const parsed = endpoint.response.parse(result.value.body);
   const body = JSON.stringify(parsed);
   // An answer to PUT or DELETE is not what lies at that address (RFC 9110, 9.3.4), so it has no tag.
@@ -130,7 +130,7 @@ function send(ctx: Context, answer: RenderedAnswer): void {
   if (answer.etag !== null) {
     ctx.set('ETag', answer.etag);
     const known = ctx.req.headers['if-none-match'];
-    if (known !== undefined && isKnown(known, answer.etag)) {
+    if (known !== undefined && matchesTag(known, answer.etag)) {
       ctx.status = 304;
       return;
     }
@@ -139,11 +139,11 @@ function send(ctx: Context, answer: RenderedAnswer): void {
   ctx.set('Content-Type', answer.mediaType);
 }
 
-const keyedAsk = (
+const keyedWriteOf = (
   endpoint: Endpoint,
   ctx: Context,
   { key, principal, body }: { readonly key: string; readonly principal: Principal; readonly body: unknown },
-): KeyedAsk => ({
+): KeyedWrite => ({
   key,
   caller: `${principal.kind} ${principal.accountId}`,
   endpoint: `${endpoint.method} ${endpoint.path}`,
@@ -153,14 +153,14 @@ const keyedAsk = (
 });
 
 /** Admission, format, body, preconditions, parsing, handler, answer. */
-export function serveEndpoint(parts: ServingParts, endpoint: Endpoint): Middleware {
-  const readBody = parts.bodyReaderFor(endpoint.bodyLimitBytes);
+export function serveEndpoint(deps: ServingDeps, endpoint: Endpoint): Middleware {
+  const readBody = deps.bodyReaderFor(endpoint.bodyLimitBytes);
   const isRead = endpoint.method === 'GET';
   return async (ctx) => {
-    const exchange = parts.exchangeOf(ctx);
+    const exchange = deps.exchangeOf(ctx);
     const { requestId } = exchange;
     const refuseWith = (problem: Problem): void => answerProblem(ctx, problem, requestId);
-    const admission = await admit(endpoint.access, callerOf(ctx, exchange), parts);
+    const admission = await admit(endpoint.access, callerOf(ctx, exchange), deps);
     if (!admission.ok) return refuseWith(admission.problem);
     const { principal } = admission;
     exchange.accountId = principal?.accountId;
@@ -185,20 +185,20 @@ export function serveEndpoint(parts: ServingParts, endpoint: Endpoint): Middlewa
     if (format === csvMediaType && endpoint.csv !== undefined) {
       const errors = pagingErrors(ctx.query);
       if (errors.length > 0) return refuseWith(platformProblem('invalidRequest', { errors }));
-      const problem = answerCsv(ctx, parts.csvAnswers, endpoint.csv, call);
+      const problem = answerCsv(ctx, deps.csvAnswers, endpoint.csv, call);
       return problem === null ? undefined : refuseWith(problem);
     }
     const work = (): Promise<RenderedAnswer> =>
-      invoke(endpoint, call, parts.problems, {
+      invoke(endpoint, call, deps.problems, {
         isConditional: guarded.isConditional,
-        noteFault: (fault) => parts.noteFault(ctx, fault),
+        reportFault: (fault) => deps.reportFault(ctx, fault),
       });
     const { 'idempotency-key': key } = ctx.req.headers;
     // Nobody is who they are at an open endpoint, so that there is nobody whose key it could be.
-    if (key === undefined || isRead || principal === null || parts.idempotency === undefined)
+    if (key === undefined || isRead || principal === null || deps.idempotency === undefined)
       return send(ctx, await work());
-    const ask = keyedAsk(endpoint, ctx, { key: String(key), principal, body: guarded.body });
-    const once = await parts.idempotency.answerOnce(ask, work);
+    const write = keyedWriteOf(endpoint, ctx, { key: String(key), principal, body: guarded.body });
+    const once = await deps.idempotency.answerOnce(write, work);
     if (!once.ok) return refuseWith(once.problem);
     if (once.isReplay) ctx.set('Idempotency-Replayed', 'true');
     send(ctx, once.answer);

@@ -159,7 +159,7 @@ class SentryReports implements ErrorReports {
   report(error: unknown, place: ErrorPlace): void {
     if (this.#ended.signal.aborted || isKnownSituation(error)) return;
     try {
-      this.#spoolIt(error, place, 'error');
+      this.#spoolEvent(error, place, 'error');
       this.sendSoon();
     } catch (cause) {
       this.#options.log.warn({ err: cause }, 'an error could not be reported');
@@ -168,7 +168,7 @@ class SentryReports implements ErrorReports {
 
   keep(error: unknown, place: ErrorPlace): void {
     try {
-      this.#spoolIt(error, place, 'fatal');
+      this.#spoolEvent(error, place, 'fatal');
     } catch {
       // The process is dying of something else.
     }
@@ -269,7 +269,7 @@ class SentryReports implements ErrorReports {
     return true;
   }
 
-  #spoolIt(error: unknown, place: ErrorPlace, level: ErrorEvent['level']): void {
+  #spoolEvent(error: unknown, place: ErrorPlace, level: ErrorEvent['level']): void {
     const nowMs = this.#options.clock.nowMs();
     const event = errorToEvent(error, { ...this.#options, place, level, nowMs });
     const alike = this.#gate.admit(event.fingerprint.join(' '), nowMs);

@@ -4,15 +4,15 @@ import type { StoredPacket } from './stored-packet.ts';
 interface Turn {
   readonly packet: StoredPacket;
   readonly done: (error?: Error | null) => void;
-  /** Null: nothing of it has to be on the disk. Resolves to why it could not be stored, or to null. */
+  /** Null: nothing to store. Resolves to the error of storing it, or to null. */
   readonly stored: Promise<unknown> | null;
 }
 
-export interface PublishLineDeps {
+export interface PublishQueueDeps {
   readonly persistence: Pick<SessionPersistence, 'keep' | 'drop' | 'hasIncoming'>;
-  /** Publishes what was accepted although the connection that it came by is gone. */
+  /** Publishes an accepted message whose connection is gone. */
   readonly publish: (packet: StoredPacket) => void;
-  readonly onNotKept: (cause: unknown) => void;
+  readonly onStoreFailed: (cause: unknown) => void;
 }
 
 /**
@@ -20,8 +20,8 @@ export interface PublishLineDeps {
  * tells copies by a counter that must arrive in order: so each message waits here until it is on the disk, and the next
  * until it went through.
  */
-export class PublishLine {
-  readonly #deps: PublishLineDeps;
+export class PublishQueue {
+  readonly #deps: PublishQueueDeps;
   readonly #clientId: string;
   readonly #isClean: boolean;
   readonly #waiting: Turn[] = [];
@@ -30,13 +30,13 @@ export class PublishLine {
   #begun = false;
   #closed = false;
 
-  constructor(deps: PublishLineDeps, client: { readonly id: string; readonly clean: boolean }) {
+  constructor(deps: PublishQueueDeps, client: { readonly id: string; readonly clean: boolean }) {
     this.#deps = deps;
     this.#clientId = client.id;
     this.#isClean = client.clean;
   }
 
-  /** `done` lets the broker go on: acknowledge and publish; with an error it cuts the connection. */
+  /** Queues a message. `done` lets the broker acknowledge and publish it; with an error the broker cuts the connection. */
   enter(packet: StoredPacket, done: Turn['done']): void {
     if (this.#isCopy(packet) && this.#current === null) {
       done(null);
@@ -60,12 +60,12 @@ export class PublishLine {
     this.#begin(turn);
   }
 
-  /** The broker begins to pass a message on: it goes on with it whatever becomes of the connection. */
+  /** Notes that the broker begins to forward a message, which it then completes even if the connection ends. */
   begun(packet: StoredPacket): void {
     if (this.#isCurrent(packet)) this.#begun = true;
   }
 
-  /** The broker has passed a message on; only the one whose turn it is counts, and not the connection's will. */
+  /** Notes that the broker has forwarded a message. Counts only for the current one, not for the connection's will. */
   passed(packet: StoredPacket): void {
     if (this.#isCurrent(packet)) this.#next();
   }
@@ -115,7 +115,7 @@ export class PublishLine {
     }
     if (cause !== null) {
       this.#deps.persistence.drop(turn.packet);
-      this.#deps.onNotKept(cause);
+      this.#deps.onStoreFailed(cause);
       turn.done(new Error('could not be stored'));
       return;
     }

@@ -8,7 +8,7 @@ import { openWriter, type Writer } from './writer.ts';
  * The writer in the thread that asks: for a process that has nothing else to do meanwhile. To wake a Worker and to be woken
  * by it takes longer than most statements.
  */
-export class WriterHere implements StoreLink {
+export class InThreadWriter implements StoreLink {
   readonly ready: StoreReady;
   readonly #answer: Writer['answer'];
   #closed = false;
