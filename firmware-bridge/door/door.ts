@@ -4,8 +4,8 @@ import type { GpioPort, Later } from '#bridge/ports.ts';
 import { buzzerSignals, ledSignals, type ReaderSignal } from '#bridge/readers/feedback.ts';
 import { isSerial, serialKindOf } from '#bridge/readers/registry.ts';
 import type { BridgeState } from '#hub/domains/access/controllers/link-schema.ts';
+import type { PolicyPortal } from '#hub/domains/access/decide/policy-schema.ts';
 import { scheduledModeAt } from '#hub/domains/access/decide/schedule-rules.ts';
-import type { PolicyPortal } from '#hub/domains/access/policy/schema.ts';
 import {
   defaultPortalSettings,
   type PortalMode,

@@ -3,7 +3,7 @@ import type { Policy } from '#bridge/policy/policy.ts';
 import type { StoredPolicy } from '#bridge/policy/store.ts';
 import type { CommandOutcome, DoorCommand } from '#bridge/ports.ts';
 import type { BridgeState, helloSchema } from '#hub/domains/access/controllers/link-schema.ts';
-import type { PolicyVersion } from '#hub/domains/access/policy/schema.ts';
+import type { PolicyVersion } from '#hub/domains/access/decide/policy-schema.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
 import type { LogLevel } from '#hub/platform/log.ts';
 

@@ -1,4 +1,10 @@
 import { digestOf, numberDigestOf, pinDigestOf } from '#hub/domains/access/cards/digest-rules.ts';
+import type {
+  CredentialFacts,
+  PolicyDocument,
+  PolicyPortal,
+  PolicyVersion,
+} from '#hub/domains/access/decide/policy-schema.ts';
 import {
   decodeRecord,
   decodeSecret,
@@ -7,12 +13,6 @@ import {
   isSecret,
   type PinSecret,
 } from '#hub/domains/access/policy/record-schema.ts';
-import type {
-  CredentialFacts,
-  PolicyDocument,
-  PolicyPortal,
-  PolicyVersion,
-} from '#hub/domains/access/policy/schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { isClockTrusted } from '#hub/kernel/time.ts';
 import type { Clock } from '#hub/platform/clock/clock.ts';

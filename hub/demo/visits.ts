@@ -1,6 +1,6 @@
+import type { PolicyDocument, PolicyPortal } from '#hub/domains/access/decide/policy-schema.ts';
 import { decideAccess } from '#hub/domains/access/decide/rules.ts';
 import { plannedModeAt } from '#hub/domains/access/decide/schedule-rules.ts';
-import type { PolicyDocument, PolicyPortal } from '#hub/domains/access/policy/schema.ts';
 import type { DenyReason } from '#hub/domains/access/schema.ts';
 import { assert } from '#hub/kernel/result.ts';
 import { type ClockTrust, offsetMinutesAt } from '#hub/kernel/time.ts';

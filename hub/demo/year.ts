@@ -1,7 +1,7 @@
 import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
+import type { PolicyDocument } from '#hub/domains/access/decide/policy-schema.ts';
 import { endLockdown, lockDown } from '#hub/domains/access/doors/command-workflow.ts';
 import { takeSlice } from '#hub/domains/access/events/workflow.ts';
-import type { PolicyDocument } from '#hub/domains/access/policy/schema.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { advanceDueMemberships } from '#hub/domains/members/membership-workflow.ts';
 import { admittingMembershipStates } from '#hub/domains/members/schema.ts';

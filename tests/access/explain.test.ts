@@ -3,7 +3,7 @@ import { enrolCard } from '#hub/domains/access/cards/workflow.ts';
 import { decideAccess } from '#hub/domains/access/decide/rules.ts';
 import { lockDown } from '#hub/domains/access/doors/command-workflow.ts';
 import { changePortal } from '#hub/domains/access/doors/workflow.ts';
-import { checkRequestSchema } from '#hub/domains/access/events/schema.ts';
+import { checkRequestSchema } from '#hub/domains/access/explain/schema.ts';
 import { explainAccess } from '#hub/domains/access/explain/workflow.ts';
 import { setPin } from '#hub/domains/access/pins/workflow.ts';
 import { decodeRecord } from '#hub/domains/access/policy/record-schema.ts';

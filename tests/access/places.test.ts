@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ruleCreateSchema } from '#hub/domains/access/doors/schema.ts';
 import { changePortal, removePortal } from '#hub/domains/access/doors/workflow.ts';
+import { ruleCreateSchema } from '#hub/domains/access/rules/schema.ts';
 import { changeRule, createRule } from '#hub/domains/access/rules/workflow.ts';
 import { groupInputSchema } from '#hub/domains/members/plan-schema.ts';
 import { createGroup } from '#hub/domains/members/plan-workflow.ts';

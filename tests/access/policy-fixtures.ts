@@ -1,6 +1,10 @@
 import fc from 'fast-check';
+import type {
+  CredentialFacts,
+  PolicyDocument,
+  PolicyPortal,
+} from '#hub/domains/access/decide/policy-schema.ts';
 import type { AccessMoment } from '#hub/domains/access/decide/rules.ts';
-import type { CredentialFacts, PolicyDocument, PolicyPortal } from '#hub/domains/access/policy/schema.ts';
 import { defaultPortalSettings, type PolicyRule, portalModes } from '#hub/domains/access/schema.ts';
 import { credentialStatuses, memberStatuses, membershipStates } from '#hub/domains/members/schema.ts';
 import { clockTrusts } from '#hub/kernel/time.ts';

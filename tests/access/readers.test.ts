@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type ReaderState, readerStateSchema } from '#hub/domains/access/controllers/link-schema.ts';
+import { readerIdSchema } from '#hub/domains/access/controllers/reader-id-schema.ts';
 import { readerFindings } from '#hub/domains/access/readers/health-rules.ts';
-import { readerIdSchema, switchOutputSchema } from '#hub/domains/access/readers/schema.ts';
+import { switchOutputSchema } from '#hub/domains/access/readers/schema.ts';
 import { listReaders } from '#hub/domains/access/readers/view.ts';
 import { cancelPairing, pairReader, switchOutput, testReader } from '#hub/domains/access/readers/workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { addReading } from '#hub/domains/access/cards/reading-workflow.ts';
-import { enrolmentCreateSchema } from '#hub/domains/access/cards/schema.ts';
 import { changeCredentialStatus, enrolCard } from '#hub/domains/access/cards/workflow.ts';
+import { enrolmentCreateSchema } from '#hub/domains/access/enrolment/schema.ts';
 import { decodeRecord } from '#hub/domains/access/policy/record-schema.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { accepted, addPaidMember, type Bench, card, openWithBridge, refused, staff } from './support.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { addReading } from '#hub/domains/access/cards/reading-workflow.ts';
 import { changeCredentialStatus, enrolCard } from '#hub/domains/access/cards/workflow.ts';
 import { insertBridgeSecret } from '#hub/domains/access/controllers/repository.ts';
-import { checkRequestSchema } from '#hub/domains/access/events/schema.ts';
+import { checkRequestSchema } from '#hub/domains/access/explain/schema.ts';
 import { explainAccess } from '#hub/domains/access/explain/workflow.ts';
 import { setPin } from '#hub/domains/access/pins/workflow.ts';
 import { insertSet } from '#hub/domains/access/policy/repository.ts';

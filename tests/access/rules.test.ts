@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { CredentialFacts } from '#hub/domains/access/decide/policy-schema.ts';
 import { type AccessMoment, decideAccess } from '#hub/domains/access/decide/rules.ts';
 import { wordingByCheck, wordingByReason } from '#hub/domains/access/decide/wording-rules.ts';
-import type { CredentialFacts } from '#hub/domains/access/policy/schema.ts';
 import { accessChecks, type DenyReason, denyReasons } from '#hub/domains/access/schema.ts';
 import { credentialStatuses, membershipStates } from '#hub/domains/members/schema.ts';
 import {

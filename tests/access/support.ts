@@ -12,11 +12,11 @@ import {
   schemaToBridge,
   type ToBridge,
 } from '#hub/domains/access/controllers/link-schema.ts';
+import type { PolicyDocument, PolicyVersion } from '#hub/domains/access/decide/policy-schema.ts';
 import { access as accessDomain, type BridgePort } from '#hub/domains/access/domain.ts';
 import type { Access } from '#hub/domains/access/open-access.ts';
 import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy/hash-rules.ts';
 import { recordBytes } from '#hub/domains/access/policy/record-schema.ts';
-import type { PolicyDocument, PolicyVersion } from '#hub/domains/access/policy/schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { members as memberDomain } from '#hub/domains/members/domain.ts';

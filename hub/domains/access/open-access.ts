@@ -4,6 +4,7 @@ import { createPinHasher } from '#hub/platform/pin-hash.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { DecisionCounter } from './bridges/decision-count.ts';
 import { bridgeHealth } from './bridges/health-workflow.ts';
+import { createLiveBridges } from './bridges/live.ts';
 import { createBridgeSessions } from './bridges/session.ts';
 import {
   ensureLocalBridge,
@@ -14,7 +15,6 @@ import {
 import { cardHealth } from './clones/workflow.ts';
 import { createCommands } from './controllers/commands.ts';
 import type { BridgeHandler } from './controllers/link.ts';
-import { createLiveBridges } from './controllers/live.ts';
 import type { AccessDeps } from './deps.ts';
 import { findPortals } from './doors/repository.ts';
 import { createEnrolments, type Enrolments } from './enrolment/workflow.ts';

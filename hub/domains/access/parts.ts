@@ -1,6 +1,6 @@
 import type { HashPin } from '#hub/platform/pin-hash.ts';
+import type { LiveBridges } from './bridges/live.ts';
 import type { Commands } from './controllers/commands.ts';
-import type { LiveBridges } from './controllers/live.ts';
 import type { AccessDeps } from './deps.ts';
 import type { PolicyKeeper } from './policy/workflow.ts';
 import type { CardVault } from './vault/vault.ts';

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSimulatedPanel, type SimulatedPanel } from '#bridge/gpio/simulated-panel.ts';
-import type { Bridge } from '#hub/domains/access/events/schema.ts';
+import type { Bridge } from '#hub/domains/access/bridges/schema.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { readJournalFiles } from '#tests/_support/crash/journal-files.ts';
 import { mountSmallDisk, type SmallDisk } from '#tests/_support/crash/small-disk.ts';

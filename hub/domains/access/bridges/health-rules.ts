@@ -1,6 +1,6 @@
 import type { Finding } from '#hub/kernel/finding.ts';
-import type { Bridge } from '../events/schema.ts';
 import { type ReaderFacts, readerFindings } from '../readers/health-rules.ts';
+import type { Bridge } from './schema.ts';
 
 const minuteMs = 60_000;
 /** A restart of a door controller takes less. */

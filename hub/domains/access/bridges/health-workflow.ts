@@ -1,8 +1,8 @@
 import type { Figure, HealthPart } from '#hub/platform/health/health-part.ts';
-import type { Bridge } from '../events/schema.ts';
 import type { AccessParts } from '../parts.ts';
 import type { DecisionCounter } from './decision-count.ts';
 import { bridgeFindings } from './health-rules.ts';
+import type { Bridge } from './schema.ts';
 import { listBridges } from './workflow.ts';
 
 const stateInWords: Readonly<Record<Bridge['policy']['state'], string>> = {

@@ -5,8 +5,8 @@ import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { nameSchema, pageOf } from '#hub/kernel/wire.ts';
-import { bridgeSchema, simulatedTapSchema } from '../events/schema.ts';
 import type { AccessParts } from '../parts.ts';
+import { bridgeSchema, simulatedTapSchema } from './schema.ts';
 import {
   approveWithheld,
   createBridge,

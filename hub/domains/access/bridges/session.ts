@@ -5,7 +5,6 @@ import type { Change } from '#hub/kernel/wire.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { Commands } from '../controllers/commands.ts';
 import type { BridgeHandler, FromBridgePayload } from '../controllers/link.ts';
-import type { LiveBridges } from '../controllers/live.ts';
 import {
   findBridgeSecret,
   findBridgeStatuses,
@@ -25,6 +24,7 @@ import { findDocument, findPolicyState, findSets, setEpoch } from '../policy/rep
 import type { PolicyKeeper } from '../policy/workflow.ts';
 import { defaultPortalSettings } from '../schema.ts';
 import type { DecisionCounter } from './decision-count.ts';
+import type { LiveBridges } from './live.ts';
 import { hashToken } from './token.ts';
 
 type Hello = FromBridgePayload<'hello'>;

@@ -10,6 +10,7 @@ import type { FieldRefusal } from '#hub/store/written.ts';
 import { digestKeyBytes } from '../cards/digest-rules.ts';
 import { findCredentialsById } from '../cards/repository.ts';
 import { type CardRefusal, readCardText } from '../cards/workflow.ts';
+import { type BridgeRefusal, refuseOutcome } from '../controllers/commands.ts';
 import {
   type BridgeRow,
   type BridgeStatus,
@@ -23,12 +24,11 @@ import {
   saveNextKey,
   saveTokenHash,
 } from '../controllers/repository.ts';
-import { type BridgeRefusal, refuseOutcome } from '../enrolment/workflow.ts';
-import type { Bridge } from '../events/schema.ts';
-import { findNamedPortal } from '../explain/workflow.ts';
+import { findNamedPortal } from '../doors/named-workflow.ts';
 import type { AccessParts } from '../parts.ts';
 import { policyHashBytes } from '../policy/hash-rules.ts';
 import { deleteSet, findPolicyState, insertSet } from '../policy/repository.ts';
+import type { Bridge } from './schema.ts';
 import { hashToken } from './token.ts';
 
 const newToken = (): string => randomBytes(32).toString('base64url');

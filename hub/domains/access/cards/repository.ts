@@ -1,11 +1,11 @@
 import type { Selectable } from 'kysely';
 import type { CredentialStatus } from '#hub/domains/members/schema.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
+import { batchesOf } from '#hub/store/batches.ts';
 import { type RowStamp, stampOf } from '#hub/store/entity-row.ts';
 import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader } from '#hub/store/store.ts';
-import { batchesOf } from '../policy/repository.ts';
 import { type CardRead, cardReadSchema } from '../schema.ts';
 import type { CredentialTable } from '../tables.ts';
 import type { CredentialSort } from './schema.ts';

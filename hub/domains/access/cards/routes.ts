@@ -9,6 +9,12 @@ import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import { csvLines } from '#hub/platform/csv.ts';
 import { dismissCopy } from '../clones/workflow.ts';
+import {
+  enrolmentCreateSchema,
+  enrolmentSchema,
+  unknownCardEnrolSchema,
+  unknownCardSchema,
+} from '../enrolment/schema.ts';
 import { type Enrolments, enrolUnknownCard, listUnknownCards, revealCard } from '../enrolment/workflow.ts';
 import type { AccessParts } from '../parts.ts';
 import { credentialCsvColumns, credentialToCsv } from './csv.ts';
@@ -19,12 +25,8 @@ import {
   credentialQuerySchema,
   credentialSchema,
   enrolCardSchema,
-  enrolmentCreateSchema,
-  enrolmentSchema,
   replaceCredentialSchema,
   replacedSchema,
-  unknownCardEnrolSchema,
-  unknownCardSchema,
 } from './schema.ts';
 import {
   changeCredential,

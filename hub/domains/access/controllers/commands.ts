@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Refusal } from '#hub/kernel/result.ts';
 import type { AccessDeps } from '../deps.ts';
 import type { cardReadSchema } from '../schema.ts';
 import type { FromBridgePayload } from './link.ts';
@@ -76,4 +77,16 @@ export function createCommands(deps: Pick<AccessDeps, 'link' | 'clock' | 'newId'
         if (waiting.bridgeId === bridgeId) waiting.settle({ kind: 'notConnected' });
     },
   };
+}
+
+export type BridgeRefusal =
+  | Refusal<'notConnected'>
+  | Refusal<'noAnswer'>
+  | (Refusal<'bridgeRefused'> & { readonly why: string });
+
+/** An outcome that is not what was asked for, as a refusal. */
+export function refuseOutcome(outcome: CommandOutcome): BridgeRefusal {
+  if (outcome.kind === 'notConnected') return { code: 'notConnected' };
+  if (outcome.kind === 'refused') return { code: 'bridgeRefused', why: outcome.code };
+  return { code: 'noAnswer' };
 }

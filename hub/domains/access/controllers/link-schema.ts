@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { findingSchema } from '#hub/kernel/finding.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
-import { policyDocumentSchema, policyVersionSchema } from '../policy/schema.ts';
+import { policyDocumentSchema, policyVersionSchema } from '../decide/policy-schema.ts';
 import {
   accessEventKindSchema,
   cardReadSchema,

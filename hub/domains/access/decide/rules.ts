@@ -1,8 +1,8 @@
 import { admittingMembershipStates } from '#hub/domains/members/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import { type ClockTrust, isClockTrusted, localMomentAt } from '#hub/kernel/time.ts';
-import type { CredentialFacts, PolicyDocument, PolicyPortal } from '../policy/schema.ts';
 import type { AccessCheck, CheckResult, DenyReason, PolicyRule, PortalMode } from '../schema.ts';
+import type { CredentialFacts, PolicyDocument, PolicyPortal } from './policy-schema.ts';
 import { areaChain, isInWindow, openingAt, waysInAt } from './schedule-rules.ts';
 
 /** The moment of a decision, and what is known about the world at it. */

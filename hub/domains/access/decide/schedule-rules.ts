@@ -1,7 +1,7 @@
 import type { ScheduleException, WeeklyWindow } from '#hub/domains/places/schema.ts';
 import { type LocalMoment, localMomentAt, previousDay, type ZoneOffsets } from '#hub/kernel/time.ts';
-import type { PolicyDocument, PolicyPortal } from '../policy/schema.ts';
 import type { Identification, PortalMode, PortalSettings } from '../schema.ts';
+import type { PolicyDocument, PolicyPortal } from './policy-schema.ts';
 
 type DayWindow = Pick<WeeklyWindow, 'startMinute' | 'endMinute'>;
 

@@ -6,10 +6,12 @@ import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { emptySchema, pageOf, wholeList } from '#hub/kernel/wire.ts';
 import type { AccessParts } from '../parts.ts';
+import { findRule, findRules } from '../rules/repository.ts';
+import { ruleCreateSchema, rulePatchSchema, ruleSchema } from '../rules/schema.ts';
+import { ruleToWire } from '../rules/view.ts';
 import { changeRule, createRule, removeRule } from '../rules/workflow.ts';
-import { findRule, findRules } from './repository.ts';
-import { portalPatchSchema, portalSchema, ruleCreateSchema, rulePatchSchema, ruleSchema } from './schema.ts';
-import { loadPortal, loadPortals, ruleToWire } from './view.ts';
+import { portalPatchSchema, portalSchema } from './schema.ts';
+import { loadPortal, loadPortals } from './view.ts';
 import { changePortal, removePortal } from './workflow.ts';
 
 const base = '/api/access-control';

@@ -1,30 +1,17 @@
 import { z } from 'zod';
-import { weeklyWindowsSchema } from '#hub/domains/places/schema.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, nameSchema, versionField, wireTime } from '#hub/kernel/wire.ts';
+import { entityShape, nameSchema, versionField } from '#hub/kernel/wire.ts';
+import { portalLiveSchema } from '../controllers/portal-schema.ts';
 import {
   defaultPortalSettings,
-  portalModeSchema,
   portalOverrideSchema,
   portalSettingsPatchSchema,
   portalSettingsSchema,
-  portalStateSchema,
-  ruleSubjectSchema,
-  ruleTargetSchema,
 } from '../schema.ts';
 
 export const walkSecondsSchema = z.number().int().min(0).max(3600).meta({
   description:
     'Seconds that anybody needs at least from here to the nearest other door; a card that is read at two doors sooner is reported as perhaps copied. 0: not known, nothing is reported',
-});
-
-/** What a door does now, as its bridge last said; null while the bridge is not connected. */
-export const portalLiveSchema = z.strictObject({
-  state: portalStateSchema,
-  mode: portalModeSchema,
-  contactOpen: z.boolean().nullable(),
-  strikeReleased: z.boolean(),
-  since: z.iso.datetime(),
 });
 
 export const portalSchema = z
@@ -78,36 +65,4 @@ export const portalPatchSchema = z.strictObject({
   areaId: idSchema.nullable().optional(),
   walkSeconds: walkSecondsSchema.optional(),
   settings: portalSettingsPatchSchema.optional(),
-});
-
-const ruleFields = {
-  name: nameSchema,
-  subject: ruleSubjectSchema,
-  target: ruleTargetSchema,
-  windows: weeklyWindowsSchema,
-  outsideOpeningHours: z.boolean(),
-} as const;
-export const ruleSchema = z.strictObject({
-  ...entityShape,
-  ...ruleFields,
-  validFrom: z.iso.datetime().nullable(),
-  validUntil: z.iso.datetime().nullable(),
-});
-export type Rule = z.infer<typeof ruleSchema>;
-export const ruleCreateSchema = z.strictObject({
-  ...ruleFields,
-  windows: weeklyWindowsSchema.default([]),
-  outsideOpeningHours: z.boolean().default(false),
-  validFrom: wireTime.nullable().default(null),
-  validUntil: wireTime.nullable().default(null),
-});
-export const rulePatchSchema = z.strictObject({
-  ...versionField,
-  name: nameSchema.optional(),
-  subject: ruleSubjectSchema.optional(),
-  target: ruleTargetSchema.optional(),
-  windows: weeklyWindowsSchema.optional(),
-  outsideOpeningHours: z.boolean().optional(),
-  validFrom: wireTime.nullable().optional(),
-  validUntil: wireTime.nullable().optional(),
 });

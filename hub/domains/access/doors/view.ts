@@ -1,24 +1,12 @@
-import { toIsoOrNull } from '#hub/kernel/time.ts';
 import { stampToWire } from '#hub/store/entity-row.ts';
 import type { Reader } from '#hub/store/store.ts';
+import { readerId } from '../controllers/reader-id-schema.ts';
 import { findBridgeStatuses } from '../controllers/repository.ts';
 import type { AccessParts } from '../parts.ts';
 import { findDocumentRevisions, findPolicyState } from '../policy/repository.ts';
-import { readerId } from '../readers/schema.ts';
 import type { PortalOverride } from '../schema.ts';
-import { findPortal, findPortals, type PortalRow, type RuleRow } from './repository.ts';
-import type { Portal, Rule } from './schema.ts';
-
-export const ruleToWire = (row: RuleRow): Rule => ({
-  ...stampToWire(row),
-  name: row.name,
-  subject: row.subject,
-  target: row.target,
-  windows: row.windows,
-  outsideOpeningHours: row.outsideOpeningHours,
-  validFrom: toIsoOrNull(row.validFromMs),
-  validUntil: toIsoOrNull(row.validUntilMs),
-});
+import { findPortal, findPortals, type PortalRow } from './repository.ts';
+import type { Portal } from './schema.ts';
 
 /** The override that holds now: a door held open until a time that has come is not held open. */
 export const overrideAt = (portal: Pick<PortalRow, 'override'>, atMs: number): PortalOverride | null =>

@@ -5,9 +5,10 @@ import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/resul
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { assertWritten, type FieldRefusal, fieldRefusal, type Stale } from '#hub/store/written.ts';
 import type { AccessParts } from '../parts.ts';
-import { followPolicyChange } from '../policy/change-workflow.ts';
+import { findRules } from '../rules/repository.ts';
 import { portalSettingsSchema } from '../schema.ts';
-import { findPortal, findPortals, findRules, portalChanges } from './repository.ts';
+import { followPolicyChange } from './change-workflow.ts';
+import { findPortal, findPortals, portalChanges } from './repository.ts';
 import type { Portal, portalPatchSchema } from './schema.ts';
 import { loadPortal } from './view.ts';
 

@@ -6,32 +6,26 @@ import { toIso } from '#hub/kernel/time.ts';
 import type { FieldRefusal } from '#hub/store/written.ts';
 import { type AddReadingRefusal, addReading } from '../cards/reading-workflow.ts';
 import type { TransitionRefusal } from '../cards/rules.ts';
-import type { Credential, Enrolment, enrolmentCreateSchema, unknownCardSchema } from '../cards/schema.ts';
+import type { Credential } from '../cards/schema.ts';
 import { type AlreadyEnrolled, type EnrolRefusal, enrolCard, replaceCard } from '../cards/workflow.ts';
-import { answerTimeoutMs, type CommandOutcome } from '../controllers/commands.ts';
+import {
+  answerTimeoutMs,
+  type BridgeRefusal,
+  type CommandOutcome,
+  refuseOutcome,
+} from '../controllers/commands.ts';
 import { findPortals } from '../doors/repository.ts';
 import { findEvent, findUnknownCardEvents } from '../events/repository.ts';
 import type { AccessParts } from '../parts.ts';
 import { findRecordByDigest, findSets } from '../policy/repository.ts';
 import { findReader } from '../readers/view.ts';
 import type { CardRead } from '../schema.ts';
+import type { Enrolment, enrolmentCreateSchema, unknownCardSchema } from './schema.ts';
 
 const enrolmentMs = 60_000;
 /** A bridge keeps an unknown card's reading for so long. */
 const offeredMs = 120_000;
 const maxEnrolments = 100;
-
-export type BridgeRefusal =
-  | Refusal<'notConnected'>
-  | Refusal<'noAnswer'>
-  | (Refusal<'bridgeRefused'> & { readonly why: string });
-
-/** An outcome that is not what was asked for, as a refusal. */
-export function refuseOutcome(outcome: CommandOutcome): BridgeRefusal {
-  if (outcome.kind === 'notConnected') return { code: 'notConnected' };
-  if (outcome.kind === 'refused') return { code: 'bridgeRefused', why: outcome.code };
-  return { code: 'noAnswer' };
-}
 
 export interface Enrolments {
   /** The next card at the reader is for this member. Answers once the reader waits; an earlier one of the same actor ends. */

@@ -6,17 +6,12 @@ import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
 import { pageOf, pageQuerySchema } from '#hub/kernel/wire.ts';
+import { checkAnswerSchema, checkRequestSchema } from '../explain/schema.ts';
 import { explainAccess } from '../explain/workflow.ts';
 import type { AccessParts } from '../parts.ts';
 import { eventCsvColumns, streamEventLines } from './csv.ts';
 import { countDeadLetters, findDeadLetters, findEvent } from './repository.ts';
-import {
-  accessEventSchema,
-  checkAnswerSchema,
-  checkRequestSchema,
-  deadLetterSchema,
-  eventQuerySchema,
-} from './schema.ts';
+import { accessEventSchema, deadLetterSchema, eventQuerySchema } from './schema.ts';
 import { listEvents, toWireEvents } from './workflow.ts';
 
 const base = '/api/access-control';

@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { findingSchema } from '#hub/kernel/finding.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
-import { nameSchema, pageShape, sortOf, wireTime } from '#hub/kernel/wire.ts';
+import { pageShape, sortOf } from '#hub/kernel/wire.ts';
 import { accessCheckSchema, accessEventKindSchema, denyReasonSchema, portalModeSchema } from '../schema.ts';
 
 /** One check of a decision, in words. */
@@ -12,10 +11,10 @@ export const wordedCheckSchema = z.strictObject({
   sentence: z.string(),
 });
 export const whySchema = z.strictObject({ sentence: z.string(), nextStep: z.string().nullable() });
-const named = z.strictObject({ id: z.string(), name: z.string() }).nullable();
+export const namedSchema = z.strictObject({ id: z.string(), name: z.string() }).nullable();
 
 /** For the document: a member at a door outside the hours of their rule. */
-const evening = {
+export const eveningExample = {
   reason: 'timeWindow',
   why: {
     sentence: "It is outside the hours of the member's rule.",
@@ -41,16 +40,16 @@ export const accessEventSchema = z
     at: z.iso.datetime(),
     clockTrust: clockTrustSchema,
     receivedAt: z.iso.datetime(),
-    bridge: named,
-    portal: named,
+    bridge: namedSchema,
+    portal: namedSchema,
     reader: z.string().nullable(),
-    member: named,
-    credential: named,
+    member: namedSchema,
+    credential: namedSchema,
     reason: denyReasonSchema.nullable(),
     /** What happened and, where something can be done about it, the next step. */
     why: whySchema,
     checks: z.array(wordedCheckSchema),
-    rule: named,
+    rule: namedSchema,
     /** Decided but not carried out: the door only observes. */
     observed: z.boolean(),
     mode: portalModeSchema.nullable(),
@@ -69,7 +68,7 @@ export const accessEventSchema = z
         at: '2026-11-23T17:42:05.120Z',
         clockTrust: 'ntp',
         receivedAt: '2026-11-23T17:42:05.180Z',
-        ...evening,
+        ...eveningExample,
         bridge: { id: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a6001', name: 'This box' },
         reader: 'outside',
         observed: false,
@@ -108,130 +107,3 @@ export const deadLetterSchema = z.strictObject({
   body: z.string(),
   at: z.iso.datetime(),
 });
-
-const cardTextSchema = z.string().min(1).max(160).meta({ description: 'A card as written: 123:4567' });
-/** Who asks at which door: exactly one of card, credential and member; the door by its id or its key. */
-export const checkRequestSchema = z
-  .strictObject({
-    card: cardTextSchema.optional(),
-    credentialId: idSchema.optional(),
-    memberId: idSchema.optional(),
-    portalId: idSchema.optional(),
-    portalKey: z.string().min(1).max(40).optional(),
-    at: wireTime.optional(),
-    withPin: z
-      .boolean()
-      .default(false)
-      .meta({ description: 'As if the PIN that the door asks for had been given, and right' }),
-  })
-  .refine(
-    (body) =>
-      [body.card, body.credentialId, body.memberId].filter((value) => value !== undefined).length === 1,
-    { error: 'Name exactly one of card, credentialId and memberId.', path: ['card'] },
-  )
-  .refine((body) => (body.portalId === undefined) !== (body.portalKey === undefined), {
-    error: 'Name the door by portalId or by portalKey.',
-    path: ['portalId'],
-  })
-  .meta({ examples: [{ card: '123:4567', portalKey: 'front' }] });
-export type CheckRequest = z.infer<typeof checkRequestSchema>;
-
-export const checkAnswerSchema = z
-  .strictObject({
-    granted: z.boolean(),
-    asksForPin: z.boolean().meta({
-      description: 'The door would ask for a PIN, and open with the right one; `why` says what for',
-    }),
-    reason: denyReasonSchema.nullable(),
-    message: z.string().meta({ description: 'The sentence of `why`, as programs of the platform read it' }),
-    why: whySchema,
-    checks: z.array(wordedCheckSchema),
-    rule: named,
-    portal: z.strictObject({ id: idSchema, name: z.string() }),
-    member: named,
-    credential: named,
-    at: z.iso.datetime(),
-    mode: portalModeSchema,
-    extendedAccess: z.boolean(),
-    /** False: the door itself still decides by older rules. */
-    appliedAtPortal: z.boolean(),
-  })
-  .meta({
-    id: 'CheckAnswer',
-    examples: [
-      {
-        granted: false,
-        asksForPin: false,
-        message: evening.why.sentence,
-        ...evening,
-        at: '2026-11-23T17:42:05.000Z',
-        extendedAccess: false,
-        appliedAtPortal: true,
-      },
-    ],
-  });
-export type CheckAnswer = z.infer<typeof checkAnswerSchema>;
-
-export const bridgeSchema = z.strictObject({
-  id: idSchema,
-  version: z.number().int(),
-  createdAt: z.iso.datetime(),
-  updatedAt: z.iso.datetime(),
-  name: nameSchema,
-  connected: z.boolean(),
-  lastSeenAt: z.iso.datetime().nullable(),
-  release: z.string().nullable(),
-  simulated: z.boolean(),
-  clockTrust: clockTrustSchema.nullable(),
-  policy: z.strictObject({
-    desired: z.strictObject({ epoch: z.number().int(), revision: z.number().int() }),
-    applied: z.strictObject({ epoch: z.number().int(), revision: z.number().int() }).nullable(),
-    /** `notConnected` and `pending`: not applied there yet. */
-    state: z.enum(['applied', 'pending', 'notConnected', 'refused']),
-    refused: z.string().nullable(),
-  }),
-  digestKey: z.strictObject({ id: z.string(), rotating: z.boolean() }),
-  journal: z
-    .strictObject({
-      lastSeq: z.number().int(),
-      ackedSeq: z.number().int(),
-      writable: z.boolean(),
-    })
-    .nullable(),
-  /** Grants that wait for a person after a restore. */
-  withheld: z.array(
-    z.strictObject({
-      credentialId: z.string(),
-      label: z.string().nullable(),
-      memberName: z.string().nullable(),
-    }),
-  ),
-  findings: z.array(findingSchema),
-});
-export type Bridge = z.infer<typeof bridgeSchema>;
-
-export const simulatedTapSchema = z
-  .strictObject({
-    portalKey: z.string().min(1).max(40).optional(),
-    portalId: idSchema.optional(),
-    readerKey: z.string().min(1).max(40).optional(),
-    card: cardTextSchema.optional(),
-    number: z.number().int().min(1).max(999_999_999).optional().meta({ description: "A member's number" }),
-    pin: z
-      .string()
-      .regex(/^\d{1,12}$/, { error: 'must be digits' })
-      .optional(),
-  })
-  .refine((body) => (body.portalId === undefined) !== (body.portalKey === undefined), {
-    error: 'Name the door by portalId or by portalKey.',
-    path: ['portalKey'],
-  })
-  .refine((body) => (body.card === undefined) !== (body.number === undefined), {
-    error: 'Give a card, or a number with a pin.',
-    path: ['card'],
-  })
-  .refine((body) => body.number === undefined || body.pin !== undefined, {
-    error: 'is needed with a number',
-    path: ['pin'],
-  })
-  .meta({ examples: [{ card: '123:4567', portalKey: 'front' }] });

@@ -13,9 +13,17 @@ import { type BridgeEvent, bridgeEventSchema } from '../controllers/link-schema.
 import { findBridges, findCursor, saveCursor } from '../controllers/repository.ts';
 import { planIntake, wordChecks, wordEvent } from '../decide/event-rules.ts';
 import { type AccessDeps } from '../deps.ts';
-import { findPortals, findRules } from '../doors/repository.ts';
-import type { AccessEventRow, EventDetails } from './repository.ts';
-import { appendEvents, countEvents, findEventIds, findEvents, insertDeadLetter } from './repository.ts';
+import { findPortals } from '../doors/repository.ts';
+import { findRules } from '../rules/repository.ts';
+import {
+  type AccessEventRow,
+  appendEvents,
+  countEvents,
+  type EventDetails,
+  findEventIds,
+  findEvents,
+  insertDeadLetter,
+} from './repository.ts';
 import type { AccessEvent, eventQuerySchema } from './schema.ts';
 
 /** Events in one transaction. */

@@ -2,16 +2,16 @@ import { loadAdmissionFacts, loadMemberNames } from '#hub/domains/members/workfl
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { isClockTrusted, toIso } from '#hub/kernel/time.ts';
 import type { Reader } from '#hub/store/store.ts';
-import type { FieldRefusal } from '#hub/store/written.ts';
+import { type FieldRefusal, fieldRefusal } from '#hub/store/written.ts';
 import { digestOf, pinDigestOf } from '../cards/digest-rules.ts';
 import { findCardsOfMember, findCredential } from '../cards/repository.ts';
 import { type CardRefusal, readCardText } from '../cards/workflow.ts';
 import { findBridgeStatuses } from '../controllers/repository.ts';
 import { wordChecks, wordDecision } from '../decide/event-rules.ts';
+import type { CredentialFacts, PolicyDocument, PolicyPortal } from '../decide/policy-schema.ts';
 import { type AccessMoment, cardAlone, decideAccess, type Proof } from '../decide/rules.ts';
 import { plannedModeAt, waysInAt } from '../decide/schedule-rules.ts';
-import { findPortals, type PortalRow } from '../doors/repository.ts';
-import type { CheckAnswer, CheckRequest } from '../events/schema.ts';
+import { findNamedPortal } from '../doors/named-workflow.ts';
 import type { AccessParts } from '../parts.ts';
 import { decodeRecord, isSecret } from '../policy/record-schema.ts';
 import {
@@ -22,40 +22,11 @@ import {
   findSets,
   type PolicySet,
 } from '../policy/repository.ts';
-import type { CredentialFacts, PolicyDocument, PolicyPortal } from '../policy/schema.ts';
+import type { CheckAnswer, CheckRequest } from './schema.ts';
 
 export type ExplainRefusal =
   | FieldRefusal<'portalUnknown' | 'portalAmbiguous' | 'memberUnknown' | 'credentialUnknown'>
   | CardRefusal;
-
-const fieldRefusal = <Code extends string>(
-  code: Code,
-  field: string,
-  message: string,
-): FieldRefusal<Code> => ({
-  code,
-  errors: [{ pointer: `/body/${field}`, message }],
-});
-
-/** The door by its id, or by its key where only one bridge has such a door. */
-export async function findNamedPortal(
-  reader: Reader,
-  name: { readonly portalId?: string | undefined; readonly portalKey?: string | undefined },
-): Promise<Result<PortalRow, FieldRefusal<'portalUnknown' | 'portalAmbiguous'>>> {
-  const all = await findPortals(reader);
-  const [portal, second] = all.filter((candidate) =>
-    name.portalId === undefined ? candidate.key === name.portalKey : candidate.id === name.portalId,
-  );
-  const field = name.portalId === undefined ? 'portalKey' : 'portalId';
-  const known = all.map((candidate) => candidate.key).slice(0, 20);
-  if (portal === undefined)
-    return refuse(
-      fieldRefusal('portalUnknown', field, `is no door; there are: ${known.join(', ') || 'none yet'}`),
-    );
-  if (second !== undefined)
-    return refuse(fieldRefusal('portalAmbiguous', field, 'stands for several doors: take the portalId'));
-  return ok(portal);
-}
 
 /** What a bridge has of a credential that is facts and no secret. */
 const findFactsRecord = async (read: Reader, set: PolicySet, credentialId: string) =>

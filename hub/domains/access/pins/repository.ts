@@ -1,7 +1,7 @@
 import type { PinHashes } from '#hub/platform/pin-hash.ts';
+import { batchesOf } from '#hub/store/batches.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { type CredentialRow, toCredential } from '../cards/repository.ts';
-import { batchesOf } from '../policy/repository.ts';
 
 /** What is kept of a PIN. */
 export interface StoredPin extends PinHashes {

@@ -1,5 +1,6 @@
 import type { Reader } from '#hub/store/store.ts';
 import type { FromBridgePayload } from '../controllers/link.ts';
+import type { PolicyDocument, PolicyVersion } from '../decide/policy-schema.ts';
 import { policyHash } from './hash-rules.ts';
 import { recordBytes } from './record-schema.ts';
 import {
@@ -10,7 +11,6 @@ import {
   findSets,
   type PolicySet,
 } from './repository.ts';
-import type { PolicyDocument, PolicyVersion } from './schema.ts';
 
 /** Records of one page on the wire. */
 export const recordsPerPage = 500;

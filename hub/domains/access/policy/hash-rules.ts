@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { PolicyDocument } from '../decide/policy-schema.ts';
 import { recordBytes } from './record-schema.ts';
-import type { PolicyDocument } from './schema.ts';
 
 /** Bytes of each hash here (SHA-256). */
 export const policyHashBytes = 32;

@@ -2,7 +2,7 @@ import { credentialStatuses, memberStatuses, membershipStates } from '#hub/domai
 import { bytesToId, idToBytes } from '#hub/kernel/ids.ts';
 import { assert } from '#hub/kernel/result.ts';
 import { type PinHashes, pinForm, pinHashBytes, pinSaltBytes } from '#hub/platform/pin-hash.ts';
-import type { CredentialFacts, PolicyDocument } from './schema.ts';
+import type { CredentialFacts, PolicyDocument } from '../decide/policy-schema.ts';
 
 /**
  * One credential as 96 bytes, little endian, so that a bridge holds 50,000 of them in 5 MB and finds one by binary

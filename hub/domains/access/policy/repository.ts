@@ -1,17 +1,11 @@
 import type { Selectable } from 'kysely';
 import { z } from 'zod';
 import { assert } from '#hub/kernel/result.ts';
+import { batchesOf } from '#hub/store/batches.ts';
 import { fixedQuery, listed, rememberedQuery } from '#hub/store/fixed-query.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { type PolicyDocument, policyDocumentSchema } from '../decide/policy-schema.ts';
 import type { PolicyRecordTable } from '../tables.ts';
-import { type PolicyDocument, policyDocumentSchema } from './schema.ts';
-
-/** How many values one statement may carry in an `in (...)`, and how many rows one insert. */
-export const statementBatch = 200;
-
-export function* batchesOf<T>(items: readonly T[], size = statementBatch): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
-}
 
 export interface PolicyState {
   readonly epoch: number;

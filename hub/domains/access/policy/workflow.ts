@@ -11,8 +11,10 @@ import {
   findCredentialsById,
   findReadings,
 } from '../cards/repository.ts';
-import { findPortals, findRules, toPolicyRule } from '../doors/repository.ts';
+import type { PolicyDocument } from '../decide/policy-schema.ts';
+import { findPortals } from '../doors/repository.ts';
 import { findPins } from '../pins/repository.ts';
+import { findRules, toPolicyRule } from '../rules/repository.ts';
 import { documentHash, toggleRecord } from './hash-rules.ts';
 import { encodeRecord, encodeSecret } from './record-schema.ts';
 import {
@@ -31,7 +33,6 @@ import {
   sweepOrphans,
   symbolNames,
 } from './repository.ts';
-import type { PolicyDocument } from './schema.ts';
 
 export interface PolicyDeps {
   readonly store: Store;

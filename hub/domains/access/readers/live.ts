@@ -1,7 +1,8 @@
 import { toIsoOrNull } from '#hub/kernel/time.ts';
 import type { ReaderState } from '../controllers/link-schema.ts';
+import { readerId } from '../controllers/reader-id-schema.ts';
 import { type AccessDeps } from '../deps.ts';
-import { type ReaderLive, readerId } from './schema.ts';
+import { type ReaderLive } from './schema.ts';
 
 /** What only counts on is announced at most so often for each bridge: a reader on a bus counts ten frames a second. */
 const countersEveryMs = 1_000;

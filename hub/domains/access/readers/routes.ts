@@ -4,14 +4,9 @@ import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
+import { readerIdSchema } from '../controllers/reader-id-schema.ts';
 import type { AccessParts } from '../parts.ts';
-import {
-  pairReaderSchema,
-  readerAnswerSchema,
-  readerIdSchema,
-  readerSchema,
-  switchOutputSchema,
-} from './schema.ts';
+import { pairReaderSchema, readerAnswerSchema, readerSchema, switchOutputSchema } from './schema.ts';
 import { listReaders } from './view.ts';
 import { cancelPairing, pairReader, switchOutput, testReader } from './workflow.ts';
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { nameSchema } from '#hub/kernel/wire.ts';
+import { readerIdSchema } from '../controllers/reader-id-schema.ts';
 import {
   outputSecondsSchema,
   pairingSecondsSchema,
@@ -10,19 +11,6 @@ import {
   readerLinkSchema,
   readerOutputSchema,
 } from '../schema.ts';
-
-const exampleBridgeId = '01936b2c-7d40-7c1e-9a4b-3f2d8c5a6001';
-
-/** A reader's key is its own only within its controller, so its id is both. */
-export const readerIdSchema = z
-  .string()
-  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}:[a-z0-9][a-z0-9-]{0,39}$/)
-  .meta({
-    description: "The door controller's id, a colon, and the reader's key in its bridge.yaml",
-    examples: [`${exampleBridgeId}:outside`],
-  });
-
-export const readerId = (bridgeId: string, key: string): string => `${bridgeId}:${key}`;
 
 const count = z.number().int().min(0);
 
@@ -76,9 +64,9 @@ export const readerSchema = z
     id: 'Reader',
     examples: [
       {
-        id: `${exampleBridgeId}:outside`,
+        id: `01936b2c-7d40-7c1e-9a4b-3f2d8c5a6001:outside`,
         key: 'outside',
-        bridgeId: exampleBridgeId,
+        bridgeId: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a6001',
         bridgeName: 'This box',
         portalId: '01936b2c-7d40-7c1e-9a4b-3f2d8c5a5001',
         portalName: 'Front door',

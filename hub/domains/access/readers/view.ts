@@ -1,8 +1,9 @@
 import type { Reader as StoreReader } from '#hub/store/store.ts';
+import { readerId } from '../controllers/reader-id-schema.ts';
 import { findBridges } from '../controllers/repository.ts';
 import { findPortals, type PortalRow } from '../doors/repository.ts';
 import type { AccessParts } from '../parts.ts';
-import { type Reader, readerId } from './schema.ts';
+import { type Reader } from './schema.ts';
 
 export interface ReaderPlace {
   readonly bridgeId: string;

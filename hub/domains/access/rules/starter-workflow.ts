@@ -2,8 +2,9 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { insertArea, loadAreas } from '#hub/domains/places/workflow.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { assertWritten } from '#hub/store/written.ts';
-import { findPortals, findRules, portalChanges } from '../doors/repository.ts';
+import { findPortals, portalChanges } from '../doors/repository.ts';
 import type { AccessParts } from '../parts.ts';
+import { findRules } from './repository.ts';
 import { insertRule } from './workflow.ts';
 
 /**

@@ -5,12 +5,13 @@ import { areaExists } from '#hub/domains/places/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { assertWritten, type FieldRefusal, type Stale } from '#hub/store/written.ts';
-import { findPortal, findRule, findRules, ruleColumns } from '../doors/repository.ts';
-import type { Rule, ruleCreateSchema, rulePatchSchema } from '../doors/schema.ts';
-import { ruleToWire } from '../doors/view.ts';
+import { followPolicyChange } from '../doors/change-workflow.ts';
+import { findPortal } from '../doors/repository.ts';
 import type { AccessParts } from '../parts.ts';
-import { followPolicyChange } from '../policy/change-workflow.ts';
 import type { PolicyRule } from '../schema.ts';
+import { findRule, findRules, ruleColumns } from './repository.ts';
+import type { Rule, ruleCreateSchema, rulePatchSchema } from './schema.ts';
+import { ruleToWire } from './view.ts';
 
 /** Bound of a policy's document. */
 const maxRules = 5_000;

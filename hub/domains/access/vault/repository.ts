@@ -1,6 +1,6 @@
 import { assert } from '#hub/kernel/result.ts';
+import { batchesOf } from '#hub/store/batches.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
-import { batchesOf } from '../policy/repository.ts';
 import type { WrappedCardKey } from './seal.ts';
 
 export interface SealRow {

@@ -1,5 +1,5 @@
+import type { Bridge } from '#hub/domains/access/bridges/schema.ts';
 import type { Portal } from '#hub/domains/access/doors/schema.ts';
-import type { Bridge } from '#hub/domains/access/events/schema.ts';
 import type { Area } from '#hub/domains/places/schema.ts';
 import { api } from '../../../live/api.ts';
 import type { LiveMessage } from '../../../live/message.ts';

@@ -1,4 +1,5 @@
-import type { Portal, Rule } from '#hub/domains/access/doors/schema.ts';
+import type { Portal } from '#hub/domains/access/doors/schema.ts';
+import type { Rule } from '#hub/domains/access/rules/schema.ts';
 import type { Group, Plan } from '#hub/domains/members/plan-schema.ts';
 import { api } from '../../../live/api.ts';
 import { keepLoaded } from '../../../state/loaded.svelte.ts';

@@ -1,11 +1,11 @@
 import type { z } from 'zod';
 import { toIso } from '#hub/kernel/time.ts';
+import type { FromBridgePayload } from '../controllers/link.ts';
+import type { BridgeState } from '../controllers/link-schema.ts';
+import type { portalLiveSchema } from '../controllers/portal-schema.ts';
 import { type AccessDeps } from '../deps.ts';
-import type { portalLiveSchema } from '../doors/schema.ts';
 import { createReaderAnnouncer, readerToLive } from '../readers/live.ts';
 import type { ReaderLive } from '../readers/schema.ts';
-import type { FromBridgePayload } from './link.ts';
-import type { BridgeState } from './link-schema.ts';
 
 type Hello = FromBridgePayload<'hello'>;
 type PortalState = BridgeState['portals'][number];

@@ -3,7 +3,7 @@ import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import type { Change } from '#hub/kernel/wire.ts';
 import type { AnnounceIn, LastingAnnouncement } from '#hub/store/announce.ts';
 import type { Transaction } from '#hub/store/store.ts';
-import type { PolicyKeeper } from './workflow.ts';
+import type { PolicyKeeper } from '../policy/workflow.ts';
 
 export interface PolicyChangeDeps {
   readonly keeper: Pick<PolicyKeeper, 'refreshDocuments'>;
