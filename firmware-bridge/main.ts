@@ -59,7 +59,7 @@ if (process.execve !== undefined && !flags.every((flag) => process.execArgv.incl
     },
   );
 
-const { ConfigProblems } = await import('#hub/platform/config.ts');
+const { ConfigProblems } = await import('#hub/platform/config/config.ts');
 const { startBridge } = await import('./bridge.ts');
 let running: import('./bridge.ts').RunningBridge | null = null;
 let ending = false;

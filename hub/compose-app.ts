@@ -1,25 +1,25 @@
-import { type App, createApp } from './http/app.ts';
-import { csrfHeaderName, sessionCookieName } from './http/auth.ts';
-import { authorityEndpoint } from './http/authority-endpoint.ts';
-import type { Endpoint } from './http/endpoint.ts';
-import { healthEndpoint } from './http/health.ts';
-import type { Idempotency } from './http/idempotency.ts';
-import type { LiveEvents } from './http/live-events.ts';
-import { openapiEndpoint } from './http/openapi.ts';
-import { ProblemCatalog } from './http/problem-catalog.ts';
-import type { RawEndpoint } from './http/raw-endpoint.ts';
-import type { RequestMeter } from './http/request-meter.ts';
-import type { StaticFiles } from './http/static-files.ts';
+import { csrfHeaderName, sessionCookieName } from './http/endpoint/auth.ts';
+import type { Endpoint } from './http/endpoint/endpoint.ts';
+import { ProblemCatalog } from './http/endpoint/problem-catalog.ts';
+import type { RawEndpoint } from './http/endpoint/raw-endpoint.ts';
+import type { Idempotency } from './http/idempotency/idempotency.ts';
+import type { LiveEvents } from './http/live/live-events.ts';
+import { openapiEndpoint } from './http/openapi/openapi.ts';
+import { type App, createApp } from './http/serving/app.ts';
+import { authorityEndpoint } from './http/serving/authority-endpoint.ts';
+import { healthEndpoint } from './http/serving/health.ts';
+import type { RequestMeter } from './http/serving/request-meter.ts';
+import type { StaticFiles } from './http/serving/static-files.ts';
 import type { RunningDomains } from './open-domains.ts';
-import type { Clock } from './platform/clock.ts';
-import type { ErrorReports } from './platform/error-report.ts';
-import type { HubConfig } from './platform/hub-config.ts';
+import type { Clock } from './platform/clock/clock.ts';
+import type { HubConfig } from './platform/config/hub-config.ts';
+import type { ErrorReports } from './platform/errors/error-report.ts';
 import type { Logger } from './platform/log.ts';
-import type { Tls } from './platform/tls.ts';
-import { hubRelease } from './store/migrations.ts';
+import type { Tls } from './platform/tls/tls.ts';
+import { hubRelease } from './store/migrating/migrations.ts';
 import type { Store } from './store/store.ts';
 
-export interface AppParts {
+export interface AppDeps {
   readonly config: HubConfig;
   readonly running: RunningDomains;
   readonly store: Pick<Store, 'read'>;
@@ -34,9 +34,9 @@ export interface AppParts {
   readonly staticFiles: StaticFiles | undefined;
 }
 
-/** The HTTP application of all that the domains and the platform offer. */
-export function composeApp(parts: AppParts): { readonly app: App; readonly endpoints: readonly Endpoint[] } {
-  const { config, running, store, clock, live, tls, staticFiles } = parts;
+/** Builds the HTTP application from the endpoints of the domains and the platform. */
+export function composeApp(deps: AppDeps): { readonly app: App; readonly endpoints: readonly Endpoint[] } {
+  const { config, running, store, clock, live, tls, staticFiles } = deps;
   const { catalog, authenticator } = running;
   const problems = new ProblemCatalog(catalog.problems);
   const endpoints = running.collect((domain) => domain.endpoints);
@@ -66,15 +66,15 @@ export function composeApp(parts: AppParts): { readonly app: App; readonly endpo
     authenticator,
     permissions: catalog.permissions,
     problems,
-    idempotency: parts.idempotency,
+    idempotency: deps.idempotency,
     ...(staticFiles === undefined ? {} : { staticFiles }),
     bodyLimitBytes: config.http.bodyLimitBytes,
     localRateFactor: config.http.localRateFactor,
-    log: parts.log.child({ subsystem: 'http' }),
+    log: deps.log.child({ subsystem: 'http' }),
     clock,
-    meter: parts.meter,
+    meter: deps.meter,
     onFault: (error, { method, route, requestId }) =>
-      parts.errorReports?.report(error, { where: `${method} ${route}`, requestId }),
+      deps.errorReports?.report(error, { where: `${method} ${route}`, requestId }),
   });
   return { app, endpoints };
 }

@@ -3,25 +3,25 @@ import { composeApp } from './compose-app.ts';
 import type { RestoredRows } from './domain.ts';
 import { loadSite } from './domains/identity/workflow.ts';
 import { domains } from './domains.ts';
-import type { Endpoint } from './http/endpoint.ts';
-import { Idempotency } from './http/idempotency.ts';
-import { idempotencyHealth } from './http/idempotency-health.ts';
-import { createLiveEvents } from './http/live-events.ts';
-import { liveHealth } from './http/live-health.ts';
-import { RequestMeter } from './http/request-meter.ts';
-import { type HubServer, startServer } from './http/server.ts';
+import type { Endpoint } from './http/endpoint/endpoint.ts';
+import { Idempotency } from './http/idempotency/idempotency.ts';
+import { idempotencyHealth } from './http/idempotency/idempotency-health.ts';
+import { createLiveEvents } from './http/live/live-events.ts';
+import { liveHealth } from './http/live/live-health.ts';
+import { RequestMeter } from './http/serving/request-meter.ts';
+import { type HubServer, startServer } from './http/serving/server.ts';
 import { loadHubConfig } from './load-hub-config.ts';
 import { openBrokers } from './open-brokers.ts';
 import { catalogOf, openDomains, type RunningDomains } from './open-domains.ts';
 import { openHubStore } from './open-hub-store.ts';
 import { openGround, openPlatform, readBuiltUi } from './open-platform.ts';
 import { type Chore, runChores } from './platform/chores.ts';
-import type { ErrorReports } from './platform/error-report.ts';
-import type { HealthPart } from './platform/health-part.ts';
-import { type HubConfig, hubPaths } from './platform/hub-config.ts';
-import { readOrMakeKey } from './platform/keys.ts';
+import { type HubConfig, hubPaths } from './platform/config/hub-config.ts';
+import type { ErrorReports } from './platform/errors/error-report.ts';
+import { readOrMakeKey } from './platform/files/keys.ts';
+import { readMachineInstance } from './platform/files/machine-instance.ts';
+import type { HealthPart } from './platform/health/health-part.ts';
 import type { Logger } from './platform/log.ts';
-import { readMachineInstance } from './platform/machine-instance.ts';
 import { newId } from './platform/new-id.ts';
 import { refuseHalfRestored } from './sync/restore-workflow.ts';
 
@@ -41,11 +41,11 @@ export interface Hub {
   readonly domains: RunningDomains;
   readonly httpPort: number | undefined;
   readonly httpsPort: number | undefined;
-  /** Where faults are reported to; undefined when nowhere. */
+  /** Reports faults; undefined when reporting is off. */
   readonly errorReports: ErrorReports | undefined;
   /** Reads the whole store for damage and verifies the audit log; what is found is in the health report. */
   checkWhole(): Promise<void>;
-  /** Makes what is not replicated out of what is: searches, doors, cards. Then the hub may start. */
+  /** Rebuilds data that is not replicated: searches, doors, cards. Then the hub may start. */
   finishRestore(): Promise<readonly RestoredRows[]>;
   /** Ends in order: no more requests, bridges gone, the store closed last. */
   close(): Promise<void>;

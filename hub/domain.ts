@@ -1,13 +1,13 @@
 import type { z } from 'zod';
-import type { Authenticator } from './http/auth.ts';
-import type { Endpoint } from './http/endpoint.ts';
-import type { DescribedWebhook } from './http/openapi-webhooks.ts';
-import type { RawEndpoint } from './http/raw-endpoint.ts';
+import type { Authenticator } from './http/endpoint/auth.ts';
+import type { Endpoint } from './http/endpoint/endpoint.ts';
+import type { RawEndpoint } from './http/endpoint/raw-endpoint.ts';
+import type { DescribedWebhook } from './http/openapi/webhooks.ts';
 import type { PermissionCatalog } from './kernel/permission-catalog.ts';
 import type { AuditWord, PermissionSpec, ProblemSpec, TopicSpec } from './kernel/vocabulary.ts';
 import type { Chore } from './platform/chores.ts';
-import type { Clock } from './platform/clock.ts';
-import type { HealthPart } from './platform/health-part.ts';
+import type { Clock } from './platform/clock/clock.ts';
+import type { HealthPart } from './platform/health/health-part.ts';
 import type { Logger } from './platform/log.ts';
 import type { Announce, AnnounceIn, AnnouncementQueue } from './store/announce.ts';
 import type { Reader, Store, Transaction } from './store/store.ts';
@@ -16,13 +16,13 @@ import type { Registrations } from './store/table-registry.ts';
 /** Everything that the hub knows of a domain. Data first; `open` is the only thing that runs. */
 export interface Domain<Running extends RunningDomain = RunningDomain> {
   readonly name: string;
-  /** Its tables, with what Sync calls a row and labels it by. */
+  /** Its tables, with the noun and the label of a row for Sync. */
   readonly tables: Registrations;
   readonly permissions: Readonly<Record<string, PermissionSpec>>;
   readonly topics: Readonly<Record<string, TopicSpec>>;
-  /** Status and words of every refusal code that is its own. */
+  /** Status and texts of its own refusal codes. */
   readonly problems: Readonly<Record<string, ProblemSpec>>;
-  /** The parts of the API, with their descriptions for OpenAPI. */
+  /** Tags of the API, with their descriptions for OpenAPI. */
   readonly tags: Readonly<Record<string, string>>;
   /** Words of its actions in the audit log: `'hold.place': 'Hold placed'`. */
   readonly auditWords?: Readonly<Record<string, AuditWord>>;
@@ -42,35 +42,35 @@ export interface RunningDomain {
   readonly hears?: readonly Hearing[];
   /** Answers to questions of lower domains. */
   readonly answers?: readonly Answering[];
-  /** By table: brings up to date what follows from rows that were written past the workflows, in that transaction. */
+  /** By table: updates data derived from rows that were written past the workflows, in that transaction. */
   readonly afterReplication?: Readonly<
     Record<string, (tx: Transaction, ids: readonly string[]) => Promise<void>>
   >;
-  /** Who is asking. Exactly one domain knows. */
+  /** Authenticates callers. Exactly one domain has it. */
   readonly authenticator?: Authenticator;
-  /** Where lasting announcements are queued. At most one domain has it. */
+  /** Queues lasting announcements. At most one domain has it. */
   readonly announcements?: AnnouncementQueue;
   /** Messages that it sends to other programs, for OpenAPI. */
   readonly sends?: readonly DescribedWebhook[];
   /** Brings the store up to date at every start, in list order, before anybody is served. */
   start?(): Promise<void>;
-  /** Begins to serve doors, devices and programs elsewhere, in list order; not while only the console is served. */
+  /** Starts serving doors, devices and remote programs, in list order; not while only the console is served. */
   serve?(): Promise<void>;
-  /** After a restore from the centre: makes what is not replicated out of what is. */
+  /** Rebuilds data that is not replicated, after a restore from the centre. */
   afterRestore?(): Promise<RestoredRows | null>;
-  /** Ends in the reverse of list order. */
+  /** Runs in the reverse of list order. */
   close?(): Promise<void>;
 }
 
-/** What a domain brought back after a restore, in words for the person who waits for it. */
+/** Result of a restore for one domain, in words for the person who waits for it. */
 export interface RestoredRows {
-  /** What is here again: `12 members`. */
+  /** Restored data: `12 members`. */
   readonly restored: string;
-  /** What was lost, and what to do about it; null when nothing was. */
+  /** Lost data and how to recover; null when nothing was lost. */
   readonly lost: string | null;
 }
 
-/** What a domain stands on. Narrow it: a function takes the few members that it uses. */
+/** Dependencies of a domain. Narrow it: a function takes the few members that it uses. */
 export interface Core {
   readonly store: Store;
   readonly clock: Clock;
@@ -95,17 +95,17 @@ export interface Core {
   readonly announce: Announce;
   readonly announceIn: AnnounceIn;
   readonly announcements: AnnouncementQueue;
-  /** Lets every live connection prove anew who listens: rights or sessions have changed. */
+  /** Rechecks the session of every live connection: rights or sessions have changed. */
   readonly recheckSessions: () => void;
-  /** What follows from rows of a table that were written past the workflows. */
+  /** Updates data derived from rows of a table that were written past the workflows. */
   readonly afterReplication: (tx: Transaction, table: string, ids: readonly string[]) => Promise<void>;
-  /** What all domains declare. */
+  /** Declarations of all domains, joined. */
   readonly catalog: Catalog;
-  /** What every part of the hub finds and counts, of those domains that are open by then. */
+  /** Health parts of the hub, with those of the domains open by then. */
   readonly healthParts: () => readonly HealthPart[];
   /** The value of the domain's key in hub.yaml, by its own schema. */
   readonly config: <S extends z.ZodType>(schema: S) => z.output<S>;
-  /** A secret of 32 bytes that is made with the first start, by the name of its file. */
+  /** Returns a secret of 32 bytes, generated at the first start, by the name of its file. */
   readonly secret: (name: string) => Promise<Uint8Array>;
   /** The folder in which both processes keep their state. */
   readonly stateDir: string;
@@ -118,7 +118,7 @@ export interface Core {
  */
 export interface Ports {}
 
-/** All that the domains declare, joined. */
+/** Joins the declarations of all domains. */
 export interface Catalog {
   readonly tables: Registrations;
   readonly permissions: PermissionCatalog;
@@ -138,7 +138,7 @@ export class Signal<T> {
   }
 }
 
-/** Who hears a signal. */
+/** Acts upon a signal, in the transaction that raised it. */
 export interface Hearing<T = unknown> {
   readonly signal: Signal<T>;
   run(tx: Transaction, fact: T): Promise<void>;
@@ -150,7 +150,7 @@ export const hear = <T>(signal: Signal<T>, run: (tx: Transaction, fact: T) => Pr
   run,
 });
 
-/** A typed key, as `Signal` is: what a domain asks of things that live above it. */
+/** A typed key, like `Signal`: a domain asks about data of the domains above it. */
 export class Question<Asked, Answer> {
   readonly name: string;
   declare readonly asked: Asked;
@@ -161,7 +161,7 @@ export class Question<Asked, Answer> {
   }
 }
 
-/** Who answers a question. */
+/** Answers a question of a lower domain. */
 export interface Answering<Asked = unknown, Answer = unknown> {
   readonly question: Question<Asked, Answer>;
   run(reader: Reader, asked: Asked): Promise<Answer>;

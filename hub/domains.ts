@@ -7,7 +7,7 @@ import { places } from './domains/places/domain.ts';
 import { system } from './domains/system/domain.ts';
 import { timeline } from './domains/timeline/domain.ts';
 import { webhooks } from './domains/webhooks/domain.ts';
-import { keyedRequestTables } from './http/keyed-request-repository.ts';
+import { keyedRequestTables } from './http/idempotency/keyed-request-repository.ts';
 import { mqttTables } from './mqtt/session-repository.ts';
 import { tablesOf } from './open-domains.ts';
 import type { Registrations } from './store/table-registry.ts';

@@ -1,12 +1,12 @@
 import { domains } from './domains.ts';
 import { configShapesOf } from './open-domains.ts';
-import { type ConfigSources, loadConfig } from './platform/config.ts';
+import { type ConfigSources, loadConfig } from './platform/config/config.ts';
 import {
   foreignEnvPrefixes,
   type HubConfig,
   hubEnvPrefix,
   platformConfigSchema,
-} from './platform/hub-config.ts';
+} from './platform/config/hub-config.ts';
 
 /** Every key of hub.yaml: the hub's own, and one for each domain that has something to set. */
 export const hubConfigSchema = platformConfigSchema.extend({

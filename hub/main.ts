@@ -17,7 +17,7 @@ if (process.execve !== undefined && !process.execArgv.includes(smallYoungGenerat
   });
 }
 
-const { ConfigProblems } = await import('./platform/config.ts');
+const { ConfigProblems } = await import('./platform/config/config.ts');
 const { startHub } = await import('./compose.ts');
 
 try {

@@ -5,11 +5,11 @@ import { createBroker } from './mqtt/broker.ts';
 import { createDeviceBroker } from './mqtt/device-broker.ts';
 import { mqttHealth } from './mqtt/mqtt-health.ts';
 import { listenSecurely, type SecureListener } from './mqtt/secure-listener.ts';
-import type { Clock } from './platform/clock.ts';
-import type { HealthPart } from './platform/health-part.ts';
-import type { HubConfig } from './platform/hub-config.ts';
+import type { Clock } from './platform/clock/clock.ts';
+import type { HubConfig } from './platform/config/hub-config.ts';
+import type { HealthPart } from './platform/health/health-part.ts';
 import type { Logger } from './platform/log.ts';
-import { currentAddresses, type Tls } from './platform/tls.ts';
+import { currentAddresses, type Tls } from './platform/tls/tls.ts';
 import type { Store } from './store/store.ts';
 
 export interface BrokerDeps {

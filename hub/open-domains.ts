@@ -10,14 +10,14 @@ import type {
   RunningDomain,
   Signal,
 } from './domain.ts';
-import type { Authenticator } from './http/auth.ts';
+import type { Authenticator } from './http/endpoint/auth.ts';
 import { PermissionCatalog } from './kernel/permission-catalog.ts';
 import { assert, Fault } from './kernel/result.ts';
-import type { HealthPart } from './platform/health-part.ts';
+import type { HealthPart } from './platform/health/health-part.ts';
 import type { Announce, AnnouncementQueue } from './store/announce.ts';
 import type { Registrations } from './store/table-registry.ts';
 
-/** What the domains stand on before any of them is open. */
+/** Dependencies of the domains before any of them is open. */
 export interface DomainGround
   extends Pick<Core, 'store' | 'clock' | 'newId' | 'log' | 'secret' | 'stateDir' | 'ports'> {
   /** To live connections. */
@@ -34,7 +34,7 @@ interface Opened<Running extends RunningDomain = RunningDomain> {
   readonly running: Running;
 }
 
-/** What is kept under a domain is what that domain opened. */
+/** Narrows the type: a running part belongs to the domain that opened it. */
 const isOf = <Running extends RunningDomain>(
   opened: Opened,
   domain: Domain<Running>,
@@ -93,7 +93,7 @@ export class RunningDomains {
     this.catalog = catalog;
   }
 
-  /** What a domain opened. A domain that is not in the list is a bug. */
+  /** Returns the running part of a domain. A domain that is not in the list is a bug. */
   of<Running extends RunningDomain>(domain: Domain<Running>): Running {
     for (const opened of this.#opened) if (isOf(opened, domain)) return opened.running;
     throw new Error(`assertion failed: the domain ${domain.name} is not open`);
@@ -104,7 +104,7 @@ export class RunningDomains {
     return this.#opened.flatMap(({ running }) => of(running) ?? []);
   }
 
-  /** Who is asking; set by exactly one domain. */
+  /** Authenticates callers; set by exactly one domain. */
   get authenticator(): Authenticator {
     const [found, ...more] = this.collect(({ authenticator }) =>
       authenticator === undefined ? [] : [authenticator],

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { hubTables } from './domains.ts';
-import { type HubConfig, hubPaths } from './platform/hub-config.ts';
-import { readKey, readOrMakeKey } from './platform/keys.ts';
+import { type HubConfig, hubPaths } from './platform/config/hub-config.ts';
+import { readKey, readOrMakeKey } from './platform/files/keys.ts';
 import type { Logger } from './platform/log.ts';
 import { type OpenStoreOptions, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
@@ -14,7 +14,7 @@ import type { Store } from './store/store.ts';
 export async function openHubStore(
   config: Pick<HubConfig, 'stateDir'>,
   deps: { readonly clock: { nowMs(): number }; readonly log: Logger },
-  options: Pick<OpenStoreOptions, 'isBulkLoad' | 'isWriterHere'> = {},
+  options: Pick<OpenStoreOptions, 'isBulkLoad' | 'writesInThread'> = {},
 ): Promise<Store> {
   const paths = hubPaths(config);
   const keyPlace = path.join(paths.keys, 'store.key');

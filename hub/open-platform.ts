@@ -1,21 +1,21 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { readStaticFiles, type StaticFiles } from './http/static-files.ts';
+import { readStaticFiles, type StaticFiles } from './http/serving/static-files.ts';
 import type { Chore } from './platform/chores.ts';
-import { clockHealth } from './platform/clock-health.ts';
-import { diskHealth } from './platform/disk-health.ts';
-import { makePrivateDirectory } from './platform/durable-file.ts';
-import type { ErrorReports } from './platform/error-report.ts';
-import type { HealthPart } from './platform/health-part.ts';
-import { type HubConfig, hubPaths } from './platform/hub-config.ts';
+import { clockHealth } from './platform/clock/clock-health.ts';
+import { createSystemClock, type SystemClock } from './platform/clock/system-clock.ts';
+import { type HubConfig, hubPaths } from './platform/config/hub-config.ts';
+import type { ErrorReports } from './platform/errors/error-report.ts';
+import { makePrivateDirectory } from './platform/files/durable-file.ts';
+import { diskHealth } from './platform/health/disk-health.ts';
+import type { HealthPart } from './platform/health/health-part.ts';
+import { watchProcess } from './platform/health/process-health.ts';
 import { createLog, type Logger } from './platform/log.ts';
-import { watchProcess } from './platform/process-health.ts';
-import { createSystemClock, type SystemClock } from './platform/system-clock.ts';
-import { openTls, type Tls } from './platform/tls.ts';
-import { tlsHealth } from './platform/tls-health.ts';
-import { hubRelease } from './store/migrations.ts';
+import { openTls, type Tls } from './platform/tls/tls.ts';
+import { tlsHealth } from './platform/tls/tls-health.ts';
+import { storeHealth } from './store/health/store-health.ts';
+import { hubRelease } from './store/migrating/migrations.ts';
 import type { Store } from './store/store.ts';
-import { storeHealth } from './store/store-health.ts';
 
 /** Checks that read the whole store wait until the hub has started and its pages are open. */
 const firstCheckAfterMs = 10 * 60_000;
@@ -98,7 +98,7 @@ async function openErrorReports(
 ): Promise<ErrorReports | undefined> {
   const { dsn, environment } = config.errorReporting;
   if (dsn === null) return undefined;
-  const { createSentryReports } = await import('./platform/error-report-sentry.ts');
+  const { createSentryReports } = await import('./platform/errors/error-report-sentry.ts');
   return createSentryReports({
     dsn,
     environment,

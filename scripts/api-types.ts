@@ -50,7 +50,7 @@ async function topicSchemas(
   topics: Readonly<Record<string, TopicSpec>>,
   named: Json,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const { isJson: isSchema, toJsonSchema } = await import('#hub/http/openapi-schemas.ts');
+  const { isJson: isSchema, toJsonSchema } = await import('#hub/http/openapi/schemas.ts');
   const components = new Map(
     Object.entries(named).filter((entry): entry is [string, Json] => isSchema(entry[1])),
   );

@@ -13,7 +13,7 @@ import {
 import { waysInAt } from '#hub/domains/access/decide/schedule-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { isClockTrusted } from '#hub/kernel/time.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { DoorCommands } from './commands.ts';
 import type { Door, DoorEntry } from './door.ts';
 import type { ReaderHealth } from './reader-health.ts';

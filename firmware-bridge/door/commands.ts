@@ -1,7 +1,7 @@
 import type { CommandOutcome, DoorCommand, Later, SimulatedTap } from '#bridge/ports.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Door, DoorEntry } from './door.ts';
 
 interface UnknownCard {

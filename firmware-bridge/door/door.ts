@@ -14,7 +14,7 @@ import {
 } from '#hub/domains/access/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import { isClockTrusted, type ZoneOffsets } from '#hub/kernel/time.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import { newPortal, stepPortal } from './portal.ts';
 import { type Portal, type PortalEffect, type PortalInput, type PortalRules } from './portal-state.ts';
 import { SignalPlayer } from './signal-player.ts';

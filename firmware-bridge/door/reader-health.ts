@@ -4,7 +4,7 @@ import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import type { ReaderState } from '#hub/domains/access/controllers/link-schema.ts';
 import { mostReaderLines, type ReaderKind } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { DoorEntry } from './door.ts';
 
 interface ReaderRecord {

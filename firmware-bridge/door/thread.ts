@@ -15,7 +15,7 @@ import type { BridgeState } from '#hub/domains/access/controllers/link-schema.ts
 import { type CardRead, defaultPortalSettings } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { assert } from '#hub/kernel/result.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import { AccessControl, type DecisionDeps } from './access-control.ts';
 import { type CommandDeps, DoorCommands } from './commands.ts';
 import { Door, type DoorEntry } from './door.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { writeFileDurably } from '#hub/platform/durable-file.ts';
+import { writeFileDurably } from '#hub/platform/files/durable-file.ts';
 
 const ackedSchema = z.strictObject({ journalId: z.uuid(), seq: z.number().int().min(0) });
 /** The last event of a journal that the hub holds. */

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Later } from '#bridge/ports.ts';
-import type { SystemClock } from '#hub/platform/system-clock.ts';
+import type { SystemClock } from '#hub/platform/clock/system-clock.ts';
 import { readAcked, writeAcked } from './acked-file.ts';
 import { openJournalDisk } from './disk.ts';
 import { Journal } from './journal.ts';

@@ -3,7 +3,7 @@ import type { Later } from '#bridge/ports.ts';
 import type { PinSecret } from '#hub/domains/access/policy/record-schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { isClockTrusted } from '#hub/kernel/time.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import { pinHashBytes, pinSaltBytes } from '#hub/platform/pin-hash.ts';
 import type { PinChecks, PinJob } from './checks.ts';
 import { noEntry, type PinEffect, type PinEntry, type PinInput, stepPinEntry } from './entry.ts';

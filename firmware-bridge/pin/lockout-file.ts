@@ -2,7 +2,7 @@ import { readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { Fault } from '#hub/kernel/result.ts';
-import { isMissingFile, writeFileDurably } from '#hub/platform/durable-file.ts';
+import { isMissingFile, writeFileDurably } from '#hub/platform/files/durable-file.ts';
 import type { StoredLockout } from './lockout-rules.ts';
 
 const contentSchema = z.record(

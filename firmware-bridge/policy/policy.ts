@@ -15,7 +15,7 @@ import {
 } from '#hub/domains/access/policy/record-schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { isClockTrusted } from '#hub/kernel/time.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 
 /** A complete, immutable policy: a new one replaces it as a whole. */
 export interface Policy {

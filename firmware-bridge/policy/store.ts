@@ -5,8 +5,8 @@ import { z } from 'zod';
 import { policyDocumentSchema, policyVersionSchema } from '#hub/domains/access/decide/policy-schema.ts';
 import { recordBytes } from '#hub/domains/access/policy/record-schema.ts';
 import { Fault } from '#hub/kernel/result.ts';
-import { isMissingFile, writeFileDurably } from '#hub/platform/durable-file.ts';
-import { seal, unseal } from '#hub/platform/sealed-file.ts';
+import { isMissingFile, writeFileDurably } from '#hub/platform/files/durable-file.ts';
+import { seal, unseal } from '#hub/platform/files/sealed-file.ts';
 import { type Confirmation, type Policy, shareRecords } from './policy.ts';
 
 /** A policy as stored on the disk, with what the bridge remembers about it. */

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { ReaderKeyPair } from '#bridge/readers/kind.ts';
 import { Fault } from '#hub/kernel/result.ts';
-import { isMissingFile, writeFileDurably } from '#hub/platform/durable-file.ts';
-import { seal, unseal } from '#hub/platform/sealed-file.ts';
+import { isMissingFile, writeFileDurably } from '#hub/platform/files/durable-file.ts';
+import { seal, unseal } from '#hub/platform/files/sealed-file.ts';
 
 const purpose = 'makrcave reader keys';
 const keyText = z

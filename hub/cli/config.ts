@@ -10,7 +10,7 @@ would, and names every mistake with file, line and column. Exit code 0 when it i
     const [action, file = process.env['MAKRCAVE_CONFIG'], ...rest] = operands;
     if (action !== 'check' || rest.length > 0) throw new UsageProblem('config takes check [FILE].');
     const { loadHubConfig } = await import('#hub/load-hub-config.ts');
-    const { ConfigProblems } = await import('#hub/platform/config.ts');
+    const { ConfigProblems } = await import('#hub/platform/config/config.ts');
     try {
       const loaded = loadHubConfig({ file, env: process.env });
       // Secrets print themselves as hidden.

@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { loadHubConfig } from '#hub/load-hub-config.ts';
-import { ConfigProblems } from '#hub/platform/config.ts';
-import { type HubConfig, hubPaths } from '#hub/platform/hub-config.ts';
+import { ConfigProblems } from '#hub/platform/config/config.ts';
+import { type HubConfig, hubPaths } from '#hub/platform/config/hub-config.ts';
 
 const maxProblems = 20;
 

@@ -46,8 +46,8 @@ async function examineStore({ stateDir, controlSocket }: CommandContext): Promis
 /** Everything that can be looked at without a running hub. */
 async function examineStopped(context: CommandContext): Promise<Findings> {
   const { checkConfig, checkFiles, checkPorts } = await import('./doctor-checks.ts');
-  const { diskFindings, readDiskSpace } = await import('#hub/platform/disk-health.ts');
-  const { hubPaths } = await import('#hub/platform/hub-config.ts');
+  const { diskFindings, readDiskSpace } = await import('#hub/platform/health/disk-health.ts');
+  const { hubPaths } = await import('#hub/platform/config/hub-config.ts');
   const { config, findings } = checkConfig(context.stateDir);
   if (config === null) return findings;
   const { store, directory } = hubPaths(config);

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
-import { createMigration } from '#hub/store/migration-files.ts';
-import { migrateUp, migrationStatus } from '#hub/store/migrations.ts';
+import { readKey, readOrMakeKey } from '#hub/platform/files/keys.ts';
+import { createMigration } from '#hub/store/migrating/migration-files.ts';
+import { migrateUp, migrationStatus } from '#hub/store/migrating/migrations.ts';
 import { type Command, UsageProblem } from './command.ts';
 import { migrationLine } from './migration-line.ts';
 

@@ -1,4 +1,4 @@
-import { fullName } from '#hub/store/migration-files.ts';
+import { fullName } from '#hub/store/migrating/migration-files.ts';
 
 /** How a migration of either database is printed: `0007_printer  applied 2026-11-23T10:00:00.000Z`, or `waits`. */
 export const migrationLine = (migration: {

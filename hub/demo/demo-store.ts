@@ -1,6 +1,6 @@
 import { assert } from '#hub/kernel/result.ts';
 import { openHubStore } from '#hub/open-hub-store.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store, Transaction } from '#hub/store/store.ts';
 
@@ -78,4 +78,4 @@ const isRefused = (value: unknown): boolean =>
 
 /** Opens the store below `stateDir`, under the lock that a running hub would hold. */
 export const openDemoStore = async (stateDir: string, clock: DemoClock, log: Logger): Promise<DemoStore> =>
-  new DemoStore(await openHubStore({ stateDir }, { clock, log }, { isBulkLoad: true, isWriterHere: true }));
+  new DemoStore(await openHubStore({ stateDir }, { clock, log }, { isBulkLoad: true, writesInThread: true }));

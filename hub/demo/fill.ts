@@ -8,7 +8,7 @@ import { assert, Fault } from '#hub/kernel/result.ts';
 import { dayMs } from '#hub/kernel/time.ts';
 import { zoneOffsets } from '#hub/kernel/zone.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import { hubRelease } from '#hub/store/migrations.ts';
+import { hubRelease } from '#hub/store/migrating/migrations.ts';
 import { type Biography, type DemoYear, inventBiography } from './biography.ts';
 import { Chance } from './chance.ts';
 import { type DemoHub, openDemoHub } from './demo-hub.ts';

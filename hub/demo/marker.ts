@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { makePrivateDirectory, writeFileDurably } from '#hub/platform/durable-file.ts';
+import { makePrivateDirectory, writeFileDurably } from '#hub/platform/files/durable-file.ts';
 import { demoSizes } from './sizes.ts';
 
 const markerSchema = z.strictObject({

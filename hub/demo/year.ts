@@ -7,8 +7,8 @@ import { advanceDueMemberships } from '#hub/domains/members/membership-workflow.
 import { admittingMembershipStates } from '#hub/domains/members/schema.ts';
 import { assert } from '#hub/kernel/result.ts';
 import { dayMs, localMomentAt, offsetMinutesAt, type ZoneOffsets } from '#hub/kernel/time.ts';
-import { hubRetention, pruneAllChanges } from '#hub/store/change-retention.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { hubRetention, pruneAllChanges } from '#hub/store/writing/change-retention.ts';
 import type { DemoYear } from './biography.ts';
 import type { Chance } from './chance.ts';
 import type { DemoHub } from './demo-hub.ts';

@@ -5,9 +5,9 @@ export const findingSchema = z.strictObject({
   /** Stable and unique among what is found now: `disk.low`, `bridge.offline:<id>`. */
   id: z.string().max(100),
   severity: z.enum(['info', 'warning', 'error']),
-  /** What was seen, with figures and units. */
+  /** Observation, with figures and units. */
   evidence: z.string().max(500),
-  /** What a person does about it. */
+  /** Steps for a person to fix it. */
   fix: z.string().max(500),
 });
 export type Finding = z.infer<typeof findingSchema>;

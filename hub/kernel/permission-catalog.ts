@@ -1,6 +1,6 @@
 import type { BuiltInRole, PermissionName, PermissionSpec } from './vocabulary.ts';
 
-/** What somebody may do: a set that is asked by the names of permissions. It may hold names that this release does not know. */
+/** Permissions of an account. May hold names that this release does not know. */
 export interface Permitted extends Iterable<string> {
   has(permission: PermissionName): boolean;
   readonly size: number;
@@ -20,7 +20,7 @@ export class PermissionCatalog {
     return Object.hasOwn(this.#specs, name);
   }
 
-  /** What it lets somebody do. */
+  /** Description of what it allows. */
   textOf(name: PermissionName): string {
     return this.#specs[name]?.text ?? name;
   }

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 
 /**
- * Where the wall clock's value comes from. A Raspberry Pi has no clock of its own, so "unknown" is a state:
+ * Source of the wall clock's value. A Raspberry Pi has no clock of its own, so "unknown" is a state:
  * `none` means that nothing has set the clock since boot.
  */
 export const clockTrusts = ['ntp', 'rtc', 'hub', 'restored', 'none'] as const;
 export const clockTrustSchema = z.enum(clockTrusts);
 export type ClockTrust = z.infer<typeof clockTrustSchema>;
 
-/** Whether the time of day may be used: `restored` only says that it is not earlier. */
+/** True when the time of day may be used: `restored` only says that it is not earlier. */
 export const isClockTrusted = (trust: ClockTrust): boolean =>
   trust === 'ntp' || trust === 'rtc' || trust === 'hub';
 
@@ -47,7 +47,7 @@ export function offsetMinutesAt(zone: ZoneOffsets, atMs: number): number {
   return minutes;
 }
 
-/** What the clock on the wall shows at `atMs`. */
+/** Returns the local wall-clock time at `atMs`. */
 export function localMomentAt(zone: ZoneOffsets, atMs: number): LocalMoment {
   const shifted = atMs + offsetMinutesAt(zone, atMs) * 60_000;
   const day = Math.floor(shifted / dayMs);

@@ -23,7 +23,7 @@ export type LastingTopic = {
 
 /** One permission: what it allows, and who has it from the start. */
 export interface PermissionSpec {
-  /** What it lets somebody do: `See members`. */
+  /** Description of what it allows: `See members`. */
   readonly text: string;
   /** Built-in roles that have it, besides the administrators'. */
   readonly roles?: readonly BuiltInRole[];
@@ -34,11 +34,11 @@ export type BuiltInRole = 'staff' | 'instructor' | 'member' | 'service_provider'
 
 /** One kind of thing that happens, for the live stream, for webhooks and for their documentation. */
 export interface TopicSpec {
-  /** Who may learn of it. */
+  /** Permission needed to receive it. */
   readonly permission: PermissionName;
-  /** What happens, for people who choose topics. */
+  /** Description for people who choose topics. */
   readonly text: string;
-  /** What is said of it. */
+  /** Schema of its data. */
   readonly data: z.ZodType;
   /**
    * True: it is in the store, so webhooks can have it; it is announced in the transaction that makes it so. False: a

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { idSchema } from './ids.ts';
 
-/** What every entity carries on the wire. */
+/** Fields of every entity on the wire. */
 export const entityShape = {
   id: idSchema,
   version: z.number().int().min(1),
@@ -36,7 +36,7 @@ export const sortOf = <const K extends string>(...keys: readonly [K, ...K[]]) =>
     description: 'The order; with `-` in front the other way round',
   });
 
-/** Whether a `sort` is the other way round. */
+/** True for a descending `sort`. */
 export const isReversed = (sort: string): boolean => sort.startsWith('-');
 
 export const pageQuerySchema = z.strictObject(pageShape);
@@ -56,14 +56,14 @@ export const pageOf = <T extends z.ZodType>(item: T) =>
 
 /** A moment that a caller sends. UTC ms inside, ISO 8601 on the wire. */
 export const wireTime = z.iso.datetime({ offset: true }).meta({ description: 'ISO 8601 with offset' });
-/** What people call a thing. */
+/** Name of a thing. */
 export const nameSchema = z.string().trim().min(1).max(100);
-/** Why somebody does a thing. */
+/** Reason that a person gives. */
 export const reasonSchema = z.string().trim().min(1).max(200);
 /** The version that a change was made on. */
 export const versionField = { version: z.number().int().min(1) } as const;
 
-/** What became of a thing. */
+/** Kind of a change to a thing. */
 export const changeSchema = z.enum(['created', 'changed', 'removed']);
 export type Change = z.infer<typeof changeSchema>;
 

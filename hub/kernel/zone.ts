@@ -1,6 +1,17 @@
 import { Temporal } from 'temporal-polyfill';
 import type { ZoneOffsets } from './time.ts';
 
+/** Whether `timeZone` is in the available zone data. */
+export function isKnownZone(timeZone: string): boolean {
+  try {
+    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timeZone);
+    return true;
+  } catch (cause) {
+    if (cause instanceof RangeError) return false;
+    throw cause;
+  }
+}
+
 const offsetMinutes = (at: Temporal.ZonedDateTime): number => Math.round(at.offsetNanoseconds / 60e9);
 
 /**

@@ -2,7 +2,7 @@ import type { Client, PublishPacket } from 'aedes';
 
 declare module 'aedes' {
   interface Aedes {
-    /** What aedes' own handlers call: with the client that sent the packet. Its types leave that out. */
+    /** Called by aedes' own handlers, with the client that sent the packet. Its types leave that out. */
     publish(packet: PublishPacket, sender: Client | null, done: (error?: Error) => void): void;
   }
 }

@@ -11,42 +11,16 @@ import {
   ownFilter,
   type TopicUser,
 } from '#hub/domains/devices/topic-rules.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store } from '#hub/store/store.ts';
+import { type DeviceLimits, deviceLimits } from './device-limits.ts';
 import { FrameGuard } from './frame-guard.ts';
 import { LoginAttempts } from './login-attempts.ts';
-import { PublishLine } from './publish-line.ts';
-import { type SessionLimits, sessionLimits } from './session-limits.ts';
-import { type PersistenceFigures, SessionPersistence, usernameOf } from './session-persistence.ts';
+import { PublishQueue } from './publish-queue.ts';
+import { type PersistenceFigures, SessionPersistence } from './session-persistence.ts';
+import { usernameOf } from './sessions.ts';
 import type { Subscription } from './stored-packet.ts';
-
-export interface DeviceLimits {
-  readonly connectionsPerDevice: number;
-  /** Bytes of a CONNECT, and of any packet later. */
-  readonly connectBytes: number;
-  readonly packetBytes: number;
-  readonly packetsPerSecond: number;
-  readonly burstPackets: number;
-  /** Bytes that may wait in the socket of a device that does not read; then it is cut off. */
-  readonly unsentBytes: number;
-  readonly clientIdBytes: number;
-  /** Seconds; 0 (none) and more than this count as this. */
-  readonly keepaliveSeconds: number;
-  readonly sessions: SessionLimits;
-}
-
-export const deviceLimits: DeviceLimits = {
-  connectionsPerDevice: 8,
-  connectBytes: 16_384,
-  packetBytes: 262_144,
-  packetsPerSecond: 200,
-  burstPackets: 1000,
-  unsentBytes: 1_048_576,
-  clientIdBytes: 128,
-  keepaliveSeconds: 3600,
-  sessions: sessionLimits,
-};
 
 /** Counted since the start. */
 export interface DeviceFigures extends PersistenceFigures {
@@ -60,16 +34,16 @@ export interface DeviceFigures extends PersistenceFigures {
 }
 
 export interface DeviceBroker extends DeviceLink {
-  /** Who the devices are. Set once, before the first connection. */
+  /** Sets the handler that knows the devices. Call once, before the first connection. */
   handledBy(handler: DeviceHandler): void;
   /** Publishes the wills of what was connected when the hub ended, and forgets what is too old. */
   start(): Promise<void>;
   /** Takes a connection over. */
   handle(socket: Duplex, remoteAddress: string): void;
   figures(): DeviceFigures;
-  /** Why the last write to the store failed; null when it did not. */
+  /** Error of the last write to the store; null when it succeeded. */
   readonly fault: unknown;
-  /** From which wrong logins came again and again. */
+  /** Addresses locked out after repeated wrong logins. */
   readonly lockedAddresses: readonly string[];
   close(): Promise<void>;
 }
@@ -80,9 +54,10 @@ interface Connection {
   username: string;
   problem: 2 | 5 | null;
   willTopic: string | null;
-  /** What it subscribed to, and the quality of service that it asked for. */
+  /** Subscribed filters with the requested quality of service. */
   readonly filters: Map<string, 0 | 1 | 2>;
-  line: PublishLine | null;
+  /** Orders the messages that it publishes; null before it is admitted. */
+  publishes: PublishQueue | null;
 }
 
 const maintainMs = 10 * 60_000;
@@ -143,7 +118,7 @@ const openPersistence = (
 type Published = (error?: Error) => void;
 
 /** Says when the broker begins to pass on what a client sent; aedes tells only when it is done. */
-class TellingAedes extends Aedes {
+class ObservableAedes extends Aedes {
   onBegin: (packet: PublishPacket, client: Client) => void = () => undefined;
 
   override publish(packet: PublishPacket, sender: Client | Published | null, done?: Published): void {
@@ -162,7 +137,7 @@ class DeviceBrokerState implements DeviceBroker {
   readonly #admitted = new Map<string, Set<Client>>();
   readonly #denials = new Map<string, Denial>();
   readonly #attempts: LoginAttempts;
-  readonly #aedes: TellingAedes;
+  readonly #aedes: ObservableAedes;
   readonly #counts = { received: 0, sent: 0, denied: 0, cutOff: 0 };
   #handler: DeviceHandler | null = null;
   #maintenance: NodeJS.Timeout | null = null;
@@ -173,7 +148,7 @@ class DeviceBrokerState implements DeviceBroker {
     this.#limits = deps.limits ?? deviceLimits;
     this.#persistence = persistence;
     this.#attempts = new LoginAttempts(() => deps.clock.monotonicMs());
-    this.#aedes = new TellingAedes({
+    this.#aedes = new ObservableAedes({
       persistence,
       maxTopicLevels,
       connectTimeout: 10_000,
@@ -183,7 +158,7 @@ class DeviceBrokerState implements DeviceBroker {
       maxInflightInbound: 100,
       ...this.#hooks(),
     });
-    this.#aedes.onBegin = (packet, client) => this.#of(client)?.line?.begun(packet);
+    this.#aedes.onBegin = (packet, client) => this.#of(client)?.publishes?.begun(packet);
   }
 
   async open(): Promise<void> {
@@ -238,7 +213,7 @@ class DeviceBrokerState implements DeviceBroker {
       problem: null,
       willTopic: null,
       filters: new Map(),
-      line: null,
+      publishes: null,
     });
     this.#aedes.handle(guard);
   }
@@ -331,7 +306,7 @@ class DeviceBrokerState implements DeviceBroker {
       published: (packet, client, done) => {
         // The broker's own news have no client, whatever the type says.
         const connection: Connection | undefined = this.#connections.get(client?.conn);
-        connection?.line?.passed(packet);
+        connection?.publishes?.passed(packet);
         done(null);
       },
     };
@@ -378,14 +353,14 @@ class DeviceBrokerState implements DeviceBroker {
     if (!client.clean && !this.#persistence.admitSession(client.id, this.#isConnected)) return 3;
     guard.admit();
     this.#count(user.username, client);
-    connection.line = new PublishLine(
+    connection.publishes = new PublishQueue(
       {
         persistence: this.#persistence,
         publish: ({ topic, payload, qos = 0, retain = false }) => {
           if (topic !== undefined && payload !== undefined)
             void this.#publish({ topic, payload, qos, retain });
         },
-        onNotKept: (cause) => this.#log.error({ err: cause }, 'message of a device could not be kept'),
+        onStoreFailed: (cause) => this.#log.error({ err: cause }, 'message of a device could not be kept'),
       },
       client,
     );
@@ -399,14 +374,19 @@ class DeviceBrokerState implements DeviceBroker {
   ): void {
     const connection = client === null ? undefined : this.#of(client);
     const user = connection === undefined ? null : this.find(connection.username);
-    if (client === null || connection?.line === undefined || connection.line === null || user === null)
+    if (
+      client === null ||
+      connection?.publishes === undefined ||
+      connection.publishes === null ||
+      user === null
+    )
       return done(new Error('not authorised'));
     if (!mayPublish(user, packet.topic)) {
       this.#deny(user.username, client.closed ? 'will' : 'publish', packet.topic);
       return done(new Error(`may not publish to ${packet.topic.slice(0, 100)}`));
     }
     this.#counts.received += 1;
-    if (!client.closed) return connection.line.enter(packet, done);
+    if (!client.closed) return connection.publishes.enter(packet, done);
     // Its will: the connection is over, so there is no order to keep and nobody to answer.
     const kept = this.#persistence.keep(packet, null);
     if (kept === null) return done(null);
@@ -487,7 +467,7 @@ class DeviceBrokerState implements DeviceBroker {
   #onGone(client: Client): void {
     const connection = this.#of(client);
     if (connection === undefined) return;
-    connection.line?.close();
+    connection.publishes?.close();
     if (!client.clean) this.#persistence.noteSeen(client.id);
     this.#log.info({ clientId: client.id }, 'device disconnected');
     this.#handler?.onSeen(connection.username);

@@ -11,7 +11,7 @@ export interface FrameBounds {
   readonly unsentBytes: number;
 }
 
-/** How many bytes of each packet are still to come; MQTT's length has at most four bytes of seven bits. */
+/** Counts the bytes of each packet still to come; MQTT's length has at most four bytes of seven bits. */
 interface FrameState {
   place: 'header' | 'length' | 'body';
   length: number;
@@ -46,7 +46,7 @@ export class FrameGuard extends Duplex {
     socket.pause();
   }
 
-  /** How often it was not read because it sent too fast. */
+  /** Number of times that reading was paused because it sent too fast. */
   get throttled(): number {
     return this.#throttled;
   }

@@ -1,9 +1,9 @@
 import type { Finding } from '#hub/kernel/finding.ts';
 import { dayMs } from '#hub/kernel/time.ts';
-import type { Clock } from '#hub/platform/clock.ts';
-import type { Figure, HealthPart } from '#hub/platform/health-part.ts';
-import type { Metric } from '#hub/platform/metric.ts';
-import { RecentCount } from '#hub/platform/recent-count.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
+import type { Figure, HealthPart } from '#hub/platform/health/health-part.ts';
+import type { Metric } from '#hub/platform/health/metric.ts';
+import { RecentCount } from '#hub/platform/health/recent-count.ts';
 import type { DeviceBroker, DeviceFigures } from './device-broker.ts';
 import type { SecureListener } from './secure-listener.ts';
 

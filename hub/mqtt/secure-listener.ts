@@ -1,5 +1,6 @@
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createServer, type TLSSocket } from 'node:tls';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { bridgeProtocol } from '#hub/domains/access/controllers/link-schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import type { Logger } from '#hub/platform/log.ts';
@@ -36,118 +37,139 @@ const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown';
 
 /**
- * MQTT over TLS on every interface. A port that another program has keeps nobody from the doors: it is a finding, and
- * tried again.
+ * Listens for MQTT over TLS on every interface. A port that another program holds does not stop the doors: it is a
+ * finding, and tried again.
  */
 export async function listenSecurely(options: SecureListenerOptions): Promise<SecureListener> {
-  const { certificates, log } = options;
-  const perAddress = new Map<string, number>();
-  let refused = 0;
-  let port: number | null = null;
-  let problem: string | null = null;
-  let retry: NodeJS.Timeout | null = null;
-  let isClosed = false;
-  const sockets = new Set<Duplex>();
+  const listener = new TlsListener(options);
+  await listener.listen();
+  return listener;
+}
 
-  const server = createServer({
-    ...certificates.current(),
-    minVersion: 'TLSv1.2',
-    handshakeTimeout: handshakeTimeoutMs,
-    ALPNCallback: ({ protocols }) => (protocols.includes(bridgeProtocol) ? bridgeProtocol : protocols[0]),
-  });
-  certificates.onRenewed(() => server.setSecureContext(certificates.current()));
-  server.maxConnections = maxConnections;
-  server.on('drop', () => {
-    refused += 1;
-  });
-  server.on('connection', (socket) => {
+class TlsListener implements SecureListener {
+  readonly #options: SecureListenerOptions;
+  readonly #server: Server;
+  readonly #sockets = new Set<Duplex>();
+  readonly #countByAddress = new Map<string, number>();
+  #refused = 0;
+  #port: number | null = null;
+  /** Error code of the last try to listen; null when it succeeded. */
+  #problem: string | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  constructor(options: SecureListenerOptions) {
+    const { certificates, log } = options;
+    this.#options = options;
+    this.#server = createServer({
+      ...certificates.current(),
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: handshakeTimeoutMs,
+      ALPNCallback: ({ protocols }) => (protocols.includes(bridgeProtocol) ? bridgeProtocol : protocols[0]),
+    });
+    certificates.onRenewed(() => this.#server.setSecureContext(certificates.current()));
+    this.#server.maxConnections = maxConnections;
+    this.#server.on('drop', () => {
+      this.#refused += 1;
+    });
+    this.#server.on('connection', (socket) => this.#onConnection(socket));
+    // A failed handshake (a client that does not trust the certificate) is that client's affair.
+    this.#server.on('tlsClientError', (error) => log.debug({ why: error.message }, 'MQTT handshake failed'));
+    this.#server.on('secureConnection', (socket: TLSSocket) => this.#onSecured(socket));
+  }
+
+  get port(): number | null {
+    return this.#port;
+  }
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Opens the port; where that fails, tries again every `retryMs`. */
+  async listen(): Promise<void> {
+    const { log, port } = this.#options;
+    let failure = await this.#tryHost('::');
+    if (['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(codeOf(failure))) failure = await this.#tryHost('0.0.0.0');
+    if (failure !== null) {
+      if (this.#problem === null)
+        log.error({ err: failure, port }, 'no MQTT for devices: the port cannot be opened');
+      this.#problem = codeOf(failure);
+      if (!this.#isClosed) this.#retry = setTimeout(() => void this.listen(), retryMs);
+      this.#retry?.unref();
+      return;
+    }
+    this.#problem = null;
+    const address = this.#server.address();
+    this.#port = typeof address === 'object' && address !== null ? address.port : null;
+    log.info({ port: this.#port }, 'MQTT for devices is open');
+  }
+
+  findings(): readonly Finding[] {
+    if (this.#problem !== null)
+      return [
+        {
+          id: 'mqtt.notListening',
+          severity: 'error',
+          evidence: `MQTT for devices cannot be opened on port ${this.#options.port}: ${this.#problem}.`,
+          fix: 'Stop the other program on that port (often Mosquitto), or set mqtt.tlsPort to another.',
+        },
+      ];
+    if (this.#sockets.size < maxConnections * 0.9) return [];
+    return [
+      {
+        id: 'mqtt.manyConnections',
+        severity: 'warning',
+        evidence: `${this.#sockets.size} of ${maxConnections} MQTT connections are in use.`,
+        fix: 'Look for a device that opens connections and does not close them.',
+      },
+    ];
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    if (!this.#server.listening) return;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  /** Tracks a TCP connection, and refuses it when its address has too many. */
+  #onConnection(socket: Socket): void {
     const address = socket.remoteAddress ?? '';
-    const count = (perAddress.get(address) ?? 0) + 1;
-    perAddress.set(address, count);
-    sockets.add(socket);
+    const count = (this.#countByAddress.get(address) ?? 0) + 1;
+    this.#countByAddress.set(address, count);
+    this.#sockets.add(socket);
     socket.once('close', () => {
-      sockets.delete(socket);
-      const left = (perAddress.get(address) ?? 1) - 1;
-      if (left === 0) perAddress.delete(address);
-      else perAddress.set(address, left);
+      this.#sockets.delete(socket);
+      const left = (this.#countByAddress.get(address) ?? 1) - 1;
+      if (left === 0) this.#countByAddress.delete(address);
+      else this.#countByAddress.set(address, left);
     });
     socket.on('error', () => undefined);
     if (count <= maxPerAddress) return;
-    refused += 1;
+    this.#refused += 1;
     socket.destroy();
-  });
-  // A failed handshake (a client that does not trust the certificate) is that client's affair.
-  server.on('tlsClientError', (error) => log.debug({ why: error.message }, 'MQTT handshake failed'));
-  server.on('secureConnection', (socket: TLSSocket) => {
+  }
+
+  /** Hands a connection over to the bridges' or the devices' broker, by ALPN. */
+  #onSecured(socket: TLSSocket): void {
     socket.on('error', () => undefined);
     socket.setKeepAlive(true, keepAliveProbeMs);
     socket.setNoDelay(true);
     const address = socket.remoteAddress ?? '';
-    if (socket.alpnProtocol === bridgeProtocol) options.onBridge(socket, address);
-    else options.onDevice(socket, address);
-  });
+    if (socket.alpnProtocol === bridgeProtocol) this.#options.onBridge(socket, address);
+    else this.#options.onDevice(socket, address);
+  }
 
-  const tryHost = (host: string): Promise<unknown> =>
-    new Promise((resolve) => {
+  #tryHost(host: string): Promise<unknown> {
+    return new Promise((resolve) => {
       const fail = (error: Error): void => resolve(error);
-      server.once('error', fail);
-      server.listen({ host, port: options.port }, () => {
-        server.off('error', fail);
+      this.#server.once('error', fail);
+      this.#server.listen({ host, port: this.#options.port }, () => {
+        this.#server.off('error', fail);
         resolve(null);
       });
     });
-  const listen = async (): Promise<void> => {
-    let failure = await tryHost('::');
-    if (['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(codeOf(failure))) failure = await tryHost('0.0.0.0');
-    if (failure !== null) {
-      if (problem === null)
-        log.error({ err: failure, port: options.port }, 'no MQTT for devices: the port cannot be opened');
-      problem = codeOf(failure);
-      if (!isClosed) retry = setTimeout(() => void listen(), retryMs);
-      retry?.unref();
-      return;
-    }
-    problem = null;
-    const address = server.address();
-    port = typeof address === 'object' && address !== null ? address.port : null;
-    log.info({ port }, 'MQTT for devices is open');
-  };
-  await listen();
-
-  return {
-    get port() {
-      return port;
-    },
-    get refused() {
-      return refused;
-    },
-    findings() {
-      if (problem !== null)
-        return [
-          {
-            id: 'mqtt.notListening',
-            severity: 'error',
-            evidence: `MQTT for devices cannot be opened on port ${options.port}: ${problem}.`,
-            fix: 'Stop the other program on that port (often Mosquitto), or set mqtt.tlsPort to another.',
-          },
-        ];
-      if (sockets.size < maxConnections * 0.9) return [];
-      return [
-        {
-          id: 'mqtt.manyConnections',
-          severity: 'warning',
-          evidence: `${sockets.size} of ${maxConnections} MQTT connections are in use.`,
-          fix: 'Look for a device that opens connections and does not close them.',
-        },
-      ];
-    },
-    async close() {
-      isClosed = true;
-      if (retry !== null) clearTimeout(retry);
-      if (!server.listening) return;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
-  };
+  }
 }

@@ -1,5 +1,5 @@
 import { dayMs } from '#hub/kernel/time.ts';
-/** What the broker keeps at most. Every bound that was reached is counted and becomes a finding. */
+/** Limits of the broker's storage. Reaching one is counted and becomes a finding. */
 export interface SessionLimits {
   readonly retainedMessages: number;
   readonly retainedBytes: number;
@@ -32,7 +32,7 @@ export const sessionLimits: SessionLimits = {
   subscriptionsPerClient: 64,
 };
 
-/** What did not fit, since the start. */
+/** Drops since the start. */
 export interface SessionDrops {
   retained: number;
   queued: number;
@@ -41,7 +41,7 @@ export interface SessionDrops {
 }
 
 /**
- * What is kept of which topics. The first that fits counts. Door controllers count and acknowledge by themselves, on
+ * Decides which topics are stored; the first match counts. Door controllers count and acknowledge by themselves, on
  * a broker of their own that keeps nothing; `$SYS` is news of this run.
  */
 export const keepingPolicy: readonly { readonly prefix: string; readonly keeps: boolean }[] = [

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store } from '#hub/store/store.ts';
 import { RetainedMessages } from './retained-messages.ts';
@@ -7,26 +7,20 @@ import { isKept, type SessionDrops, type SessionLimits } from './session-limits.
 import { SessionQueues } from './session-queues.ts';
 import { loadMqttState, type StoredState } from './session-repository.ts';
 import { SessionWrites } from './session-writes.ts';
+import { Sessions, type Subscriber, usernameOf } from './sessions.ts';
 import { type PendingWrite, queuedCopy, type StoredPacket, type Subscription } from './stored-packet.ts';
-import { TopicTree } from './topic-tree.ts';
 
-interface Session {
-  readonly subscriptions: Map<string, Subscription>;
-  seenAtMs: number;
-}
-/** What the broker hands over of a connection. `clean` is missing in the broker's own tests: kept then. */
+/** Connection as aedes passes it. `clean` is missing in its own tests: kept then. */
 interface ClientLike {
   readonly id: string;
   readonly clean?: boolean;
 }
-type Subscriber = Subscription & { readonly clientId: string };
-
 export interface PersistenceOptions {
   readonly store: Pick<Store, 'transact' | 'report'>;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly log: Logger;
   readonly limits: SessionLimits;
-  /** Whether this client may (still) have what it subscribed to, and may subscribe to it. */
+  /** Checks whether this client may (still) receive what it subscribed to, and may subscribe to it. */
   readonly mayReceive: (clientId: string, topic: string) => boolean;
   readonly maySubscribe: (clientId: string, filter: string) => boolean;
 }
@@ -42,11 +36,8 @@ export interface PersistenceFigures {
   readonly pendingRows: number;
 }
 
-/** Where several devices share a client id prefix: `<username>:<client id>`. */
-export const usernameOf = (clientId: string): string => clientId.slice(0, Math.max(0, clientId.indexOf(':')));
-
 /**
- * What the broker remembers: retained messages, sessions, queues and wills, as the broker's persistence interface has
+ * Stores the broker's state: retained messages, sessions, queues and wills, as its persistence interface has
  * it. Memory answers; the disk follows. Everything the broker calls while it passes a message on answers within the
  * same turn of the event loop, or messages would overtake each other and be taken for copies; what has to be on the
  * disk before a message is acknowledged is put there before, by `keep`.
@@ -56,12 +47,11 @@ export class SessionPersistence {
   readonly #writes: SessionWrites;
   readonly #queues: SessionQueues;
   readonly #retained: RetainedMessages;
-  readonly #sessions = new Map<string, Session>();
-  readonly #tree = new TopicTree<Subscriber>();
+  readonly #sessions: Sessions;
   readonly #incoming = new Map<string, Map<number, StoredPacket>>();
   readonly #wills = new Map<string, StoredPacket>();
   readonly #drops: SessionDrops = { retained: 0, queued: 0, expired: 0, sessions: 0 };
-  /** By the payload of a message on its way: the rows that `keep` made for it, by client. */
+  /** Rows that `keep` made for a message in transit, by payload and client. */
   readonly #kept = new WeakMap<Buffer, Map<string, number>>();
   /** Payloads of retained messages that `keep` has dealt with. */
   readonly #keptRetained = new WeakSet<Buffer>();
@@ -72,14 +62,11 @@ export class SessionPersistence {
   private constructor(options: PersistenceOptions, state: StoredState) {
     this.#options = options;
     this.#writes = new SessionWrites(options.store, options.log, rowsOf(state));
+    this.#sessions = new Sessions(options.clock, this.#writes);
     this.#queues = new SessionQueues(options.limits, this.#drops, this.#writes);
     this.#retained = new RetainedMessages(options.limits, this.#drops);
     for (const packet of state.retained) this.#retained.set(packet);
-    for (const { clientId, subscriptions, seenAtMs } of state.sessions) {
-      const session = this.#sessionOf(clientId);
-      session.seenAtMs = seenAtMs;
-      for (const subscription of subscriptions) this.#subscribe(clientId, session, subscription);
-    }
+    for (const session of state.sessions) this.#sessions.load(session);
     for (const { clientId, ...queued } of state.outgoing) this.#queues.load(clientId, queued);
     for (const { clientId, packet } of state.incoming)
       this.#incomingOf(clientId).set(packet.messageId ?? 0, packet);
@@ -115,9 +102,8 @@ export class SessionPersistence {
   maintain(isConnected: (clientId: string) => boolean): void {
     const nowMs = this.#options.clock.nowMs();
     this.#queues.expire(nowMs);
-    for (const [clientId, session] of this.#sessions)
-      if (!isConnected(clientId) && nowMs - session.seenAtMs > this.#options.limits.sessionMs)
-        this.forget(clientId);
+    for (const clientId of this.#sessions.clientIdsUnseenSince(nowMs - this.#options.limits.sessionMs))
+      if (!isConnected(clientId)) this.forget(clientId);
     // What waits for a session that is not there any more.
     for (const clientId of this.#queues.clientIds())
       if (!this.#sessions.has(clientId)) this.#queues.removeAll(clientId);
@@ -126,14 +112,13 @@ export class SessionPersistence {
   /** Messages that wait for the sessions of one device. */
   queuedFor(username: string): number {
     let count = 0;
-    for (const clientId of this.#sessions.keys())
-      if (usernameOf(clientId) === username) count += this.#queues.countOf(clientId);
+    for (const clientId of this.#sessions.clientIdsOf(username)) count += this.#queues.countOf(clientId);
     return count;
   }
 
   /** Everything of one client id. */
   forget(clientId: string): void {
-    this.#endSession(clientId);
+    this.#sessions.end(clientId);
     this.#queues.removeAll(clientId);
     this.#dropIncoming(clientId);
   }
@@ -142,7 +127,7 @@ export class SessionPersistence {
   async forgetDevice(username: string, ownTopics: string): Promise<void> {
     const isOwn = (clientId: string): boolean => usernameOf(clientId) === username;
     const clientIds = new Set([
-      ...this.#sessions.keys(),
+      ...this.#sessions.clientIds(),
       ...this.#queues.clientIds(),
       ...this.#incoming.keys(),
       ...this.#wills.keys(),
@@ -171,7 +156,7 @@ export class SessionPersistence {
     }
     if ((packet.qos ?? 0) === 0) return null;
     const rows = new Map<string, number>();
-    for (const [clientId, asked] of this.#waitingClients(this.#tree.match(topic), topic)) {
+    for (const [clientId, asked] of this.#waitingClients(this.#sessions.match(topic), topic)) {
       const queued = this.#queues.add(clientId, atMost(packet, asked), this.#options.clock.nowMs(), true);
       if (queued === null) continue;
       rows.set(clientId, queued.id);
@@ -198,17 +183,11 @@ export class SessionPersistence {
 
   /** A session that may stay when the connection ends. False: this device has too many that are in use. */
   admitSession(clientId: string, isConnected: (clientId: string) => boolean): boolean {
-    const known = this.#sessions.get(clientId);
-    if (known !== undefined) {
-      known.seenAtMs = this.#options.clock.nowMs();
-      this.#saveSession(clientId);
-      return true;
-    }
-    const username = usernameOf(clientId);
-    const own = [...this.#sessions].filter(([id]) => usernameOf(id) === username);
+    if (this.#sessions.touch(clientId)) return true;
+    const own = this.#sessions.clientIdsOf(usernameOf(clientId));
     if (own.length >= this.#options.limits.sessionsPerDevice) return this.#evict(own, isConnected);
     if (this.#sessions.size >= this.#options.limits.sessions)
-      return this.#evict([...this.#sessions], isConnected);
+      return this.#evict(this.#sessions.clientIds(), isConnected);
     return true;
   }
 
@@ -218,10 +197,7 @@ export class SessionPersistence {
   }
 
   noteSeen(clientId: string): void {
-    const session = this.#sessions.get(clientId);
-    if (session === undefined) return;
-    session.seenAtMs = this.#options.clock.nowMs();
-    this.#saveSession(clientId);
+    this.#sessions.touch(clientId);
   }
 
   /** Wills of connections that ended with the last run, to be published now. */
@@ -256,37 +232,28 @@ export class SessionPersistence {
     // The broker hands over the whole request, with what it has just refused.
     const allowed = subscriptions.filter(({ topic }) => this.#options.maySubscribe(client.id, topic));
     if (allowed.length === 0) return;
-    const session = this.#sessionOf(client.id);
-    for (const subscription of allowed) this.#subscribe(client.id, session, subscription);
-    await this.#writes.now(this.#sessionWrite(client.id));
+    await this.#sessions.subscribe(client.id, allowed);
   }
 
   async removeSubscriptions(client: ClientLike, filters: readonly string[]): Promise<void> {
-    const session = this.#sessions.get(client.id);
-    if (session === undefined) return;
-    for (const filter of filters) {
-      this.#tree.delete(filter, client.id);
-      session.subscriptions.delete(filter);
-    }
-    if (session.subscriptions.size === 0) this.#sessions.delete(client.id);
-    await this.#writes.now(this.#sessionWrite(client.id));
+    await this.#sessions.unsubscribe(client.id, filters);
   }
 
   async subscriptionsByClient(client: ClientLike): Promise<Subscription[]> {
-    return [...(this.#sessions.get(client.id)?.subscriptions.values() ?? [])].map((one) => ({ ...one }));
+    return this.#sessions.subscriptionsOf(client.id);
   }
 
   async countOffline(): Promise<{ subsCount: number; clientsCount: number }> {
-    return { subsCount: this.#tree.size, clientsCount: this.#sessions.size };
+    return { subsCount: this.#sessions.subscriptionCount, clientsCount: this.#sessions.size };
   }
 
   async subscriptionsByTopic(topic: string): Promise<Subscriber[]> {
-    return this.#tree.match(topic);
+    return this.#sessions.match(topic);
   }
 
   async cleanSubscriptions(client: ClientLike): Promise<void> {
     if (!this.#sessions.has(client.id) && this.#queues.countOf(client.id) === 0) return;
-    this.#endSession(client.id);
+    this.#sessions.end(client.id);
     this.#queues.removeAll(client.id);
     await this.#writes.flush();
   }
@@ -376,8 +343,7 @@ export class SessionPersistence {
   }
 
   getClientList(filter: string): Readable {
-    const found = [...this.#sessions].filter(([, { subscriptions }]) => subscriptions.has(filter));
-    return Readable.from(found.map(([clientId]) => clientId));
+    return Readable.from(this.#sessions.clientIdsSubscribedTo(filter));
   }
 
   /** Writes what is left. The store stays open: it is not ours. */
@@ -385,63 +351,16 @@ export class SessionPersistence {
     await this.#writes.close();
   }
 
-  #sessionOf(clientId: string): Session {
-    const known = this.#sessions.get(clientId);
-    if (known !== undefined) return known;
-    const session = { subscriptions: new Map<string, Subscription>(), seenAtMs: this.#options.clock.nowMs() };
-    this.#sessions.set(clientId, session);
-    return session;
-  }
-
-  #subscribe(clientId: string, session: Session, subscription: Subscription): void {
-    const { topic, qos, rh, rap, nl, subscriptionIdentifier } = subscription;
-    const record = { topic, qos, rh, rap, nl };
-    session.subscriptions.set(
-      topic,
-      subscriptionIdentifier === undefined ? record : { ...record, subscriptionIdentifier },
-    );
-    if (qos > 0) this.#tree.set(topic, clientId, { clientId, ...record });
-    else this.#tree.delete(topic, clientId);
-  }
-
-  #sessionWrite(clientId: string): PendingWrite {
-    const session = this.#sessions.get(clientId);
-    if (session === undefined) return { kind: 'session', clientId, session: null };
-    const { subscriptions, seenAtMs } = session;
-    return {
-      kind: 'session',
-      clientId,
-      session: { clientId, subscriptions: [...subscriptions.values()], seenAtMs },
-    };
-  }
-
-  #saveSession(clientId: string): void {
-    this.#writes.later(this.#sessionWrite(clientId));
-  }
-
-  #endSession(clientId: string): void {
-    const session = this.#sessions.get(clientId);
-    if (session === undefined) return;
-    for (const filter of session.subscriptions.keys()) this.#tree.delete(filter, clientId);
-    this.#sessions.delete(clientId);
-    this.#saveSession(clientId);
-  }
-
-  /** The session that nobody came back to for longest makes room. False: all are in use. */
-  #evict(
-    candidates: readonly (readonly [string, Session])[],
-    isConnected: (clientId: string) => boolean,
-  ): boolean {
+  /** Ends the session that was seen longest ago and is not connected. False: all are in use. */
+  #evict(clientIds: readonly string[], isConnected: (clientId: string) => boolean): boolean {
     this.#drops.sessions += 1;
-    const [oldest] = candidates
-      .filter(([clientId]) => !isConnected(clientId))
-      .toSorted(([, left], [, right]) => left.seenAtMs - right.seenAtMs);
+    const oldest = this.#sessions.longestUnseen(clientIds.filter((clientId) => !isConnected(clientId)));
     if (oldest === undefined) return false;
-    this.forget(oldest[0]);
+    this.forget(oldest);
     return true;
   }
 
-  /** Once each, however many of its subscriptions match, and only who may have it; with the highest quality asked for. */
+  /** Finds the clients that may receive the topic, each once, with the highest QoS of its matching subscriptions. */
   #waitingClients(
     subscribers: readonly { readonly clientId: string; readonly qos?: 0 | 1 | 2 | undefined }[],
     topic: string,
@@ -488,7 +407,7 @@ export class SessionPersistence {
 const atMost = (packet: StoredPacket, asked: 0 | 1 | 2): StoredPacket =>
   (packet.qos ?? 0) > asked ? { ...packet, qos: asked } : packet;
 
-/** What is on the disk already. */
+/** Lists the rows that are on the disk already. */
 const rowsOf = (state: StoredState): PendingWrite[] => [
   ...state.retained.map((packet) => ({ kind: 'retained' as const, topic: packet.topic ?? '', packet })),
   ...state.sessions.map((session) => ({ kind: 'session' as const, clientId: session.clientId, session })),

@@ -16,7 +16,7 @@ interface Queue {
   bytes: number;
 }
 
-/** What waits for each client, oldest first, in memory and on the disk. */
+/** Queues messages for each client, oldest first, in memory and on the disk. */
 export class SessionQueues {
   readonly #limits: SessionLimits;
   readonly #drops: SessionDrops;
@@ -49,7 +49,7 @@ export class SessionQueues {
     this.#add(clientId, { id, atMs, packet, bytes: packetBytes(packet), held: false });
   }
 
-  /** Null when it does not fit: dropped and counted. The oldest that was not sent yet makes room for the newest. */
+  /** Queues a message, dropping the oldest unsent ones to make room. Null when it does not fit: dropped and counted. */
   add(clientId: string, packet: StoredPacket, atMs: number, held: boolean): QueuedPacket | null {
     const bytes = packetBytes(packet);
     if (!this.#makeRoom(clientId, bytes)) {
@@ -70,7 +70,7 @@ export class SessionQueues {
     entry.packet = queuedCopy(packet);
   }
 
-  /** What may be sent, as it is now. */
+  /** Lists the messages that may be sent, as they are now. */
   list(clientId: string): StoredPacket[] {
     const entries = this.#byClient.get(clientId)?.entries.values() ?? [];
     return [...entries].filter(({ held }) => !held).map(({ packet }) => ({ ...packet }));
@@ -100,7 +100,7 @@ export class SessionQueues {
     return null;
   }
 
-  /** It has arrived. Undefined: nothing waits under this message id. */
+  /** Removes a delivered message. Undefined: none waits under this message id. */
   settle(clientId: string, messageId: number | undefined): StoredPacket | undefined {
     if (messageId === undefined) return undefined;
     for (const entry of this.#byClient.get(clientId)?.entries.values() ?? [])

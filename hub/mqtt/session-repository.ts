@@ -45,7 +45,7 @@ declare module '#hub/store/database.ts' {
   }
 }
 
-/** The broker's memory on the disk: of this machine alone, never replicated. */
+/** Tables of the broker's state: of this machine alone, never replicated. */
 export const mqttTables = {
   mqtt_retained: { class: 'local', owner: 'hub', personalColumns: [] },
   mqtt_session: { class: 'local', owner: 'hub', personalColumns: [] },

@@ -4,7 +4,7 @@ import type { Store } from '#hub/store/store.ts';
 import { saveMqttState } from './session-repository.ts';
 import type { PendingWrite } from './stored-packet.ts';
 
-/** What nobody waits for is written so much later, together: an SD card wears by the number of writes. */
+/** Delay of writes that nobody waits for, to batch them: an SD card wears by the number of writes. */
 const lazyMs = 5000;
 /** Rows of one transaction: everybody else who writes waits behind it. */
 const maxRowsAtOnce = 100;
@@ -62,7 +62,7 @@ export class SessionWrites {
     this.#onDisk = new Set(loaded.map(keyOf));
   }
 
-  /** Why the last try failed; null when it did not. What it had is kept and tried again. */
+  /** Error of the last attempt; null when it succeeded. Its writes are kept and retried. */
   get fault(): unknown {
     return this.#fault;
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What is kept of an MQTT packet; `payload` is text only when a program of this process published text. */
+/** Stored form of an MQTT packet; `payload` is text only when code of this process published text. */
 export interface StoredPacket {
   readonly cmd?: 'publish' | 'pubrel' | undefined;
   readonly topic?: string | undefined;
@@ -9,7 +9,7 @@ export interface StoredPacket {
   readonly retain?: boolean | undefined;
   readonly dup?: boolean | undefined;
   readonly messageId?: number | undefined;
-  /** Which run of the broker took it in, and as its how manieth: the broker tells copies of one message by it. */
+  /** Broker run and sequence number within it, by which the broker recognises copies of a message. */
   readonly brokerId?: string | undefined;
   readonly brokerCounter?: number | undefined;
   /** The connection that published it, or whose will it is. */
@@ -90,7 +90,7 @@ function payloadOf(payload: Uint8Array | string): Buffer | string {
   return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
 }
 
-/** What a message costs in memory, roughly. */
+/** Estimates the memory that a message takes. */
 export const packetBytes = ({ topic, payload }: StoredPacket): number =>
   200 + (topic?.length ?? 0) + (payload === undefined ? 0 : Buffer.byteLength(payload));
 

@@ -1,8 +1,8 @@
 import type { Finding } from '#hub/kernel/finding.ts';
 import { dayMs } from '#hub/kernel/time.ts';
 import { DailySchedule, type DailyScheduleDeps, type DailyTurn } from './daily-schedule.ts';
-import type { HealthPart } from './health-part.ts';
-import type { Metric } from './metric.ts';
+import type { HealthPart } from './health/health-part.ts';
+import type { Metric } from './health/metric.ts';
 import { secondsInWords } from './units.ts';
 
 /** Something that is done again and again while the hub runs. */

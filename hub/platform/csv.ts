@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
 
-/** What a cell holds; null is an empty one. */
+/** Value of a cell; null is an empty one. */
 export type CsvCell = string | number | boolean | null;
 
 /**

@@ -1,6 +1,6 @@
 import { isClockTrusted } from '#hub/kernel/time.ts';
-import { isTimeZone } from '#hub/kernel/zone.ts';
-import type { Clock } from './clock.ts';
+import { isKnownZone } from '#hub/kernel/zone.ts';
+import type { Clock } from './clock/clock.ts';
 import { isDailyDue } from './daily-rules.ts';
 import type { Logger } from './log.ts';
 
@@ -89,7 +89,7 @@ export class DailySchedule {
 
   async #setAlarms(): Promise<void> {
     const named = await this.#deps.timeZone();
-    const timeZone = named !== null && isTimeZone(named) ? named : 'UTC';
+    const timeZone = named !== null && isKnownZone(named) ? named : 'UTC';
     this.#timeZone = timeZone;
     const offsetMs = Date.now() - this.#deps.clock.monotonicMs();
     const isAsSet = this.#setBy?.timeZone === timeZone && Math.abs(offsetMs - this.#setBy.offsetMs) <= jumpMs;

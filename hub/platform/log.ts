@@ -6,7 +6,7 @@ export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 's
 export type LogLevel = Level | 'silent';
 
 const redacted = '[redacted]';
-/** How deep a logged value is followed, and how many of its items and characters are kept. */
+/** Limits of a logged value: depth, items and characters. */
 const maxDepth = 6;
 const maxItems = 100;
 const maxCharacters = 4096;
@@ -65,7 +65,7 @@ export function redact(value: unknown, depth = 0): unknown {
 
 const redactRecord = (fields: object): Record<string, unknown> => redactFields(fields, 0);
 
-/** What children are bound to passes the same redaction: pino runs a `bindings` formatter only for the root. */
+/** Redacts the bindings of child loggers too: pino runs a `bindings` formatter only for the root. */
 function redactChildren(log: Logger): Logger {
   const child = log.child.bind(log);
   return Object.assign(log, {

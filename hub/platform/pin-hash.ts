@@ -40,7 +40,7 @@ export interface PinHashes {
   readonly duressHash: Uint8Array;
 }
 
-/** What a typed PIN is. Both comparisons are always made, each in constant time. */
+/** Classifies a typed PIN. Always makes both comparisons, each in constant time. */
 export function judgePin(typed: Uint8Array, { hash, duressHash }: PinHashes): 'right' | 'duress' | 'wrong' {
   const isRight = timingSafeEqual(typed, hash);
   const isDuress = timingSafeEqual(typed, duressHash);

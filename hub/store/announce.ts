@@ -16,9 +16,9 @@ export type Announce = (announcement: Announcement) => void;
  */
 export type AnnounceIn = (tx: Transaction, announcement: LastingAnnouncement) => Promise<void>;
 
-/** Where lasting announcements are queued for delivery elsewhere. */
+/** Queues lasting announcements for delivery elsewhere. */
 export interface AnnouncementQueue {
-  /** Whether anybody waits for the topic. What nobody waits for need not be made. */
+  /** True when the topic has subscribers; without any, the announcement need not be made. */
   wants(topic: LastingTopic): boolean;
   /** Queues for everybody who waits for them, in the transaction that makes them so. */
   enqueue(tx: Transaction, announcements: readonly LastingAnnouncement[]): Promise<void>;

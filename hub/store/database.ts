@@ -43,7 +43,7 @@ export interface ChangeTable {
   erases: Generated<number>;
 }
 
-/** How far the centre's changes are in this store: one row. */
+/** Progress of the centre's changes in this store: one row. */
 export interface SyncPositionTable {
   id: number;
   cursor: number;

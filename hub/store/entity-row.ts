@@ -1,6 +1,6 @@
 import { toIso } from '#hub/kernel/time.ts';
 
-/** What every row of a `state` table carries. */
+/** Columns of every row of a `state` table. */
 export interface RowStamp {
   readonly id: string;
   readonly version: number;

@@ -1,10 +1,10 @@
 import { type CompiledQuery, type OperationNode, sql } from 'kysely';
 import { assert } from '#hub/kernel/result.ts';
 import type { ColumnValue } from './canonical-json.ts';
-import { areRows, isColumnValue } from './dialect.ts';
+import { areRows, isColumnValue } from './sqlite/dialect.ts';
 import type { Reader } from './store.ts';
 
-/** What a query is run with, by name. A list is one JSON text: see `listed`. */
+/** Parameters of a query, by name. A list is one JSON text: see `listed`. */
 type Values = Readonly<Record<string, string | number>>;
 
 /** A compiled statement; each parameter is a value by its name, or the same every time. */

@@ -6,7 +6,7 @@ export interface LineColumn {
   readonly name: string;
   /** `time`: UTC ms as ISO 8601. `flag`: 0 or 1 as false or true. */
   readonly form?: 'time' | 'flag';
-  /** What stands there in place of each value, such as a name in place of an id; others are left empty. */
+  /** Replaces each value, such as an id by a name; values without an entry become empty. */
   readonly words?: Readonly<Record<string, string>>;
 }
 

@@ -1,7 +1,7 @@
 import { assert, type Result, refuse } from '#hub/kernel/result.ts';
 import type { ColumnValue } from './canonical-json.ts';
 import type { Database } from './database.ts';
-import { quoteName } from './quote-name.ts';
+import { quoteName } from './sqlite/quote-name.ts';
 import type { Reader, RowMissing, StaleVersion, TableName, Transaction } from './store.ts';
 
 /** Rows of any table, for whoever has its name from data: a conflict, a dead letter. */
@@ -34,7 +34,7 @@ export async function findNamedRows(
   return new Map(rows.filter(isRow).map((row) => [String(row['id']), row]));
 }
 
-/** Of each of these rows the text in one column, by id; rows without one are left out. */
+/** Reads one text column of these rows, by id; rows without a value are left out. */
 export async function findNamedValues(
   reader: Pick<Reader, 'select'>,
   table: string,

@@ -1,17 +1,17 @@
 import { HybridClock } from '#hub/kernel/hybrid-time.ts';
 import type { Fault } from '#hub/kernel/result.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import { DirectReader } from './direct-reader.ts';
-import type { StoreLocation } from './open.ts';
-import { ReportReader } from './report-reader.ts';
+import { StoreFigures } from './health/store-figures.ts';
+import { DirectReader } from './reading/direct-reader.ts';
+import { ReportReader } from './reading/report-reader.ts';
+import type { StoreLocation } from './sqlite/open.ts';
 import type { Replication, Store } from './store.ts';
-import { StoreFigures } from './store-figures.ts';
 import { joinRegistry, type Registrations } from './table-registry.ts';
-import { type StoreLink, WorkerLink } from './worker-link.ts';
-import type { StoreReady, WriterWorkerData } from './worker-protocol.ts';
-import { WriteQueue } from './write-queue.ts';
-import { WriterHere } from './writer-here.ts';
+import { InThreadWriter } from './workers/in-thread-writer.ts';
+import { type StoreLink, WorkerLink } from './workers/worker-link.ts';
+import type { StoreReady, WriterWorkerData } from './workers/worker-protocol.ts';
+import { WriteQueue } from './writing/write-queue.ts';
 
 export interface OpenStoreOptions extends StoreLocation {
   /** Every table of every domain; the store adds its own. */
@@ -28,7 +28,7 @@ export interface OpenStoreOptions extends StoreLocation {
   /** A store that is filled at once, by a process that has memory to spare. */
   readonly isBulkLoad?: boolean | undefined;
   /** The writer runs in this thread and not in a Worker: for a process that has nothing else to do meanwhile. */
-  readonly isWriterHere?: boolean | undefined;
+  readonly writesInThread?: boolean | undefined;
   /** Called when the store Worker dies. Unless told it throws where nobody catches: the process stops and is started again. */
   readonly onDeath?: ((fault: Fault) => void) | undefined;
 }
@@ -110,9 +110,9 @@ async function openLink(options: OpenStoreOptions): Promise<{ link: StoreLink; r
     maxPageCount: options.maxPageCount,
     isBulkLoad: options.isBulkLoad ?? false,
   };
-  if (options.isWriterHere !== true)
+  if (options.writesInThread !== true)
     return await WorkerLink.start('writer-worker.ts', data, options.onDeath ?? stopProcess);
-  const link = new WriterHere(data);
+  const link = new InThreadWriter(data);
   return { link, ready: link.ready };
 }
 

@@ -2,12 +2,12 @@ import type { Compilable, Insertable, Kysely, Selectable, Updateable } from 'kys
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Database } from './database.ts';
+import type { StoreFigures } from './health/store-figures.ts';
 import type { LineColumn, LinePiece } from './line-format.ts';
-import type { StoreFigures } from './store-figures.ts';
-import type { TableNote } from './table-note.ts';
-import type { Statement } from './worker-protocol.ts';
+import type { TableCache } from './table-cache.ts';
+import type { Statement } from './workers/worker-protocol.ts';
 
-/** How a table takes part in replication. Every table is registered, or the store does not open. */
+/** Declares how a table is replicated. The store opens only when every table is registered. */
 export interface TableRegistration {
   /** `state`: rows change, versioned. `append`: rows are only added. `local`: never leaves this hub. */
   readonly class: 'state' | 'append' | 'local';
@@ -16,23 +16,23 @@ export interface TableRegistration {
   readonly personalColumns: readonly string[];
   /** The append table with rows of the same ids that these are the changing part of: they are where those are. */
   readonly partOf?: string;
-  /** What people call one row: `Card`. Replicated tables have it. */
+  /** Noun for one row: `Card`. Required for replicated tables. */
   readonly called?: string;
-  /** How people tell rows apart: by a column of their own, or by the label of the row that they refer to. */
+  /** Label of a row: a column of its own, or the label of the row that it refers to. */
   readonly label?: { readonly column: string } | { readonly reference: string; readonly table: string };
-  /** The permission that somebody needs who chooses a value of a row: as if they wrote it. Without it `system.manage`. */
+  /** Permission to resolve a conflict of a row, as if writing it; `system.manage` by default. */
   readonly managedBy?: PermissionName;
 }
 export type TableName = keyof Database;
 
-/** Selecting only: nothing that writes can be built from it. */
+/** Builds selects only, never writes. */
 export type Reader = Pick<Kysely<Database>, 'selectFrom' | 'with' | 'withRecursive'> & FixedReader;
 
-/** What `fixedQuery` and `rememberedQuery` run on. */
+/** Runs the statements of `fixedQuery` and `rememberedQuery`. */
 export interface FixedReader {
-  /** Runs a select that was compiled before. */
+  /** Runs a precompiled select. */
   select(statement: Statement): Promise<unknown[]>;
-  /** How many commits have written to these tables; null where what was read may not be kept. */
+  /** Counts the commits that wrote to these tables; null where results must not be cached. */
   writesTo(tables: readonly string[]): number | null;
 }
 
@@ -50,7 +50,7 @@ export interface Transaction extends Reader {
   insert<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void>;
   /** Adds a row to an `append` table. */
   append<T extends TableName>(table: T, row: Insertable<Database[T]>): Promise<void>;
-  /** Adds rows to an `append` table in two statements: for what comes in bulk. At most 500. */
+  /** Adds rows to an `append` table in two statements, for bulk loads. At most 500. */
   appendAll<T extends TableName>(table: T, rows: readonly Insertable<Database[T]>[]): Promise<void>;
   /** Changes a row of a `state` table: bumps `version`, sets `updated_at_ms`. */
   write<T extends TableName>(
@@ -72,7 +72,7 @@ export interface Transaction extends Reader {
   remove(table: TableName, id: string): Promise<Result<null, RowMissing>>;
   /** Writes to `local` tables, which are not replicated and may key on anything. */
   readonly local: LocalWriter;
-  /** The one moment (UTC ms) of this transaction. */
+  /** The time (UTC ms) of all writes of this transaction. */
   readonly nowMs: number;
   /**
    * Runs a part of the work that is undone by itself (rows and effects) when it throws or returns a refused `Result`;
@@ -82,12 +82,12 @@ export interface Transaction extends Reader {
   /** Runs after the commit, never when it is rolled back. For announcements. */
   afterCommit(effect: () => void): void;
   /**
-   * Leaves what is known of a table after the writes that were awaited, here and to the transactions after this one: it
-   * holds until the next write to the table, by whomever, and is gone when anything is rolled back.
+   * Caches a value derived from a table, valid after the writes awaited so far, for the rest of this transaction and
+   * those after it. Any later write to the table and any rollback invalidate it.
    */
-  leave<T>(note: TableNote<T>, value: T): void;
-  /** What was left and still holds; undefined when there is nothing. Spares a way to the store and back. */
-  recall<T>(note: TableNote<T>): T | undefined;
+  remember<T>(cache: TableCache<T>, value: T): void;
+  /** Returns the remembered value while it is valid, else undefined. Saves a round trip to the store. */
+  recall<T>(cache: TableCache<T>): T | undefined;
 }
 
 /** Runs a query and makes CSV lines of its rows, both in the reader Worker. */
@@ -100,16 +100,16 @@ export interface ReplicatedTable {
   readonly columns: readonly string[];
 }
 
-/** Between the write seam and replication. */
+/** Interface between the write seam and replication. */
 export interface Replication {
   readonly tables: readonly ReplicatedTable[];
-  /** What opens the store for reading from a Worker of one's own. */
+  /** Path and key, to open the store for reading from another Worker. */
   readonly location: { readonly path: string; readonly key: Uint8Array };
   /** Every write of a row says the whole row: while all rows are announced to a centre that may not have it yet. */
   wholeRows: boolean;
   /** Called after a commit that added to the outbox. */
   onOutboxGrown: () => void;
-  /** A hybrid time from elsewhere: what is written from now on is later. */
+  /** Advances the hybrid clock past a time from elsewhere. */
   observe(hlc: number): void;
 }
 
@@ -127,9 +127,9 @@ export interface Store {
    * long file is read in pieces, a report each: nobody waits for whoever reads slowly, and no snapshot stays open.
    */
   report<T>(work: (reader: Reader, toLines: ToLines) => Promise<T>): Promise<T>;
-  /** What replication has to do with the writes of everybody else. */
+  /** Connects replication to all other writes. */
   readonly replication: Replication;
-  /** Counts of itself, for the health report and the metrics. */
+  /** Counters for the health report and the metrics. */
   readonly figures: StoreFigures;
   close(): Promise<void>;
 }

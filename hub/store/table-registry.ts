@@ -1,9 +1,9 @@
 import { assert, Fault } from '#hub/kernel/result.ts';
 import type { ColumnValues } from './canonical-json.ts';
 import type { TableRegistration } from './store.ts';
-import type { TableShape } from './worker-protocol.ts';
+import type { TableShape } from './workers/worker-protocol.ts';
 
-/** What domains register, by table. */
+/** Registrations of the domains, by table. */
 export type Registrations = Readonly<Record<string, TableRegistration>>;
 
 /** The tables that the store itself keeps; registered by `openStore`. */
@@ -17,7 +17,7 @@ export const storeTables = {
 /** Local, but written by the store alone. */
 export const sealedTables: ReadonlySet<string> = new Set(['change', 'migration', 'sync_position']);
 
-/** One table: what was registered, and what the database has. */
+/** One table: its registration and its columns in the database. */
 export interface Table {
   readonly name: string;
   readonly registration: TableRegistration;

@@ -1,8 +1,8 @@
 import { Fault, type Refusal, type Result } from '#hub/kernel/result.ts';
+import { ConstraintFault } from './sqlite/store-faults.ts';
 import type { Store, Transaction } from './store.ts';
-import { ConstraintFault } from './store-faults.ts';
 
-/** How one line of many ended. */
+/** Outcome of one line of many. */
 export type LineOutcome<T, R extends Refusal> =
   | Result<T, R>
   | { readonly ok: false; readonly fault: unknown };

@@ -20,7 +20,7 @@ export const fieldRefusal = <Code extends string>(
   errors: [{ pointer: `/body/${field}`, message }],
 });
 
-/** Takes a write of a row that was read in the same transaction, so that it cannot be refused. */
+/** Unwraps a write of a row read in the same transaction, which cannot be refused. */
 export function assertWritten(written: Result<unknown, StaleVersion | RowMissing>): void {
   assert(written.ok, 'a row that was read in the same transaction is there');
 }

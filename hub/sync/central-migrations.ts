@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Fault } from '#hub/kernel/result.ts';
-import { fullName, type Migration, readMigrations } from '#hub/store/migration-files.ts';
+import { fullName, type Migration, readMigrations } from '#hub/store/migrating/migration-files.ts';
 import type { CentralClient } from './central-connection.ts';
 import { serverAnswerOf } from './central-faults.ts';
 

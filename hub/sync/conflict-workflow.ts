@@ -1,11 +1,11 @@
 import { actorOf, recordAudit } from '#hub/domains/identity/workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import { findColumns, findNamedRows, writeNamedColumn } from '#hub/store/named-rows.ts';
+import { ConstraintFault } from '#hub/store/sqlite/store-faults.ts';
 import type { Reader, Store, TableName, Transaction } from '#hub/store/store.ts';
-import { ConstraintFault } from '#hub/store/store-faults.ts';
 import type { Registrations } from '#hub/store/table-registry.ts';
 import { type ConflictRow, findConflict } from './conflict-repository.ts';
 import { findLink } from './repository.ts';

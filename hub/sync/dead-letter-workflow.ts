@@ -1,9 +1,9 @@
 import { actorOf, recordAudit } from '#hub/domains/identity/workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
-import { announceRow } from '#hub/store/replicated-writes.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { announceRow } from '#hub/store/writing/replicated-writes.ts';
 import type { SyncParts } from './conflict-workflow.ts';
 import { type DeadLetterRow, findDeadLetter, resolveDeadLetter } from './dead-letter-repository.ts';
 import { findLink } from './repository.ts';

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import { outboxEnd, readPosition, savePosition } from '#hub/store/replicated-writes.ts';
 import type { Store } from '#hub/store/store.ts';
+import { outboxEnd, readPosition, savePosition } from '#hub/store/writing/replicated-writes.ts';
 import { Centre, type CodeAnswer } from './centre.ts';
 import { chainStart } from './chain.ts';
 import { joinCodeHash } from './join-code.ts';

@@ -1,4 +1,4 @@
-import type { RowPage } from '#hub/store/replicated-writes.ts';
+import type { RowPage } from '#hub/store/writing/replicated-writes.ts';
 import type { CentralChange, DeadOperation } from './centre.ts';
 import type { Halt, Stage } from './schema.ts';
 

@@ -1,5 +1,5 @@
 import { Fault } from '#hub/kernel/result.ts';
-import { openReadConnection } from '#hub/store/read-connection.ts';
+import { openReadConnection } from '#hub/store/sqlite/read-connection.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
 import { type JoinDeps, type JoinRequest, join } from './join-workflow.ts';
 import { OutboxReader } from './outbox-reader.ts';
@@ -80,7 +80,7 @@ export async function takeEverything(
     random: Math.random,
     report,
     isStopping: () => false,
-    giveWay: async () => false,
+    yieldToRequests: async () => false,
   });
   try {
     const { problem } = await runner.runOnce();

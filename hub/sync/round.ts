@@ -21,8 +21,8 @@ export interface RoundDeps {
   readonly report: (progress: Progress) => void;
   /** True when the hub stops: a round ends at the next batch. */
   readonly isStopping: () => boolean;
-  /** After work of so many ms: waits while others are served by this machine; whether there were any. */
-  readonly giveWay: (workedMs: number) => Promise<boolean>;
+  /** Call after `workedMs` of work: pauses if this machine served requests meanwhile; returns whether it did. */
+  readonly yieldToRequests: (workedMs: number) => Promise<boolean>;
 }
 
 /** What goes on in a round, for people. */
@@ -212,7 +212,7 @@ export class Round {
   }
 
   async #pushAll(): Promise<void> {
-    const { centre, outbox, keeper, report, giveWay } = this.#deps;
+    const { centre, outbox, keeper, report, yieldToRequests } = this.#deps;
     const link = this.#link();
     const who = this.#identity(link);
     let at = { seq: link.acked, chain: link.acked_chain };
@@ -241,7 +241,7 @@ export class Round {
       // Its failure is met where it is awaited.
       noted.catch(() => undefined);
       report({ kind: 'sent', operations: batch.to - batch.from + 1 });
-      if (await giveWay(tookMs)) this.#stepBack();
+      if (await yieldToRequests(tookMs)) this.#stepBack();
       else this.#grow(batch.to - batch.from + 1, tookMs);
       if (next === null) {
         await noted;
@@ -285,7 +285,7 @@ export class Round {
   }
 
   async #backfill(): Promise<void> {
-    const { centre, outbox, keeper, report, giveWay } = this.#deps;
+    const { centre, outbox, keeper, report, yieldToRequests } = this.#deps;
     const link = this.#link();
     const who = this.#identity(link);
     const place = link.place === null ? null : backfillPlace.parse(JSON.parse(link.place));
@@ -312,14 +312,14 @@ export class Round {
         report({ kind: 'sent', operations: page.rows });
         limit = Math.min(rowsOfPage, limit * 2);
         await keeper.noteBackfill(JSON.stringify({ tbl, after }));
-        await giveWay(performance.now() - startedMs);
+        await yieldToRequests(performance.now() - startedMs);
       }
     }
     await keeper.noteBackfill(null);
   }
 
   async #pullAll(hello: Hello): Promise<void> {
-    const { centre, outbox, keeper, report, giveWay } = this.#deps;
+    const { centre, outbox, keeper, report, yieldToRequests } = this.#deps;
     const acked = this.#link().acked;
     for (;;) {
       if (this.#deps.isStopping()) return;
@@ -339,13 +339,13 @@ export class Round {
       const startedMs = performance.now();
       await keeper.take(answer.changes);
       report({ kind: 'received', operations: answer.changes.length });
-      await giveWay(performance.now() - startedMs);
+      await yieldToRequests(performance.now() - startedMs);
     }
   }
 
   /** Takes whole tables, from where an earlier round was cut. */
   async #bootstrap(link: LinkRow): Promise<void> {
-    const { centre, keeper, report, giveWay } = this.#deps;
+    const { centre, keeper, report, yieldToRequests } = this.#deps;
     const who = this.#identity(link);
     let place = bootstrapPlace.parse(
       JSON.parse(link.place ?? '{"tables":null,"head":null,"cid":null,"tbl":null,"after":null}'),
@@ -371,7 +371,7 @@ export class Round {
         const startedMs = performance.now();
         await keeper.takePage({ tbl, columns, rows }, JSON.stringify(place));
         report({ kind: 'received', operations: rows.length });
-        await giveWay(performance.now() - startedMs);
+        await yieldToRequests(performance.now() - startedMs);
         if (this.#deps.isStopping()) return;
         if (!isFull) break;
       }

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import { actorOf } from '#hub/domains/identity/workflow.ts';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
-import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
+import { openPage, pageRefusals } from '#hub/http/endpoint/page-cursor.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { countConflicts, listConflicts, placeOfConflict } from './conflict-repository.ts';
 import { type SyncParts, settleConflict, viewConflicts } from './conflict-workflow.ts';

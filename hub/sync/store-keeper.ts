@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { hybridToMs } from '#hub/kernel/hybrid-time.ts';
 import { assert } from '#hub/kernel/result.ts';
+import type { Store, Transaction } from '#hub/store/store.ts';
 import {
   type Applied,
   announceRows,
@@ -9,8 +10,7 @@ import {
   applyPage,
   readPosition,
   savePosition,
-} from '#hub/store/replicated-writes.ts';
-import type { Store, Transaction } from '#hub/store/store.ts';
+} from '#hub/store/writing/replicated-writes.ts';
 import type { CentralChange } from './centre.ts';
 import type { ReplicaKeeper } from './replica-keeper.ts';
 import {

@@ -1,6 +1,6 @@
-import type { Clock } from '#hub/platform/clock.ts';
-import type { Figure, HealthPart } from '#hub/platform/health-part.ts';
-import type { Metric } from '#hub/platform/metric.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
+import type { Figure, HealthPart } from '#hub/platform/health/health-part.ts';
+import type { Metric } from '#hub/platform/health/metric.ts';
 import { findSyncFindings } from './finding-rules.ts';
 import type { SyncStatus } from './schema.ts';
 import type { Sync } from './sync.ts';

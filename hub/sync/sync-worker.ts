@@ -3,8 +3,8 @@ import { constants, setPriority } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '#hub/kernel/result.ts';
-import { createGiveWay } from '#hub/platform/give-way.ts';
-import { openReadConnection } from '#hub/store/read-connection.ts';
+import { createYieldToRequests } from '#hub/platform/yield-to-requests.ts';
+import { openReadConnection } from '#hub/store/sqlite/read-connection.ts';
 import { connectCentral } from './central-connection.ts';
 import { OutboxReader } from './outbox-reader.ts';
 import type { ReplicaKeeper } from './replica-keeper.ts';
@@ -77,7 +77,7 @@ const runner = new Runner({
   random: Math.random,
   report: (progress) => say({ kind: 'progress', progress }),
   isStopping: () => isStopping,
-  giveWay: createGiveWay(() => answeredRequests, pause),
+  yieldToRequests: createYieldToRequests(() => answeredRequests, pause),
 });
 
 /** The next round comes in so many ms, or sooner if one is due sooner. */

@@ -1,10 +1,10 @@
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { Fault, ok, refuse } from '#hub/kernel/result.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Announce } from '#hub/store/announce.ts';
-import { readPosition } from '#hub/store/replicated-writes.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
+import { readPosition } from '#hub/store/writing/replicated-writes.ts';
 import type { FieldRefusal } from '#hub/store/written.ts';
 import { CentralFault } from './central-faults.ts';
 import { readCentralUrl } from './central-url.ts';

@@ -3,10 +3,10 @@ import { type Domain, type Hearing, hear, type Ports, type Signal } from '#hub/d
 import type { BridgePort } from '#hub/domains/access/domain.ts';
 import type { DevicePort } from '#hub/domains/devices/domain.ts';
 import { domains } from '#hub/domains.ts';
-import { ProblemCatalog } from '#hub/http/problem-catalog.ts';
+import { ProblemCatalog } from '#hub/http/endpoint/problem-catalog.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import { catalogOf, openDomains, type RunningDomains } from '#hub/open-domains.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Store, Transaction } from '#hub/store/store.ts';

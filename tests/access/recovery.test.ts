@@ -6,7 +6,7 @@ import {
   makeRecoverySheet,
   recoveryHealth,
 } from '#hub/domains/access/vault/recovery-workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { builtInRoles, permissions } from '#tests/_support/open-domains.ts';
 import { accepted, addPaidMember, type Bench, card, openBench, refused, staff } from './support.ts';
 

@@ -10,11 +10,11 @@ import { insertSet } from '#hub/domains/access/policy/repository.ts';
 import { makeRecoverySheet } from '#hub/domains/access/vault/recovery-workflow.ts';
 import { openCardKey, restoreCards } from '#hub/domains/access/vault/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Database } from '#hub/store/database.ts';
+import { ConstraintFault } from '#hub/store/sqlite/store-faults.ts';
 import type { Store, TableName } from '#hub/store/store.ts';
-import { ConstraintFault } from '#hub/store/store-faults.ts';
 import { permissions } from '#tests/_support/open-domains.ts';
 import {
   accepted,

@@ -32,7 +32,7 @@ import type { PlaceDeps } from '#hub/domains/places/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { RunningDomains } from '#hub/open-domains.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { openStore } from '#hub/store/open-store.ts';

@@ -107,7 +107,7 @@ const violations: Record<string, { file: string; source: string }> = {
   'driver-sentry': { file: 'hub/http/bad-sentry.ts', source: "import '@sentry/core';" },
   'bridge-reports-no-errors': {
     file: 'firmware-bridge/bad-report.ts',
-    source: "import '#hub/platform/error-report.ts';",
+    source: "import '#hub/platform/errors/error-report.ts';",
   },
   'driver-koffi': { file: 'hub/http/bad-koffi.ts', source: "import 'koffi';" },
   'driver-jose': { file: 'hub/http/bad-jose.ts', source: "import 'jose';" },
@@ -118,7 +118,7 @@ const violations: Record<string, { file: string; source: string }> = {
 
 const bystanders: Record<string, string> = {
   'hub/store/cycle-b.ts': "import './cycle-a.ts';",
-  'hub/platform/error-report.ts': 'export const value = 1;',
+  'hub/platform/errors/error-report.ts': 'export const value = 1;',
   'hub/store/target.ts': 'export const value = 1;',
   'hub/domains/two/repository.ts': 'export const value = 1;',
   'hub/domains/two/schema.ts': 'export const value = 1;',

@@ -10,11 +10,11 @@ import { insertMembership } from '#hub/domains/members/membership-repository.ts'
 import { insertMember } from '#hub/domains/members/repository.ts';
 import { followMemberChange } from '#hub/domains/members/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
-import { hubPaths } from '#hub/platform/hub-config.ts';
-import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
+import { createSystemClock } from '#hub/platform/clock/system-clock.ts';
+import { hubPaths } from '#hub/platform/config/hub-config.ts';
+import { readKey, readOrMakeKey } from '#hub/platform/files/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import { createSystemClock } from '#hub/platform/system-clock.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { openTestDomains } from '#tests/_support/open-domains.ts';

@@ -8,7 +8,7 @@ import { DoorThread } from '#bridge/door/thread.ts';
 import { openJournalDisk } from '#bridge/journal/disk.ts';
 import { Journal } from '#bridge/journal/journal.ts';
 import { PolicyAge } from '#bridge/policy/policy.ts';
-import { createSystemClock } from '#hub/platform/system-clock.ts';
+import { createSystemClock } from '#hub/platform/clock/system-clock.ts';
 import { noPins } from '#tests/_support/doors/no-pins.ts';
 import { MemoryGpio } from '#tests/bridge/door/memory-gpio.ts';
 import { cardNumber, makePolicy } from '#tests/bridge/policy/fixtures.ts';

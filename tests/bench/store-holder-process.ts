@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { openConnection } from '#hub/store/open.ts';
+import { openConnection } from '#hub/store/sqlite/open.ts';
 
 // Holds a write transaction on the hub's store, as a stuck backup tool would: the hub's writer waits for it.
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { hubPaths } from '#hub/platform/hub-config.ts';
+import { hubPaths } from '#hub/platform/config/hub-config.ts';
 import type { Appliance } from '#tests/_support/appliance.ts';
 import { BenchChild } from './bench-child.ts';
 import { BenchPanel } from './bench-panel.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type BridgeConfig, bridgeConfigSchema } from '#bridge/config.ts';
 import { lineRequests } from '#bridge/door/line-requests.ts';
-import { ConfigProblems, loadConfig } from '#hub/platform/config.ts';
+import { ConfigProblems, loadConfig } from '#hub/platform/config/config.ts';
 
 const example = join(import.meta.dirname, '../../config/bridge.example.yaml');
 const folders: string[] = [];

@@ -1,7 +1,7 @@
 import { type JournalEntry } from '#bridge/journal/entry.ts';
 import { accessChecks } from '#hub/domains/access/schema.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 
 /** The largest event that an ordinary tap makes. */
 export const fullGrant = (changed: Partial<JournalEntry> = {}): JournalEntry => ({

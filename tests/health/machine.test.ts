@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Finding } from '#hub/kernel/finding.ts';
-import { makeAuthority, makeServerCertificate } from '#hub/platform/certificate.ts';
-import { clockHealth } from '#hub/platform/clock-health.ts';
-import { type DiskSpace, diskFindings, diskHealth } from '#hub/platform/disk-health.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
-import { lagFindings, watchProcess } from '#hub/platform/process-health.ts';
-import { tlsHealth } from '#hub/platform/tls-health.ts';
+import { clockHealth } from '#hub/platform/clock/clock-health.ts';
+import { type DiskSpace, diskFindings, diskHealth } from '#hub/platform/health/disk-health.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
+import { lagFindings, watchProcess } from '#hub/platform/health/process-health.ts';
+import { makeAuthority, makeServerCertificate } from '#hub/platform/tls/certificate.ts';
+import { tlsHealth } from '#hub/platform/tls/tls-health.ts';
 import { mountSmallDisk } from '#tests/_support/crash/small-disk.ts';
 
 const brief = (findings: readonly Finding[] | undefined): string[] =>

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Durations } from '#hub/platform/metric.ts';
-import { createMetricsText } from '#hub/platform/metrics.ts';
+import { Durations } from '#hub/platform/health/metric.ts';
+import { createMetricsText } from '#hub/platform/health/metrics.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 
 it('prints counters, gauges and durations as Prometheus reads them', async () => {

@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { newId } from '#hub/platform/new-id.ts';
-import { storeHealth } from '#hub/store/store-health.ts';
+import { storeHealth } from '#hub/store/health/store-health.ts';
 import { openBench } from '../access/support.ts';
 
 async function openHealth() {

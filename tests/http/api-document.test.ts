@@ -8,7 +8,7 @@ import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Hub, startHub } from '#hub/compose.ts';
 import { lastingTopicsOf } from '#hub/domains/webhooks/schema.ts';
-import { platformProblems } from '#hub/http/problem.ts';
+import { platformProblems } from '#hub/http/endpoint/problem.ts';
 import { catalog } from '#tests/_support/open-domains.ts';
 
 interface Example {

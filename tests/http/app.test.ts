@@ -2,9 +2,9 @@ import { request } from 'node:http';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createApp } from '#hub/http/app.ts';
-import { problemSchema } from '#hub/http/problem.ts';
-import { parseRequest } from '#hub/http/request-parsing.ts';
+import { problemSchema } from '#hub/http/endpoint/problem.ts';
+import { parseRequest } from '#hub/http/endpoint/request-parsing.ts';
+import { createApp } from '#hub/http/serving/app.ts';
 import { testCatalog } from './problems.ts';
 import { ask, authenticator, clock, echo, logInto, serve, things } from './support.ts';
 
@@ -183,6 +183,7 @@ describe('who may call', () => {
       echo,
       { ...second!, path: 'api//x' },
       { ...second!, path: '/api/{id}' },
+      { ...echo, path: '/{kind}/{id}/things' },
       { ...second!, path: '/api/unlimited', ratePerMinute: 0 },
     ];
     expect(() => createApp({ endpoints, authenticator, ...testCatalog, log, clock })).toThrow(
@@ -195,7 +196,9 @@ describe('who may call', () => {
           'GET /api/silent is open and does not say why that is safe',
           'POST /api/things/{id} is there twice',
           'GET api//x has a path that is not well formed',
+          'GET /api/{id} has a parameter in its first two segments: parameters start at the third',
           'GET /api/{id} has path parameters and no schema for them',
+          'POST /{kind}/{id}/things has a parameter in its first two segments: parameters start at the third',
           'GET /api/unlimited has no rate limit',
         ].join('\n  '),
       }),

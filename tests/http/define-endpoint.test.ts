@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
-import { defaultRatePerMinute, defineEndpoint } from '#hub/http/define-endpoint.ts';
-import { type Principal, Reply } from '#hub/http/endpoint.ts';
+import { defaultRatePerMinute, defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import { type Principal, Reply } from '#hub/http/endpoint/endpoint.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { testCatalog } from './problems.ts';
 

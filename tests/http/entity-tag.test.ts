@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import { entityTagOf, isKnown, readIfMatch } from '#hub/http/entity-tag.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import { entityTagOf, matchesTag, readIfMatch } from '#hub/http/serving/entity-tag.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { ask, serve } from './support.ts';
 
@@ -156,10 +156,10 @@ describe('If-Match', () => {
 describe('entity tags', () => {
   it('are compared whole and without their weakness on a read', () => {
     const etag = entityTagOf(3, '{}');
-    expect(isKnown(`W/${etag}`, etag)).toBe(true);
-    expect(isKnown('"3"', etag)).toBe(false);
-    expect(isKnown(`${etag}garbage`, etag)).toBe(false);
-    expect(isKnown('', etag)).toBe(false);
+    expect(matchesTag(`W/${etag}`, etag)).toBe(true);
+    expect(matchesTag('"3"', etag)).toBe(false);
+    expect(matchesTag(`${etag}garbage`, etag)).toBe(false);
+    expect(matchesTag('', etag)).toBe(false);
   });
 
   it('count for their version on a write', () => {

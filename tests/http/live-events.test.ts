@@ -4,11 +4,11 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { Principal } from '#hub/http/endpoint.ts';
-import { decideResumption } from '#hub/http/event-ring.ts';
-import { createLiveEvents, heartbeatMs, type LiveEventsOptions } from '#hub/http/live-events.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
+import { decideResumption } from '#hub/http/live/event-ring.ts';
+import { createLiveEvents, heartbeatMs, type LiveEventsOptions } from '#hub/http/live/live-events.ts';
 import { ok } from '#hub/kernel/result.ts';
-import { openTls } from '#hub/platform/tls.ts';
+import { openTls } from '#hub/platform/tls/tls.ts';
 import { ada, folder, logInto, serve } from './support.ts';
 
 interface Received {

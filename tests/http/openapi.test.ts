@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import { healthEndpoint } from '#hub/http/health.ts';
-import { describeApi, openapiEndpoint, operationId } from '#hub/http/openapi.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import { describeApi, openapiEndpoint, operationId } from '#hub/http/openapi/openapi.ts';
+import { healthEndpoint } from '#hub/http/serving/health.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { catalog } from '#tests/_support/open-domains.ts';
 import { testCatalog } from './problems.ts';

@@ -1,4 +1,4 @@
-import { ProblemCatalog } from '#hub/http/problem-catalog.ts';
+import { ProblemCatalog } from '#hub/http/endpoint/problem-catalog.ts';
 import type { ProblemSpec } from '#hub/kernel/vocabulary.ts';
 import { catalog } from '#tests/_support/open-domains.ts';
 

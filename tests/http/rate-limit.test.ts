@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BoundedCounters } from '#hub/http/rate-limit.ts';
+import { BoundedCounters } from '#hub/http/serving/rate-limit.ts';
 
 describe('the counters of the rate limits', () => {
   it('forget the callers that were longest away, so that strangers cannot fill the memory', () => {

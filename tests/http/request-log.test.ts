@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { logRequest, type RequestFacts } from '#hub/http/request-log.ts';
-import { RequestMeter } from '#hub/http/request-meter.ts';
+import { logRequest, type RequestFacts } from '#hub/http/serving/request-log.ts';
+import { RequestMeter } from '#hub/http/serving/request-meter.ts';
 import { ask, logInto, serve } from './support.ts';
 
 const facts: RequestFacts = {

@@ -8,12 +8,12 @@ import { connect, createServer } from 'node:net';
 import path from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Caller } from '#hub/http/auth.ts';
-import { authorityEndpoint } from '#hub/http/authority-endpoint.ts';
-import { startServer } from '#hub/http/server.ts';
+import type { Caller } from '#hub/http/endpoint/auth.ts';
+import { authorityEndpoint } from '#hub/http/serving/authority-endpoint.ts';
+import { startServer } from '#hub/http/serving/server.ts';
 import { ok } from '#hub/kernel/result.ts';
-import { openTls } from '#hub/platform/tls.ts';
-import { claimSocketPath } from '#hub/platform/unix-socket.ts';
+import { claimSocketPath } from '#hub/platform/files/unix-socket.ts';
+import { openTls } from '#hub/platform/tls/tls.ts';
 import { ask, folder, logInto, serve } from './support.ts';
 
 async function secureHub(nowMs = Date.now()) {

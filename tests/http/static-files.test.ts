@@ -3,7 +3,7 @@ import path from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readStaticFiles } from '#hub/http/static-files.ts';
+import { readStaticFiles } from '#hub/http/serving/static-files.ts';
 import { ask, folder, serve } from './support.ts';
 
 const script = 'console.log("makrcave");\n'.repeat(100);

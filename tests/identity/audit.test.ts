@@ -7,7 +7,7 @@ import { auditHealth } from '#hub/domains/identity/audit-health-workflow.ts';
 import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
 import { auditQuerySchema } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
-import { openConnection } from '#hub/store/open.ts';
+import { openConnection } from '#hub/store/sqlite/open.ts';
 import { addAccount, type Browser, claim, type IdentityHub, makeFolder, startHub, storeKey } from './hub.ts';
 
 const { folder, remove } = makeFolder();

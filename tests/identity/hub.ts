@@ -8,9 +8,9 @@ import { identity, siteChanged, siteClaimed } from '#hub/domains/identity/domain
 import { createPasswordHasher, type PasswordHasher } from '#hub/domains/identity/password.ts';
 import type { Site } from '#hub/domains/identity/repository.ts';
 import { hubTables } from '#hub/domains.ts';
-import { createApp } from '#hub/http/app.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
-import { startServer } from '#hub/http/server.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
+import { createApp } from '#hub/http/serving/app.ts';
+import { startServer } from '#hub/http/serving/server.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createAuthenticator } from '#hub/domains/identity/authenticator.ts';
-import { createApp } from '#hub/http/app.ts';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
-import { startServer } from '#hub/http/server.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
+import { createApp } from '#hub/http/serving/app.ts';
+import { startServer } from '#hub/http/serving/server.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { appCatalog, builtInRoles } from '#tests/_support/open-domains.ts';
 import { addAccount, claim, type IdentityHub, makeFolder, owner, passwordOf, startHub } from './hub.ts';

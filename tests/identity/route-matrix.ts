@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Access, Method } from '#hub/http/endpoint.ts';
+import type { Access, Method } from '#hub/http/endpoint/endpoint.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import { newId } from '#hub/platform/new-id.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { memberEndpoints } from '#hub/domains/members/routes.ts';
-import { createApp } from '#hub/http/app.ts';
-import type { Authenticator } from '#hub/http/auth.ts';
-import { startServer } from '#hub/http/server.ts';
+import type { Authenticator } from '#hub/http/endpoint/auth.ts';
+import { createApp } from '#hub/http/serving/app.ts';
+import { startServer } from '#hub/http/serving/server.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';

@@ -4,7 +4,7 @@ import { searchMembers } from '#hub/domains/members/member-search.ts';
 import { nameStatement, searchStatement } from '#hub/domains/members/search-repository.ts';
 import { type MemberFilter, memberWords, searchTerms } from '#hub/domains/members/search-rules.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import { type Connection, openConnection } from '#hub/store/open.ts';
+import { type Connection, openConnection } from '#hub/store/sqlite/open.ts';
 import type { Store } from '#hub/store/store.ts';
 import { accepted, addMember, openBench, refused, startMs } from './support.ts';
 

@@ -9,15 +9,11 @@ import { devices } from '#hub/domains/devices/domain.ts';
 import type { TopicRight } from '#hub/domains/devices/schema.ts';
 import type { Devices } from '#hub/domains/devices/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
-import {
-  createDeviceBroker,
-  type DeviceBroker,
-  type DeviceLimits,
-  deviceLimits,
-} from '#hub/mqtt/device-broker.ts';
+import { createDeviceBroker, type DeviceBroker } from '#hub/mqtt/device-broker.ts';
+import { type DeviceLimits, deviceLimits } from '#hub/mqtt/device-limits.ts';
 import { listenSecurely, type SecureListener } from '#hub/mqtt/secure-listener.ts';
 import { createLog } from '#hub/platform/log.ts';
-import { openTls, type Tls } from '#hub/platform/tls.ts';
+import { openTls, type Tls } from '#hub/platform/tls/tls.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Store } from '#hub/store/store.ts';
 import { noDevices, openTestDomains } from '#tests/_support/open-domains.ts';

@@ -11,8 +11,8 @@ import {
   type KernelFacts,
   startTime,
   timeAt,
-} from '#hub/platform/clock-trust.ts';
-import { createFactsReader, createSystemClock } from '#hub/platform/system-clock.ts';
+} from '#hub/platform/clock/clock-trust.ts';
+import { createFactsReader, createSystemClock } from '#hub/platform/clock/system-clock.ts';
 
 const noon = Date.UTC(2026, 10, 22, 12);
 const day = 86_400_000;

@@ -7,11 +7,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { hubConfigSchema, loadHubConfig } from '#hub/load-hub-config.ts';
-import { ConfigProblems, envName, loadConfig, readEnvText } from '#hub/platform/config.ts';
-import { hubPaths } from '#hub/platform/hub-config.ts';
-import { keysOfSchema } from '#hub/platform/schema-keys.ts';
-import { Secret } from '#hub/platform/secret.ts';
-import { editDistance, guessWord } from '#hub/platform/spelling.ts';
+import { ConfigProblems, envName, loadConfig, readEnvText } from '#hub/platform/config/config.ts';
+import { hubPaths } from '#hub/platform/config/hub-config.ts';
+import { keysOfSchema } from '#hub/platform/config/schema-keys.ts';
+import { Secret } from '#hub/platform/config/secret.ts';
+import { editDistance, guessWord } from '#hub/platform/config/spelling.ts';
 
 let folder = '';
 beforeEach(async () => {

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { Fault } from '#hub/kernel/result.ts';
-import type { ErrorReports } from '#hub/platform/error-report.ts';
-import { errorToEvent } from '#hub/platform/error-report-event.ts';
-import { createSentryReports } from '#hub/platform/error-report-sentry.ts';
-import { ErrorSpool } from '#hub/platform/error-report-spool.ts';
+import { Secret } from '#hub/platform/config/secret.ts';
+import type { ErrorReports } from '#hub/platform/errors/error-report.ts';
+import { errorToEvent } from '#hub/platform/errors/error-report-event.ts';
+import { createSentryReports } from '#hub/platform/errors/error-report-sentry.ts';
+import { ErrorSpool } from '#hub/platform/errors/error-report-spool.ts';
 import { createLog } from '#hub/platform/log.ts';
-import { Secret } from '#hub/platform/secret.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const facts = {

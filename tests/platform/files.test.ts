@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makePrivateDirectory, writeFileDurably } from '#hub/platform/durable-file.ts';
-import { readKey, readOrMakeKey } from '#hub/platform/keys.ts';
-import { seal, sealOverheadBytes, unseal } from '#hub/platform/sealed-file.ts';
+import { makePrivateDirectory, writeFileDurably } from '#hub/platform/files/durable-file.ts';
+import { readKey, readOrMakeKey } from '#hub/platform/files/keys.ts';
+import { seal, sealOverheadBytes, unseal } from '#hub/platform/files/sealed-file.ts';
 
 let folder = '';
 beforeEach(async () => {

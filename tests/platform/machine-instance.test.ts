@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { readMachineInstance } from '#hub/platform/machine-instance.ts';
+import { readMachineInstance } from '#hub/platform/files/machine-instance.ts';
 
 function makeFolder(files: Readonly<Record<string, string>> = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), 'mc-instance-'));

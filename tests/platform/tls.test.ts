@@ -7,21 +7,21 @@ import path from 'node:path';
 import { checkServerIdentity, connect, createServer as createTlsServer } from 'node:tls';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createLog } from '#hub/platform/log.ts';
 import {
   addressBytes,
   isPermittedAddress,
   makeAuthority,
   makeServerCertificate,
-} from '#hub/platform/certificate.ts';
-import * as der from '#hub/platform/der.ts';
-import { createLog } from '#hub/platform/log.ts';
+} from '#hub/platform/tls/certificate.ts';
+import * as der from '#hub/platform/tls/der.ts';
 import {
   currentAddresses,
   decideAuthority,
   openTls,
   serverNames,
   type TlsOptions,
-} from '#hub/platform/tls.ts';
+} from '#hub/platform/tls/tls.ts';
 
 const noon = Date.now();
 const day = 86_400_000;

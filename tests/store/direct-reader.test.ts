@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { openConnection } from '#hub/store/open.ts';
+import { openConnection } from '#hub/store/sqlite/open.ts';
 import { faultOf, makeFolder, openTestStore } from './fixture.ts';
 import { rightKey, type TestStore } from './store-tables.ts';
 

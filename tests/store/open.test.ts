@@ -4,8 +4,8 @@ import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 
 import path from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openConnection } from '#hub/store/open.ts';
 import { openStore } from '#hub/store/open-store.ts';
+import { openConnection } from '#hub/store/sqlite/open.ts';
 import { faultOf, filesOf, makeFolder, openTestStore } from './fixture.ts';
 import { rightKey, wrongKey } from './store-tables.ts';
 
@@ -184,14 +184,14 @@ describe('the lock', () => {
   });
 
   it('is held, and given back, by a writer in this thread too, which says the same of a wrong key', async () => {
-    const { store, options } = await openTestStore(makeFolder(), { isWriterHere: true });
-    expect((await faultOf(openStore({ ...options, isWriterHere: false }))).code).toBe('storeLocked');
+    const { store, options } = await openTestStore(makeFolder(), { writesInThread: true });
+    expect((await faultOf(openStore({ ...options, writesInThread: false }))).code).toBe('storeLocked');
     await store.transact('write', async (tx) => await tx.insert('tick', { n: 1 }));
     const twice = store.transact('again', async (tx) => await tx.insert('tick', { n: 1 }));
     expect((await faultOf(twice)).code).toBe('constraint');
     await store.close();
     expect((await faultOf(openStore({ ...options, key: wrongKey }))).code).toBe('wrongKey');
-    const again = await openStore({ ...options, isWriterHere: false });
+    const again = await openStore({ ...options, writesInThread: false });
     await again.close();
   });
 

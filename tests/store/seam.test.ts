@@ -3,8 +3,8 @@ import { sql } from 'kysely';
 import { describe, expect, it } from 'vitest';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { digestOf } from '#hub/store/canonical-json.ts';
-import { changeFloor, pruneChanges } from '#hub/store/change-retention.ts';
-import type { ConstraintFault } from '#hub/store/store-faults.ts';
+import type { ConstraintFault } from '#hub/store/sqlite/store-faults.ts';
+import { changeFloor, pruneChanges } from '#hub/store/writing/change-retention.ts';
 import { faultOf, makeFolder, makeMigrations, openTestStore } from './fixture.ts';
 import { asTransaction, type TestStore, type TestTransaction, thingSql } from './store-tables.ts';
 

@@ -62,7 +62,7 @@ export interface TestTransaction extends TestReader {
   readonly nowMs: number;
   afterCommit(effect: () => void): void;
   attempt: Transaction['attempt'];
-  leave: Transaction['leave'];
+  remember: Transaction['remember'];
   recall: Transaction['recall'];
 }
 export interface TestStore {

@@ -8,7 +8,7 @@ import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { type ColumnValues, canonicalJson } from '#hub/store/canonical-json.ts';
 import { type OpenStoreOptions, openStore } from '#hub/store/open-store.ts';
-import { openReadConnection, type ReadConnection } from '#hub/store/read-connection.ts';
+import { openReadConnection, type ReadConnection } from '#hub/store/sqlite/read-connection.ts';
 import type { Store } from '#hub/store/store.ts';
 import { type CentralConnection, connectCentral } from '#hub/sync/central-connection.ts';
 import { migrateCentral } from '#hub/sync/central-migrations.ts';
@@ -282,7 +282,7 @@ export class Replica {
       random: () => 0.5,
       report: () => undefined,
       isStopping: () => false,
-      giveWay: async () => this.isServing,
+      yieldToRequests: async () => this.isServing,
     });
   }
 

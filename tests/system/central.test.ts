@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeAuthority, makeServerCertificate } from '#hub/platform/certificate.ts';
+import { makeAuthority, makeServerCertificate } from '#hub/platform/tls/certificate.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import type { PostgresServer } from '#tests/_support/postgres.ts';
 import { until } from '#tests/_support/until.ts';

@@ -4,7 +4,7 @@ import { emptyAuditPayload } from '#hub/domains/identity/audit-workflow.ts';
 import { placeHold, releaseHold } from '#hub/domains/members/member-workflow.ts';
 import { describeAction, describeActor } from '#hub/domains/timeline/rules.ts';
 import { listActivities } from '#hub/domains/timeline/workflow.ts';
-import { consolePrincipalOf } from '#hub/http/auth.ts';
+import { consolePrincipalOf } from '#hub/http/endpoint/auth.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { catalog, permissions } from '#tests/_support/open-domains.ts';

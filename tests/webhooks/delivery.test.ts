@@ -11,8 +11,8 @@ import {
   rotateSecret,
 } from '#hub/domains/webhooks/webhook-workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import { openTls } from '#hub/platform/tls.ts';
-import { hubRelease } from '#hub/store/migrations.ts';
+import { openTls } from '#hub/platform/tls/tls.ts';
+import { hubRelease } from '#hub/store/migrating/migrations.ts';
 import { accepted } from '#tests/access/support.ts';
 import { folder, logInto } from '#tests/http/support.ts';
 import {

@@ -20,7 +20,7 @@ import { deliveryToWire } from '#hub/domains/webhooks/webhook-view.ts';
 import { createWebhook, showWebhook } from '#hub/domains/webhooks/webhook-workflow.ts';
 import type { Webhooks, WebhooksDeps } from '#hub/domains/webhooks/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { AnnounceIn, LastingAnnouncement } from '#hub/store/announce.ts';

@@ -7,7 +7,7 @@ import {
   rotateSecret,
   showWebhook,
 } from '#hub/domains/webhooks/webhook-workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { accepted, refused } from '#tests/access/support.ts';
 import {
   addWebhook,

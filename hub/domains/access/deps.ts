@@ -1,4 +1,4 @@
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { After } from '#hub/platform/timers.ts';
 import type { Announce, AnnounceIn, AnnouncementQueue } from '#hub/store/announce.ts';

@@ -1,5 +1,5 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import { createPinHasher } from '#hub/platform/pin-hash.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { DecisionCounter } from './bridges/decision-count.ts';

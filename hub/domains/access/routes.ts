@@ -1,4 +1,4 @@
-import type { Endpoint } from '#hub/http/endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { alarmEndpoints } from './alarms/routes.ts';
 import { bridgeEndpoints } from './bridges/routes.ts';
 import { credentialEndpoints } from './cards/routes.ts';

@@ -3,7 +3,7 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store, Transaction } from '#hub/store/store.ts';
 import type { DeviceHandler, DeviceLink } from './device-link.ts';

@@ -1,4 +1,4 @@
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import {

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { emptySchema } from '#hub/kernel/wire.ts';
 import { logIn, logOut, refresh, type TokenPair } from './api-session-workflow.ts';

@@ -1,5 +1,5 @@
-import type { Clock } from '#hub/platform/clock.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Store } from '#hub/store/store.ts';
 import { verifyAudit } from './audit-workflow.ts';
 import type { Verification } from './schema.ts';

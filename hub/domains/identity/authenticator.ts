@@ -3,8 +3,8 @@ import {
   type Authenticator,
   type Caller,
   csrfHeaderName,
-} from '#hub/http/auth.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+} from '#hub/http/endpoint/auth.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { createBearerAuthentication } from './bearer-authenticator.ts';
 import type { IdentityDeps } from './deps.ts';

@@ -1,5 +1,5 @@
-import type { AuthenticationRefusal, Caller } from '#hub/http/auth.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { AuthenticationRefusal, Caller } from '#hub/http/endpoint/auth.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { IdentityDeps } from './deps.ts';
 import type { Touch } from './last-use.ts';

@@ -1,5 +1,5 @@
 import type { PermissionCatalog } from '#hub/kernel/permission-catalog.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
 import type { PasswordHasher } from './password.ts';

@@ -1,4 +1,4 @@
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { findAccount, findPassword, savePassword } from './account-repository.ts';
 import type { TooManyAttempts } from './attempt-workflow.ts';

@@ -1,4 +1,4 @@
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { findAccount } from './account-repository.ts';
 import { loadPermissions } from './role-repository.ts';

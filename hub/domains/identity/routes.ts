@@ -1,4 +1,4 @@
-import type { Endpoint } from '#hub/http/endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { accountEndpoints } from './account-routes.ts';
 import { apiSessionEndpoints } from './api-session-routes.ts';
 import { auditEndpoints } from './audit-routes.ts';

@@ -1,6 +1,6 @@
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
-import { openPage, pageRefusals } from '#hub/http/page-cursor.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
+import { openPage, pageRefusals } from '#hub/http/endpoint/page-cursor.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
 import { emptySchema, pageQuerySchema } from '#hub/kernel/wire.ts';

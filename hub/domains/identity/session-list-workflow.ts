@@ -1,5 +1,5 @@
-import type { Principal } from '#hub/http/endpoint.ts';
-import { type CursorInvalid, openPage, type PageQuery } from '#hub/http/page-cursor.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
+import { type CursorInvalid, openPage, type PageQuery } from '#hub/http/endpoint/page-cursor.ts';
 import type { Permitted } from '#hub/kernel/permission-catalog.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Reader } from '#hub/store/store.ts';

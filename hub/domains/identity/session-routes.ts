@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import { type CallContext, type Endpoint, type Principal, Reply } from '#hub/http/endpoint.ts';
-import { pageRefusals } from '#hub/http/page-cursor.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import { type CallContext, type Endpoint, type Principal, Reply } from '#hub/http/endpoint/endpoint.ts';
+import { pageRefusals } from '#hub/http/endpoint/page-cursor.ts';
 import { assert, ok, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
 import { emptySchema } from '#hub/kernel/wire.ts';

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { sessionCookieName } from '#hub/http/auth.ts';
+import { sessionCookieName } from '#hub/http/endpoint/auth.ts';
 
 const tokenPattern = /^[A-Za-z0-9_-]{43}$/;
 

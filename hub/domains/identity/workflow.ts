@@ -1,8 +1,8 @@
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { takeRandomBytes } from '#hub/platform/random-pool.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
-import { TableNote } from '#hub/store/table-note.ts';
+import { TableCache } from '#hub/store/table-cache.ts';
 import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit-chain.ts';
 import { actorNameOf, appendAudit, findAuditHead, listAuditOf, parseFacts } from './audit-repository.ts';
 import { findSite, type Site } from './repository.ts';
@@ -25,7 +25,7 @@ export function actorOf(principal: Principal): Actor {
 }
 
 /** The newest entry, to which the next one is chained. */
-const auditHead = new TableNote<{ readonly seq: number; readonly hash: string }>('audit_entry');
+const auditHead = new TableCache<{ readonly seq: number; readonly hash: string }>('audit_entry');
 
 /** Appends to the audit log inside the transaction that does the thing, so that neither exists without the other. */
 export async function recordAudit(tx: Transaction, fact: AuditFact): Promise<void> {
@@ -49,7 +49,7 @@ export async function recordAudit(tx: Transaction, fact: AuditFact): Promise<voi
   };
   const hash = hashLink(link);
   await appendAudit(tx, { ...link, hash }, payload);
-  tx.leave(auditHead, { seq: link.seq, hash });
+  tx.remember(auditHead, { seq: link.seq, hash });
 }
 
 /** The site's name and IANA time zone; null before the claim. */

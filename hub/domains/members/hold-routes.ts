@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { actorOf } from '#hub/domains/identity/workflow.ts';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
-import { openPage } from '#hub/http/page-cursor.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
+import { openPage } from '#hub/http/endpoint/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';

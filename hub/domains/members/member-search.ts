@@ -1,4 +1,9 @@
-import { type CursorInvalid, cursorInvalid, openPage, type PageRequest } from '#hub/http/page-cursor.ts';
+import {
+  type CursorInvalid,
+  cursorInvalid,
+  openPage,
+  type PageRequest,
+} from '#hub/http/endpoint/page-cursor.ts';
 import { ok, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Store } from '#hub/store/store.ts';

@@ -3,7 +3,7 @@ import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { dayMs } from '#hub/kernel/time.ts';
 import type { Transaction } from '#hub/store/store.ts';
-import { TableNote } from '#hub/store/table-note.ts';
+import { TableCache } from '#hub/store/table-cache.ts';
 import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
 import { assertWritten } from '#hub/store/written.ts';
 import { applyChanges, describeChanges } from './change-rules.ts';
@@ -43,7 +43,7 @@ const firstNumber = 1001;
 /** A member cannot pile up more holds that are not released. */
 const maxActiveHolds = 20;
 /** The highest number that was ever given out. */
-const highestNumber = new TableNote<number>('member');
+const highestNumber = new TableCache<number>('member');
 
 async function showMember(tx: Transaction, id: string): Promise<Member> {
   const member = await loadMember(tx, id, tx.nowMs);
@@ -88,7 +88,7 @@ async function createInside(
     followNewMember(deps, tx, { ...input, id, number }),
     showMember(tx, id),
   ]);
-  tx.leave(highestNumber, Math.max(highest, number));
+  tx.remember(highestNumber, Math.max(highest, number));
   return ok(member);
 }
 

@@ -1,5 +1,5 @@
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { AnnounceIn } from '#hub/store/announce.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
 import { type AdmissionRow, listAdmissionRows, listMemberIds } from './membership-repository.ts';

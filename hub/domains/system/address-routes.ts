@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
-import { currentAddresses } from '#hub/platform/tls.ts';
+import { currentAddresses } from '#hub/platform/tls/tls.ts';
 
 /** Undefined: it does not listen there. */
 export interface ListeningPorts {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Domain } from '#hub/domain.ts';
 import { loadSite } from '#hub/domains/identity/workflow.ts';
 import type { DataOf, TopicSpec } from '#hub/kernel/vocabulary.ts';
-import { hubRelease } from '#hub/store/migrations.ts';
+import { hubRelease } from '#hub/store/migrating/migrations.ts';
 import { addressEndpoint, type ListeningPorts } from './address-routes.ts';
 import { createFindingBook } from './finding-workflow.ts';
 import { healthReportEndpoint } from './health-routes.ts';

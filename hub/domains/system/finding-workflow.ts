@@ -1,6 +1,6 @@
 import type { Finding } from '#hub/kernel/finding.ts';
-import type { Clock } from '#hub/platform/clock.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Announce } from '#hub/store/announce.ts';
 

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
-import type { Clock } from '#hub/platform/clock.ts';
-import type { Figure, HealthPart } from '#hub/platform/health-part.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
+import type { Figure, HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { type FindingBook, statusOf } from './finding-workflow.ts';
 import { type HealthReport, healthReportSchema } from './health-schema.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { RawEndpoint } from '#hub/http/raw-endpoint.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
-import type { Metric } from '#hub/platform/metric.ts';
-import type { MetricsText } from '#hub/platform/metrics.ts';
+import type { RawEndpoint } from '#hub/http/endpoint/raw-endpoint.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
+import type { Metric } from '#hub/platform/health/metric.ts';
+import type { MetricsText } from '#hub/platform/health/metrics.ts';
 import type { FindingBook } from './finding-workflow.ts';
 
 export interface MetricsDeps {
@@ -37,7 +37,7 @@ const ownMetrics = ({ findings, release }: MetricsDeps): readonly Metric[] => [
 export function metricsEndpoint(deps: MetricsDeps): RawEndpoint {
   let printer: Promise<MetricsText> | null = null;
   const load = async (): Promise<MetricsText> => {
-    const { createMetricsText } = await import('#hub/platform/metrics.ts');
+    const { createMetricsText } = await import('#hub/platform/health/metrics.ts');
     return createMetricsText([...ownMetrics(deps), ...deps.parts().flatMap(({ metrics }) => metrics ?? [])]);
   };
   return {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
-import { pageRefusals } from '#hub/http/page-cursor.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
+import { pageRefusals } from '#hub/http/endpoint/page-cursor.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import { activityQuerySchema, memberActivitySchema } from './schema.ts';

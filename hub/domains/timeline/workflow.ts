@@ -6,8 +6,8 @@ import {
 import type { AccessEvent } from '#hub/domains/access/events/schema.ts';
 import { findActionsOn, type RecordedAction } from '#hub/domains/identity/workflow.ts';
 import { loadMemberParts } from '#hub/domains/members/workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
-import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
+import { type CursorInvalid, openPage } from '#hub/http/endpoint/page-cursor.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
 import type { AuditWord } from '#hub/kernel/vocabulary.ts';

@@ -1,5 +1,5 @@
 import type { Catalog } from '#hub/domain.ts';
-import type { Clock } from '#hub/platform/clock.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store } from '#hub/store/store.ts';
 import type { Resolve } from './guarded-post.ts';

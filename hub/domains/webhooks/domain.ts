@@ -3,7 +3,7 @@ import type { Domain, RunningDomain } from '#hub/domain.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import type { DataOf, PermissionSpec, TopicSpec } from '#hub/kernel/vocabulary.ts';
 import { type After, processTimers } from '#hub/platform/timers.ts';
-import { hubRelease } from '#hub/store/migrations.ts';
+import { hubRelease } from '#hub/store/migrating/migrations.ts';
 import { webhookProblems } from './problems.ts';
 import { webhookTables } from './repository.ts';
 import { allWebhookEndpoints } from './routes.ts';

@@ -1,5 +1,5 @@
 import { actorOf, recordAudit } from '#hub/domains/identity/workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';

@@ -1,6 +1,6 @@
 import { dayMs, isClockTrusted } from '#hub/kernel/time.ts';
-import type { Clock } from '#hub/platform/clock.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
+import type { Clock } from '#hub/platform/clock/clock.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Announce, AnnouncementQueue } from '#hub/store/announce.ts';
 import type { Store } from '#hub/store/store.ts';

@@ -6,11 +6,11 @@ import { JournalReader } from '#bridge/journal/reader.ts';
 import { inspectSegment, segmentNumber } from '#bridge/journal/segment.ts';
 import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
 import { type AccessEventRow, findDeadLetters, findEvents } from '#hub/domains/access/events/repository.ts';
-import { readKey } from '#hub/platform/keys.ts';
+import { readKey } from '#hub/platform/files/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
-import { DirectReader } from '#hub/store/direct-reader.ts';
+import { StoreFigures } from '#hub/store/health/store-figures.ts';
+import { DirectReader } from '#hub/store/reading/direct-reader.ts';
 import type { Reader } from '#hub/store/store.ts';
-import { StoreFigures } from '#hub/store/store-figures.ts';
 import type { StrikeMove, Tap } from '../doors/scene.ts';
 import { until } from '../until.ts';
 

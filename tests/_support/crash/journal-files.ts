@@ -3,7 +3,7 @@ import { openJournalDisk } from '#bridge/journal/disk.ts';
 import { JournalReader } from '#bridge/journal/reader.ts';
 import { inspectSegment } from '#bridge/journal/segment.ts';
 import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
-import { readKey } from '#hub/platform/keys.ts';
+import { readKey } from '#hub/platform/files/keys.ts';
 
 const isGone = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { hubTables } from '#hub/domains.ts';
-import { hubPaths } from '#hub/platform/hub-config.ts';
-import { readKey } from '#hub/platform/keys.ts';
+import { hubPaths } from '#hub/platform/config/hub-config.ts';
+import { readKey } from '#hub/platform/files/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { openStore } from '#hub/store/open-store.ts';
 import type { Transaction } from '#hub/store/store.ts';

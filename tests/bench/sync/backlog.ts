@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
-import { hubPaths } from '#hub/platform/hub-config.ts';
-import { readKey } from '#hub/platform/keys.ts';
+import { hubPaths } from '#hub/platform/config/hub-config.ts';
+import { readKey } from '#hub/platform/files/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { openStore } from '#hub/store/open-store.ts';

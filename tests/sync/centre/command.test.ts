@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { central } from '#hub/cli/central.ts';
 import type { CommandContext } from '#hub/cli/command.ts';
-import { makeAuthority, makeServerCertificate } from '#hub/platform/certificate.ts';
+import { makeAuthority, makeServerCertificate } from '#hub/platform/tls/certificate.ts';
 import { freePort, type PostgresServer } from '#tests/_support/postgres.ts';
 import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { runCli } from '#tests/cli/run-cli.ts';

@@ -2,7 +2,11 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { type KeyAndCertificate, makeAuthority, makeServerCertificate } from '#hub/platform/certificate.ts';
+import {
+  type KeyAndCertificate,
+  makeAuthority,
+  makeServerCertificate,
+} from '#hub/platform/tls/certificate.ts';
 import { connectCentral } from '#hub/sync/central-connection.ts';
 import { CentralFault } from '#hub/sync/central-faults.ts';
 import { freePort, type PostgresServer } from '#tests/_support/postgres.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Fault } from '#hub/kernel/result.ts';
-import type { KeyAndCertificate } from '#hub/platform/certificate.ts';
+import type { KeyAndCertificate } from '#hub/platform/tls/certificate.ts';
 import {
   type CentralConnection,
   type ConnectCentralOptions,

@@ -1,4 +1,4 @@
-import { readMigrations } from '#hub/store/migration-files.ts';
+import { readMigrations } from '#hub/store/migrating/migration-files.ts';
 import type { CentralClient } from '#hub/sync/central-connection.ts';
 import {
   assertVersion,

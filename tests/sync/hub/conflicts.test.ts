@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { enrolCardSchema } from '#hub/domains/access/cards/schema.ts';
 import { enrolCardText } from '#hub/domains/access/cards/workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { countConflicts, listConflicts } from '#hub/sync/conflict-repository.ts';
 import { settleConflict, viewConflicts } from '#hub/sync/conflict-workflow.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { pruneAllChanges } from '#hub/store/change-retention.ts';
+import { pruneAllChanges } from '#hub/store/writing/change-retention.ts';
 import { until } from '#tests/_support/until.ts';
 import { accepted, refused, staff } from '#tests/access/support.ts';
 import { useCentre } from '../hubs.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
 import { createMember } from '#hub/domains/members/member-workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { SyncParts } from '#hub/sync/conflict-workflow.ts';

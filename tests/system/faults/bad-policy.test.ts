@@ -7,7 +7,7 @@ import type { BridgeHandler, FromBridgePayload } from '#hub/domains/access/contr
 import { documentHash, policyHash, recordsSum } from '#hub/domains/access/policy/hash-rules.ts';
 import { recordBytes } from '#hub/domains/access/policy/record-schema.ts';
 import { type Broker, createBroker } from '#hub/mqtt/broker.ts';
-import { readKey } from '#hub/platform/keys.ts';
+import { readKey } from '#hub/platform/files/keys.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { readJournalFiles } from '#tests/_support/crash/journal-files.ts';

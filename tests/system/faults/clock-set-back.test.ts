@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bridge } from '#hub/domains/access/bridges/schema.ts';
 import type { AccessEvent } from '#hub/domains/access/events/schema.ts';
 import type { Rule } from '#hub/domains/access/rules/schema.ts';
-import { createFactsReader } from '#hub/platform/system-clock.ts';
+import { createFactsReader } from '#hub/platform/clock/system-clock.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { readJournalFiles } from '#tests/_support/crash/journal-files.ts';
 import { cardBits, setDoor } from '#tests/_support/doors/doors.ts';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openJournalDisk } from '#bridge/journal/disk.ts';
 import { framesIn, readSegmentHeader } from '#bridge/journal/segment.ts';
-import { readKey } from '#hub/platform/keys.ts';
+import { readKey } from '#hub/platform/files/keys.ts';
 import { Appliance } from '#tests/_support/appliance.ts';
 import { readJournalFiles } from '#tests/_support/crash/journal-files.ts';
 import { cardBits, untilLevel } from '#tests/_support/doors/doors.ts';

@@ -1,4 +1,4 @@
-import type { Figure, HealthPart } from '#hub/platform/health-part.ts';
+import type { Figure, HealthPart } from '#hub/platform/health/health-part.ts';
 import type { DecisionCounter } from './decision-count.ts';
 import type { BridgeDeps } from './deps.ts';
 import { bridgeFindings } from './health-rules.ts';

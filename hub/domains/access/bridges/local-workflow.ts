@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { makePrivateDirectory, writeFileDurably } from '#hub/platform/durable-file.ts';
+import { makePrivateDirectory, writeFileDurably } from '#hub/platform/files/durable-file.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { BridgeDeps } from './deps.ts';
 import { ensureLocalBridge, listBridges, renewToken } from './workflow.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { actorOf } from '#hub/domains/identity/workflow.ts';
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { nameSchema, pageOf } from '#hub/kernel/wire.ts';

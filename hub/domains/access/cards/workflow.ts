@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { loadMemberNames } from '#hub/domains/members/workflow.ts';
-import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
+import { type CursorInvalid, openPage } from '#hub/http/endpoint/page-cursor.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIsoOrNull } from '#hub/kernel/time.ts';
 import { stampToWire } from '#hub/store/entity-row.ts';

@@ -3,7 +3,7 @@ import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { findCredential, findCredentialsById } from '../cards/repository.ts';
 import type { SuspectedCopy } from '../cards/schema.ts';

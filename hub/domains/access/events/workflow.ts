@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { loadMemberNames } from '#hub/domains/members/workflow.ts';
-import { type CursorInvalid, openPage } from '#hub/http/page-cursor.ts';
+import { type CursorInvalid, openPage } from '#hub/http/endpoint/page-cursor.ts';
 import { ok, type Result } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
 import { isReversed } from '#hub/kernel/wire.ts';

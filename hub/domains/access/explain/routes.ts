@@ -1,5 +1,5 @@
-import { defineEndpoint } from '#hub/http/define-endpoint.ts';
-import type { Endpoint } from '#hub/http/endpoint.ts';
+import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
+import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import type { ExplainDeps } from './deps.ts';
 import { checkAnswerSchema, checkRequestSchema } from './schema.ts';
 import { explainAccess } from './workflow.ts';

@@ -6,11 +6,11 @@ import {
   type TooManyAttempts,
 } from '#hub/domains/identity/attempt-workflow.ts';
 import { actorOf, loadSite, recordAudit } from '#hub/domains/identity/workflow.ts';
-import type { Principal } from '#hub/http/endpoint.ts';
+import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import { ok, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
-import type { HealthPart } from '#hub/platform/health-part.ts';
+import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Store } from '#hub/store/store.ts';
 import type { RecoveryDeps } from './deps.ts';
 import {

@@ -1,9 +1,9 @@
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { assert, Fault } from '#hub/kernel/result.ts';
-import { keyBytes } from '#hub/platform/keys.ts';
+import { keyBytes } from '#hub/platform/files/keys.ts';
+import { seal, unseal } from '#hub/platform/files/sealed-file.ts';
 import { pinHashBytes, pinSaltBytes } from '#hub/platform/pin-hash.ts';
-import { seal, unseal } from '#hub/platform/sealed-file.ts';
 import type { KnownReading } from '../cards/repository.ts';
 import type { StoredPin } from '../pins/repository.ts';
 import { type CardRead, cardReadSchema } from '../schema.ts';

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Context } from 'koa';
+import type { Caller, Transport } from '../endpoint/auth.ts';
+import type { CallContext, Method } from '../endpoint/endpoint.ts';
+import type { AnyRequest } from '../endpoint/raw-endpoint.ts';
+import type { RouteCount } from './request-meter.ts';
+
+/** One request and what the hub learns of it while answering. */
+export interface Exchange {
+  readonly requestId: string;
+  /** Without zone, brackets or the IPv4-in-IPv6 prefix; `console` on the Unix socket. */
+  readonly remoteAddress: string;
+  readonly transport: Transport;
+  readonly startedMs: number;
+  /** Admitted account, for the request log. */
+  accountId: string | undefined;
+  /** Counters of its route, once that is known. */
+  count: RouteCount;
+}
+
+const acceptedRequestId = /^[A-Za-z0-9][A-Za-z0-9_-]{7,63}$/;
+
+/** The caller's request id when it is harmless in logs and headers, else one of our own. */
+const chooseRequestId = (sent: string | readonly string[] | undefined): string =>
+  typeof sent === 'string' && acceptedRequestId.test(sent) ? sent : randomUUID();
+
+const plainAddress = (address: string | undefined): string =>
+  (address ?? 'unknown').replace(/^::ffff:(?=\d)/, '').replace(/%.*$/, '');
+
+export function openExchange(
+  request: AnyRequest,
+  transport: Transport,
+  startedMs: number,
+  count: RouteCount,
+): Exchange {
+  return {
+    requestId: chooseRequestId(request.headers['x-request-id']),
+    remoteAddress: transport === 'console' ? 'console' : plainAddress(request.socket.remoteAddress),
+    transport,
+    startedMs,
+    accountId: undefined,
+    count,
+  };
+}
+
+const methods: Readonly<Record<string, Method | 'HEAD' | 'OPTIONS'>> = {
+  GET: 'GET',
+  HEAD: 'HEAD',
+  OPTIONS: 'OPTIONS',
+  POST: 'POST',
+  PUT: 'PUT',
+  PATCH: 'PATCH',
+  DELETE: 'DELETE',
+};
+
+/** HTTP/2 names the host in `:authority`; callers find it as `host` either way. */
+function headersOf(ctx: Context): IncomingHttpHeaders {
+  const { headers } = ctx.req;
+  const authority = headers[':authority'];
+  return typeof authority === 'string' && headers.host === undefined
+    ? { ...headers, host: authority }
+    : headers;
+}
+
+/** Builds the context of a handler: facts of the request beside its content. */
+export const contextOf = (ctx: Context, { requestId, remoteAddress }: Exchange): CallContext => ({
+  requestId,
+  remoteAddress,
+  userAgent: (ctx.req.headers['user-agent'] ?? '').slice(0, 500),
+});
+
+export function callerOf(ctx: Context, exchange: Exchange): Caller {
+  return {
+    method: methods[ctx.method] ?? 'GET',
+    path: ctx.path,
+    headers: headersOf(ctx),
+    remoteAddress: exchange.remoteAddress,
+    transport: exchange.transport,
+  };
+}
