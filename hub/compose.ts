@@ -22,7 +22,7 @@ import { readOrMakeKey } from './platform/keys.ts';
 import type { Logger } from './platform/log.ts';
 import { readMachineInstance } from './platform/machine-instance.ts';
 import { newId } from './platform/new-id.ts';
-import { refuseHalfRestored } from './sync/restore-workflow.ts';
+import { refuseHalfRestored } from './sync/link/restore-workflow.ts';
 
 export interface HubOptions {
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -1,7 +1,7 @@
 import { findDocument, findPolicyState, findSets } from '#hub/domains/access/policy/repository.ts';
-import { claimSite, makeClaimCode, startIdentity } from '#hub/domains/identity/claim-workflow.ts';
 import { findSite } from '#hub/domains/identity/repository.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
+import { claimSite, makeClaimCode, startIdentity } from '#hub/domains/identity/site/workflow.ts';
 import { findHighestNumber } from '#hub/domains/members/repository.ts';
 import { assert, Fault } from '#hub/kernel/result.ts';
 import { dayMs } from '#hub/kernel/time.ts';

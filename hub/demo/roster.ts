@@ -6,16 +6,16 @@ import type { CredentialFacts } from '#hub/domains/access/decide/policy-schema.t
 import type { Access } from '#hub/domains/access/open-access.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
+import { memberInputSchema } from '#hub/domains/members/member/schema.ts';
 import {
   changeMember,
   changeMemberStatus,
   createMember,
   placeHold,
   releaseHold,
-} from '#hub/domains/members/member-workflow.ts';
-import { applyMembershipEvent, createMembership } from '#hub/domains/members/membership-workflow.ts';
-import { setGroupMember } from '#hub/domains/members/plan-workflow.ts';
+} from '#hub/domains/members/member/workflow.ts';
+import { applyMembershipEvent, createMembership } from '#hub/domains/members/memberships/workflow.ts';
+import { setGroupMember } from '#hub/domains/members/plans/workflow.ts';
 import { loadAdmissionFacts, type MemberDeps } from '#hub/domains/members/workflow.ts';
 import { assert, unreachable } from '#hub/kernel/result.ts';
 import { dayMs, toIso } from '#hub/kernel/time.ts';

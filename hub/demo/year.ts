@@ -3,7 +3,7 @@ import type { PolicyDocument } from '#hub/domains/access/decide/policy-schema.ts
 import { endLockdown, lockDown } from '#hub/domains/access/doors/command-workflow.ts';
 import { takeSlice } from '#hub/domains/access/events/workflow.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { advanceDueMemberships } from '#hub/domains/members/membership-workflow.ts';
+import { advanceDueMemberships } from '#hub/domains/members/memberships/workflow.ts';
 import { admittingMembershipStates } from '#hub/domains/members/schema.ts';
 import { assert } from '#hub/kernel/result.ts';
 import { dayMs, localMomentAt, offsetMinutesAt, type ZoneOffsets } from '#hub/kernel/time.ts';

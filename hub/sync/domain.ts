@@ -5,13 +5,13 @@ import { loadSite } from '#hub/domains/identity/workflow.ts';
 import type { DataOf, TopicSpec } from '#hub/kernel/vocabulary.ts';
 import { hubRetention, pruneAllChanges } from '#hub/store/change-retention.ts';
 import { hubRelease } from '#hub/store/migrations.ts';
+import { noteRestored } from './link/restore-workflow.ts';
+import { syncHealth } from './page/health.ts';
+import { syncEndpoints } from './page/routes.ts';
 import { syncProblems } from './problems.ts';
 import { syncTables } from './repository.ts';
-import { noteRestored } from './restore-workflow.ts';
-import { syncEndpoints } from './routes.ts';
 import { syncStateSchema } from './schema.ts';
 import type { Follow } from './sync.ts';
-import { syncHealth } from './sync-health.ts';
 import { createSync, type RunningSync } from './workflow.ts';
 
 const topics = {

@@ -6,15 +6,15 @@ import type { Announce } from '#hub/store/announce.ts';
 import { readPosition } from '#hub/store/replicated-writes.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
 import type { FieldRefusal } from '#hub/store/written.ts';
-import { CentralFault } from './central-faults.ts';
-import { readCentralUrl } from './central-url.ts';
-import { SyncEngine } from './engine.ts';
-import { type JoinRequest, join, lookUpCode } from './join-workflow.ts';
+import { CentralFault } from './central/faults.ts';
+import { readCentralUrl } from './central/url.ts';
+import { SyncEngine } from './engine/engine.ts';
+import { createStoreKeeper } from './engine/store-keeper.ts';
+import { type JoinRequest, join, lookUpCode } from './link/join-workflow.ts';
+import { type RoundFigures, readSyncStatus, saveLastSuccess } from './page/status.ts';
 import { changeLink, deleteLink, findLink, pruneMarks } from './repository.ts';
 import { haltProblem } from './rules.ts';
 import type { SyncState, SyncStatus } from './schema.ts';
-import { type RoundFigures, readSyncStatus, saveLastSuccess } from './status.ts';
-import { createStoreKeeper } from './store-keeper.ts';
 import type { CentralRefusal, Follow, Sync } from './sync.ts';
 
 export interface SyncDeps {

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { createRule, removeRule } from '#hub/domains/access/rules/workflow.ts';
-import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
+import { planInputSchema } from '#hub/domains/members/plans/schema.ts';
 import {
   createGroup,
   createPlan,
   removeGroup,
   removePlan,
   setGroupMember,
-} from '#hub/domains/members/plan-workflow.ts';
+} from '#hub/domains/members/plans/workflow.ts';
 import {
   createArea,
   createHoliday,

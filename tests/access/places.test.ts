@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { changePortal, removePortal } from '#hub/domains/access/doors/workflow.ts';
 import { ruleCreateSchema } from '#hub/domains/access/rules/schema.ts';
 import { changeRule, createRule } from '#hub/domains/access/rules/workflow.ts';
-import { groupInputSchema } from '#hub/domains/members/plan-schema.ts';
-import { createGroup } from '#hub/domains/members/plan-workflow.ts';
+import { groupInputSchema } from '#hub/domains/members/plans/schema.ts';
+import { createGroup } from '#hub/domains/members/plans/workflow.ts';
 import { makesCycle } from '#hub/domains/places/rules.ts';
 import {
   changeArea,

@@ -13,9 +13,9 @@ import {
 } from '#hub/domains/access/policy/record-schema.ts';
 import { findSets, insertSet } from '#hub/domains/access/policy/repository.ts';
 import { createRule, removeRule } from '#hub/domains/access/rules/workflow.ts';
-import { placeHold, releaseHold } from '#hub/domains/members/member-workflow.ts';
-import { groupInputSchema } from '#hub/domains/members/plan-schema.ts';
-import { createGroup, setGroupMember } from '#hub/domains/members/plan-workflow.ts';
+import { placeHold, releaseHold } from '#hub/domains/members/member/workflow.ts';
+import { groupInputSchema } from '#hub/domains/members/plans/schema.ts';
+import { createGroup, setGroupMember } from '#hub/domains/members/plans/workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { ada, factsArbitrary } from './policy-fixtures.ts';
 import {

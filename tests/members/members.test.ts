@@ -1,20 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
+import { verifyAudit } from '#hub/domains/identity/audit/workflow.ts';
 import {
   memberChangeSchema,
   memberInputSchema,
   memberListQuerySchema,
-} from '#hub/domains/members/member-schema.ts';
-import { searchMembers } from '#hub/domains/members/member-search.ts';
-import { loadMember } from '#hub/domains/members/member-view.ts';
+} from '#hub/domains/members/member/schema.ts';
+import { loadMember } from '#hub/domains/members/member/view.ts';
 import {
   changeMember,
   changeMemberStatus,
   createMember,
   placeHold,
   releaseHold,
-} from '#hub/domains/members/member-workflow.ts';
-import { groupInputSchema, planChangeSchema } from '#hub/domains/members/plan-schema.ts';
+} from '#hub/domains/members/member/workflow.ts';
+import { groupInputSchema, planChangeSchema } from '#hub/domains/members/plans/schema.ts';
 import {
   changePlan,
   createGroup,
@@ -22,7 +21,8 @@ import {
   removeGroup,
   removePlan,
   setGroupMember,
-} from '#hub/domains/members/plan-workflow.ts';
+} from '#hub/domains/members/plans/workflow.ts';
+import { searchMembers } from '#hub/domains/members/search/listing.ts';
 import { listAdmissionMemberIds, loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
 import {
   accepted,

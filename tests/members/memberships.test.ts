@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { membershipEventSchema, membershipInputSchema } from '#hub/domains/members/member-schema.ts';
-import { loadMember } from '#hub/domains/members/member-view.ts';
+import { membershipEventSchema, membershipInputSchema } from '#hub/domains/members/member/schema.ts';
+import { loadMember } from '#hub/domains/members/member/view.ts';
 import {
   advanceDueMemberships,
   applyMembershipEvent,
   correctMembership,
   createMembership,
-} from '#hub/domains/members/membership-workflow.ts';
-import { planChangeSchema } from '#hub/domains/members/plan-schema.ts';
-import { changePlan } from '#hub/domains/members/plan-workflow.ts';
+} from '#hub/domains/members/memberships/workflow.ts';
+import { planChangeSchema } from '#hub/domains/members/plans/schema.ts';
+import { changePlan } from '#hub/domains/members/plans/workflow.ts';
 import { loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
 import {
   accepted,

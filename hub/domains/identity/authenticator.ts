@@ -6,12 +6,12 @@ import {
 } from '#hub/http/auth.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import { createBearerAuthentication } from './bearer-authenticator.ts';
 import type { IdentityDeps } from './deps.ts';
 import { createTouch, type Touch } from './last-use.ts';
 import { principalOfSession, recheckPrincipal } from './principal.ts';
-import { findSessionByToken } from './session-repository.ts';
-import { csrfTokenOf, hashSessionToken, isSessionToken, readSessionCookies } from './session-token.ts';
+import { findSessionByToken } from './sessions/repository.ts';
+import { csrfTokenOf, hashSessionToken, isSessionToken, readSessionCookies } from './sessions/token.ts';
+import { createBearerAuthentication } from './tokens/bearer-authenticator.ts';
 
 type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'log' | 'tokens'>;
 

@@ -1,7 +1,7 @@
 import type { IdentityDeps } from './deps.ts';
 import { sessionTouchMs } from './rules.ts';
-import { touchToken } from './service-account-repository.ts';
-import { touchSession } from './session-repository.ts';
+import { touchSession } from './sessions/repository.ts';
+import { touchToken } from './tokens/service-account-repository.ts';
 
 /** What was used, as it was read. */
 interface Used {

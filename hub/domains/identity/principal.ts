@@ -1,11 +1,11 @@
 import type { Principal } from '#hub/http/endpoint.ts';
 import type { Reader } from '#hub/store/store.ts';
-import { findAccount } from './account-repository.ts';
-import { loadPermissions } from './role-repository.ts';
+import { findAccount } from './accounts/repository.ts';
+import { loadPermissions } from './roles/repository.ts';
 import { isSessionAlive } from './rules.ts';
-import { findTokenHolder, type TokenHolder } from './service-account-repository.ts';
-import { findSession, type Session } from './session-repository.ts';
-import { narrowPermissions } from './token-rules.ts';
+import { findSession, type Session } from './sessions/repository.ts';
+import { narrowPermissions } from './tokens/rules.ts';
+import { findTokenHolder, type TokenHolder } from './tokens/service-account-repository.ts';
 
 /** What the session's account may do now; null when either has ended. */
 export async function principalOfSession(

@@ -2,10 +2,10 @@ import type { Selectable } from 'kysely';
 import type { StateColumns } from '#hub/store/database.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { Registrations } from '#hub/store/table-registry.ts';
-import type { AuditEntryTable, AuditPayloadTable } from './audit-repository.ts';
+import type { AuditEntryTable, AuditPayloadTable } from './audit/repository.ts';
 import type { AttemptCounter, SessionKind } from './rules.ts';
 import type { AccountStatus } from './schema.ts';
-import type { ServiceAccountStatus } from './token-schema.ts';
+import type { ServiceAccountStatus } from './tokens/schema.ts';
 
 export interface SiteTable extends StateColumns {
   name: string;

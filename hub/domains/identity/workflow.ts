@@ -3,8 +3,8 @@ import { newId } from '#hub/platform/new-id.ts';
 import { takeRandomBytes } from '#hub/platform/random-pool.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { TableNote } from '#hub/store/table-note.ts';
-import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit-chain.ts';
-import { actorNameOf, appendAudit, findAuditHead, listAuditOf, parseFacts } from './audit-repository.ts';
+import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit/chain.ts';
+import { actorNameOf, appendAudit, findAuditHead, listAuditOf, parseFacts } from './audit/repository.ts';
 import { findSite, type Site } from './repository.ts';
 import type { Actor } from './schema.ts';
 

@@ -1,5 +1,5 @@
 import type { AuditFacts, AuditWord } from '#hub/kernel/vocabulary.ts';
-import type { TimeMembershipEvent } from './membership-rules.ts';
+import type { TimeMembershipEvent } from './memberships/rules.ts';
 
 /** What time alone did to a membership. */
 const byTimeEvent: Readonly<Record<TimeMembershipEvent, string>> = {

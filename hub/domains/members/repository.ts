@@ -6,9 +6,9 @@ import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, RowMissing, StaleVersion, Transaction } from '#hub/store/store.ts';
 import type { Registrations } from '#hub/store/table-registry.ts';
-import type { CreationSort } from './member-schema.ts';
-import type { StoredMembershipState } from './membership-rules.ts';
-import type { PlanInterval } from './plan-schema.ts';
+import type { CreationSort } from './member/schema.ts';
+import type { StoredMembershipState } from './memberships/rules.ts';
+import type { PlanInterval } from './plans/schema.ts';
 import type { MemberStatus } from './schema.ts';
 
 export interface MemberTable extends StateColumns {

@@ -7,8 +7,8 @@ import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import { csvLines } from '#hub/platform/csv.ts';
-import { holdEndpoints } from './hold-routes.ts';
-import { memberCsvColumns, memberToCsv } from './member-csv.ts';
+import { holdEndpoints } from './holds/routes.ts';
+import { memberCsvColumns, memberToCsv } from './member/csv.ts';
 import {
   memberChangeSchema,
   memberInputSchema,
@@ -17,12 +17,12 @@ import {
   memberSchema,
   optionalReasonSchema,
   reasonSchema,
-} from './member-schema.ts';
-import { searchMembers, streamMembers } from './member-search.ts';
-import { loadMember } from './member-view.ts';
-import { changeMember, changeMemberStatus, createMember, createMembers } from './member-workflow.ts';
-import { membershipEndpoints } from './membership-routes.ts';
-import { groupEndpoints, planEndpoints } from './plan-routes.ts';
+} from './member/schema.ts';
+import { loadMember } from './member/view.ts';
+import { changeMember, changeMemberStatus, createMember, createMembers } from './member/workflow.ts';
+import { membershipEndpoints } from './memberships/routes.ts';
+import { groupEndpoints, planEndpoints } from './plans/routes.ts';
+import { searchMembers, streamMembers } from './search/listing.ts';
 import type { MemberDeps } from './workflow.ts';
 
 const params = z.strictObject({ id: idSchema });

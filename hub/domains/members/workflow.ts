@@ -2,13 +2,13 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import type { Clock } from '#hub/platform/clock.ts';
 import type { AnnounceIn } from '#hub/store/announce.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
-import { type AdmissionRow, listAdmissionRows, listMemberIds } from './membership-repository.ts';
-import { admissionPeriod, effectiveMembership, isFinal } from './membership-rules.ts';
-import { findGroup, findPlan } from './plan-repository.ts';
+import { type AdmissionRow, listAdmissionRows, listMemberIds } from './memberships/repository.ts';
+import { admissionPeriod, effectiveMembership, isFinal } from './memberships/rules.ts';
+import { findGroup, findPlan } from './plans/repository.ts';
 import { findMember, findMemberNames, listMemberParts } from './repository.ts';
 import type { AdmissionFacts } from './schema.ts';
-import { listMemberWords, replaceMemberWords } from './search-repository.ts';
-import { memberWords, type SearchableMember } from './search-rules.ts';
+import { listMemberWords, replaceMemberWords } from './search/repository.ts';
+import { memberWords, type SearchableMember } from './search/rules.ts';
 
 /** What the workflows of members stand on. */
 export interface MemberDeps {

@@ -3,8 +3,8 @@ import { enrolCardSchema } from '#hub/domains/access/cards/schema.ts';
 import { enrolCardText } from '#hub/domains/access/cards/workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import { countConflicts, listConflicts } from '#hub/sync/conflict-repository.ts';
-import { settleConflict, viewConflicts } from '#hub/sync/conflict-workflow.ts';
+import { countConflicts, listConflicts } from '#hub/sync/page/conflict-repository.ts';
+import { settleConflict, viewConflicts } from '#hub/sync/page/conflict-workflow.ts';
 import { accepted, addPaidMember, openWithBridge, refused, staff } from '#tests/access/support.ts';
 import {
   addConflict,

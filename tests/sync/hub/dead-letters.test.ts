@@ -5,8 +5,8 @@ import {
   deadLetterCsvColumns,
   listDeadLetters,
   streamDeadLetterLines,
-} from '#hub/sync/dead-letter-repository.ts';
-import { dismissDeadLetter, retryDeadLetter, viewDeadLetters } from '#hub/sync/dead-letter-workflow.ts';
+} from '#hub/sync/page/dead-letter-repository.ts';
+import { dismissDeadLetter, retryDeadLetter, viewDeadLetters } from '#hub/sync/page/dead-letter-workflow.ts';
 import { findLink } from '#hub/sync/repository.ts';
 import { accepted, refused } from '#tests/access/support.ts';
 import { addDeadLetter, grace, link, openSyncBench, type SyncBench } from './support.ts';

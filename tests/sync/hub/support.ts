@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
-import { createMember } from '#hub/domains/members/member-workflow.ts';
+import { memberInputSchema } from '#hub/domains/members/member/schema.ts';
+import { createMember } from '#hub/domains/members/member/workflow.ts';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Transaction } from '#hub/store/store.ts';
-import type { SyncParts } from '#hub/sync/conflict-workflow.ts';
 import { sync as syncDomain } from '#hub/sync/domain.ts';
+import type { SyncParts } from '#hub/sync/page/conflict-workflow.ts';
 import { insertSyncDeadLetter, type LinkRow, saveLink } from '#hub/sync/repository.ts';
 import { type RunningSync } from '#hub/sync/workflow.ts';
 import { catalog, permissions } from '#tests/_support/open-domains.ts';
