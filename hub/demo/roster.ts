@@ -6,7 +6,7 @@ import type { CredentialFacts } from '#hub/domains/access/decide/policy-schema.t
 import type { Access } from '#hub/domains/access/open-access.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { memberInputSchema } from '#hub/domains/members/member/schema.ts';
+import { memberCreateSchema } from '#hub/domains/members/member/schema.ts';
 import {
   changeMember,
   changeMemberStatus,
@@ -155,7 +155,7 @@ export class Roster {
   async #join(biography: Biography, waiver: boolean, tx: Transaction): Promise<void> {
     const { members, actor } = this.#deps;
     const { person } = biography;
-    const input = memberInputSchema.parse({
+    const input = memberCreateSchema.parse({
       ...person,
       ...(waiver ? { waiverVersion: '2024-03', waiverDate: isoDate(tx.nowMs) } : {}),
     });

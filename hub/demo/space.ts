@@ -4,7 +4,7 @@ import type { Access } from '#hub/domains/access/open-access.ts';
 import { createRule } from '#hub/domains/access/rules/workflow.ts';
 import type { PortalSettings } from '#hub/domains/access/schema.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import type { PlanInput } from '#hub/domains/members/plans/schema.ts';
+import type { PlanCreate } from '#hub/domains/members/plans/schema.ts';
 import { createGroup, createPlan } from '#hub/domains/members/plans/workflow.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
 import type { WeeklyWindow } from '#hub/domains/places/schema.ts';
@@ -37,7 +37,7 @@ export const planWeights: Readonly<Record<PlanKey, number>> = {
   supporter: 5,
 };
 
-const plan = (name: string, description: string, priceMinor: number, interval: PlanInput['interval']) => ({
+const plan = (name: string, description: string, priceMinor: number, interval: PlanCreate['interval']) => ({
   name,
   description,
   priceMinor,
@@ -47,7 +47,7 @@ const plan = (name: string, description: string, priceMinor: number, interval: P
   overdueDays: 30,
   active: true,
 });
-const plans: Readonly<Record<PlanKey, PlanInput>> = {
+const plans: Readonly<Record<PlanKey, PlanCreate>> = {
   full: plan('Full', 'Every room that you are trained for, day and night', 4900, 'month'),
   basic: plan('Basic', 'During opening hours', 2900, 'month'),
   student: plan('Student', 'Weekdays from 9 to 18 o’clock, with a student card', 1500, 'month'),

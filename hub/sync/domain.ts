@@ -12,7 +12,7 @@ import { syncProblems } from './problems.ts';
 import { syncTables } from './repository.ts';
 import { syncStateSchema } from './schema.ts';
 import type { Follow } from './sync.ts';
-import { createSync, type RunningSync } from './workflow.ts';
+import { RunningSync } from './workflow.ts';
 
 const topics = {
   'sync.changed': {
@@ -60,7 +60,7 @@ export const sync: Domain<RunningReplication> = {
   async open(core) {
     const { store } = core;
     const follow = core.afterReplication;
-    const running = createSync({
+    const running = new RunningSync({
       ...core,
       ...core.ports.replication,
       ...core.config(config),
@@ -74,7 +74,7 @@ export const sync: Domain<RunningReplication> = {
       sync: running,
       follow,
       endpoints: syncEndpoints(running, { store, tables: core.catalog.tables, sync: running, follow }),
-      answers: [answer(hasCentre, async () => running.isLinked())],
+      answers: [answer(hasCentre, async () => running.isLinked)],
       health: [syncHealth(running, core.clock)],
       chores: [
         {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRule, removeRule } from '#hub/domains/access/rules/workflow.ts';
-import { planInputSchema } from '#hub/domains/members/plans/schema.ts';
+import { planCreateSchema } from '#hub/domains/members/plans/schema.ts';
 import {
   createGroup,
   createPlan,
@@ -42,7 +42,7 @@ test('every change of areas, rules, hours, days, plans and groups is announced, 
     }),
   );
   accepted(await removeRule(parts, staff, rule.id));
-  const planInput = planInputSchema.parse({
+  const planInput = planCreateSchema.parse({
     name: 'Standard',
     priceMinor: 0,
     currency: 'EUR',

@@ -10,10 +10,10 @@ import { csvLines } from '#hub/platform/csv.ts';
 import { holdEndpoints } from './holds/routes.ts';
 import { memberCsvColumns, memberToCsv } from './member/csv.ts';
 import {
-  memberChangeSchema,
-  memberInputSchema,
+  memberCreateSchema,
   memberListItemSchema,
   memberListQuerySchema,
+  memberPatchSchema,
   memberSchema,
   optionalReasonSchema,
   reasonSchema,
@@ -75,7 +75,7 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     summary: 'Add a member',
     tag,
     access: toManage,
-    body: memberInputSchema,
+    body: memberCreateSchema,
     response: memberSchema,
     status: 201,
     refusals: ['numberTaken', 'dateInFuture'],
@@ -88,7 +88,7 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     summary: 'Add up to 1000 members, each by itself',
     tag,
     access: toManage,
-    item: memberInputSchema,
+    item: memberCreateSchema,
     response: memberSchema,
     lineStatus: 201,
     refusals: ['numberTaken', 'dateInFuture'],
@@ -101,7 +101,7 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     tag,
     access: toManage,
     params,
-    body: memberChangeSchema,
+    body: memberPatchSchema,
     response: memberSchema,
     refusals: ['memberNotFound', 'staleVersion', 'dateInFuture'],
     async handle({ principal, params: { id }, body }) {

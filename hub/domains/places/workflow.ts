@@ -148,11 +148,11 @@ export function createArea(
     const refusal = await checkArea(tx, { id, ...body });
     if (refusal !== null) return refuse(refusal);
     await insertArea(deps, tx, actor, { id, ...body });
-    return ok(await showArea(tx, id));
+    return ok(await loadArea(tx, id));
   });
 }
 
-async function showArea(tx: Transaction, id: string): Promise<Area> {
+async function loadArea(tx: Transaction, id: string): Promise<Area> {
   const row = await findArea(tx, id);
   assert(row !== null, 'an area that was just written is there');
   return areaToWire(row);
@@ -175,7 +175,7 @@ export function changeArea(
     assertWritten(await tx.write('area', id, { name, parent_id: parentId }));
     const payload = { name, parentId };
     await followPlaceChange(deps, tx, actor, { action: 'area.change', table: 'area', id, payload });
-    return ok(await showArea(tx, id));
+    return ok(await loadArea(tx, id));
   });
 }
 
@@ -280,11 +280,11 @@ export function createHoliday(
       id,
       payload: body,
     });
-    return ok(await showHoliday(tx, id));
+    return ok(await loadHoliday(tx, id));
   });
 }
 
-async function showHoliday(tx: Transaction, id: string): Promise<Holiday> {
+async function loadHoliday(tx: Transaction, id: string): Promise<Holiday> {
   const row = await findHoliday(tx, id);
   assert(row !== null, 'a holiday that was just written is there');
   return holidayToWire(row);
@@ -315,7 +315,7 @@ export function changeHoliday(
       id,
       payload,
     });
-    return ok(await showHoliday(tx, id));
+    return ok(await loadHoliday(tx, id));
   });
 }
 

@@ -127,7 +127,7 @@ const oldestIds = (reader: Reader, webhookId: string, state: DeliveryState, coun
     .limit(count);
 
 /** Gives the oldest `count` that wait up. */
-export async function buryOldest(
+export async function moveOldestToDeadLetters(
   tx: Transaction,
   webhookId: string,
   count: number,
@@ -141,7 +141,7 @@ export async function buryOldest(
 }
 
 /** Gives every delivery up that waits for this webhook. */
-export async function buryPending(
+export async function movePendingToDeadLetters(
   tx: Transaction,
   webhookId: string,
   problem: DeliveryProblem,
@@ -174,7 +174,11 @@ export async function findOld(
   return rows.map((row) => row.id);
 }
 
-export async function bury(tx: Transaction, ids: readonly string[], problem: DeliveryProblem): Promise<void> {
+export async function moveToDeadLetters(
+  tx: Transaction,
+  ids: readonly string[],
+  problem: DeliveryProblem,
+): Promise<void> {
   if (ids.length === 0) return;
   await tx.local
     .updateTable('webhook_delivery')

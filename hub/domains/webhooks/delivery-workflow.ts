@@ -1,16 +1,16 @@
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import {
-  buryPending,
   countDeliveries,
   type DueDelivery,
   findDelivery,
   findDue,
   findNextDueMs,
+  movePendingToDeadLetters,
   removeOldest,
   saveAttempt,
 } from './delivery-repository.ts';
-import type { WebhookParts } from './deps.ts';
+import type { WebhookDeps } from './deps.ts';
 import { postGuarded } from './guarded-post.ts';
 import { keepDeadBound } from './queue-workflow.ts';
 import {
@@ -43,7 +43,7 @@ const settleAgainMs = 1_000;
 /** A clock may jump, and the store may have been busy: looked at least so often. */
 const longestSleepMs = 60_000;
 
-export interface DispatchDeps extends WebhookParts {
+export interface DispatchDeps extends WebhookDeps {
   /** Runs something once after `ms`; the returned function calls it off. */
   readonly after: (ms: number, run: () => void) => () => void;
   /** For the whole of an attempt. */
@@ -274,11 +274,11 @@ export class Dispatcher {
   async #end(tx: Transaction, webhookId: string): Promise<void> {
     const { queue } = this.#deps;
     await tx.write('webhook', webhookId, { active: 0 });
-    await buryPending(tx, webhookId, 'gone');
+    await movePendingToDeadLetters(tx, webhookId, 'gone');
     await keepDeadBound(tx, webhookId);
     await auditTurn(tx, webhookId, 'end', 'the target answered 410 Gone');
     const webhooks = await listWebhooks(tx);
-    tx.afterCommit(() => queue.know(webhooks));
+    tx.afterCommit(() => queue.setSubscribers(webhooks));
   }
 }
 

@@ -7,7 +7,7 @@ import type { DeliveryQueue } from './queue-workflow.ts';
 import type { AllowedNetworks } from './target-rules.ts';
 
 /** What the workflows of webhooks stand on. */
-export interface WebhookParts {
+export interface WebhookDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly newId: () => string;

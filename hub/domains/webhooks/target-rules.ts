@@ -52,7 +52,7 @@ export interface TargetUnfit extends Refusal<'targetRefused'> {
   readonly message: string;
 }
 
-/** The parts of a webhook's address. Refused: what is no http(s) address, and a user name or a fragment in it. */
+/** The deps of a webhook's address. Refused: what is no http(s) address, and a user name or a fragment in it. */
 export function readTarget(url: string): Result<Target, TargetUnfit> {
   const parsed = URL.parse(url);
   if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.hostname === '')

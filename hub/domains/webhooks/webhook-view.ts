@@ -14,7 +14,7 @@ function stateOf(webhook: WebhookRow, status: WebhookStatus): WebhookState {
   return status.failures > 0 ? 'failing' : 'active';
 }
 
-async function toWire(
+async function webhookToWire(
   reader: Reader,
   webhook: WebhookRow,
   status: WebhookStatus,
@@ -43,7 +43,7 @@ async function toWire(
 }
 
 /** Every webhook as it stands on the wire, in the order of creation; or those with the given ids. */
-export async function viewWebhooks(
+export async function loadWebhooks(
   reader: Reader,
   nowMs: number,
   wanted: { readonly id?: string } = {},
@@ -54,7 +54,7 @@ export async function viewWebhooks(
   for (const webhook of await listWebhooks(reader))
     if (wanted.id === undefined || wanted.id === webhook.id)
       views.push(
-        await toWire(
+        await webhookToWire(
           reader,
           webhook,
           statuses.get(webhook.id) ?? freshStatus,

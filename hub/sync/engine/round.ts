@@ -306,7 +306,11 @@ export class Round {
             limit = Math.ceil(limit / 2);
             continue;
           }
-          await keeper.bury(tbl, page.lastId, error instanceof Error ? error.message : String(error));
+          await keeper.addDeadLetter(
+            tbl,
+            page.lastId,
+            error instanceof Error ? error.message : String(error),
+          );
         }
         after = page.lastId;
         report({ kind: 'sent', operations: page.rows });

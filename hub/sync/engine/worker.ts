@@ -45,7 +45,7 @@ const keeper: ReplicaKeeper = {
   enterEpoch: (epoch) => tell('enterEpoch', epoch),
   announceNext: async () => (await ask('announceNext', [])) === true,
   noteBackfill: (place) => tell('noteBackfill', place),
-  bury: (tbl, pk, problem) => tell('bury', tbl, pk, problem),
+  addDeadLetter: (tbl, pk, problem) => tell('addDeadLetter', tbl, pk, problem),
   halt: (why) => tell('halt', why),
   noteToken: (change) => tell('noteToken', change),
 };

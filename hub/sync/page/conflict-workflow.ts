@@ -4,24 +4,14 @@ import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/resul
 import { toIso } from '#hub/kernel/time.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import { findColumns, findNamedRows, writeNamedColumn } from '#hub/store/named-rows.ts';
-import type { Reader, Store, TableName, Transaction } from '#hub/store/store.ts';
+import type { Reader, TableName, Transaction } from '#hub/store/store.ts';
 import { ConstraintFault } from '#hub/store/store-faults.ts';
-import type { Registrations } from '#hub/store/table-registry.ts';
 import { findLink } from '../repository.ts';
 import { fieldOf, managerOf, subjectOf } from '../rules.ts';
 import { type Conflict, plainValueTextSchema, type Writer } from '../schema.ts';
-import type { Follow, Sync } from '../sync.ts';
 import { type ConflictRow, findConflict } from './conflict-repository.ts';
+import type { SyncPageDeps } from './deps.ts';
 import { labelRows } from './row-labels.ts';
-
-/** What the workflows of conflicts and dead letters stand on. */
-export interface SyncParts {
-  readonly store: Store;
-  /** Every table of the hub, by name. */
-  readonly tables: Registrations;
-  readonly sync: Pick<Sync, 'freshCopy' | 'announceChanged'>;
-  readonly follow: Follow;
-}
 
 interface BeyondOwnPermissions extends Refusal<'beyondOwnPermissions'> {
   readonly permissions: readonly PermissionName[];
@@ -46,8 +36,8 @@ function writerOf(hubId: string, ownHubId: string | undefined): Writer {
 }
 
 /** Conflicts as they stand on the wire, in their order. */
-export async function viewConflicts(
-  { tables }: Pick<SyncParts, 'tables'>,
+export async function conflictsToWire(
+  { tables }: Pick<SyncPageDeps, 'tables'>,
   reader: Reader,
   rows: readonly ConflictRow[],
 ): Promise<Conflict[]> {
@@ -77,21 +67,21 @@ export async function viewConflicts(
  * allowed to change such a row anyway.
  */
 export async function settleConflict(
-  parts: SyncParts,
+  deps: SyncPageDeps,
   asker: Principal,
   id: string,
   choose: 'kept' | 'lost',
 ): Promise<Result<Conflict, SettleRefusal>> {
   try {
-    return await parts.store.transact('sync.settle', async (tx) => {
+    return await deps.store.transact('sync.settle', async (tx) => {
       const row = await findConflict(tx, id);
       if (row === null) return refuse({ code: 'conflictNotFound' });
       if (row.settled_at_ms !== null) return refuse({ code: 'conflictSettled' });
-      const needed = managerOf(parts.tables, row.tbl);
+      const needed = managerOf(deps.tables, row.tbl);
       if (!asker.permissions.has(needed))
         return refuse({ code: 'beyondOwnPermissions', permissions: [needed] });
       if (choose === 'lost') {
-        const written = await writeLost(parts, tx, row);
+        const written = await writeLost(deps, tx, row);
         if (!written.ok) return written;
       }
       const settled = await tx.write('sync_conflict', id, {
@@ -105,8 +95,8 @@ export async function settleConflict(
         target: { table: 'sync_conflict', id },
         payload: { table: row.tbl, rowId: row.pk, column: row.col, choose },
       });
-      tx.afterCommit(() => parts.sync.announceChanged());
-      const [view] = await viewConflicts(parts, tx, [settled.value]);
+      tx.afterCommit(() => deps.sync.announceChanged());
+      const [view] = await conflictsToWire(deps, tx, [settled.value]);
       assert(view !== undefined, 'one row makes one view');
       return ok(view);
     });
@@ -117,7 +107,7 @@ export async function settleConflict(
 }
 
 async function writeLost(
-  { tables, follow }: SyncParts,
+  { tables, follow }: SyncPageDeps,
   tx: Transaction,
   { tbl, pk, col, kept, lost }: ConflictRow,
 ): Promise<Result<null, SettleRefusal>> {

@@ -7,16 +7,16 @@ import type { Reader, Transaction } from '#hub/store/store.ts';
 import { findLink } from '../repository.ts';
 import { subjectOf } from '../rules.ts';
 import type { SyncDeadLetter } from '../schema.ts';
-import type { SyncParts } from './conflict-workflow.ts';
 import { type DeadLetterRow, findDeadLetter, resolveDeadLetter } from './dead-letter-repository.ts';
+import type { SyncPageDeps } from './deps.ts';
 import { labelRows } from './row-labels.ts';
 
 type LetterRefusal = Refusal<'syncDeadLetterNotFound' | 'syncDeadLetterResolved'>;
 export type RetryRefusal = LetterRefusal | Refusal<'notLinked' | 'rowGone' | 'tableUnknown'>;
 
 /** Dead letters as they stand on the wire, in their order. */
-export async function viewDeadLetters(
-  { tables }: Pick<SyncParts, 'tables'>,
+export async function deadLettersToWire(
+  { tables }: Pick<SyncPageDeps, 'tables'>,
   reader: Reader,
   rows: readonly DeadLetterRow[],
 ): Promise<SyncDeadLetter[]> {
@@ -41,33 +41,33 @@ export async function viewDeadLetters(
  * from the centre once more. The letter is closed; should it fail again, there is a new one.
  */
 export function retryDeadLetter(
-  parts: SyncParts,
+  deps: SyncPageDeps,
   asker: Principal,
   id: string,
 ): Promise<Result<SyncDeadLetter, RetryRefusal>> {
-  return parts.store.transact('sync.retry', async (tx) => {
+  return deps.store.transact('sync.retry', async (tx) => {
     const letter = await findOpen(tx, id);
     if (!letter.ok) return letter;
     const { direction, tbl, pk } = letter.value;
     if ((await findLink(tx)) === undefined) return refuse({ code: 'notLinked' });
-    const table = Object.hasOwn(parts.tables, tbl) ? parts.tables[tbl] : undefined;
+    const table = Object.hasOwn(deps.tables, tbl) ? deps.tables[tbl] : undefined;
     if (table === undefined || table.class === 'local') return refuse({ code: 'tableUnknown' });
-    if (direction === 'down') await parts.sync.freshCopy(tx, tbl);
+    if (direction === 'down') await deps.sync.freshCopy(tx, tbl);
     else if (!(await announceRow(tx, tbl, pk))) return refuse({ code: 'rowGone' });
-    return ok(await closeLetter(parts, tx, { asker, letter: letter.value, verb: 'retry' }));
+    return ok(await closeLetter(deps, tx, { asker, letter: letter.value, verb: 'retry' }));
   });
 }
 
 /** Lets a dead letter rest: the two sides stay different in it. */
 export function dismissDeadLetter(
-  parts: SyncParts,
+  deps: SyncPageDeps,
   asker: Principal,
   id: string,
 ): Promise<Result<SyncDeadLetter, LetterRefusal>> {
-  return parts.store.transact('sync.dismiss', async (tx) => {
+  return deps.store.transact('sync.dismiss', async (tx) => {
     const letter = await findOpen(tx, id);
     if (!letter.ok) return letter;
-    return ok(await closeLetter(parts, tx, { asker, letter: letter.value, verb: 'dismiss' }));
+    return ok(await closeLetter(deps, tx, { asker, letter: letter.value, verb: 'dismiss' }));
   });
 }
 
@@ -78,7 +78,7 @@ async function findOpen(tx: Transaction, id: string): Promise<Result<DeadLetterR
 }
 
 async function closeLetter(
-  parts: SyncParts,
+  deps: SyncPageDeps,
   tx: Transaction,
   closing: {
     readonly asker: Principal;
@@ -94,8 +94,8 @@ async function closeLetter(
     target: { table: 'sync_dead_letter', id: letter.id },
     payload: { direction: letter.direction, table: letter.tbl, rowId: letter.pk },
   });
-  tx.afterCommit(() => parts.sync.announceChanged());
-  const [view] = await viewDeadLetters(parts, tx, [{ ...letter, resolved_at_ms: tx.nowMs }]);
+  tx.afterCommit(() => deps.sync.announceChanged());
+  const [view] = await deadLettersToWire(deps, tx, [{ ...letter, resolved_at_ms: tx.nowMs }]);
   assert(view !== undefined, 'one row makes one view');
   return view;
 }

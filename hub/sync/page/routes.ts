@@ -19,7 +19,7 @@ import {
 } from '../schema.ts';
 import type { Sync } from '../sync.ts';
 import { countConflicts, listConflicts, placeOfConflict } from './conflict-repository.ts';
-import { type SyncParts, settleConflict, viewConflicts } from './conflict-workflow.ts';
+import { conflictsToWire, settleConflict } from './conflict-workflow.ts';
 import {
   countDeadLetters,
   deadLetterCsvColumns,
@@ -27,7 +27,8 @@ import {
   placeOfDeadLetter,
   streamDeadLetterLines,
 } from './dead-letter-repository.ts';
-import { dismissDeadLetter, retryDeadLetter, viewDeadLetters } from './dead-letter-workflow.ts';
+import { deadLettersToWire, dismissDeadLetter, retryDeadLetter } from './dead-letter-workflow.ts';
+import type { SyncPageDeps } from './deps.ts';
 
 const base = '/api/sync';
 const tag = 'sync';
@@ -117,7 +118,7 @@ const statusEndpoints = (sync: Sync): readonly Endpoint[] => [
 ];
 
 /** Rows of any table stand in them, personal data too: they need more than to see how the hub is doing. */
-const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
+const listEndpoints = (deps: SyncPageDeps): readonly Endpoint[] => [
   defineEndpoint({
     method: 'GET',
     path: `${base}/conflicts`,
@@ -128,14 +129,14 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
     response: conflictPageSchema,
     refusals: pageRefusals,
     async handle({ query }) {
-      const { read } = parts.store;
+      const { read } = deps.store;
       const asked = openPage(query, 2);
       if (!asked.ok) return asked;
       const { cut, count } = asked.value;
       const isSettled = query.settled === 'yes';
       const page = cut(await listConflicts(read, isSettled, asked.value), placeOfConflict);
-      const total = await count(parts.store, (reader) => countConflicts(reader, isSettled));
-      const items = await viewConflicts(parts, read, page.rows);
+      const total = await count(deps.store, (reader) => countConflicts(reader, isSettled));
+      const items = await conflictsToWire(deps, read, page.rows);
       return ok({ items, nextCursor: page.nextCursor, ...total });
     },
   }),
@@ -159,7 +160,7 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
       'beyondOwnPermissions',
     ],
     async handle({ principal, params: { id }, body }) {
-      return await settleConflict(parts, principal, id, body.choose);
+      return await settleConflict(deps, principal, id, body.choose);
     },
   }),
   defineEndpoint({
@@ -173,17 +174,17 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
     csv: {
       fileName: 'sync-dead-letters',
       columns: deadLetterCsvColumns,
-      lines: ({ query }) => streamDeadLetterLines(parts.store, isResolved(query)),
+      lines: ({ query }) => streamDeadLetterLines(deps.store, isResolved(query)),
     },
     refusals: pageRefusals,
     async handle({ query }) {
-      const { read } = parts.store;
+      const { read } = deps.store;
       const asked = openPage(query, 1);
       if (!asked.ok) return asked;
       const { cut, count } = asked.value;
       const page = cut(await listDeadLetters(read, isResolved(query), asked.value), placeOfDeadLetter);
-      const total = await count(parts.store, (reader) => countDeadLetters(reader, isResolved(query)));
-      const items = await viewDeadLetters(parts, read, page.rows);
+      const total = await count(deps.store, (reader) => countDeadLetters(reader, isResolved(query)));
+      const items = await deadLettersToWire(deps, read, page.rows);
       return ok({ items, nextCursor: page.nextCursor, ...total });
     },
   }),
@@ -197,7 +198,7 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
     response: syncDeadLetterSchema,
     refusals: ['syncDeadLetterNotFound', 'syncDeadLetterResolved', 'notLinked', 'rowGone', 'tableUnknown'],
     async handle({ principal, params: { id } }) {
-      return await retryDeadLetter(parts, principal, id);
+      return await retryDeadLetter(deps, principal, id);
     },
   }),
   defineEndpoint({
@@ -210,7 +211,7 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
     response: syncDeadLetterSchema,
     refusals: ['syncDeadLetterNotFound', 'syncDeadLetterResolved'],
     async handle({ principal, params: { id } }) {
-      return await dismissDeadLetter(parts, principal, id);
+      return await dismissDeadLetter(deps, principal, id);
     },
   }),
 ];
@@ -218,7 +219,7 @@ const listEndpoints = (parts: SyncParts): readonly Endpoint[] => [
 const isResolved = ({ resolved }: z.output<typeof deadLetterQuerySchema>): boolean => resolved === 'yes';
 
 /** Replication with a central database. */
-export const syncEndpoints = (sync: Sync, parts: SyncParts): readonly Endpoint[] => [
+export const syncEndpoints = (sync: Sync, deps: SyncPageDeps): readonly Endpoint[] => [
   ...statusEndpoints(sync),
-  ...listEndpoints(parts),
+  ...listEndpoints(deps),
 ];

@@ -23,7 +23,7 @@ const callNames: readonly Call[] = [
   'acknowledge',
   'announceNext',
   'beginBootstrap',
-  'bury',
+  'addDeadLetter',
   'enterEpoch',
   'finishBootstrap',
   'halt',

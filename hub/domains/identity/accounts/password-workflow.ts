@@ -1,5 +1,6 @@
 import type { Principal } from '#hub/http/endpoint.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { type FieldRefusal, fieldRefusal } from '#hub/store/written.ts';
 import type { IdentityDeps } from '../deps.ts';
 import { findSite } from '../repository.ts';
 import type { TooManyAttempts } from '../sessions/attempt-workflow.ts';
@@ -18,9 +19,8 @@ import type { HasherBusy } from './password.ts';
 import { checkPassword, type PasswordRefused } from './password-rules.ts';
 import { findAccount, findPassword, savePassword } from './repository.ts';
 
-export type NewPasswordRefused = Refusal<'passwordRefused'> & {
+export type NewPasswordRefused = FieldRefusal<'passwordRefused'> & {
   readonly reason: PasswordRefused['reason'];
-  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
 };
 
 /** `checkPassword`, with the field that the answer points at. */
@@ -37,9 +37,7 @@ export function checkNewPassword(
 
 export type PasswordChangeRefusal =
   | (Refusal<'noAccount'> & { readonly nextStep: string })
-  | (Refusal<'currentPasswordWrong'> & {
-      readonly errors: readonly { readonly pointer: string; readonly message: string }[];
-    })
+  | FieldRefusal<'currentPasswordWrong'>
   | NewPasswordRefused
   | TooManyAttempts
   | HasherBusy;
@@ -49,10 +47,11 @@ const noAccount: PasswordChangeRefusal = {
   nextStep:
     'Neither the command line nor a service account has a password; set one for an account by its id.',
 };
-const currentWrong: PasswordChangeRefusal = {
-  code: 'currentPasswordWrong',
-  errors: [{ pointer: '/body/currentPassword', message: 'is not the password of this account' }],
-};
+const currentWrong: PasswordChangeRefusal = fieldRefusal(
+  'currentPasswordWrong',
+  'currentPassword',
+  'is not the password of this account',
+);
 
 /**
  * Changes one's own password. Wrong tries count like those at the sign-in, or an open session would be a way around

@@ -8,7 +8,7 @@ import { emptySchema } from '#hub/kernel/wire.ts';
 import type { IdentityDeps } from '../deps.ts';
 import {
   type AccountStatus,
-  accountDraftSchema,
+  accountCreateSchema,
   accountPageSchema,
   accountPatchSchema,
   accountQuerySchema,
@@ -21,10 +21,10 @@ import {
   type AccountView,
   changeAccount,
   createAccount,
+  loadAccount,
+  loadAccounts,
   resetPassword,
   setAccountStatus,
-  viewAccount,
-  viewAccounts,
 } from './workflow.ts';
 
 type Deps = Pick<
@@ -69,7 +69,7 @@ function reading(deps: Deps): readonly Endpoint[] {
         const asked = openPage(query, order.columns.length);
         if (!asked.ok) return asked;
         const { after, limit, cut, count } = asked.value;
-        const views = await viewAccounts(deps.store.read, query, { order, after, limit }, deps.clock.nowMs());
+        const views = await loadAccounts(deps.store.read, query, { order, after, limit }, deps.clock.nowMs());
         const page = cut(views, (view) => placeOfAccount(sort, view.account));
         const total = await count(deps.store, (reader) => countAccounts(reader, query));
         return ok({ items: page.rows.map(accountToWire), nextCursor: page.nextCursor, ...total });
@@ -85,7 +85,7 @@ function reading(deps: Deps): readonly Endpoint[] {
       response: accountSchema,
       refusals: ['accountNotFound'],
       async handle({ params }) {
-        const found = await viewAccount(deps.store.read, params.id, deps.clock.nowMs());
+        const found = await loadAccount(deps.store.read, params.id, deps.clock.nowMs());
         return found.ok ? ok(accountToWire(found.value)) : found;
       },
     }),
@@ -119,7 +119,7 @@ export function accountEndpoints(deps: Deps): readonly Endpoint[] {
       summary: 'Add an account; it gets its roles afterwards',
       tag,
       access: { permission: 'account.manage' },
-      body: accountDraftSchema,
+      body: accountCreateSchema,
       response: accountSchema,
       status: 201,
       refusals: ['usernameTaken', 'memberUnknown', 'memberHasAccount', 'passwordRefused', 'signInBusy'],

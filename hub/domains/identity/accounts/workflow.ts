@@ -1,6 +1,7 @@
 import type { Principal } from '#hub/http/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { type FieldRefusal, fieldRefusal, type Stale } from '#hub/store/written.ts';
 import type { IdentityDeps } from '../deps.ts';
 import { findSite } from '../repository.ts';
 import { type AssignedRole, listAssignedRoles, listOwners, loadPermissions } from '../roles/repository.ts';
@@ -36,17 +37,13 @@ export type BeyondOwnPermissions = Refusal<'beyondOwnPermissions'> & {
 };
 export type LastOwner = Refusal<'lastOwner'> & { readonly nextStep: string };
 type OwnAccount = Refusal<'ownAccount'> & { readonly nextStep: string };
-type FieldTaken<Code extends string> = Refusal<Code> & {
-  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
-};
-type Conflict = FieldTaken<'usernameTaken'> | FieldTaken<'memberUnknown'> | FieldTaken<'memberHasAccount'>;
+type Conflict =
+  | FieldRefusal<'usernameTaken'>
+  | FieldRefusal<'memberUnknown'>
+  | FieldRefusal<'memberHasAccount'>;
 
-export type AccountDraftRefusal = Conflict | NewPasswordRefused | HasherBusy;
-export type AccountPatchRefusal =
-  | Conflict
-  | AccountNotFound
-  | BeyondOwnPermissions
-  | (Refusal<'staleVersion'> & { readonly current: AccountView });
+export type AccountCreateRefusal = Conflict | NewPasswordRefused | HasherBusy;
+export type AccountPatchRefusal = Conflict | AccountNotFound | BeyondOwnPermissions | Stale<AccountView>;
 export type AccountStatusRefusal = AccountNotFound | BeyondOwnPermissions | LastOwner | OwnAccount;
 export type PasswordResetRefusal =
   | AccountNotFound
@@ -64,7 +61,7 @@ async function view(reader: Reader, account: Account, nowMs: number): Promise<Ac
   return { account, roles: await listAssignedRoles(reader, [account.id], nowMs) };
 }
 
-export async function viewAccount(
+export async function loadAccount(
   reader: Reader,
   id: string,
   nowMs: number,
@@ -74,7 +71,7 @@ export async function viewAccount(
 }
 
 /** In the order of creation; one more than asked for when there is more. */
-export async function viewAccounts(
+export async function loadAccounts(
   reader: Reader,
   filter: AccountFilter,
   page: RowPage,
@@ -117,22 +114,13 @@ async function checkConflicts(
 ): Promise<Result<null, Conflict>> {
   const namesake = await findAccountByUsername(tx, wanted.username);
   if (namesake !== null && namesake.id !== ownId)
-    return refuse({
-      code: 'usernameTaken',
-      errors: [{ pointer: '/body/username', message: 'another account has this username' }],
-    });
+    return refuse(fieldRefusal('usernameTaken', 'username', 'another account has this username'));
   if (wanted.memberId === null) return ok(null);
   if (!(await deps.memberExists(tx, wanted.memberId)))
-    return refuse({
-      code: 'memberUnknown',
-      errors: [{ pointer: '/body/memberId', message: 'there is no such member' }],
-    });
+    return refuse(fieldRefusal('memberUnknown', 'memberId', 'there is no such member'));
   const other = await findAccountOfMember(tx, wanted.memberId);
   if (other !== null && other.id !== ownId)
-    return refuse({
-      code: 'memberHasAccount',
-      errors: [{ pointer: '/body/memberId', message: 'this member has another account' }],
-    });
+    return refuse(fieldRefusal('memberHasAccount', 'memberId', 'this member has another account'));
   return ok(null);
 }
 
@@ -146,7 +134,7 @@ export async function createAccount(
     readonly password: string;
     readonly memberId: string | null;
   },
-): Promise<Result<AccountView, AccountDraftRefusal>> {
+): Promise<Result<AccountView, AccountCreateRefusal>> {
   const username = normaliseUsername(draft.username);
   const site = await findSite(deps.store.read);
   const names = [username, draft.displayName, site?.name ?? ''];

@@ -18,10 +18,10 @@ import {
   changeRole,
   createRole,
   deleteRole,
+  loadRole,
+  loadRoles,
   type RoleView,
   revokeRole,
-  viewRole,
-  viewRoles,
 } from './workflow.ts';
 
 type Deps = Pick<IdentityDeps, 'store' | 'newId' | 'permissions' | 'wire'>;
@@ -71,7 +71,7 @@ function reading(deps: Deps): readonly Endpoint[] {
         const asked = openPage(query, 1);
         if (!asked.ok) return asked;
         const { after, limit, cut, count } = asked.value;
-        const views = await viewRoles(deps.store.read, { order: roleOrder(query.sort), after, limit });
+        const views = await loadRoles(deps.store.read, { order: roleOrder(query.sort), after, limit });
         const page = cut(views, (view) => [view.role.id]);
         const total = await count(deps.store, countRoles);
         return ok({
@@ -91,7 +91,7 @@ function reading(deps: Deps): readonly Endpoint[] {
       response: deps.wire.role,
       refusals: ['roleNotFound'],
       async handle({ params }) {
-        const found = await viewRole(deps.store.read, params.id);
+        const found = await loadRole(deps.store.read, params.id);
         return found.ok ? ok(roleToWire(deps, found.value)) : found;
       },
     }),

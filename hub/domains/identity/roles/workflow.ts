@@ -2,6 +2,7 @@ import type { Principal } from '#hub/http/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Reader } from '#hub/store/store.ts';
+import { type FieldRefusal, fieldRefusal, type Stale } from '#hub/store/written.ts';
 import type { RowPage } from '../accounts/repository.ts';
 import { findAccount } from '../accounts/repository.ts';
 import { type BeyondOwnPermissions, checkHolds, type LastOwner, lastOwner } from '../accounts/workflow.ts';
@@ -28,16 +29,14 @@ export interface RoleView {
 
 type RoleNotFound = Refusal<'roleNotFound'>;
 type BuiltInRole = Refusal<'roleBuiltIn'> & { readonly nextStep: string };
-type NameTaken = Refusal<'roleNameTaken'> & {
-  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
-};
-export type RoleDraftRefusal = NameTaken | BeyondOwnPermissions;
+type NameTaken = FieldRefusal<'roleNameTaken'>;
+export type RoleCreateRefusal = NameTaken | BeyondOwnPermissions;
 export type RolePatchRefusal =
   | RoleNotFound
   | BuiltInRole
   | NameTaken
   | BeyondOwnPermissions
-  | (Refusal<'staleVersion'> & { readonly current: RoleView });
+  | Stale<RoleView>;
 export type RoleDeleteRefusal =
   | RoleNotFound
   | BuiltInRole
@@ -48,26 +47,21 @@ export type RoleAssignRefusal =
   | Refusal<'accountUnknown'>
   | BeyondOwnPermissions
   | LastOwner
-  | (Refusal<'endsInThePast'> & {
-      readonly errors: readonly { readonly pointer: string; readonly message: string }[];
-    });
+  | FieldRefusal<'endsInThePast'>;
 export type RoleRevokeRefusal = RoleNotFound | Refusal<'roleNotAssigned'> | BeyondOwnPermissions | LastOwner;
 
 const builtIn: BuiltInRole = {
   code: 'roleBuiltIn',
   nextStep: 'Built-in roles stay as they are; make a role of your own.',
 };
-const nameTaken: NameTaken = {
-  code: 'roleNameTaken',
-  errors: [{ pointer: '/body/name', message: 'another role has this name' }],
-};
+const nameTaken: NameTaken = fieldRefusal('roleNameTaken', 'name', 'another role has this name');
 
 async function view(reader: Reader, role: Role): Promise<RoleView> {
   const counts = await countAssignments(reader, [role.id]);
   return { role, accountCount: counts.get(role.id) ?? 0 };
 }
 
-export async function viewRoles(reader: Reader, page: RowPage): Promise<readonly RoleView[]> {
+export async function loadRoles(reader: Reader, page: RowPage): Promise<readonly RoleView[]> {
   const roles = await listRoles(reader, page);
   const counts = await countAssignments(
     reader,
@@ -76,7 +70,7 @@ export async function viewRoles(reader: Reader, page: RowPage): Promise<readonly
   return roles.map((role) => ({ role, accountCount: counts.get(role.id) ?? 0 }));
 }
 
-export async function viewRole(reader: Reader, id: string): Promise<Result<RoleView, RoleNotFound>> {
+export async function loadRole(reader: Reader, id: string): Promise<Result<RoleView, RoleNotFound>> {
   const role = await findRole(reader, id);
   return role === null ? refuse({ code: 'roleNotFound' }) : ok(await view(reader, role));
 }
@@ -89,7 +83,7 @@ export async function createRole(
     readonly description: string;
     readonly permissions: readonly PermissionName[];
   },
-): Promise<Result<RoleView, RoleDraftRefusal>> {
+): Promise<Result<RoleView, RoleCreateRefusal>> {
   const mayGrant = checkHolds(deps, asker, draft.permissions);
   if (!mayGrant.ok) return mayGrant;
   return deps.store.transact('role.create', async (tx) => {
@@ -191,10 +185,7 @@ export async function assignRole(
     const mayGrant = checkHolds(deps, asker, role.permissions);
     if (!mayGrant.ok) return mayGrant;
     if (asked.expiresAtMs !== null && asked.expiresAtMs <= tx.nowMs)
-      return refuse({
-        code: 'endsInThePast',
-        errors: [{ pointer: '/body/expiresAt', message: 'is over already' }],
-      });
+      return refuse(fieldRefusal('endsInThePast', 'expiresAt', 'is over already'));
     const held = await findAssignment(tx, asked.accountId, roleId);
     const shortens = held?.expiresAtMs === null && asked.expiresAtMs !== null;
     if (shortens && (await isLastOwner(tx, role, asked.accountId))) return refuse(lastOwner);

@@ -124,7 +124,7 @@ export interface SessionView {
 }
 
 /** Null when the session has ended meanwhile. */
-export async function viewSession(
+export async function loadSessionView(
   reader: Reader,
   sessionId: string,
   nowMs: number,

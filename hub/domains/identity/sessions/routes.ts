@@ -22,11 +22,11 @@ import {
 import { describeDevice } from '../tokens/rules.ts';
 import {
   listOwnSessions,
+  loadSessionView,
   pageSessions,
   revokeOtherSessions,
   revokeOwnSession,
   revokeSession,
-  viewSession,
 } from './list-workflow.ts';
 import type { Session } from './repository.ts';
 import { clearedSessionCookie, printSessionCookie } from './token.ts';
@@ -41,7 +41,7 @@ type Deps = Pick<
 const tag = 'sign-in';
 
 async function currentSession(deps: Deps, sessionId: string): Promise<CurrentSession | null> {
-  const view = await viewSession(deps.store.read, sessionId, deps.clock.nowMs());
+  const view = await loadSessionView(deps.store.read, sessionId, deps.clock.nowMs());
   if (view === null) return null;
   const { account } = view;
   return {

@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal } from '#hub/http/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { type FieldRefusal, type Stale } from '#hub/store/written.ts';
 import type { HasherBusy } from '../accounts/password.ts';
 import { checkNewPassword, type NewPasswordRefused } from '../accounts/password-workflow.ts';
 import { savePassword } from '../accounts/repository.ts';
@@ -41,9 +42,7 @@ export interface FreshClaimCode {
 }
 
 export type AlreadyClaimed = Refusal<'alreadyClaimed'> & { readonly nextStep: string };
-type TimeZoneUnknown = Refusal<'timeZoneUnknown'> & {
-  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
-};
+type TimeZoneUnknown = FieldRefusal<'timeZoneUnknown'>;
 export type ClaimRefusal =
   | AlreadyClaimed
   | (Refusal<'claimCodeWrong'> & { readonly triesLeft: number; readonly nextStep: string })
@@ -230,10 +229,7 @@ function timeZoneUnknown(pointer: string): TimeZoneUnknown {
   return { code: 'timeZoneUnknown', errors: [{ pointer, message }] };
 }
 
-export type SitePatchRefusal =
-  | (Refusal<'staleVersion'> & { readonly current: Site })
-  | Refusal<'siteNotFound'>
-  | TimeZoneUnknown;
+export type SitePatchRefusal = Stale<Site> | Refusal<'siteNotFound'> | TimeZoneUnknown;
 
 /** Changes the site's name or time zone; `onSiteChanged` lets the doors follow in the same transaction. */
 export async function changeSite(

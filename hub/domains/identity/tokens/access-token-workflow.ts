@@ -3,6 +3,7 @@ import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/resul
 import { toIsoOrNull } from '#hub/kernel/time.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import { type FieldRefusal, fieldRefusal } from '#hub/store/written.ts';
 import { type BeyondOwnPermissions, checkHolds } from '../accounts/workflow.ts';
 import type { IdentityDeps } from '../deps.ts';
 import { permissionsBeyond } from '../rules.ts';
@@ -32,15 +33,12 @@ export interface FreshToken {
 
 type TokenNotFound = Refusal<'accessTokenNotFound'>;
 type TooMany = Refusal<'tooManyAccessTokens'> & { readonly max: number; readonly nextStep: string };
-type NameTaken = Refusal<'accessTokenNameTaken'> & FieldErrors;
-type EndsInThePast = Refusal<'endsInThePast'> & FieldErrors;
+type NameTaken = FieldRefusal<'accessTokenNameTaken'>;
+type EndsInThePast = FieldRefusal<'endsInThePast'>;
 /** A token's scopes narrow those of its service account. */
-type ScopesTooWide = Refusal<'scopesTooWide'> & FieldErrors & { readonly permissions: readonly string[] };
-interface FieldErrors {
-  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
-}
+type ScopesTooWide = FieldRefusal<'scopesTooWide'> & { readonly permissions: readonly string[] };
 
-export type TokenDraftRefusal =
+export type TokenCreateRefusal =
   | ServiceAccountNotFound
   | PersonNeeded
   | BeyondOwnPermissions
@@ -57,14 +55,12 @@ export type TokenRotateRefusal =
 
 type Deps = Pick<IdentityDeps, 'store' | 'newId' | 'permissions' | 'onSessionsEnded'>;
 
-const nameTaken: NameTaken = {
-  code: 'accessTokenNameTaken',
-  errors: [{ pointer: '/body/name', message: 'another token of this service account has this name' }],
-};
-const endsInThePast: EndsInThePast = {
-  code: 'endsInThePast',
-  errors: [{ pointer: '/body/expiresAt', message: 'is over already' }],
-};
+const nameTaken: NameTaken = fieldRefusal(
+  'accessTokenNameTaken',
+  'name',
+  'another token of this service account has this name',
+);
+const endsInThePast: EndsInThePast = fieldRefusal('endsInThePast', 'expiresAt', 'is over already');
 
 const tooWide = (permissions: readonly string[]): ScopesTooWide => ({
   code: 'scopesTooWide',
@@ -105,7 +101,7 @@ export async function createToken(
     readonly scopes: readonly PermissionName[] | null;
     readonly expiresAtMs: number | null;
   },
-): Promise<Result<FreshToken, TokenDraftRefusal>> {
+): Promise<Result<FreshToken, TokenCreateRefusal>> {
   const isPerson = checkIsPerson(asker);
   if (!isPerson.ok) return isPerson;
   return deps.store.transact('accessToken.create', async (tx) => {

@@ -20,10 +20,10 @@ import {
   changeServiceAccount,
   createServiceAccount,
   deleteServiceAccount,
+  loadServiceAccount,
+  loadServiceAccounts,
   type ServiceAccountView,
   setServiceAccountStatus,
-  viewServiceAccount,
-  viewServiceAccounts,
 } from './service-account-workflow.ts';
 
 type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'newId' | 'onSessionsEnded' | 'permissions' | 'wire'>;
@@ -84,7 +84,7 @@ function reading(deps: Deps): readonly Endpoint[] {
         if (!asked.ok) return asked;
         const { after, limit, cut, count } = asked.value;
         const nowMs = deps.clock.nowMs();
-        const views = await viewServiceAccounts(deps.store.read, { after, limit }, nowMs);
+        const views = await loadServiceAccounts(deps.store.read, { after, limit }, nowMs);
         const page = cut(views, (view) => [view.account.id]);
         const items = page.rows.map((view) => toWire(deps, view, nowMs));
         const total = await count(deps.store, countServiceAccounts);
@@ -102,7 +102,7 @@ function reading(deps: Deps): readonly Endpoint[] {
       refusals: ['serviceAccountNotFound'],
       async handle({ params }) {
         const nowMs = deps.clock.nowMs();
-        const found = await viewServiceAccount(deps.store.read, params.id, nowMs);
+        const found = await loadServiceAccount(deps.store.read, params.id, nowMs);
         return found.ok ? ok(toWire(deps, found.value, nowMs)) : found;
       },
     }),

@@ -3,6 +3,7 @@ import type { Permitted } from '#hub/kernel/permission-catalog.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { type FieldRefusal, fieldRefusal, type Stale } from '#hub/store/written.ts';
 import { findAccount } from '../accounts/repository.ts';
 import { type BeyondOwnPermissions, checkHolds } from '../accounts/workflow.ts';
 import type { IdentityDeps } from '../deps.ts';
@@ -37,13 +38,10 @@ export type ServiceAccountNotFound = Refusal<'serviceAccountNotFound'>;
 /** Whoever holds a leaked token must not be able to make others of it. */
 export type PersonNeeded = Refusal<'personNeeded'>;
 type TooMany = Refusal<'tooManyServiceAccounts'> & { readonly max: number; readonly nextStep: string };
-type NameTaken = Refusal<'serviceAccountNameTaken'> & FieldErrors;
-type OwnerUnknown = Refusal<'ownerUnknown'> & FieldErrors;
-interface FieldErrors {
-  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
-}
+type NameTaken = FieldRefusal<'serviceAccountNameTaken'>;
+type OwnerUnknown = FieldRefusal<'ownerUnknown'>;
 
-export type ServiceAccountDraftRefusal =
+export type ServiceAccountCreateRefusal =
   | PersonNeeded
   | TooMany
   | NameTaken
@@ -55,18 +53,16 @@ export type ServiceAccountPatchRefusal =
   | NameTaken
   | OwnerUnknown
   | BeyondOwnPermissions
-  | (Refusal<'staleVersion'> & { readonly current: ServiceAccountView });
+  | Stale<ServiceAccountView>;
 
 type Deps = Pick<IdentityDeps, 'store' | 'newId' | 'permissions' | 'onSessionsEnded'>;
 
-const nameTaken: NameTaken = {
-  code: 'serviceAccountNameTaken',
-  errors: [{ pointer: '/body/name', message: 'another service account has this name' }],
-};
-const ownerUnknown: OwnerUnknown = {
-  code: 'ownerUnknown',
-  errors: [{ pointer: '/body/ownerId', message: 'is no account that can sign in' }],
-};
+const nameTaken: NameTaken = fieldRefusal(
+  'serviceAccountNameTaken',
+  'name',
+  'another service account has this name',
+);
+const ownerUnknown: OwnerUnknown = fieldRefusal('ownerUnknown', 'ownerId', 'is no account that can sign in');
 
 /** Refuses a request that came in by a service account's token. */
 export function checkIsPerson(asker: Principal): Result<null, PersonNeeded> {
@@ -107,14 +103,18 @@ async function view(
   });
 }
 
-async function viewOne(reader: Reader, account: ServiceAccount, nowMs: number): Promise<ServiceAccountView> {
+async function loadServiceAccountView(
+  reader: Reader,
+  account: ServiceAccount,
+  nowMs: number,
+): Promise<ServiceAccountView> {
   const [one] = await view(reader, [account], nowMs);
   assert(one !== undefined, 'one account has one view');
   return one;
 }
 
 /** In the order of creation. */
-export async function viewServiceAccounts(
+export async function loadServiceAccounts(
   reader: Reader,
   page: ServiceAccountPage,
   nowMs: number,
@@ -122,14 +122,14 @@ export async function viewServiceAccounts(
   return view(reader, await listServiceAccounts(reader, page), nowMs);
 }
 
-export async function viewServiceAccount(
+export async function loadServiceAccount(
   reader: Reader,
   id: string,
   nowMs: number,
 ): Promise<Result<ServiceAccountView, ServiceAccountNotFound>> {
   const account = await findServiceAccount(reader, id);
   if (account === null) return refuse({ code: 'serviceAccountNotFound' });
-  return ok(await viewOne(reader, account, nowMs));
+  return ok(await loadServiceAccountView(reader, account, nowMs));
 }
 
 /** Adds a service account without a token. It may never do more than its owner may do at the moment of each request. */
@@ -142,7 +142,7 @@ export async function createServiceAccount(
     readonly scopes: readonly PermissionName[];
     readonly ownerId?: string | undefined;
   },
-): Promise<Result<ServiceAccountView, ServiceAccountDraftRefusal>> {
+): Promise<Result<ServiceAccountView, ServiceAccountCreateRefusal>> {
   const isPerson = checkIsPerson(asker);
   if (!isPerson.ok) return isPerson;
   const mayGrant = checkHolds(deps, asker, draft.scopes);
@@ -169,7 +169,7 @@ export async function createServiceAccount(
     });
     const account = await findServiceAccount(tx, id);
     assert(account !== null, 'the service account was just made');
-    return ok(await viewOne(tx, account, tx.nowMs));
+    return ok(await loadServiceAccountView(tx, account, tx.nowMs));
   });
 }
 
@@ -215,7 +215,7 @@ export async function changeServiceAccount(
     const allowed = await checkPatch(deps, tx, asker, account, asked);
     if (!allowed.ok) return allowed;
     if (account.version !== asked.version)
-      return refuse({ code: 'staleVersion', current: await viewOne(tx, account, tx.nowMs) });
+      return refuse({ code: 'staleVersion', current: await loadServiceAccountView(tx, account, tx.nowMs) });
     const wanted = {
       name: asked.name ?? account.name,
       purpose: asked.purpose ?? account.purpose,
@@ -232,7 +232,7 @@ export async function changeServiceAccount(
       target: { table: 'service_account', id },
       payload: { ...wanted, scopes: [...wanted.scopes] },
     });
-    return ok(await viewOne(tx, rowToServiceAccount(written.value), tx.nowMs));
+    return ok(await loadServiceAccountView(tx, rowToServiceAccount(written.value), tx.nowMs));
   });
 }
 
@@ -250,7 +250,7 @@ export async function setServiceAccountStatus(
     if (account === null) return refuse({ code: 'serviceAccountNotFound' });
     const mayManage = checkMayManage(deps, asker, account);
     if (!mayManage.ok) return mayManage;
-    if (account.status === status) return ok(await viewOne(tx, account, tx.nowMs));
+    if (account.status === status) return ok(await loadServiceAccountView(tx, account, tx.nowMs));
     const written = await tx.write('service_account', id, { status });
     assert(written.ok, 'the service account was just read');
     if (status === 'disabled') tx.afterCommit(deps.onSessionsEnded);
@@ -260,7 +260,7 @@ export async function setServiceAccountStatus(
       target: { table: 'service_account', id },
       payload: {},
     });
-    return ok(await viewOne(tx, rowToServiceAccount(written.value), tx.nowMs));
+    return ok(await loadServiceAccountView(tx, rowToServiceAccount(written.value), tx.nowMs));
   });
 }
 

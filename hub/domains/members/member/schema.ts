@@ -37,7 +37,7 @@ const profileShape = {
 /** Membership number: printed on cards, assigned once. */
 const memberNumber = z.number().int().min(1).max(999_999_999);
 
-export const memberInputSchema = z.strictObject({
+export const memberCreateSchema = z.strictObject({
   number: memberNumber
     .max(9_999_999)
     .optional()
@@ -53,13 +53,13 @@ export const memberInputSchema = z.strictObject({
   waiverDate: profileShape.waiverDate.default(null),
   extendedAccess: profileShape.extendedAccess.default(false),
 });
-export type MemberInput = z.infer<typeof memberInputSchema>;
+export type MemberCreate = z.infer<typeof memberCreateSchema>;
 
-export const memberChangeSchema = z
+export const memberPatchSchema = z
   .strictObject(profileShape)
   .partial()
   .extend({ version: z.number().int().min(1) });
-export type MemberChange = z.infer<typeof memberChangeSchema>;
+export type MemberPatch = z.infer<typeof memberPatchSchema>;
 
 export const reasonSchema = z.strictObject({ reason: lineOf(500) });
 export const optionalReasonSchema = z.strictObject({ reason: lineOf(500).optional() });
@@ -89,7 +89,7 @@ export const membershipSchema = z
   .meta({ id: 'Membership' });
 export type Membership = z.infer<typeof membershipSchema>;
 
-export const membershipInputSchema = z.strictObject({
+export const membershipCreateSchema = z.strictObject({
   planId: idSchema,
   state: z.enum(['applied', 'pending', 'trial', 'active']).default('active').meta({
     description: '`pending` with `from` begins by itself then; without, it waits for `activate`',
@@ -98,15 +98,15 @@ export const membershipInputSchema = z.strictObject({
   until: momentSchema.nullable().default(null).meta({ description: 'Left out, open-ended' }),
   reason: lineOf(500).nullable().default(null),
 });
-export type MembershipInput = z.infer<typeof membershipInputSchema>;
+export type MembershipCreate = z.infer<typeof membershipCreateSchema>;
 
-export const membershipChangeSchema = z.strictObject({
+export const membershipPatchSchema = z.strictObject({
   version: z.number().int().min(1),
   planId: idSchema.optional(),
   from: momentSchema.optional(),
   until: momentSchema.nullable().optional(),
 });
-export type MembershipChange = z.infer<typeof membershipChangeSchema>;
+export type MembershipPatch = z.infer<typeof membershipPatchSchema>;
 
 export const membershipEventSchema = z.strictObject({
   event: z.enum(staffMembershipEvents),

@@ -5,7 +5,7 @@ import { dayMs } from '#hub/kernel/time.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { TableNote } from '#hub/store/table-note.ts';
 import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
-import { assertWritten } from '#hub/store/written.ts';
+import { assertWritten, type FieldRefusal, type Stale } from '#hub/store/written.ts';
 import { applyChanges, describeChanges } from '../change-rules.ts';
 import { endMemberships } from '../memberships/workflow.ts';
 import {
@@ -24,19 +24,14 @@ import {
 } from '../repository.ts';
 import { actorName, followMemberChange, followNewMember, type MemberDeps } from '../workflow.ts';
 import { decideMemberStatus, type MemberStatusEvent, type MemberStatusRefusal } from './rules.ts';
-import type { Hold, Member, MemberChange, MemberInput } from './schema.ts';
+import type { Hold, Member, MemberCreate, MemberPatch } from './schema.ts';
 import { holdToWire, loadMember } from './view.ts';
 
-export interface StaleMember extends Refusal<'staleVersion'> {
-  readonly current: Member;
-}
 export interface NumberTaken extends Refusal<'numberTaken'> {
   readonly number: number;
 }
 /** Dates that nothing can have happened on yet. */
-export interface DateInFuture extends Refusal<'dateInFuture'> {
-  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
-}
+export type DateInFuture = FieldRefusal<'dateInFuture'>;
 
 /** Four digits from the first member on. */
 const firstNumber = 1001;
@@ -45,7 +40,7 @@ const maxActiveHolds = 20;
 /** The highest number that was ever given out. */
 const highestNumber = new TableNote<number>('member');
 
-async function showMember(tx: Transaction, id: string): Promise<Member> {
+async function loadWritten(tx: Transaction, id: string): Promise<Member> {
   const member = await loadMember(tx, id, tx.nowMs);
   assert(member !== undefined, 'a member that was just written is there');
   return member;
@@ -67,7 +62,7 @@ async function createInside(
   deps: MemberDeps,
   tx: Transaction,
   actor: Actor,
-  input: MemberInput,
+  input: MemberCreate,
 ): Promise<Result<Member, NumberTaken | DateInFuture>> {
   const future = findFutureDates(input, tx.nowMs);
   if (future !== null) return refuse(future);
@@ -86,7 +81,7 @@ async function createInside(
       payload: { number, name: input.name },
     }),
     followNewMember(deps, tx, { ...input, id, number }),
-    showMember(tx, id),
+    loadWritten(tx, id),
   ]);
   tx.leave(highestNumber, Math.max(highest, number));
   return ok(member);
@@ -96,7 +91,7 @@ async function createInside(
 export const createMember = (
   deps: MemberDeps,
   actor: Actor,
-  input: MemberInput,
+  input: MemberCreate,
 ): Promise<Result<Member, NumberTaken | DateInFuture>> =>
   deps.store.transact('members.create', (tx) => createInside(deps, tx, actor, input));
 
@@ -104,7 +99,7 @@ export const createMember = (
 export const createMembers = (
   deps: MemberDeps,
   actor: Actor,
-  inputs: readonly MemberInput[],
+  inputs: readonly MemberCreate[],
 ): Promise<readonly LineOutcome<Member, NumberTaken | DateInFuture>[]> =>
   transactEach(deps.store, 'members.createMany', inputs, (tx, input) => createInside(deps, tx, actor, input));
 
@@ -139,20 +134,20 @@ export function changeMember(
   deps: MemberDeps,
   actor: Actor,
   id: string,
-  change: MemberChange,
-): Promise<Result<Member, Refusal<'memberNotFound'> | StaleMember | DateInFuture>> {
+  change: MemberPatch,
+): Promise<Result<Member, Refusal<'memberNotFound'> | Stale<Member> | DateInFuture>> {
   return deps.store.transact('members.change', async (tx) => {
     const row = await findMember(tx, id);
     if (row === undefined) return refuse({ code: 'memberNotFound' });
     if (row.version !== change.version)
-      return refuse({ code: 'staleVersion', current: await showMember(tx, id) });
+      return refuse({ code: 'staleVersion', current: await loadWritten(tx, id) });
     const before = profileOf(row);
     const { version, ...changes } = change;
     const after = applyChanges(before, changes);
     const future = findFutureDates(after, tx.nowMs);
     if (future !== null) return refuse(future);
     const changed = describeChanges(before, after, profileFields);
-    if (Object.keys(changed).length === 0) return ok(await showMember(tx, id));
+    if (Object.keys(changed).length === 0) return ok(await loadWritten(tx, id));
     assertWritten(await updateProfile(tx, id, after, version));
     await recordAudit(tx, {
       actor,
@@ -164,7 +159,7 @@ export function changeMember(
       before.extendedAccess !== after.extendedAccess ||
       (before.waiverDate === null) !== (after.waiverDate === null);
     await followMemberChange(deps, tx, [id], { admission });
-    return ok(await showMember(tx, id));
+    return ok(await loadWritten(tx, id));
   });
 }
 
@@ -190,7 +185,7 @@ export function changeMemberStatus(
     });
     if (event === 'leave') await endMemberships(tx, actor, id);
     await followMemberChange(deps, tx, [id], { admission: true });
-    return ok(await showMember(tx, id));
+    return ok(await loadWritten(tx, id));
   });
 }
 

@@ -8,9 +8,9 @@ import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import {
   memberPartsQuerySchema,
-  membershipChangeSchema,
+  membershipCreateSchema,
   membershipEventSchema,
-  membershipInputSchema,
+  membershipPatchSchema,
   membershipSchema,
 } from '../member/schema.ts';
 import { membershipsToWire } from '../member/view.ts';
@@ -56,7 +56,7 @@ export const membershipEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     tag,
     access: toManage,
     params,
-    body: membershipInputSchema,
+    body: membershipCreateSchema,
     response: membershipSchema,
     status: 201,
     refusals: [
@@ -78,7 +78,7 @@ export const membershipEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     tag,
     access: toManage,
     params: membershipParams,
-    body: membershipChangeSchema,
+    body: membershipPatchSchema,
     response: membershipSchema,
     refusals: [
       'memberNotFound',

@@ -3,12 +3,13 @@ import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { isClockTrusted } from '#hub/kernel/time.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import type { Stale } from '#hub/store/written.ts';
 import { assertWritten } from '#hub/store/written.ts';
 import type {
   Membership,
-  MembershipChange,
+  MembershipCreate,
   MembershipEventInput,
-  MembershipInput,
+  MembershipPatch,
 } from '../member/schema.ts';
 import { membershipsToWire } from '../member/view.ts';
 import { findPlan, type PlanRow } from '../plans/repository.ts';
@@ -38,9 +39,6 @@ import {
 } from './rules.ts';
 
 type NotFound = Refusal<'memberNotFound'> | Refusal<'membershipNotFound'>;
-export interface StaleMembership extends Refusal<'staleVersion'> {
-  readonly current: Membership;
-}
 export interface MembershipOver extends Refusal<'membershipOver'> {
   readonly state: string;
 }
@@ -64,7 +62,7 @@ const factsOf = (row: MembershipRow): MembershipFacts => ({
   overdueDays: row.overdueDays,
 });
 
-async function showMembership(tx: Transaction, memberId: string, id: string): Promise<Membership> {
+async function loadMembership(tx: Transaction, memberId: string, id: string): Promise<Membership> {
   const row = await findMembership(tx, memberId, id);
   assert(row !== undefined, 'a membership that was just written is there');
   const [shown] = await membershipsToWire(tx, [row]);
@@ -114,7 +112,7 @@ export function createMembership(
   deps: MemberDeps,
   actor: Actor,
   memberId: string,
-  input: MembershipInput,
+  input: MembershipCreate,
 ): Promise<
   Result<
     Membership,
@@ -162,7 +160,7 @@ export function createMembership(
     // A pending one whose day has come already begins now.
     if (input.state === 'pending') await settleAndWrite(tx, row, { facts });
     await followMemberChange(deps, tx, [memberId], { admission: true });
-    return ok(await showMembership(tx, memberId, id));
+    return ok(await loadMembership(tx, memberId, id));
   });
 }
 
@@ -208,7 +206,7 @@ export function applyMembershipEvent(
     });
     await settleAndWrite(tx, row, { facts, reason: input.reason ?? null });
     await followMemberChange(deps, tx, [memberId], { admission: true });
-    return ok(await showMembership(tx, memberId, membershipId));
+    return ok(await loadMembership(tx, memberId, membershipId));
   });
 }
 
@@ -217,7 +215,7 @@ export function correctMembership(
   deps: MemberDeps,
   actor: Actor,
   target: { readonly memberId: string; readonly membershipId: string },
-  change: MembershipChange,
+  change: MembershipPatch,
 ): Promise<
   Result<
     Membership,
@@ -226,7 +224,7 @@ export function correctMembership(
     | Refusal<'planInactive'>
     | MembershipOver
     | PeriodInvalid
-    | StaleMembership
+    | Stale<Membership>
   >
 > {
   const { memberId, membershipId } = target;
@@ -236,7 +234,7 @@ export function correctMembership(
     const row = await findMembership(tx, memberId, membershipId);
     if (row === undefined) return refuse({ code: 'membershipNotFound' });
     if (row.version !== change.version)
-      return refuse({ code: 'staleVersion', current: await showMembership(tx, memberId, membershipId) });
+      return refuse({ code: 'staleVersion', current: await loadMembership(tx, memberId, membershipId) });
     if (isFinal(row.state)) return refuse({ code: 'membershipOver', state: row.state });
     const planId = change.planId ?? row.planId;
     const plan = planId === row.planId ? undefined : await findPlan(tx, planId);
@@ -264,7 +262,7 @@ export function correctMembership(
     const terms = plan === undefined ? {} : planTerms(plan);
     await settleAndWrite(tx, row, { planId, facts: { ...factsOf(row), ...terms, fromMs, untilMs } });
     await followMemberChange(deps, tx, [memberId], { admission: true });
-    return ok(await showMembership(tx, memberId, membershipId));
+    return ok(await loadMembership(tx, memberId, membershipId));
   });
 }
 

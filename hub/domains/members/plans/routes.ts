@@ -21,13 +21,13 @@ import {
   placeInNameOrder,
 } from './repository.ts';
 import {
-  groupChangeSchema,
-  groupInputSchema,
+  groupCreateSchema,
   groupListQuerySchema,
+  groupPatchSchema,
   groupSchema,
-  planChangeSchema,
-  planInputSchema,
+  planCreateSchema,
   planListQuerySchema,
+  planPatchSchema,
   planSchema,
 } from './schema.ts';
 import {
@@ -83,7 +83,7 @@ export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     summary: 'Add a plan',
     tag: 'plans',
     access: toManagePlans,
-    body: planInputSchema,
+    body: planCreateSchema,
     response: planSchema,
     status: 201,
     refusals: ['planNameTaken'],
@@ -112,7 +112,7 @@ export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     tag: 'plans',
     access: toManagePlans,
     params: planParams,
-    body: planChangeSchema,
+    body: planPatchSchema,
     response: planSchema,
     refusals: ['planNotFound', 'staleVersion', 'planNameTaken'],
     async handle({ principal, params: { planId }, body }) {
@@ -162,7 +162,7 @@ const groupListEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     summary: 'Add a group',
     tag: 'groups',
     access: toManageMembers,
-    body: groupInputSchema,
+    body: groupCreateSchema,
     response: groupSchema,
     status: 201,
     refusals: ['groupNameTaken'],
@@ -195,7 +195,7 @@ export const groupEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     tag: 'groups',
     access: toManageMembers,
     params: groupParams,
-    body: groupChangeSchema,
+    body: groupPatchSchema,
     response: groupSchema,
     refusals: ['groupNotFound', 'staleVersion', 'groupNameTaken'],
     async handle({ principal, params: { groupId }, body }) {

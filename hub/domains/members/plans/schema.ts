@@ -43,20 +43,20 @@ export const planSchema = z
   .meta({ id: 'Plan', description: 'What members pay for' });
 export type Plan = z.infer<typeof planSchema>;
 
-export const planInputSchema = z.strictObject({
+export const planCreateSchema = z.strictObject({
   ...planShape,
   description: planShape.description.default(null),
   graceDays: planShape.graceDays.default(7),
   overdueDays: planShape.overdueDays.default(30),
   active: planShape.active.default(true),
 });
-export type PlanInput = z.infer<typeof planInputSchema>;
+export type PlanCreate = z.infer<typeof planCreateSchema>;
 
-export const planChangeSchema = z
+export const planPatchSchema = z
   .strictObject(planShape)
   .partial()
   .extend({ version: z.number().int().min(1) });
-export type PlanChange = z.infer<typeof planChangeSchema>;
+export type PlanPatch = z.infer<typeof planPatchSchema>;
 
 const groupShape = { name: lineOf(100), description: textOf(2000).nullable() };
 
@@ -65,17 +65,17 @@ export const groupSchema = z
   .meta({ id: 'MemberGroup', description: 'Members who are treated alike, such as the wood team' });
 export type Group = z.infer<typeof groupSchema>;
 
-export const groupInputSchema = z.strictObject({
+export const groupCreateSchema = z.strictObject({
   ...groupShape,
   description: groupShape.description.default(null),
 });
-export type GroupInput = z.infer<typeof groupInputSchema>;
+export type GroupCreate = z.infer<typeof groupCreateSchema>;
 
-export const groupChangeSchema = z
+export const groupPatchSchema = z
   .strictObject(groupShape)
   .partial()
   .extend({ version: z.number().int().min(1) });
-export type GroupChange = z.infer<typeof groupChangeSchema>;
+export type GroupPatch = z.infer<typeof groupPatchSchema>;
 
 /** Sorts of plans and groups. */
 const nameSortSchema = sortOf('name', 'createdAt', 'updatedAt').default('name');

@@ -2,6 +2,7 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
+import type { Stale } from '#hub/store/written.ts';
 import { assertWritten } from '#hub/store/written.ts';
 import { applyChanges, describeChanges } from '../change-rules.ts';
 import { groupToWire, planToWire } from '../member/view.ts';
@@ -22,16 +23,10 @@ import {
   updateGroup,
   updatePlan,
 } from './repository.ts';
-import type { Group, GroupChange, GroupInput, Plan, PlanChange, PlanInput } from './schema.ts';
+import type { Group, GroupCreate, GroupPatch, Plan, PlanCreate, PlanPatch } from './schema.ts';
 
 export interface NameTaken<Code extends 'planNameTaken' | 'groupNameTaken'> extends Refusal<Code> {
   readonly name: string;
-}
-export interface StalePlan extends Refusal<'staleVersion'> {
-  readonly current: Plan;
-}
-export interface StaleGroup extends Refusal<'staleVersion'> {
-  readonly current: Group;
 }
 export interface GroupInUse extends Refusal<'groupInUse'> {
   readonly memberCount: number;
@@ -50,13 +45,13 @@ const planFields = [
 type PlanNotFound = Refusal<'planNotFound'>;
 type GroupNotFound = Refusal<'groupNotFound'>;
 
-async function showPlan(tx: Transaction, id: string): Promise<Plan> {
+async function loadPlan(tx: Transaction, id: string): Promise<Plan> {
   const plan = await findPlan(tx, id);
   assert(plan !== undefined, 'a plan that was just written is there');
   return planToWire(plan);
 }
 
-async function showGroup(tx: Transaction, id: string): Promise<Group> {
+async function loadGroup(tx: Transaction, id: string): Promise<Group> {
   const group = await findGroup(tx, id);
   assert(group !== undefined, 'a group that was just written is there');
   return groupToWire(group);
@@ -65,7 +60,7 @@ async function showGroup(tx: Transaction, id: string): Promise<Group> {
 export const createPlan = (
   deps: MemberDeps,
   actor: Actor,
-  input: PlanInput,
+  input: PlanCreate,
 ): Promise<Result<Plan, NameTaken<'planNameTaken'>>> =>
   deps.store.transact('members.createPlan', (tx) => createPlanInside(deps, tx, actor, input));
 
@@ -96,7 +91,7 @@ async function createPlanInside(
   deps: Pick<MemberDeps, 'newId' | 'announceIn'>,
   tx: Transaction,
   actor: Actor,
-  input: PlanInput,
+  input: PlanCreate,
 ): Promise<Result<Plan, NameTaken<'planNameTaken'>>> {
   if ((await findPlanIdByName(tx, input.name)) !== undefined)
     return refuse({ code: 'planNameTaken', name: input.name });
@@ -109,7 +104,7 @@ async function createPlanInside(
     payload: { ...input },
   });
   await deps.announceIn(tx, { topic: 'plan.changed', data: { planId: id, change: 'created' } });
-  return ok(await showPlan(tx, id));
+  return ok(await loadPlan(tx, id));
 }
 
 /** Changes a plan. Memberships keep the terms they were agreed on, so no door learns of it. */
@@ -117,8 +112,8 @@ export function changePlan(
   deps: MemberDeps,
   actor: Actor,
   id: string,
-  change: PlanChange,
-): Promise<Result<Plan, PlanNotFound | StalePlan | NameTaken<'planNameTaken'>>> {
+  change: PlanPatch,
+): Promise<Result<Plan, PlanNotFound | Stale<Plan> | NameTaken<'planNameTaken'>>> {
   return deps.store.transact('members.changePlan', async (tx) => {
     const row = await findPlan(tx, id);
     if (row === undefined) return refuse({ code: 'planNotFound' });
@@ -135,7 +130,7 @@ export function changePlan(
       payload: describeChanges(row, after, planFields),
     });
     await deps.announceIn(tx, { topic: 'plan.changed', data: { planId: id, change: 'changed' } });
-    return ok(await showPlan(tx, id));
+    return ok(await loadPlan(tx, id));
   });
 }
 
@@ -164,7 +159,7 @@ export function removePlan(
 export function createGroup(
   deps: MemberDeps,
   actor: Actor,
-  input: GroupInput,
+  input: GroupCreate,
 ): Promise<Result<Group, NameTaken<'groupNameTaken'>>> {
   return deps.store.transact('members.createGroup', async (tx) => {
     if ((await findGroupIdByName(tx, input.name)) !== undefined)
@@ -178,7 +173,7 @@ export function createGroup(
       payload: { ...input },
     });
     await deps.announceIn(tx, { topic: 'group.changed', data: { groupId: id, change: 'created' } });
-    return ok(await showGroup(tx, id));
+    return ok(await loadGroup(tx, id));
   });
 }
 
@@ -186,8 +181,8 @@ export function changeGroup(
   deps: MemberDeps,
   actor: Actor,
   id: string,
-  change: GroupChange,
-): Promise<Result<Group, GroupNotFound | StaleGroup | NameTaken<'groupNameTaken'>>> {
+  change: GroupPatch,
+): Promise<Result<Group, GroupNotFound | Stale<Group> | NameTaken<'groupNameTaken'>>> {
   return deps.store.transact('members.changeGroup', async (tx) => {
     const row = await findGroup(tx, id);
     if (row === undefined) return refuse({ code: 'groupNotFound' });
@@ -205,7 +200,7 @@ export function changeGroup(
       payload: describeChanges(row, after, ['name', 'description']),
     });
     await deps.announceIn(tx, { topic: 'group.changed', data: { groupId: id, change: 'changed' } });
-    return ok(await showGroup(tx, id));
+    return ok(await loadGroup(tx, id));
   });
 }
 
@@ -255,6 +250,6 @@ export function setGroupMember(
     });
     await deps.announceIn(tx, { topic: 'group.changed', data: { groupId, change: 'changed' } });
     await followMemberChange(deps, tx, [memberId], { admission: true });
-    return ok(await showGroup(tx, groupId));
+    return ok(await loadGroup(tx, groupId));
   });
 }
