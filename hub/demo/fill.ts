@@ -23,7 +23,7 @@ export const demoUsername = 'demo';
 const bridgeName = 'This box';
 /** The oldest members joined so long before the year that is shown. */
 const beforeMs = 920 * dayMs;
-/** What one transaction of the years before the demo's own takes. */
+/** Steps per transaction in the years before the demo's own. */
 const stepsTogether = 200;
 
 export interface DemoOptions {

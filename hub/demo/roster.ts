@@ -79,7 +79,7 @@ export class Roster {
     return this.#facts.get(card.credentialId);
   }
 
-  /** Something has changed about these members, whoever did it. */
+  /** Marks these members as changed. */
   noteChanged(memberIds: readonly string[]): void {
     for (const id of memberIds) this.#stale.add(id);
   }
@@ -106,7 +106,7 @@ export class Roster {
     }
   }
 
-  /** Does a step of a member's year by the workflow that the web page would use. */
+  /** Performs a step of a member's year by the workflow that the web page would use. */
   async take(biography: Biography, step: Step, tx: Transaction): Promise<void> {
     if (step.kind === 'join') return await this.#join(biography, step.waiver, tx);
     const member = this.#byBiography.get(biography);

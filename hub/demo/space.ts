@@ -16,7 +16,7 @@ import type { DemoHub } from './demo-hub.ts';
 export const demoTimeZone = 'Europe/Berlin';
 export const demoSiteName = 'Werkhof (demo data)';
 
-/** What never fails here, because nothing else is in the store. */
+/** Unwraps a result that cannot fail here, because nothing else is in the store. */
 export function must<T>(result: Result<T, Refusal>): T {
   assert(result.ok, `the demo does nothing that is refused: ${JSON.stringify(result)}`);
   return result.value;
@@ -91,7 +91,7 @@ const holidays: readonly { readonly day: string; readonly name: string }[] = [
   { day: '12-31', name: 'New Year’s Eve' },
 ];
 
-/** What the space consists of, by its own names. */
+/** The contents of the space, by their own names. */
 export interface Space {
   readonly bridgeId: string;
   readonly planIds: Readonly<Record<PlanKey, string>>;

@@ -44,7 +44,7 @@ const minuteMs = 60_000;
 
 export interface RunningReplication extends RunningDomain {
   readonly sync: RunningSync;
-  /** What follows from rows that were written past the workflows. */
+  /** Follows up rows that were written past the workflows. */
   readonly follow: Follow;
 }
 

@@ -31,12 +31,12 @@ export interface SyncDeps {
   readonly instance: string;
   readonly release: string;
   readonly pollSeconds: number;
-  /** Requests of people and programs that the hub has answered so far: replication goes slower while there are some. */
+  /** Requests that the hub has answered so far: replication slows down while this grows. */
   readonly answeredRequests: () => number;
 }
 
 const marksKeptMs = 35 * 86_400_000;
-/** Live pages are told of what goes on at most so often. */
+/** Minimum interval between announcements of progress to live pages. */
 const announceEveryMs = 1000;
 
 /** Replication with the central database, as the hub starts and stops it. */
@@ -242,7 +242,7 @@ function checkAddress({
   }
 }
 
-/** Null for what is not about the centre. */
+/** Maps a `CentralFault` to a refusal; null for any other error. */
 function centralRefusal(error: unknown): CentralRefusal | null {
   return error instanceof CentralFault ? { code: error.code, detail: error.message } : null;
 }
@@ -254,7 +254,7 @@ function readColumns(columns: string | null): Readonly<Record<string, readonly s
 const isColumnLists = (value: unknown): value is Readonly<Record<string, readonly string[]>> =>
   typeof value === 'object' && value !== null && Object.values(value).every(Array.isArray);
 
-/** Tables that have columns which they had not when they were last taken in whole. */
+/** Lists tables with columns added since their last bootstrap. */
 function otherTables(store: Pick<Store, 'replication'>, columns: string | null): readonly string[] {
   const before = readColumns(columns);
   return store.replication.tables

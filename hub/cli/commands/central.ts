@@ -6,14 +6,14 @@ import type { CentralConnection } from '#hub/sync/central/connection.ts';
 import { type Command, type CommandContext, isRecord, textOf, UsageProblem } from '../command.ts';
 import { migrationLine } from '../migration-line.ts';
 
-/** The address may be here instead, so that its password stands in no shell's history and in no list of processes. */
+/** Takes the address from here instead, to keep its password out of the shell's history and the list of processes. */
 const urlVariable = 'MAKRCAVE_CENTRAL_URL';
 const connectTimeoutMs = 15_000;
 
 interface CentralAction {
-  /** Its own operands, which stand before the URL: `['SITE']`. */
+  /** Operands before the URL: `['SITE']`. */
   readonly operands: readonly string[];
-  /** Gets as many operands as it names. Returns what to print. */
+  /** Receives as many operands as it names. Returns the lines to print. */
   run(
     connection: CentralConnection,
     operands: readonly string[],
@@ -152,7 +152,7 @@ const status: CentralAction = {
   },
 };
 
-/** Each connects, does one thing with the central database, and prints what it did. */
+/** Actions on the central database: each connects, does one thing, and prints the result. */
 const actions: Readonly<Record<string, CentralAction>> = {
   migrate: migrateAction,
   'add-site': addSite,

@@ -6,7 +6,7 @@ import { exitCodeOf, findingLines } from '../finding-text.ts';
 
 type Findings = readonly (Finding | Readonly<Record<string, unknown>>)[];
 
-/** What the running hub finds; null when none runs. */
+/** Asks the running hub for its findings; null when none runs. */
 async function askRunningHub({ withHub }: CommandContext): Promise<Findings | null> {
   try {
     return await withHub(false, async (call) =>
@@ -43,7 +43,7 @@ async function examineStore({ stateDir, controlSocket }: CommandContext): Promis
   }
 }
 
-/** Everything that can be looked at without a running hub. */
+/** Runs every check that needs no running hub. */
 async function examineStopped(context: CommandContext): Promise<Findings> {
   const { checkConfig, checkFiles, checkPorts } = await import('../doctor-checks.ts');
   const { diskFindings, readDiskSpace } = await import('#hub/platform/disk-health.ts');

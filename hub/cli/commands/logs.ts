@@ -45,7 +45,7 @@ function readWanted({ operands, text, isSet }: CommandContext): Wanted {
   };
 }
 
-/** Keeps what is wanted. What is no line of our log belongs to the line before it: the stack of a crash, mostly. */
+/** Filters lines. A line that is not of our log belongs to the one before it: the stack of a crash, mostly. */
 class Sieve {
   readonly #wanted: Wanted;
   #lastAtMs: number | null = null;
@@ -65,7 +65,7 @@ class Sieve {
     return level === null || line.level === null || levels.indexOf(line.level) >= levels.indexOf(level);
   }
 
-  /** When it was, or when what came before it was. */
+  /** Time of the line, or of the line before it if it has none. */
   orderMs(line: LogLine): number {
     return line.atMs ?? this.#lastAtMs ?? 0;
   }
@@ -76,13 +76,13 @@ interface Held {
   readonly orderMs: number;
 }
 
-/** Bounded from below by what is asked for: of more lines than that only the last are kept in memory. */
+/** Bounds memory: keeps only the last `lines`. */
 function keepLast(held: Held[], lines: number | null): void {
   const limit = lines ?? maxLines;
   if (held.length > 2 * limit + 1000) held.splice(0, held.length - limit);
 }
 
-/** All that is there already, in order of time, and from where on each file is to be followed. */
+/** Reads the existing lines in order of time, and the offset from which to follow each file. */
 async function readPast(context: CommandContext, wanted: Wanted, show: (line: LogLine) => void) {
   const { logFilesOf, readLines } = await import('../log-files.ts');
   const { readLogLine } = await import('../log-line.ts');

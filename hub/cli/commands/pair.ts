@@ -9,7 +9,7 @@ const maxMinutes = 15;
 /** The end of a pairing may be reported a little after it. */
 const graceMs = 10_000;
 
-/** The reader that is meant; without --bridge its key must be that of one reader only. */
+/** Finds the reader by key, which must be unique unless --bridge is given. */
 async function findReader(call: Call, key: string, bridge: string | undefined): Promise<Json> {
   const readers = recordsOf(accepted(await call('GET', readersPath)).items);
   const meant = readers.filter(
@@ -50,7 +50,7 @@ interface Ended {
   readonly why: string;
 }
 
-/** How a pairing goes on, from what is announced of its reader. Announcements from before its begin may still come. */
+/** Tracks a pairing by the announcements of its reader; some from before the start may still arrive. */
 function pairingOf(reader: Json, say: (line: string) => void): (event: StreamedEvent) => Ended | null {
   const before = isRecord(reader.live) ? reader.live.channel : null;
   const paired: Ended = { paired: true, why: `${textOf(reader.key)} has a key of its own now.` };

@@ -15,7 +15,7 @@ import { createBearerAuthentication } from './tokens/bearer-authenticator.ts';
 
 type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'log' | 'tokens'>;
 
-/** Where a page cannot know its token yet: it gets one by these. The origin must still be its own. */
+/** Requests that need no page token, because they return it. The origin is checked all the same. */
 const tokenless = new Set(['POST /auth/session', 'POST /api/system/claim']);
 
 const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);

@@ -8,7 +8,7 @@ import { currentSessionSchemaOf, permissionSchemaOf, roleSchemasOf } from './sch
 import type { TokenKeys } from './tokens/keys.ts';
 import { serviceAccountSchemasOf } from './tokens/schema.ts';
 
-/** What the claim made, for the domains that set up what a site starts with. */
+/** The result of the claim, for domains that set up a new site. */
 export interface Claimed {
   readonly site: Site;
   readonly ownerAccountId: string;

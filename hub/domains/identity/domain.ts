@@ -12,11 +12,11 @@ import { startIdentity } from './site/workflow.ts';
 import { openTokenKeys } from './tokens/keys.ts';
 import { loadSite } from './workflow.ts';
 
-/** Somebody claims the hub: it has a site and an owner from now on. */
+/** The hub was claimed: it now has a site and an owner. */
 export const siteClaimed = new Signal<Claimed>('identity.siteClaimed');
-/** The site is there for the first time, or its name or time zone is another. */
+/** The site was created, or its name or time zone changed. */
 export const siteChanged = new Signal<Site>('identity.siteChanged');
-/** Whether a member with this id is there. */
+/** Whether a member with this id exists. */
 export const memberExists = new Question<string, boolean>('identity.memberExists');
 
 const permissions = {

@@ -3,7 +3,7 @@ import { sessionTouchMs } from './rules.ts';
 import { touchSession } from './sessions/repository.ts';
 import { touchToken } from './tokens/service-account-repository.ts';
 
-/** What was used, as it was read. */
+/** The session or token that was used, as it was read. */
 interface Used {
   readonly kind: 'session' | 'token';
   readonly id: string;

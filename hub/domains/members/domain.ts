@@ -14,7 +14,7 @@ import { findMember, memberTables } from './repository.ts';
 import { memberEndpoints } from './routes.ts';
 import { followMemberChange, type MemberDeps, reindexAllMembers } from './workflow.ts';
 
-/** What doors must know of these members (by id) has changed. */
+/** The admission facts of these members (by id) have changed. */
 export const admissionChanged = new Signal<readonly string[]>('members.admissionChanged');
 
 const permissions = {

@@ -59,7 +59,7 @@ export const loadHolidays = (reader: Reader, fromDate: string): Promise<readonly
 
 type PlaceTable = 'area' | 'opening_hours' | 'schedule_exception';
 
-/** What every change of a place ends with: audit, the domains that stand on places, live pages. */
+/** Finishes a change of a place: records it in the audit log, tells the domains above and live pages. */
 async function followPlaceChange(
   deps: Pick<PlaceDeps, 'announceIn' | 'onPlacesChanged'>,
   tx: Transaction,
@@ -180,7 +180,7 @@ export function changeArea(
 }
 
 export interface AreaInUse extends Refusal<'areaInUse'> {
-  /** What still stands on it. */
+  /** The remaining uses of the area. */
   readonly uses: readonly string[];
   readonly nextStep: string;
 }

@@ -126,7 +126,7 @@ const oldestIds = (reader: Reader, webhookId: string, state: DeliveryState, coun
     .orderBy('id')
     .limit(count);
 
-/** Gives the oldest `count` that wait up. */
+/** Moves the oldest `count` pending deliveries to the dead letters. */
 export async function moveOldestToDeadLetters(
   tx: Transaction,
   webhookId: string,
@@ -140,7 +140,7 @@ export async function moveOldestToDeadLetters(
     .execute();
 }
 
-/** Gives every delivery up that waits for this webhook. */
+/** Moves every pending delivery of this webhook to the dead letters. */
 export async function movePendingToDeadLetters(
   tx: Transaction,
   webhookId: string,
@@ -257,7 +257,10 @@ export interface DueDelivery {
   readonly attempts: number;
 }
 
-/** What may go out now, the longest due first. A wait that no wait can be was written by a clock that ran ahead. */
+/**
+ * Finds due deliveries, the longest due first. An impossibly long wait was written by a clock that ran ahead and counts
+ * as due.
+ */
 export async function findDue(
   reader: Reader,
   webhookId: string,
@@ -308,7 +311,7 @@ export async function findNextDueMs(
   return row?.next ?? null;
 }
 
-/** What an attempt made of a delivery; nothing happens when it was removed meanwhile. */
+/** Saves the outcome of an attempt; does nothing if the delivery was removed meanwhile. */
 export async function saveAttempt(
   tx: Transaction,
   id: string,
@@ -365,7 +368,7 @@ export async function listDeliveries(
   return (await query.execute()).map(rowToDelivery);
 }
 
-/** Begins deliveries anew: those named, or the newest `limit` dead ones. Answers how many. */
+/** Requeues deliveries: the named one, or the newest dead ones. Returns how many. */
 export async function requeue(
   tx: Transaction,
   webhookId: string,

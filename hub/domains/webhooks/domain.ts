@@ -58,7 +58,7 @@ export interface RunningWebhooks extends RunningDomain {
   readonly webhooks: Webhooks;
 }
 
-/** Programs elsewhere that are told what happens. */
+/** Outgoing webhooks: notifies other programs of what happens. */
 export const webhooks: Domain<RunningWebhooks> = {
   name: 'webhooks',
   tables: webhookTables,

@@ -23,7 +23,7 @@ const urlSchema = z
   });
 const nameSchema = lineOf(80).meta({ description: 'What people call it' });
 
-/** What can be asked of a webhook, with the topics of this hub. */
+/** Builds the body schemas of webhooks with the topics of this hub. */
 export function webhookBodySchemasOf(lastingTopics: readonly LastingTopic[]) {
   const topics = z
     .array(z.enum(lastingTopics))
@@ -135,7 +135,7 @@ export const topicListSchemaOf = (permissions: readonly PermissionName[]) =>
     ),
   });
 
-/** What a webhook's body is: type, time and data, as Standard Webhooks recommends it. */
+/** Builds the schema of a message: type, time and data, as Standard Webhooks recommends. */
 export const messageSchemaOf = (topic: string, data: z.ZodType) =>
   z.strictObject({
     type: z.literal(topic),

@@ -2,7 +2,7 @@ import { toIso } from '#hub/kernel/time.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { countDeliveries, type DeliveryRow } from './delivery-repository.ts';
 import { findPreviousEnds, findStatuses, listWebhooks, type WebhookRow } from './repository.ts';
-import { freshStatus, type WebhookStatus, wordFailure } from './rules.ts';
+import { describeFailure, freshStatus, type WebhookStatus } from './rules.ts';
 import type { Delivery, Webhook, WebhookState } from './schema.ts';
 
 const toIsoOrNull = (ms: number | null): string | null => (ms === null ? null : toIso(ms));
@@ -42,7 +42,7 @@ async function webhookToWire(
   };
 }
 
-/** Every webhook as it stands on the wire, in the order of creation; or those with the given ids. */
+/** Loads the webhooks in the order of creation; with `id` only that one. */
 export async function loadWebhooks(
   reader: Reader,
   nowMs: number,
@@ -81,7 +81,7 @@ export const deliveryToWire = (row: DeliveryRow): Delivery => ({
       ? null
       : {
           code: row.problem,
-          sentence: wordFailure(row.problem, row.problem === 'status' ? row.responseStatus : null),
+          sentence: describeFailure(row.problem, row.problem === 'status' ? row.responseStatus : null),
         },
   detail: row.detail,
 });

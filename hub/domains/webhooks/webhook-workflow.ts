@@ -31,7 +31,7 @@ import { readTarget } from './target-rules.ts';
 import { deliveryToWire, loadWebhooks } from './webhook-view.ts';
 
 const maxWebhooks = 20;
-/** To find out where a name leads while somebody waits for the answer. */
+/** Time-out for resolving a name while the caller waits. */
 const checkTimeoutMs = 3_000;
 const hourMs = 3_600_000;
 
@@ -71,7 +71,7 @@ async function checkTarget(
   );
 }
 
-/** Who may not see what happens cannot have it sent anywhere either. */
+/** Checks that the asker may see everything that the webhook would be sent. */
 function checkTopics(
   { catalog }: Pick<WebhookDeps, 'catalog'>,
   asker: Principal,
@@ -111,7 +111,7 @@ async function record(
   });
 }
 
-/** What every change of a webhook ends with. */
+/** Finishes a change of a webhook: updates the subscribers, announces it and wakes the dispatcher. */
 async function follow(deps: WebhookDeps, tx: Transaction, id: string): Promise<void> {
   const webhooks = await listWebhooks(tx);
   tx.afterCommit(() => {
@@ -160,7 +160,7 @@ export async function createWebhook(
   });
 }
 
-/** Changes a webhook. Switched on again, or sent elsewhere, its target is tried as if nothing had been. */
+/** Changes a webhook. Switching it on or changing its address resets its failures. */
 export async function changeWebhook(
   deps: WebhookDeps,
   asker: Principal,
@@ -236,7 +236,7 @@ export function rotateSecret(
   });
 }
 
-/** Tries a target again at once that was left alone. */
+/** Resumes a paused webhook immediately. */
 export function resumeWebhook(
   deps: WebhookDeps,
   asker: Principal,
@@ -284,7 +284,7 @@ export function pingWebhook(
   });
 }
 
-/** Begins one delivery anew, whatever became of it; the receiver knows it by the same webhook-id. */
+/** Requeues one delivery whatever its state; the receiver sees the same webhook-id. */
 export function redeliver(
   deps: WebhookDeps,
   asker: Principal,
@@ -302,7 +302,7 @@ export function redeliver(
   });
 }
 
-/** Begins the dead letters of a webhook anew, as many as the queue has room for, the newest first. */
+/** Requeues the dead letters of a webhook, newest first, as many as the queue has room for. */
 export function redeliverDead(
   deps: WebhookDeps,
   asker: Principal,
@@ -321,7 +321,7 @@ export function redeliverDead(
   });
 }
 
-/** Clears the dead letters of a webhook away. */
+/** Deletes the dead letters of a webhook. */
 export function clearDead(
   deps: WebhookDeps,
   asker: Principal,
@@ -338,7 +338,7 @@ export function clearDead(
   });
 }
 
-/** Somebody has seen them. */
+/** Resets the counts of lost deliveries, once somebody has seen them. */
 async function forgetLosses(tx: Transaction, id: string): Promise<void> {
   await saveStatus(tx, id, { ...(await findStatus(tx, id)), overflowed: 0, discarded: 0 });
 }

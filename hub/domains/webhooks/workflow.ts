@@ -16,7 +16,7 @@ import { parseNetworks } from './target-rules.ts';
 import { loadWebhooks } from './webhook-view.ts';
 
 const ages = { pendingMs: 7 * dayMs, deliveredMs: 7 * dayMs, deadMs: 30 * dayMs };
-/** Looked at in one turn, of one webhook and state: far below 50 ms of work. */
+/** Deliveries per turn, of one webhook and state: far below 50 ms of work. */
 const agedAtOnce = 200;
 
 export interface WebhooksOptions {
@@ -43,15 +43,15 @@ export interface WebhooksOptions {
 export interface Webhooks {
   readonly deps: WebhookDeps;
   readonly queue: AnnouncementQueue;
-  /** Before anything is announced: who waits for what. */
+  /** Loads the subscribers. Call it before anything is announced. */
   readonly load: () => Promise<void>;
-  /** Begins to deliver. */
+  /** Starts delivering. */
   readonly start: () => void;
-  /** Every few minutes: what waited or lay there for too long. */
+  /** Expires old deliveries. Call it every few minutes. */
   readonly maintain: () => Promise<void>;
-  /** For the health report: what is wrong with webhooks, how much waits, how attempts went. */
+  /** Findings and figures for the health report. */
   readonly health: HealthPart;
-  /** Aborts what is under way; it is tried again after the next start. */
+  /** Aborts running attempts; they are retried after the next start. */
   readonly close: () => Promise<void>;
 }
 
@@ -146,7 +146,7 @@ function webhookHealth(
   };
 }
 
-/** A clock that is not to be trusted makes nothing old. */
+/** Expires old deliveries, unless the clock is not trusted. */
 async function ageDeliveries(deps: WebhookDeps): Promise<void> {
   const { store, clock } = deps;
   if (!isClockTrusted(clock.trust())) return;

@@ -2,21 +2,21 @@ import { z } from 'zod';
 import { Fault } from '#hub/kernel/result.ts';
 import type { CentralClient } from './connection.ts';
 
-/** Who this hub is to the centre. */
+/** Credentials of this hub at the centre. */
 export interface Identity {
   readonly siteId: string;
   readonly hubId: string;
   readonly token: Uint8Array;
 }
 
-/** Why the centre does not deal with this hub. */
+/** Why the centre denies this hub. */
 type Denial = 'tokenWrong' | 'roleWrong' | 'revoked' | 'fenced';
 const denialSchema = z.union([
   z.object({ status: z.literal('denied'), reason: z.enum(['tokenWrong', 'roleWrong', 'revoked']) }),
   z.object({ status: z.literal('fenced') }),
 ]);
 
-/** The centre refuses this hub, whatever it asks. */
+/** The centre denies this hub every request. */
 export class CentreDenied extends Error {
   readonly code: Denial;
 
@@ -142,7 +142,7 @@ export interface PushBatch {
   readonly ops: string;
   /** JSON list of `Segment`: rows of append tables. */
   readonly segments: string;
-  /** What the segments refer to. */
+  /** The bytes that the segments refer to. */
   readonly bytes: Uint8Array;
 }
 

@@ -11,7 +11,7 @@ export interface CentralRows {
   readonly rowCount: number | null;
 }
 
-/** What is asked of a connection to Postgres: pg's own `Client` has it too. */
+/** The part of a Postgres connection that we use; pg's own `Client` satisfies it. */
 export interface CentralClient {
   /** One statement with `$1`, `$2`...; or several separated by `;` without values, of which the last answers. */
   query(text: string, values?: unknown[]): Promise<CentralRows>;

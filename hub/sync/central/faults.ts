@@ -10,7 +10,7 @@ export type CentralFaultCode =
   /** Whatever else the server answered; `sqlstate` says what. */
   | 'centralError';
 
-/** What the server said. Its `detail` is left out: it quotes rows. */
+/** The server's error, without its `detail`, which quotes rows. */
 export interface ServerAnswer {
   /** Five characters (PostgreSQL, appendix A). */
   readonly sqlstate: string;
@@ -70,7 +70,7 @@ const untrusted: ReadonlySet<string> = new Set([
   'PERMITTED_VIOLATION',
 ]);
 
-/** What a failed TLS handshake was about, or null for what is not one. `code` is Node's. */
+/** Describes a failed TLS handshake; null for any other error. `code` is Node's. */
 function tlsWords(code: string): string | null {
   if (untrusted.has(code))
     return `its certificate is not from an authority that is trusted here (${code}): give the authority that signed it`;
@@ -80,7 +80,7 @@ function tlsWords(code: string): string | null {
 }
 
 /** The server starts, stops, or was told to drop us. */
-const comesAndGoes = (sqlstate: string): boolean =>
+const isTransient = (sqlstate: string): boolean =>
   sqlstate.startsWith('08') || ['57P01', '57P02', '57P03'].includes(sqlstate);
 
 const fieldOf = (error: unknown, name: string): string => {
@@ -88,7 +88,7 @@ const fieldOf = (error: unknown, name: string): string => {
   return typeof value === 'string' ? value : '';
 };
 
-/** What the server said with this error, or null for an error that is not the server's. */
+/** Extracts the server's answer from an error; null if the error is not the server's. */
 export function serverAnswerOf(error: unknown): ServerAnswer | null {
   if (error instanceof CentralFault) return error.answer;
   const sqlstate = fieldOf(error, 'code');
@@ -98,7 +98,7 @@ export function serverAnswerOf(error: unknown): ServerAnswer | null {
   return { sqlstate, message: error.message, position: Number.isNaN(position) ? null : position };
 }
 
-/** Any error of the driver -> what callers branch on. `place` is `HOST:PORT`, for the message. */
+/** Maps any error of the driver to a `CentralFault`. `place` is `HOST:PORT`, for the message. */
 export function toCentralFault(error: unknown, place: string): CentralFault {
   if (error instanceof CentralFault) return error;
   const answer = serverAnswerOf(error);
@@ -106,7 +106,7 @@ export function toCentralFault(error: unknown, place: string): CentralFault {
     const { sqlstate, message } = answer;
     const code = sqlstate.startsWith('28')
       ? 'centralLoginFailed'
-      : comesAndGoes(sqlstate)
+      : isTransient(sqlstate)
         ? 'centralUnreachable'
         : 'centralError';
     return new CentralFault(code, `the central database at ${place} answers: ${message} (${sqlstate})`, {

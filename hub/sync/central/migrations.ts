@@ -84,7 +84,7 @@ async function assertVersion(client: CentralClient): Promise<void> {
     );
 }
 
-/** Ends as it should or leaves nothing. */
+/** Commits, or rolls back on an error. */
 async function inTransaction<T>(client: CentralClient, work: () => Promise<T>): Promise<T> {
   // Not the server's default: what was applied is read after the lock is held, not as of when it was asked for.
   await client.query('begin isolation level read committed');

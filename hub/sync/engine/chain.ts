@@ -5,7 +5,7 @@ export const chainStart = '0'.repeat(64);
 
 const linkBytes = 32;
 
-/** What a link is made of. */
+/** The input of a link. */
 export interface ChainedRow {
   readonly tbl: string;
   readonly pk: string;

@@ -5,7 +5,7 @@ import type { ReplicaKeeper } from './replica-keeper.ts';
 import type { RoundReport } from './runner.ts';
 import type { FromSyncWorker, KeeperCall, SyncWorkerData, ToSyncWorker } from './worker-messages.ts';
 
-/** What is known of rounds since the hub started; UTC ms. */
+/** State of the rounds since the hub started; times in UTC ms. */
 export interface EngineState {
   readonly isRunning: boolean;
   readonly problem: RoundReport['problem'];

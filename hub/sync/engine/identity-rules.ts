@@ -1,4 +1,4 @@
-/** What both sides say of who this hub is. */
+/** The identity of this hub according to both sides. */
 export interface IdentityFacts {
   readonly link: {
     readonly epoch: number;

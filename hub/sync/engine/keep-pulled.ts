@@ -97,7 +97,7 @@ export async function takePage(deps: KeeperDeps, page: RowPage, place: string): 
 }
 
 /** Retries refused rows of whole tables, which may have needed rows that are here by now; returns how many got in. */
-async function takeRefusedAgain({ store, follow }: KeeperDeps): Promise<number> {
+async function retryRefused({ store, follow }: KeeperDeps): Promise<number> {
   let taken = 0;
   let after = '';
   for (;;) {
@@ -125,7 +125,7 @@ async function takeRefusedAgain({ store, follow }: KeeperDeps): Promise<number> 
 /** Ends the bootstrap: retries refused rows until none gets in, then goes live at `cursor`. */
 export async function finishBootstrap(deps: KeeperDeps, cursor: number, cid: string | null): Promise<void> {
   const { store } = deps;
-  while ((await takeRefusedAgain(deps)) > 0);
+  while ((await retryRefused(deps)) > 0);
   await store.transact('sync.finishBootstrap', async (tx) => {
     const position = await readPosition(tx);
     await savePosition(tx, { ...position, cursor, cid });

@@ -11,7 +11,7 @@ import type { LinkRow } from '../repository.ts';
 import { linkOn } from './chain.ts';
 import { encodeSegment } from './columns.ts';
 
-/** How much goes up at once. */
+/** Maximum size of a batch. */
 export interface BatchLimits {
   readonly operations: number;
   /** Of bodies, roughly. */
@@ -54,13 +54,13 @@ const toOutboxRow = ([
 const isLinkRow = (row: unknown): row is LinkRow =>
   typeof row === 'object' && row !== null && 'central_url' in row;
 
-/** What a row of an append table takes on the wire, roughly. */
+/** Approximate size of a row of an append table on the wire. */
 const appendedBytes = 110;
 /** Postgres takes no NUL in a text; in JSON it is written so, unless another backslash stands before it. */
 const nulInJson = '\\u0000';
 const nulsInJson = /(?<!\\)((?:\\\\)*)\\u0000/g;
 
-/** Reads the outbox and what replication has noted, on a connection that only reads. */
+/** Reads the outbox and the state of replication on a read-only connection. */
 export class OutboxReader {
   readonly #connection: ReadConnection;
   readonly #columns: ReadonlyMap<string, readonly string[]>;
@@ -232,7 +232,7 @@ export class OutboxReader {
   }
 }
 
-/** What holds a NUL is said with another character in its place, so that people see at the centre what it was. */
+/** Replaces NUL with another character, so that people at the centre can still read the value. */
 function stateOperation(row: OutboxRow, body: string): string {
   const sendable = body.includes(nulInJson) ? body.replaceAll(nulsInJson, '$1\\ufffd') : body;
   return operation(row, sendable === body ? row.op : 'unsendable', sendable);

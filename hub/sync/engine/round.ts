@@ -25,7 +25,7 @@ export interface RoundDeps {
   readonly giveWay: (workedMs: number) => Promise<boolean>;
 }
 
-/** What goes on in a round, for people. */
+/** Progress of a round, for people. */
 export type Progress =
   | { readonly kind: 'head'; readonly head: number; readonly clockAheadMs: number }
   | { readonly kind: 'sent' | 'received'; readonly operations: number };
@@ -38,7 +38,7 @@ export interface RoundOutcome {
 const smallestBatch: BatchLimits = { operations: 1, bytes: 1 };
 export const firstBatch: BatchLimits = { operations: 500, bytes: 262_144 };
 const largestOperations = 4000;
-/** A batch while others are served: some milliseconds of work, so that nobody waits long behind it. */
+/** Batch size while requests are served: a few milliseconds of work, so that no request waits long. */
 const politeOperations = 100;
 /** A batch that was taken so quickly may be followed by a larger one. */
 const quickMs = 400;
@@ -48,8 +48,8 @@ const tokenLifeMs = 30 * 86_400_000;
 
 const isBadData = (error: unknown): boolean =>
   error instanceof CentralFault && error.sqlstate !== null && /^2[23]/.test(error.sqlstate);
-/** Smaller would help: the batch was too much at once, or too slow. */
-const isTooMuch = (error: unknown): boolean =>
+/** A smaller batch may help: this one was too large or too slow. */
+const isBatchTooLarge = (error: unknown): boolean =>
   error instanceof CentralFault && (error.sqlstate === '54000' || error.sqlstate === '57014');
 
 const backfillPlace = z.object({ tbl: z.string(), after: z.string() });
@@ -62,7 +62,7 @@ const bootstrapPlace = z.object({
   after: z.string().nullable(),
 });
 
-/** Somebody pushed as this hub since the hello: who we are has to be found out again. */
+/** Another process pushed as this hub since the hello, so identity must be agreed on again. */
 class Overtaken extends Error {}
 const triesWhenOvertaken = 3;
 
@@ -256,7 +256,7 @@ export class Round {
   #halve(error: unknown): boolean {
     const { operations, bytes } = this.#limits.current;
     const isSlow = error instanceof CentralFault && error.code === 'centralUnreachable';
-    if (!isTooMuch(error) && !isBadData(error) && !isSlow) return false;
+    if (!isBatchTooLarge(error) && !isBadData(error) && !isSlow) return false;
     const isSmallest = operations === smallestBatch.operations;
     this.#limits.current = {
       operations: Math.max(smallestBatch.operations, Math.floor(operations / 2)),
@@ -301,7 +301,7 @@ export class Round {
         try {
           await centre.addRows(who, link.epoch, page.segments, page.bytes);
         } catch (error) {
-          if (!isBadData(error) && !isTooMuch(error)) throw error;
+          if (!isBadData(error) && !isBatchTooLarge(error)) throw error;
           if (limit > 1) {
             limit = Math.ceil(limit / 2);
             continue;

@@ -7,7 +7,7 @@ import type { SyncProblemCode } from '../schema.ts';
 import type { BatchLimits } from './outbox-reader.ts';
 import { firstBatch, Round, type RoundDeps } from './round.ts';
 
-/** What a round came to, and when the next one is due. */
+/** Outcome of a round, and when the next one is due. */
 export interface RoundReport {
   readonly problem: { readonly code: SyncProblemCode; readonly evidence: string } | null;
   readonly nextInMs: number;
@@ -42,7 +42,7 @@ export class Runner {
   readonly #deps: RunnerDeps;
   readonly #limits: { current: BatchLimits } = { current: firstBatch };
   #connection: CentralConnection | null = null;
-  /** What the connection was made with. */
+  /** URL and authority that the connection was made with. */
   #madeFor = '';
   #failures = 0;
 

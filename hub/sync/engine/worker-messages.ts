@@ -3,7 +3,7 @@ import type { ReplicaKeeper } from './replica-keeper.ts';
 import type { Progress } from './round.ts';
 import type { RoundReport } from './runner.ts';
 
-/** What the sync Worker is started with. */
+/** Start data of the sync Worker. */
 export interface SyncWorkerData {
   readonly location: { readonly path: string; readonly key: Uint8Array };
   readonly tables: readonly ReplicatedTable[];
@@ -14,7 +14,7 @@ export interface SyncWorkerData {
 
 export type KeeperCall = keyof ReplicaKeeper;
 
-/** From the Worker: what is to be written, what goes on, and how a round ended. */
+/** Messages from the Worker: writes, progress, and the end of a round. */
 export type FromSyncWorker =
   | {
       readonly kind: 'call';
@@ -26,7 +26,7 @@ export type FromSyncWorker =
   | { readonly kind: 'begun' }
   | { readonly kind: 'ended'; readonly report: RoundReport };
 
-/** To the Worker. `grown`: something waits in the outbox; `now`: a round at once; `stop`: the end after the batch. */
+/** Messages to the Worker. `grown`: the outbox has new rows; `now`: run a round now; `stop`: end after the batch. */
 export type ToSyncWorker =
   | { readonly kind: 'grown' | 'now' | 'stop' }
   | {

@@ -14,7 +14,7 @@ export function joinCodeOf(bytes: Uint8Array): string {
   return text.replaceAll(/(.{4})(?=.)/g, '$1-');
 }
 
-/** What the centre knows a code by, however it was typed. */
+/** Hashes a code as the centre stores it, however it was typed. */
 export function joinCodeHash(typed: string): Buffer {
   const code = typed
     .toUpperCase()

@@ -8,7 +8,7 @@ import { deleteLink, findLastSite, findLink, saveLink, saveMark } from '../repos
 import type { Stage } from '../schema.ts';
 import { joinCodeHash } from './join-code.ts';
 
-/** Where a centre is and what lets a hub in. */
+/** Address of a centre and a join code. */
 export interface JoinRequest {
   readonly url: string;
   readonly ca?: string | undefined;
@@ -23,7 +23,7 @@ export interface JoinDeps {
 }
 
 export type CodeWrong = Refusal<'codeWrong'>;
-/** What a code is for. */
+/** The site and hub that a code is for. */
 export type Invitation = Extract<CodeAnswer, { status: 'ok' }>;
 
 const connectTimeoutMs = 15_000;
@@ -50,7 +50,7 @@ async function withCentre<T>(
   }
 }
 
-/** What a code is for, without using it up. */
+/** Looks a code up without using it. */
 export async function lookUpCode(request: JoinRequest): Promise<Result<Invitation, CodeWrong>> {
   const found = await withCentre(request, (centre) => centre.lookUpCode(joinCodeHash(request.code)));
   return found.status === 'ok' ? ok(found) : refuse({ code: 'codeWrong' });

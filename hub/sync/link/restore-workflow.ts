@@ -14,7 +14,7 @@ const cacheKib = 4096;
 const connectTimeoutMs = 15_000;
 const queryTimeoutMs = 120_000;
 
-/** Whether a restore was begun on this store and is not finished. */
+/** Checks whether a restore of this store has started and not finished. */
 export async function isRestoring(reader: Reader): Promise<boolean> {
   const row = await reader
     .selectFrom('store_fact')
@@ -32,7 +32,7 @@ async function noteBegun(tx: Transaction): Promise<void> {
     .execute();
 }
 
-/** The hub may start. */
+/** Marks the restore as finished, so that the hub may start. */
 export async function noteRestored(tx: Transaction): Promise<void> {
   await tx.local.deleteFrom('store_fact').where('name', '=', fact).execute();
 }
@@ -93,7 +93,7 @@ export async function takeEverything(
   }
 }
 
-/** A hub on half of its rows would write what is not so: the Fault `restoreUnfinished`. */
+/** Throws the Fault `restoreUnfinished` while a restore is incomplete: a hub on half of its rows would write wrong data. */
 export async function refuseHalfRestored(reader: Reader): Promise<void> {
   if (!(await isRestoring(reader))) return;
   throw new Fault(

@@ -35,7 +35,7 @@ function writerOf(hubId: string, ownHubId: string | undefined): Writer {
   return { kind: hubId === ownHubId ? 'thisHub' : 'otherHub', hubId };
 }
 
-/** Conflicts as they stand on the wire, in their order. */
+/** Converts conflicts, in their order. */
 export async function conflictsToWire(
   { tables }: Pick<SyncPageDeps, 'tables'>,
   reader: Reader,

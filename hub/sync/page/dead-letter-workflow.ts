@@ -14,7 +14,7 @@ import { labelRows } from './row-labels.ts';
 type LetterRefusal = Refusal<'syncDeadLetterNotFound' | 'syncDeadLetterResolved'>;
 export type RetryRefusal = LetterRefusal | Refusal<'notLinked' | 'rowGone' | 'tableUnknown'>;
 
-/** Dead letters as they stand on the wire, in their order. */
+/** Converts dead letters, in their order. */
 export async function deadLettersToWire(
   { tables }: Pick<SyncPageDeps, 'tables'>,
   reader: Reader,
@@ -58,7 +58,7 @@ export function retryDeadLetter(
   });
 }
 
-/** Lets a dead letter rest: the two sides stay different in it. */
+/** Dismisses a dead letter: the two sides stay different. */
 export function dismissDeadLetter(
   deps: SyncPageDeps,
   asker: Principal,

@@ -14,7 +14,7 @@ const finding = (id: string, severity: Finding['severity'], evidence: string, fi
 });
 
 /** `2 days`, `3 hours`, `5 minutes`. */
-function wordSpan(ms: number): string {
+function describeSpan(ms: number): string {
   const [length, unit] =
     ms >= dayMs ? [dayMs, 'day'] : ms >= hourMs ? [hourMs, 'hour'] : [minuteMs, 'minute'];
   const count = Math.floor(ms / length);
@@ -24,7 +24,7 @@ function wordSpan(ms: number): string {
 const count = (number: number, one: string, many: string): string =>
   `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
 
-/** What is not as it should be with replication; nothing where this hub belongs to no centre. */
+/** Finds problems of replication; none if this hub belongs to no centre. */
 export function findSyncFindings(status: SyncStatus, nowMs: number): Finding[] {
   const { link } = status;
   if (link === null) return [];
@@ -49,7 +49,7 @@ function stopFindings({ state, problem }: SyncStatus): Finding[] {
 function silenceFindings({ lastSuccessAt, problem }: SyncStatus, linkedAt: string, nowMs: number): Finding[] {
   const silentMs = nowMs - Date.parse(lastSuccessAt ?? linkedAt);
   if (silentMs < hourMs) return [];
-  const since = lastSuccessAt === null ? 'since this hub was linked' : `for ${wordSpan(silentMs)}`;
+  const since = lastSuccessAt === null ? 'since this hub was linked' : `for ${describeSpan(silentMs)}`;
   return [
     finding(
       'silent',
@@ -68,7 +68,7 @@ function outboxFindings({ outbox }: SyncStatus, nowMs: number): Finding[] {
     finding(
       'outboxOld',
       'warning',
-      `${count(waiting, 'change waits', 'changes wait')} to be sent to the centre, the oldest for ${wordSpan(ageMs)}.`,
+      `${count(waiting, 'change waits', 'changes wait')} to be sent to the centre, the oldest for ${describeSpan(ageMs)}.`,
       `They are kept and sent as soon as the centre is reached; ${where} says what is in the way.`,
     ),
   ];
@@ -80,7 +80,7 @@ function clockFindings({ clockAheadMs }: SyncStatus): Finding[] {
     finding(
       'clockAhead',
       'warning',
-      `The clock of this hub is ${wordSpan(clockAheadMs)} ahead of the centre’s: where two people write the same, this hub wins too often.`,
+      `The clock of this hub is ${describeSpan(clockAheadMs)} ahead of the centre’s: where two people write the same, this hub wins too often.`,
       'Let the machine set its clock by the network (NTP); `timedatectl` shows whether it does.',
     ),
   ];

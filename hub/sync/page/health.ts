@@ -5,7 +5,7 @@ import type { SyncStatus } from '../schema.ts';
 import type { Sync } from '../sync.ts';
 import { findSyncFindings } from './finding-rules.ts';
 
-/** What is not as it should be with replication, and its figures. Metrics are as of the last look, 30 s at most. */
+/** Findings and figures of replication. Metrics are up to 30 s old. */
 export function syncHealth(sync: Pick<Sync, 'status'>, clock: Pick<Clock, 'nowMs'>): HealthPart {
   let seen: SyncStatus | null = null;
   const look = async (): Promise<SyncStatus> => {

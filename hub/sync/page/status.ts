@@ -7,7 +7,7 @@ import type { SyncProblemCode, SyncStatus } from '../schema.ts';
 import { countConflicts } from './conflict-repository.ts';
 import { countDeadLetters } from './dead-letter-repository.ts';
 
-/** What only the running process knows of its rounds. */
+/** Figures of the rounds that only the running process knows. */
 export interface RoundFigures {
   /** Why the last round did not go through; null: it did, or there was none yet. */
   readonly problem: { readonly code: SyncProblemCode; readonly evidence?: string } | null;
@@ -31,7 +31,7 @@ export const noRounds: RoundFigures = {
   clockAheadMs: 0,
 };
 
-/** How replication is doing: what the store knows, and what the process has seen. */
+/** Reads the state of replication from the store and the process's figures. */
 export async function readSyncStatus(reader: Reader, rounds: RoundFigures): Promise<SyncStatus> {
   const link = await findLink(reader);
   const outbox = link === undefined ? { waiting: 0, oldestAtMs: null } : await readOutbox(reader, link.acked);
@@ -101,7 +101,7 @@ async function readOutbox(
 
 const lastSuccessFact = 'sync.lastSuccess';
 
-/** Notes when a round last went through, for what is said after the next start; about once a minute is enough. */
+/** Saves when a round last succeeded, for the status after the next start; about once a minute is enough. */
 export async function saveLastSuccess(tx: Transaction, atMs: number): Promise<void> {
   const value = String(atMs);
   await tx.local
@@ -111,7 +111,7 @@ export async function saveLastSuccess(tx: Transaction, atMs: number): Promise<vo
     .execute();
 }
 
-/** When a round last went through, from before this start; null since this link was made. */
+/** Finds when a round last succeeded before this start; null if none has since the link was made. */
 async function findLastSuccess(reader: Reader, link: LinkRow): Promise<number | null> {
   const row = await reader
     .selectFrom('store_fact')

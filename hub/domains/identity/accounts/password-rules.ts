@@ -4,7 +4,7 @@ const minPasswordLength = 12;
 const maxPasswordLength = 256;
 
 /**
- * What attackers try first, letters and digits only, in lower case. Also found when repeated or followed by up to four
+ * Passwords that attackers try first, letters and digits only, in lower case. Also matched when repeated or followed by up to four
  * digits, so that the list needs no `password2026`.
  */
 const commonPasswords = [

@@ -12,7 +12,7 @@ import {
   recordRefusedSignIn,
   type SignInPlace,
   signInKeys,
-  takeBack,
+  uncountTry,
 } from '../sessions/workflow.ts';
 import { actorOf, recordAudit } from '../workflow.ts';
 import type { HasherBusy } from './password.ts';
@@ -23,7 +23,7 @@ export type NewPasswordRefused = FieldRefusal<'passwordRefused'> & {
   readonly reason: PasswordRefused['reason'];
 };
 
-/** `checkPassword`, with the field that the answer points at. */
+/** Runs `checkPassword` and points the refusal at the field. */
 export function checkNewPassword(
   password: string,
   names: readonly string[],
@@ -86,7 +86,7 @@ export async function changeOwnPassword(
   }
   const hashed = verified.ok ? await deps.passwords.hash(asked.newPassword) : verified;
   if (!hashed.ok) {
-    await takeBack(deps, keys);
+    await uncountTry(deps, keys);
     return hashed;
   }
   return deps.store.transact('password.change', async (tx) => {

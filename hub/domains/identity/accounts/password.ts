@@ -2,7 +2,7 @@ import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 
-/** Too many passwords are being looked at already; the caller should come again. */
+/** Too many passwords are being hashed already; the caller should retry. */
 export interface HasherBusy extends Refusal<'signInBusy'> {
   readonly retryAfterSeconds: number;
 }
@@ -14,7 +14,7 @@ export interface PasswordParameters {
 }
 
 export interface PasswordHasher {
-  /** A password as a PHC string, with a fresh salt. */
+  /** Hashes a password with a fresh salt; returns a PHC string. */
   hash(password: string): Promise<Result<string, HasherBusy>>;
   /**
    * Whether the password is the one behind `phc`; null (no such account) costs the same time and never matches.
@@ -46,7 +46,7 @@ interface ParsedPhc {
 const phcPattern =
   /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
-/** The parts of a PHC string of argon2id, version 19; null for anything else. */
+/** Parses a PHC string of argon2id, version 19; null for anything else. */
 function parsePhc(phc: string): ParsedPhc | null {
   const [, memory, passes, lanes, salt, tag] = phcPattern.exec(phc) ?? [];
   if (memory === undefined || salt === undefined || tag === undefined) return null;
@@ -80,7 +80,7 @@ async function deriveTag(
   });
 }
 
-/** At most `maxRunning` at a time; beyond `maxWaiting` waiting ones, null. */
+/** Runs at most `maxRunning` at a time; null if `maxWaiting` wait already. */
 function createGate(): <T>(work: () => Promise<T>) => Promise<T | null> {
   const waiting: (() => void)[] = [];
   let running = 0;

@@ -30,7 +30,7 @@ export interface AccountView {
 }
 
 export type AccountNotFound = Refusal<'accountNotFound'>;
-/** The account may do what the asker may not: whoever ruled over it could take its rights. */
+/** The account has rights that the asker lacks: managing it would let the asker take them over. */
 export type BeyondOwnPermissions = Refusal<'beyondOwnPermissions'> & {
   readonly permissions: readonly string[];
   readonly nextStep: string;
@@ -83,7 +83,7 @@ export async function loadAccounts(
   return accounts.map((account) => ({ account, roles: rolesByAccount.get(account.id) ?? [] }));
 }
 
-/** Whether the asker may rule over what this account may do. */
+/** Checks that the asker holds every permission of this account. */
 async function checkRightsOver(
   deps: Pick<IdentityDeps, 'permissions'>,
   reader: Reader,
@@ -94,7 +94,7 @@ async function checkRightsOver(
   return checkHolds(deps, asker, await loadPermissions(reader, accountId, nowMs));
 }
 
-/** Whether the asker holds all of these permissions. One that this release does not know grants nothing. */
+/** Checks that the asker holds all of these permissions. A permission unknown to this release grants nothing. */
 export function checkHolds(
   { permissions }: Pick<IdentityDeps, 'permissions'>,
   asker: Principal,

@@ -8,7 +8,7 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-/** What an entry of the audit log states. Its hash covers all of it, and through `prevHash` all entries before. */
+/** An entry of the audit log. Its hash covers all fields, and through `prevHash` all earlier entries. */
 export interface AuditLink {
   readonly id: string;
   readonly seq: number;

@@ -6,11 +6,11 @@ import { verifyAudit } from './workflow.ts';
 
 export interface AuditHealth {
   readonly part: HealthPart;
-  /** Walks the whole chain; to be called daily. */
+  /** Verifies the whole chain. Call it daily. */
   check(): Promise<void>;
 }
 
-/** How the audit log was at its last verification, which is in memory only: not known until the first after a start. */
+/** Reports the last verification of the audit log. Held in memory only: unknown until the first one after a start. */
 export function auditHealth(deps: {
   readonly store: Pick<Store, 'report'>;
   readonly clock: Pick<Clock, 'nowMs'>;

@@ -170,7 +170,7 @@ export async function listAuditOf(
 
 const factsSchema = z.record(z.string(), z.unknown());
 
-/** A payload that somebody broke past the hub must not take a whole page down; verifying the chain names it. */
+/** Parses a payload; null if emptied, or corrupted outside the hub: the page still loads, and verification reports it. */
 export function parseFacts(row: AuditRow): Record<string, unknown> | null {
   if (typeof row.payload === 'string') return null;
   try {
@@ -180,7 +180,7 @@ export function parseFacts(row: AuditRow): Record<string, unknown> | null {
   }
 }
 
-/** Null for whoever has no name, and once it was emptied. */
+/** Null if the actor has no name, or once the payload was emptied. */
 export const actorNameOf = ({ payload }: AuditRow): string | null =>
   typeof payload === 'string' ? null : payload.actorName;
 

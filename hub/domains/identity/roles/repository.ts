@@ -87,7 +87,7 @@ export async function countRoles(reader: Reader): Promise<number> {
   return row.rows;
 }
 
-/** How many accounts have each role, expired assignments among them; a role that nobody has is left out. */
+/** Counts the accounts with each role, including expired assignments; omits roles that nobody has. */
 export async function countAssignments(
   reader: Reader,
   roleIds: readonly string[],
@@ -184,7 +184,7 @@ const heldPermissions = rememberedQuery(
   },
 );
 
-/** Everything that the account may do at `nowMs`. */
+/** Loads all permissions of the account at `nowMs`. */
 export async function loadPermissions(reader: Reader, accountId: string, nowMs: number): Promise<Permitted> {
   const { lasting, ending } = await heldPermissions(reader, { accountId });
   if (ending.length === 0) return lasting;
@@ -192,7 +192,7 @@ export async function loadPermissions(reader: Reader, accountId: string, nowMs: 
   return new Set([...lasting, ...now.flatMap((role) => role.permissions)]);
 }
 
-/** Who holds the built-in role that can do everything. */
+/** Lists the accounts with the built-in role that can do everything. */
 export async function listOwners(reader: Reader): Promise<readonly OwnerHold[]> {
   const rows = await reader
     .selectFrom('role_assignment')

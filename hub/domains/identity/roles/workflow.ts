@@ -171,7 +171,7 @@ export async function deleteRole(
   });
 }
 
-/** Gives a role to an account, for good or until `expiresAtMs`; given again, the end is moved. */
+/** Assigns a role permanently or until `expiresAtMs`; assigning it again moves the end. */
 export async function assignRole(
   deps: Pick<IdentityDeps, 'store' | 'newId' | 'permissions'>,
   asker: Principal,
@@ -233,7 +233,7 @@ export async function revokeRole(
   });
 }
 
-/** Whether the hub would have no owner for good without this account's hold on the role. */
+/** Checks whether this account's assignment is the last that makes somebody owner permanently. */
 async function isLastOwner(reader: Reader, role: Role, accountId: string): Promise<boolean> {
   if (!role.builtIn || role.name !== 'super_admin') return false;
   return !ownerRemainsWithout(accountId, await listOwners(reader));

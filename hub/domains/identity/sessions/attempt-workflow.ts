@@ -7,7 +7,7 @@ import { decideAttempt, lockPolicies, uncountAttempt } from '../rules.ts';
 /** One thing whose wrong tries are counted. */
 export interface AttemptKey {
   readonly kind: keyof typeof lockPolicies;
-  /** What is limited. People type passwords into the wrong field, so only a digest of it is stored. */
+  /** The limited subject. Stored as a digest only, because people type passwords into the wrong field. */
   readonly of: readonly string[];
 }
 

@@ -74,7 +74,7 @@ export async function revokeOwnSession(
   });
 }
 
-/** Ends every session of the asker's account but the one that asks; how many there were. */
+/** Ends every other session of the asker's account; returns how many. */
 export async function revokeOtherSessions(deps: EndDeps, asker: Principal): Promise<number> {
   return deps.store.transact('session.revokeOthers', async (tx) => {
     const ended = await deleteSessionsOf(tx, asker.accountId, asker.sessionId);
@@ -113,7 +113,7 @@ export async function revokeSession(
   });
 }
 
-/** What the page needs to know of whoever is signed in. */
+/** The signed-in account, as the page needs it. */
 export interface SessionView {
   readonly account: Account;
   readonly permissions: Permitted;

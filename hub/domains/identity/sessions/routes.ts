@@ -59,7 +59,7 @@ async function currentSession(deps: Deps, sessionId: string): Promise<CurrentSes
   };
 }
 
-/** Of whoever has no session: the command line, a service account. */
+/** Describes a caller without a session: the command line or a service account. */
 async function sessionless(deps: Deps, principal: Principal): Promise<CurrentSession> {
   const site = await findSite(deps.store.read);
   const { kind, accountId, displayName, permissions } = principal;
@@ -73,7 +73,7 @@ async function sessionless(deps: Deps, principal: Principal): Promise<CurrentSes
   };
 }
 
-/** Where a browser signs in. */
+/** Returns the place of a browser sign-in. */
 export const browserAt = ({ remoteAddress, userAgent }: CallContext): SignInPlace => ({
   kind: 'browser',
   remoteAddress,
@@ -91,14 +91,14 @@ const sessionToWire = (session: Session, principal: Principal) => ({
   current: session.id === principal.sessionId,
 });
 
-/** The answer that gives the browser its cookie: the only place where the token leaves the hub. */
+/** Builds the response that sets the session cookie: the only place where the token leaves the hub. */
 export async function replyWithSession(deps: Deps, opened: OpenedSession): Promise<Reply<CurrentSession>> {
   const body = await currentSession(deps, opened.session.id);
   assert(body !== null, 'the session was just committed');
   return new Reply(body, { headers: { 'Set-Cookie': printSessionCookie(opened.token, sessionLifeMs) } });
 }
 
-/** The answer to signing out, which takes the cookie back from a browser. */
+/** Builds the response to signing out, which clears a browser's cookie. */
 export const replySignedOut = (endedBrowser: boolean): Reply<Record<string, never>> =>
   new Reply({}, endedBrowser ? { headers: { 'Set-Cookie': clearedSessionCookie } } : {});
 

@@ -10,7 +10,10 @@ export const isSessionToken = (text: string): boolean => tokenPattern.test(text)
 
 export const hashSessionToken = (token: string): string => sha256(`session ${token}`);
 
-/** What the page sends with every write. Made of what is stored, so that any request can be told it again. */
+/**
+ * Derives the token that the page sends with every write. Derived from the stored hash, so that any request can return
+ * it.
+ */
 export const csrfTokenOf = (tokenHash: string): string => sha256(`csrf ${tokenHash}`);
 
 export function printSessionCookie(token: string, lifeMs: number): string {

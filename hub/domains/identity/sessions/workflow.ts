@@ -88,7 +88,7 @@ export async function signIn(deps: Deps, given: Credentials): Promise<Result<Ope
   const phc = account === null ? null : await findPassword(deps.store.read, account.id);
   const verified = await deps.passwords.verify(phc, given.password);
   if (!verified.ok) {
-    await takeBack(deps, keys);
+    await uncountTry(deps, keys);
     return verified;
   }
   if (account === null || phc === null || !verified.value.matches) {
@@ -125,7 +125,7 @@ async function endReplaced(tx: Transaction, given: Credentials): Promise<void> {
   if (replaced?.kind === given.kind) await deleteSessions(tx, [replaced.id]);
 }
 
-/** What a wrong password counts under: this account from this address, and this address over all accounts. */
+/** Keys under which a wrong password counts: this account from this address, and this address over all accounts. */
 export function signInKeys(
   username: string,
   remoteAddress: string,
@@ -136,8 +136,8 @@ export function signInKeys(
   };
 }
 
-/** A try that was never looked at. */
-export async function takeBack(
+/** Uncounts a try whose password was never checked. */
+export async function uncountTry(
   deps: Pick<Deps, 'store'>,
   keys: ReturnType<typeof signInKeys>,
 ): Promise<void> {
@@ -147,7 +147,7 @@ export async function takeBack(
   });
 }
 
-/** Of a username that nobody has, nothing is kept: it may be a password in the wrong field. */
+/** Records a refused sign-in. Keeps nothing of an unknown username: it may be a password in the wrong field. */
 export async function recordRefusedSignIn(
   tx: Transaction,
   account: Account | null,
@@ -210,7 +210,7 @@ function createFamily(): FreshToken {
   };
 }
 
-/** Signing out. Says whether it was a browser's session, whose cookie is to go. */
+/** Signs out. Returns whether it was a browser's session, whose cookie must be cleared. */
 export async function closeSession(
   deps: Pick<IdentityDeps, 'store' | 'onSessionsEnded'>,
   session: { readonly id: string; readonly accountId: string; readonly displayName: string },

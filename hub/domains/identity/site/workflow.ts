@@ -105,7 +105,7 @@ async function seedBuiltInRoles(
   }
 }
 
-/** Makes a fresh claim code; the one before is void. `asker` is null when the hub itself starts. */
+/** Makes a new claim code and voids the old one. `asker` is null when the hub itself starts. */
 export async function makeClaimCode(
   deps: Pick<IdentityDeps, 'store'>,
   asker: Principal | null,

@@ -91,7 +91,7 @@ function freshToken(
   return { token, text };
 }
 
-/** Gives out a token of a service account. Its text is in this answer and nowhere else. */
+/** Issues a token for a service account. Its text is returned only here. */
 export async function createToken(
   deps: Deps,
   asker: Principal,

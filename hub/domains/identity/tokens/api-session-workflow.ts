@@ -16,7 +16,7 @@ import { recordAudit } from '../workflow.ts';
 import { hashRefreshFamily, hashRefreshSecret, printRefreshToken, readRefreshToken } from './opaque-token.ts';
 import { accessTokenLifeMs, decideRefresh } from './rules.ts';
 
-/** What a program signs in with, and goes on with. Exists in this answer only. */
+/** The access and refresh token of a program. Returned only here. */
 export interface TokenPair {
   readonly accessToken: string;
   readonly accessExpiresInMs: number;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { bytesToSecret } from './opaque-token.ts';
 import { accessTokenLifeMs, accessTokenToleranceMs } from './rules.ts';
 
-/** What an access token states. Rights are not in it: they are looked up, so that they change at once. */
+/** Claims of an access token. Rights are not among them: they are looked up, so that they change immediately. */
 export interface AccessClaims {
   readonly accountId: string;
   readonly sessionId: string;
@@ -33,7 +33,7 @@ const maxTokenLength = 2048;
 
 const claimsSchema = z.looseObject({ sub: z.string(), sid: z.string() });
 
-/** The keys that follow from the 32 bytes of `master`; the issuer is named after them, so each hub has its own. */
+/** Derives the keys from the 32 bytes of `master`; the issuer is named after them, so each hub has its own. */
 export async function openTokenKeys(master: Uint8Array): Promise<TokenKeys> {
   const derive = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', master, Buffer.alloc(0), `makrcave ${purpose}`, 32));

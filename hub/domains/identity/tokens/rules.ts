@@ -1,6 +1,6 @@
-/** How long an access token (JWT) works. Short: it is one of many copies; its session is what ends at once. */
+/** Lifetime of an access token (JWT). Short, because only its session can be ended immediately. */
 export const accessTokenLifeMs = 10 * 60_000;
-/** What clocks may differ by. */
+/** Tolerated clock difference. */
 export const accessTokenToleranceMs = 60_000;
 /**
  * How long the refresh token before still gives the same answer as its first use gave: for two requests of one client
@@ -11,7 +11,7 @@ export const refreshGraceMs = 30_000;
 export const maxServiceAccounts = 100;
 export const maxTokensPerServiceAccount = 20;
 
-/** What is known of the refresh tokens of one family. */
+/** State of one family of refresh tokens. */
 export interface RefreshState {
   readonly currentHash: string;
   /** The token before; null until the first refresh. */
@@ -35,7 +35,7 @@ export function decideRefresh(
   return sinceMs >= 0 && sinceMs <= refreshGraceMs ? 'again' : 'reused';
 }
 
-/** The permissions that are in every one of these; null narrows nothing. */
+/** Intersects sets of permissions; null narrows nothing. */
 export function narrowPermissions(
   held: Iterable<string>,
   ...scopes: readonly (readonly string[] | null)[]

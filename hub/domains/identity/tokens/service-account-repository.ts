@@ -147,7 +147,7 @@ export async function listTokens(
   return rows.map(rowToToken);
 }
 
-/** What is needed to let a token in, in one read. */
+/** Everything needed to authenticate a token, in one read. */
 export interface TokenHolder {
   readonly token: AccessToken;
   readonly serviceAccount: Pick<ServiceAccount, 'id' | 'name' | 'scopes' | 'status' | 'ownerId'>;

@@ -69,7 +69,9 @@ export function checkIsPerson(asker: Principal): Result<null, PersonNeeded> {
   return asker.kind === 'service' ? refuse({ code: 'personNeeded' }) : ok(null);
 }
 
-/** Its owner may always curb it; anybody else must hold all that it may do. */
+/**
+ * Checks that the asker may manage the service account: its owner always may, anybody else must hold all its permissions.
+ */
 export function checkMayManage(
   deps: Pick<IdentityDeps, 'permissions'>,
   asker: Principal,
@@ -181,7 +183,10 @@ interface PatchAsked {
   readonly ownerId?: string | undefined;
 }
 
-/** Whether the asker may make this change; who adds a scope or hands the account over must hold what that gives. */
+/**
+ * Checks that the asker may make this change; adding a scope or changing the owner requires holding the permissions it
+ * gives.
+ */
 async function checkPatch(
   deps: Deps,
   tx: Transaction,

@@ -1,7 +1,7 @@
 import type { CsvCell } from '#hub/platform/csv.ts';
 import type { MemberListItem } from './schema.ts';
 
-/** What of a member stands in each column: the fields of the list. */
+/** Columns of the member list. */
 const cellsByColumn = {
   id: (member) => member.id,
   number: (member) => member.number,

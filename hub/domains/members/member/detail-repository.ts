@@ -3,7 +3,7 @@ import type { Reader } from '#hub/store/store.ts';
 import { type AdmissionRow, type MembershipRow, rowToMembership } from '../memberships/repository.ts';
 import { type HoldRow, type MemberRow, rowToHold, rowToMember } from '../repository.ts';
 
-/** What the answer about one member is made of. */
+/** Everything that the response about one member contains. */
 export interface MemberDetail {
   readonly member: MemberRow;
   readonly admission: AdmissionRow;

@@ -19,7 +19,7 @@ const statusTransitions: Readonly<
   left: { reactivate: 'active' },
 };
 
-/** What a member's status becomes. */
+/** Decides a member's next status. */
 export function decideMemberStatus(
   status: MemberStatus,
   event: MemberStatusEvent,
@@ -34,7 +34,7 @@ export function decideMemberStatus(
   });
 }
 
-/** Whether a member's card would open a door that asks for nothing but a member in order. */
+/** Checks whether a member's card would open a door that only requires membership. */
 export const admitsNow = (facts: AdmissionFacts, nowMs: number): boolean =>
   facts.memberStatus === 'active' &&
   !facts.onHold &&

@@ -10,7 +10,7 @@ import { findMemberDetail } from './detail-repository.ts';
 import { admitsNow } from './rules.ts';
 import type { Hold, Member, MemberListItem, Membership } from './schema.ts';
 
-/** How many memberships and holds stand in the answer about one member; their own lists have all. */
+/** Maximum of memberships and of holds in the response about one member; their own lists have all. */
 const shownWithMember = 20;
 
 const msToIso = (ms: number): string => new Date(ms).toISOString();
@@ -70,7 +70,7 @@ const membershipToWire = (row: MembershipRow, planName: string): Membership => (
   allowedEvents: [...allowedMembershipEvents(row.state)],
 });
 
-/** Memberships as they are shown, with the names of their plans. */
+/** Converts memberships, with the names of their plans. */
 export async function membershipsToWire(
   reader: Reader,
   rows: readonly MembershipRow[],

@@ -30,14 +30,14 @@ import { holdToWire, loadMember } from './view.ts';
 export interface NumberTaken extends Refusal<'numberTaken'> {
   readonly number: number;
 }
-/** Dates that nothing can have happened on yet. */
+/** A date lies in the future. */
 export type DateInFuture = FieldRefusal<'dateInFuture'>;
 
 /** Four digits from the first member on. */
 const firstNumber = 1001;
-/** A member cannot pile up more holds that are not released. */
+/** Limits the active holds of a member. */
 const maxActiveHolds = 20;
-/** The highest number that was ever given out. */
+/** Highest number ever assigned. */
 const highestNumber = new TableNote<number>('member');
 
 async function loadWritten(tx: Transaction, id: string): Promise<Member> {
@@ -129,7 +129,7 @@ const profileFields = [
   'extendedAccess',
 ] as const satisfies readonly (keyof MemberProfile)[];
 
-/** Changes what is written about a member. */
+/** Changes a member's profile. */
 export function changeMember(
   deps: MemberDeps,
   actor: Actor,
@@ -163,7 +163,7 @@ export function changeMember(
   });
 }
 
-/** Suspends, reactivates or lets leave. Who leaves takes no membership along. */
+/** Suspends or reactivates a member, or marks them as left, which ends their memberships. */
 export function changeMemberStatus(
   deps: MemberDeps,
   actor: Actor,
@@ -189,7 +189,7 @@ export function changeMemberStatus(
   });
 }
 
-/** Keeps a member out, whatever else is in order, until the hold is released. */
+/** Places a hold, which denies access until it is released. */
 export function placeHold(
   deps: MemberDeps,
   actor: Actor,

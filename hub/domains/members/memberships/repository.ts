@@ -151,7 +151,7 @@ export const updateMembership = (
     readonly facts: MembershipFacts;
     readonly blocked: boolean;
     readonly planId?: string | undefined;
-    /** Undefined keeps what stands there. */
+    /** Undefined keeps the current value. */
     readonly reason?: string | null | undefined;
     readonly expectedVersion?: number | undefined;
   },
@@ -168,13 +168,13 @@ export const updateMembership = (
     { expectedVersion: change.expectedVersion },
   );
 
-/** What is written about a member in other tables than its own and counts at a door. */
+/** A member's membership and holds, as far as they count at a door. */
 export interface Standing {
   readonly onHold: boolean;
   readonly memberships: readonly (MembershipFacts & { readonly planId: string })[];
 }
 
-/** What `AdmissionFacts` are made of, for one member. */
+/** The source of one member's `AdmissionFacts`. */
 export interface AdmissionRow extends Standing {
   readonly memberId: string;
   readonly number: number;

@@ -5,7 +5,7 @@ import { admittingMembershipStates, finalMembershipStates, type MembershipState 
 /** A state that a stored membership can be in. */
 export type StoredMembershipState = Exclude<MembershipState, 'none'>;
 
-/** What people do to a membership. */
+/** Membership events triggered by staff. */
 export const staffMembershipEvents = [
   'approve',
   'startTrial',
@@ -20,13 +20,13 @@ export const staffMembershipEvents = [
   'keep',
   'end',
 ] as const;
-/** What time does to it. */
+/** Membership events triggered by time. */
 export const timeMembershipEvents = ['periodStarted', 'periodEnded', 'graceEnded', 'overdueEnded'] as const;
 export type StaffMembershipEvent = (typeof staffMembershipEvents)[number];
 export type TimeMembershipEvent = (typeof timeMembershipEvents)[number];
 export type MembershipEvent = StaffMembershipEvent | TimeMembershipEvent;
 
-/** All that decides what may become of a membership. */
+/** The facts that decide a membership's transitions. */
 export interface MembershipFacts {
   readonly state: StoredMembershipState;
   readonly stateSinceMs: number;
@@ -270,13 +270,13 @@ export function decideMembershipTransition(
 
 export interface SettledMembership {
   readonly facts: MembershipFacts;
-  /** What time did, oldest first. */
+  /** Time-driven steps, oldest first. */
   readonly steps: readonly { readonly event: TimeMembershipEvent; readonly atMs: number }[];
   /** It is due, but another membership of the member still admits. */
   readonly blocked: boolean;
 }
 
-/** Lets time pass: makes every time-driven step that is due at `nowMs`, however long nobody looked. */
+/** Applies every time-driven step that is due at `nowMs`, however long ago the last run was. */
 export function settleMembership(
   facts: MembershipFacts,
   otherAdmittingId: string | null,
@@ -324,8 +324,8 @@ export function admissionPeriod(
   }
 }
 
-/** Of memberships that admit nobody, the one that says most about why. */
-const tellingOrder: readonly StoredMembershipState[] = [
+/** Which of several non-admitting memberships best explains the denial, most telling first. */
+const explanationPriority: readonly StoredMembershipState[] = [
   'overdue',
   'suspended',
   'paused',
@@ -342,7 +342,7 @@ export function effectiveMembership<T extends MembershipFacts>(
 ): T | undefined {
   const rank = (facts: T): number => {
     const period = admissionPeriod(facts);
-    if (period === null) return 3 + tellingOrder.indexOf(facts.state);
+    if (period === null) return 3 + explanationPriority.indexOf(facts.state);
     if (period.untilMs !== null && nowMs >= period.untilMs) return 2;
     return period.fromMs !== null && nowMs < period.fromMs ? 1 : 0;
   };

@@ -99,7 +99,7 @@ async function settleAndWrite(
     await wakeWaiting(tx, row.memberId, row.id);
 }
 
-/** Begins the membership that was due while the one that just ended still admitted. */
+/** Starts the membership that was waiting for the one that just ended. */
 async function wakeWaiting(tx: Transaction, memberId: string, endedId: string): Promise<void> {
   for (const waiting of await listLiveMemberships(tx, memberId)) {
     const isDue = waiting.state === 'pending' && waiting.fromMs !== null && waiting.fromMs <= tx.nowMs;
@@ -107,7 +107,7 @@ async function wakeWaiting(tx: Transaction, memberId: string, endedId: string): 
   }
 }
 
-/** Gives a member a membership: applied for, agreed for later, on trial or at once. */
+/** Adds a membership: applied for, agreed for later, on trial or active immediately. */
 export function createMembership(
   deps: MemberDeps,
   actor: Actor,
@@ -164,7 +164,7 @@ export function createMembership(
   });
 }
 
-/** Makes happen to a membership what a person says. */
+/** Applies an event by staff to a membership. */
 export function applyMembershipEvent(
   deps: MemberDeps,
   actor: Actor,

@@ -6,10 +6,10 @@ import { planToWire } from '../member/view.ts';
 import { listPlans, nameOrder, placeInNameOrder } from './repository.ts';
 import type { Plan, planListQuerySchema } from './schema.ts';
 
-/** Plans in one piece: what the reader Worker does in one turn. */
+/** Plans per piece: one turn of the reader Worker. */
 const plansPerPiece = 200;
 
-/** What of a plan stands in each column: the fields of the list. */
+/** Columns of the plan list. */
 const cellsByColumn = {
   id: (plan) => plan.id,
   name: (plan) => plan.name,

@@ -64,7 +64,7 @@ export const createPlan = (
 ): Promise<Result<Plan, NameTaken<'planNameTaken'>>> =>
   deps.store.transact('members.createPlan', (tx) => createPlanInside(deps, tx, actor, input));
 
-/** The plan that a space which was just claimed starts with. */
+/** Creates the first plan of a site that was just claimed. */
 export async function createFirstPlan(
   deps: Pick<MemberDeps, 'newId' | 'announceIn'>,
   tx: Transaction,
@@ -204,7 +204,7 @@ export function changeGroup(
   });
 }
 
-/** Removes an empty group. One with members may be what opens a door for them: they are taken out one by one first. */
+/** Removes an empty group. A group with members may open a door for them, so remove the members first. */
 export function removeGroup(
   deps: MemberDeps,
   actor: Actor,
@@ -226,7 +226,7 @@ export function removeGroup(
   });
 }
 
-/** Puts a member into a group or takes the member out; asked twice, the second time changes nothing. */
+/** Adds a member to a group or removes them; idempotent. */
 export function setGroupMember(
   deps: MemberDeps,
   actor: Actor,

@@ -38,7 +38,7 @@ interface Hits {
   readonly nextCursor: string | null;
 }
 
-/** What fits best first: along the words of the rarest condition. The cursor says which that was. */
+/** Finds members, best match first, along the words of the rarest condition, which the cursor names. */
 async function findBest(
   reader: Reader,
   terms: readonly SearchTerm[],
@@ -90,7 +90,7 @@ const placeLength = (sort: MemberSort | undefined): number => {
   return /number|createdAt/.test(sort) ? 1 : 2;
 };
 
-/** The members of these hits, in their order. */
+/** Loads the members of these hits, in their order. */
 async function loadMembers(reader: Reader, hits: Hits['rows']): Promise<readonly ListedMember[]> {
   const membersByNumber = await findMembersByNumber(
     reader,
@@ -128,7 +128,7 @@ export async function searchMembers(
   return ok({ items, nextCursor: found.value.nextCursor, ...total });
 }
 
-/** Members in one CSV piece: what the reader Worker does in one turn. */
+/** Members per CSV piece: one turn of the reader Worker. */
 const membersPerPiece = 200;
 
 /** All members that fit, in pieces; each is read in a turn of its own in the reader Worker. */

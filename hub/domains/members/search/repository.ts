@@ -14,7 +14,7 @@ export interface WordPosition {
   readonly memberNumber: number;
 }
 
-/** How many entries of the word index a condition covers, counted up to `limit`. */
+/** Counts the entries of the word index that a condition covers, up to `limit`. */
 export async function countWords(reader: Reader, term: SearchTerm, limit: number): Promise<number> {
   const rows = await reader
     .selectFrom('member_word')
@@ -26,7 +26,7 @@ export async function countWords(reader: Reader, term: SearchTerm, limit: number
   return rows.length;
 }
 
-/** Whether the member with the number in `column` has a word in the range of `term`. */
+/** Tests whether the member with the number in `column` has a word in the range of `term`. */
 const hasWord = (column: string, term: SearchTerm): RawBuilder<boolean> =>
   sql<boolean>`exists (
     select 1 from member_word as other
@@ -58,7 +58,7 @@ function hitsOf(
   return isBehind ? query.where(isAfter(inWords(isDescending), after)) : query;
 }
 
-/** How many members a search finds. */
+/** Counts the members that a search finds. */
 export async function countHits(
   reader: Reader,
   driver: SearchTerm,

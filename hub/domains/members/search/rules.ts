@@ -42,7 +42,7 @@ const cut = (text: string, length: number): string => text.slice(0, length).toWe
 
 const piecesOf = (folded: string): string[] => folded.match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
 
-/** What a member is found by, and in which lists. */
+/** The searchable fields of a member, and the lists it belongs to. */
 export interface SearchableMember {
   readonly number: number;
   readonly name: string;
