@@ -23,7 +23,7 @@ import { readMachineInstance } from './platform/files/machine-instance.ts';
 import type { HealthPart } from './platform/health/health-part.ts';
 import type { Logger } from './platform/log.ts';
 import { newId } from './platform/new-id.ts';
-import { refuseHalfRestored } from './sync/restore-workflow.ts';
+import { refuseHalfRestored } from './sync/link/restore-workflow.ts';
 
 export interface HubOptions {
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -13,8 +13,8 @@ import { createLog } from './platform/log.ts';
 import { newId } from './platform/new-id.ts';
 import { hubRelease } from './store/migrating/migrations.ts';
 import type { Store } from './store/store.ts';
-import { lookUpCode } from './sync/join-workflow.ts';
-import { isRestoring, takeEverything } from './sync/restore-workflow.ts';
+import { lookUpCode } from './sync/link/join-workflow.ts';
+import { isRestoring, takeEverything } from './sync/link/restore-workflow.ts';
 
 export interface RestoreOptions {
   readonly env: Readonly<Record<string, string | undefined>>;

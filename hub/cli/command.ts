@@ -13,7 +13,7 @@ export type Call = (method: string, path: string, body?: unknown) => Promise<Con
 
 export interface CommandOption {
   readonly type: 'string' | 'boolean';
-  /** What stands for its value in the help: `KEY`. */
+  /** Placeholder of its value in the help: `KEY`. */
   readonly placeholder?: string;
   readonly help: string;
 }
@@ -55,7 +55,7 @@ export const textOf = (value: unknown): string => (typeof value === 'string' ? v
 export const recordsOf = (value: unknown): readonly Record<string, unknown>[] =>
   Array.isArray(value) ? value.filter(isRecord) : [];
 
-/** The answer's JSON, or the refusal in words and exit 1. */
+/** Returns the response's JSON; throws the refusal in words, exit 1. */
 export function accepted(answer: ControlAnswer): Readonly<Record<string, unknown>> {
   if (answer.status < 400) return answer.json;
   const { title, detail, nextStep, errors } = answer.json;

@@ -9,7 +9,7 @@ import { type HubConfig, hubPaths } from '#hub/platform/config/hub-config.ts';
 
 const maxProblems = 20;
 
-/** The configuration as a start would read it, or what is wrong with it. */
+/** Reads the configuration as a start would, or reports what is wrong with it. */
 export function checkConfig(stateDir: string): {
   readonly config: HubConfig | null;
   readonly findings: readonly Finding[];
@@ -51,7 +51,7 @@ async function privateFiles(config: HubConfig): Promise<readonly string[]> {
   ];
 }
 
-/** Files that others on this machine may read, and a state that this user may not write. */
+/** Finds secret files that other users may read, and a state directory that this user cannot write. */
 export async function checkFiles(config: HubConfig): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const { directory } = hubPaths(config);
@@ -93,7 +93,7 @@ async function portProblem(port: number, host: string): Promise<string | null> {
   return problem === 'EADDRINUSE' || problem === 'EACCES' ? problem : null;
 }
 
-/** Whether the hub could listen where it is configured to. Only with the hub stopped. */
+/** Checks that the configured ports are free. Only with the hub stopped. */
 export async function checkPorts(config: HubConfig): Promise<readonly Finding[]> {
   const ports = [
     ['http.port', config.http.port, '127.0.0.1'],

@@ -6,7 +6,7 @@ import { StringDecoder } from 'node:string_decoder';
 
 const pollEveryMs = 250;
 const pieceBytes = 64 * 1024;
-/** What has no line break for so long is no line. */
+/** Maximum length of a line; longer text is split. */
 const maxLineCharacters = 1_048_576;
 
 /** Cuts text into lines as it comes, in whatever pieces; one without end is handed on in parts. */
@@ -24,7 +24,7 @@ class LineCutter {
     return lines.map((line) => line.replace(/\r$/, ''));
   }
 
-  /** What came after the last line break. */
+  /** Returns the text after the last line break. */
   end(): readonly string[] {
     const rest = this.#rest + this.#decoder.end();
     this.#rest = '';
@@ -32,7 +32,7 @@ class LineCutter {
   }
 }
 
-/** The log files of a service, oldest first: those that were set aside, and the one that is written. */
+/** Lists the log files of a service, oldest first: the rotated ones, then the current one. */
 export function logFilesOf(stateDir: string, service: string): readonly string[] {
   const file = path.join(stateDir, 'log', `${service}.log`);
   return [`${file}.2`, `${file}.1`, file].filter((candidate) => existsSync(candidate));

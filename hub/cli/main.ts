@@ -1,7 +1,5 @@
 import path from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { central } from './central.ts';
-import { claimCode } from './claim-code.ts';
 import {
   type Call,
   type Command,
@@ -10,18 +8,20 @@ import {
   NotRunning,
   UsageProblem,
 } from './command.ts';
-import { config } from './config.ts';
-import { doctor } from './doctor.ts';
-import { explain } from './explain.ts';
-import { logs } from './logs.ts';
-import { migrate } from './migrate.ts';
-import { pair } from './pair.ts';
-import { password } from './password.ts';
-import { recoveryCode } from './recovery-code.ts';
-import { restore } from './restore.ts';
-import { status } from './status.ts';
-import { tap } from './tap.ts';
-import { verify } from './verify.ts';
+import { central } from './commands/central.ts';
+import { claimCode } from './commands/claim-code.ts';
+import { config } from './commands/config.ts';
+import { doctor } from './commands/doctor.ts';
+import { explain } from './commands/explain.ts';
+import { logs } from './commands/logs.ts';
+import { migrate } from './commands/migrate.ts';
+import { pair } from './commands/pair.ts';
+import { password } from './commands/password.ts';
+import { recoveryCode } from './commands/recovery-code.ts';
+import { restore } from './commands/restore.ts';
+import { status } from './commands/status.ts';
+import { tap } from './commands/tap.ts';
+import { verify } from './commands/verify.ts';
 
 if (Number(process.versions.napi) < 10) {
   process.stderr.write('makrcave-hub needs Node 24: run it as ./scripts/makrcave-hub\n');

@@ -16,7 +16,7 @@ export class Chance {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   }
 
-  /** Whether something happens that happens in `share` (0..1) of the cases. */
+  /** True in `share` (0..1) of the cases. */
   isIn(share: number): boolean {
     return this.next() < share;
   }

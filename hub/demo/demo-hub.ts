@@ -31,7 +31,7 @@ export interface DemoHubOptions {
   readonly store: DemoStore;
   readonly clock: DemoClock;
   readonly log: Logger;
-  /** Doors must know other things of these members. */
+  /** Called when the admission of these members changes at the doors. */
   readonly onAdmissionChanged: (memberIds: readonly string[]) => void;
 }
 

@@ -1,8 +1,8 @@
 import { ensureLocalBridge } from '#hub/domains/access/bridges/workflow.ts';
 import { findDocument, findPolicyState, findSets } from '#hub/domains/access/policy/repository.ts';
-import { claimSite, makeClaimCode, startIdentity } from '#hub/domains/identity/claim-workflow.ts';
 import { findSite } from '#hub/domains/identity/repository.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
+import { claimSite, makeClaimCode, startIdentity } from '#hub/domains/identity/site/workflow.ts';
 import { findHighestNumber } from '#hub/domains/members/repository.ts';
 import { assert, Fault } from '#hub/kernel/result.ts';
 import { dayMs } from '#hub/kernel/time.ts';
@@ -24,7 +24,7 @@ export const demoUsername = 'demo';
 const bridgeName = 'This box';
 /** The oldest members joined so long before the year that is shown. */
 const beforeMs = 920 * dayMs;
-/** What one transaction of the years before the demo's own takes. */
+/** Steps per transaction in the years before the demo's own. */
 const stepsTogether = 200;
 
 export interface DemoOptions {

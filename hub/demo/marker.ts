@@ -10,7 +10,7 @@ const markerSchema = z.strictObject({
   /** `filling`: it was begun, and is complete only when the file says so. */
   state: z.enum(['filling', 'complete']),
 });
-/** What stands in `demo.json` of a state directory that holds a demo and nothing else. */
+/** Contents of `demo.json` in a state directory that holds only a demo. */
 export type DemoMarker = z.infer<typeof markerSchema>;
 
 export const isDemoSize = (text: string): text is keyof typeof demoSizes => Object.hasOwn(demoSizes, text);

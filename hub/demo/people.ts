@@ -81,7 +81,7 @@ const cultures: readonly Culture[] = [
   },
 ];
 
-/** What is known of a person before they become a member. */
+/** A person before they become a member. */
 export interface DemoPerson {
   readonly name: string;
   readonly email: string | null;

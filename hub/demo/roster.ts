@@ -6,16 +6,16 @@ import type { CredentialFacts } from '#hub/domains/access/decide/policy-schema.t
 import type { Access } from '#hub/domains/access/open-access.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
+import { memberCreateSchema } from '#hub/domains/members/member/schema.ts';
 import {
   changeMember,
   changeMemberStatus,
   createMember,
   placeHold,
   releaseHold,
-} from '#hub/domains/members/member-workflow.ts';
-import { applyMembershipEvent, createMembership } from '#hub/domains/members/membership-workflow.ts';
-import { setGroupMember } from '#hub/domains/members/plan-workflow.ts';
+} from '#hub/domains/members/member/workflow.ts';
+import { applyMembershipEvent, createMembership } from '#hub/domains/members/memberships/workflow.ts';
+import { setGroupMember } from '#hub/domains/members/plans/workflow.ts';
 import { loadAdmissionFacts, type MemberDeps } from '#hub/domains/members/workflow.ts';
 import { assert, unreachable } from '#hub/kernel/result.ts';
 import { dayMs, toIso } from '#hub/kernel/time.ts';
@@ -79,7 +79,7 @@ export class Roster {
     return this.#facts.get(card.credentialId);
   }
 
-  /** Something has changed about these members, whoever did it. */
+  /** Marks these members as changed. */
   noteChanged(memberIds: readonly string[]): void {
     for (const id of memberIds) this.#stale.add(id);
   }
@@ -106,7 +106,7 @@ export class Roster {
     }
   }
 
-  /** Does a step of a member's year by the workflow that the web page would use. */
+  /** Performs a step of a member's year by the workflow that the web page would use. */
   async take(biography: Biography, step: Step, tx: Transaction): Promise<void> {
     if (step.kind === 'join') return await this.#join(biography, step.waiver, tx);
     const member = this.#byBiography.get(biography);
@@ -155,7 +155,7 @@ export class Roster {
   async #join(biography: Biography, waiver: boolean, tx: Transaction): Promise<void> {
     const { members, actor } = this.#deps;
     const { person } = biography;
-    const input = memberInputSchema.parse({
+    const input = memberCreateSchema.parse({
       ...person,
       ...(waiver ? { waiverVersion: '2024-03', waiverDate: isoDate(tx.nowMs) } : {}),
     });

@@ -4,8 +4,8 @@ import type { Access } from '#hub/domains/access/open-access.ts';
 import { createRule } from '#hub/domains/access/rules/workflow.ts';
 import type { PortalSettings } from '#hub/domains/access/schema.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import type { PlanInput } from '#hub/domains/members/plan-schema.ts';
-import { createGroup, createPlan } from '#hub/domains/members/plan-workflow.ts';
+import type { PlanCreate } from '#hub/domains/members/plans/schema.ts';
+import { createGroup, createPlan } from '#hub/domains/members/plans/workflow.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
 import type { WeeklyWindow } from '#hub/domains/places/schema.ts';
 import { createArea, createHoliday, type PlaceDeps, putOpeningHours } from '#hub/domains/places/workflow.ts';
@@ -15,7 +15,7 @@ import type { DemoHub } from './demo-hub.ts';
 export const demoTimeZone = 'Europe/Berlin';
 export const demoSiteName = 'Werkhof (demo data)';
 
-/** What never fails here, because nothing else is in the store. */
+/** Unwraps a result that cannot fail here, because nothing else is in the store. */
 export function must<T>(result: Result<T, Refusal>): T {
   assert(result.ok, `the demo does nothing that is refused: ${JSON.stringify(result)}`);
   return result.value;
@@ -36,7 +36,7 @@ export const planWeights: Readonly<Record<PlanKey, number>> = {
   supporter: 5,
 };
 
-const plan = (name: string, description: string, priceMinor: number, interval: PlanInput['interval']) => ({
+const plan = (name: string, description: string, priceMinor: number, interval: PlanCreate['interval']) => ({
   name,
   description,
   priceMinor,
@@ -46,7 +46,7 @@ const plan = (name: string, description: string, priceMinor: number, interval: P
   overdueDays: 30,
   active: true,
 });
-const plans: Readonly<Record<PlanKey, PlanInput>> = {
+const plans: Readonly<Record<PlanKey, PlanCreate>> = {
   full: plan('Full', 'Every room that you are trained for, day and night', 4900, 'month'),
   basic: plan('Basic', 'During opening hours', 2900, 'month'),
   student: plan('Student', 'Weekdays from 9 to 18 o’clock, with a student card', 1500, 'month'),
@@ -90,7 +90,7 @@ const holidays: readonly { readonly day: string; readonly name: string }[] = [
   { day: '12-31', name: 'New Year’s Eve' },
 ];
 
-/** What the space consists of, by its own names. */
+/** The contents of the space, by their own names. */
 export interface Space {
   readonly bridgeId: string;
   readonly planIds: Readonly<Record<PlanKey, string>>;

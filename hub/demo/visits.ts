@@ -11,7 +11,7 @@ import type { DoorKey } from './space.ts';
 
 const minuteMs = 60_000;
 
-/** What the bridge's world is like at a moment, where it is not as usual. */
+/** A disturbance at the bridge and how long it lasts. */
 export interface Trouble {
   readonly fromMs: number;
   readonly untilMs: number;

@@ -3,7 +3,7 @@ import type { PolicyDocument } from '#hub/domains/access/decide/policy-schema.ts
 import { endLockdown, lockDown } from '#hub/domains/access/doors/command-workflow.ts';
 import { takeSlice } from '#hub/domains/access/events/workflow.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
-import { advanceDueMemberships } from '#hub/domains/members/membership-workflow.ts';
+import { advanceDueMemberships } from '#hub/domains/members/memberships/workflow.ts';
 import { admittingMembershipStates } from '#hub/domains/members/schema.ts';
 import { assert } from '#hub/kernel/result.ts';
 import { dayMs, localMomentAt, offsetMinutesAt, type ZoneOffsets } from '#hub/kernel/time.ts';
@@ -71,7 +71,7 @@ function planCalendar(chance: Chance, { startMs }: DemoYear): Calendar {
   };
 }
 
-/** Whose turn it is, in proportion to how often each comes. */
+/** Picks members in proportion to how often each comes. */
 class Crowd {
   readonly #members: readonly DemoMember[];
   readonly #upTo: Float64Array;
@@ -109,7 +109,7 @@ class Crowd {
   }
 }
 
-/** What happens at the doors in a day: people first, then everything else that doors meet with. */
+/** Plays a day at the doors: people first, then everything else. */
 function keepDoors(
   keeper: Doorkeeper,
   { roster, chance }: YearOptions,
@@ -199,7 +199,7 @@ interface DemoDay {
   readonly unlocks: DoorKey | undefined;
 }
 
-/** Changes what staff change on the day, and gives what the doors then wrote down. */
+/** Makes the day's changes by staff and returns the events that the doors recorded. */
 async function playDay(
   options: YearOptions,
   calendar: Calendar,

@@ -5,14 +5,14 @@ import { loadSite } from '#hub/domains/identity/workflow.ts';
 import type { DataOf, TopicSpec } from '#hub/kernel/vocabulary.ts';
 import { hubRelease } from '#hub/store/migrating/migrations.ts';
 import { hubRetention, pruneAllChanges } from '#hub/store/writing/change-retention.ts';
+import { noteRestored } from './link/restore-workflow.ts';
+import { syncHealth } from './page/health.ts';
+import { syncEndpoints } from './page/routes.ts';
 import { syncProblems } from './problems.ts';
 import { syncTables } from './repository.ts';
-import { noteRestored } from './restore-workflow.ts';
-import { syncEndpoints } from './routes.ts';
 import { syncStateSchema } from './schema.ts';
 import type { Follow } from './sync.ts';
-import { syncHealth } from './sync-health.ts';
-import { createSync, type RunningSync } from './workflow.ts';
+import { RunningSync } from './workflow.ts';
 
 const topics = {
   'sync.changed': {
@@ -44,7 +44,7 @@ const minuteMs = 60_000;
 
 export interface RunningReplication extends RunningDomain {
   readonly sync: RunningSync;
-  /** What follows from rows that were written past the workflows. */
+  /** Follows up rows that were written past the workflows. */
   readonly follow: Follow;
 }
 
@@ -60,7 +60,7 @@ export const sync: Domain<RunningReplication> = {
   async open(core) {
     const { store } = core;
     const follow = core.afterReplication;
-    const running = createSync({
+    const running = new RunningSync({
       ...core,
       ...core.ports.replication,
       ...core.config(config),
@@ -74,7 +74,7 @@ export const sync: Domain<RunningReplication> = {
       sync: running,
       follow,
       endpoints: syncEndpoints(running, { store, tables: core.catalog.tables, sync: running, follow }),
-      answers: [answer(hasCentre, async () => running.isLinked())],
+      answers: [answer(hasCentre, async () => running.isLinked)],
       health: [syncHealth(running, core.clock)],
       chores: [
         {

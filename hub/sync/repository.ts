@@ -141,7 +141,7 @@ export async function pruneMarks(tx: Transaction, beforeMs: number): Promise<voi
   await tx.local.deleteFrom('sync_mark').where('at_ms', '<', beforeMs).execute();
 }
 
-/** In place of one that says the same: what a round was cut in is done once more. */
+/** Inserts a dead letter, replacing an equal one: an interrupted round repeats its work. */
 export async function insertSyncDeadLetter(
   tx: Transaction,
   letter: Omit<SyncDeadLetterTable, 'at_ms' | 'resolved_at_ms'>,
@@ -162,7 +162,7 @@ export async function insertSyncDeadLetter(
     .execute();
 }
 
-/** Forgets what could not be sent of operations that are sent once more. */
+/** Deletes the dead letters of operations that are sent again. */
 export async function forgetDeadLetters(tx: Transaction, numbers: readonly number[]): Promise<void> {
   await tx.local
     .deleteFrom('sync_dead_letter')

@@ -2,13 +2,13 @@ import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Registrations } from '#hub/store/table-registry.ts';
 import type { Halt, SyncProblemCode, SyncState } from './schema.ts';
 
-/** What decides how replication is doing. */
+/** The facts that decide the state of replication. */
 export interface SyncFacts {
   readonly isLinked: boolean;
   readonly halted: Halt | null;
-  /** Why the last round did not go through. */
+  /** Why the last round failed. */
   readonly problem: SyncProblemCode | null;
-  /** All is announced and taken in: only changes go both ways. */
+  /** Seed and bootstrap are complete: only changes go both ways. */
   readonly isLive: boolean;
   /** Whether a round has gone through since the start. */
   readonly hasHeard: boolean;
@@ -16,10 +16,10 @@ export interface SyncFacts {
   readonly waiting: number;
 }
 
-/** What ends by itself, sooner or later; anything else waits for a person. */
+/** Problems that end by themselves; any other waits for a person. */
 const passing: ReadonlySet<SyncProblemCode> = new Set(['centralUnreachable', 'centralError', 'internal']);
 
-/** How replication is doing, in one word. */
+/** Decides the state of replication. */
 export function decideSyncState(facts: SyncFacts): SyncState {
   if (!facts.isLinked) return 'notLinked';
   if (haltProblem(facts.halted) !== null) return 'stopped';
@@ -37,7 +37,7 @@ interface ProblemWords {
   readonly fix: string;
 }
 
-/** Every reason why a round does not go through, and what a person does about it. */
+/** Describes each problem of a round and the next step. */
 export const problemWords: Readonly<Record<SyncProblemCode, ProblemWords>> = {
   centralUnreachable: {
     evidence: 'The central database cannot be reached.',
@@ -89,7 +89,7 @@ export const problemWords: Readonly<Record<SyncProblemCode, ProblemWords>> = {
   },
 };
 
-/** What people call the rows of a table. */
+/** Returns the name that people use for the rows of a table. */
 export const subjectOf = (tables: Registrations, table: string): string =>
   tables[table]?.called ?? table.replaceAll('_', ' ');
 
@@ -99,6 +99,6 @@ const fields: Readonly<Record<string, string>> = { email: 'e-mail', time_zone: '
 export const fieldOf = (column: string): string =>
   fields[column] ?? column.replace(/_(ms|minor|id)$/, '').replaceAll('_', ' ');
 
-/** What somebody must be allowed to do anyway who chooses a value of such a row: it is as if they wrote it. */
+/** Returns the permission needed to choose a value of such a row: the one to write it. */
 export const managerOf = (tables: Registrations, table: string): PermissionName =>
   tables[table]?.managedBy ?? 'system.manage';

@@ -12,10 +12,10 @@ export const syncSchemaNumber = 1;
 export const stageSchema = z.enum(['seed', 'backfill', 'bootstrap', 'live']);
 export type Stage = z.infer<typeof stageSchema>;
 
-/** Nothing goes on until a person says so; `approved`: one has. */
+/** Rounds are stopped until a person approves; `approved`: one has. */
 export type Halt = 'fenced' | 'machineChanged' | 'approved';
 
-/** Why a round did not go through, for the page and the findings. */
+/** Why a round failed, for the page and the findings. */
 export const syncProblemCodeSchema = z.enum([
   'centralUnreachable',
   'centralTlsFailed',
@@ -109,7 +109,7 @@ const writerSchema = z.strictObject({
 });
 export type Writer = z.infer<typeof writerSchema>;
 
-/** How people know a row, where it may be of any table. */
+/** Names a row of any table for people. */
 const namedRowShape = {
   table: z.string().meta({ description: 'As in the database', example: 'member' }),
   rowId: z.string(),

@@ -7,7 +7,7 @@ import type { LinkRequest, SyncStatus } from './schema.ts';
 /** The central database could not be used; `nextStep` says more than the code where something more is known. */
 export interface CentralRefusal
   extends Refusal<'centralUnreachable' | 'centralTlsFailed' | 'centralLoginFailed' | 'centralError'> {
-  /** What it or the network said, without anything of the address. */
+  /** The message of the server or the network, without any part of the address. */
   readonly detail?: string;
 }
 
@@ -21,15 +21,15 @@ export interface Sync {
   status(): Promise<SyncStatus>;
   /** Makes this hub the one that the code was made for. The address holds a password: it is kept, never told. */
   link(actor: Actor, request: LinkRequest): Promise<Result<SyncStatus, LinkRefusal>>;
-  /** Forgets the centre. What is here stays here, what is there stays there. */
+  /** Unlinks from the centre. The data on either side stays. */
   unlink(actor: Actor): Promise<Result<SyncStatus, Refusal<'notLinked'>>>;
-  /** Tries at once instead of at the next time. */
+  /** Runs a round now. */
   runNow(): Promise<Result<SyncStatus, Refusal<'notLinked'>>>;
   /** Goes on as a new epoch on this machine, where it stopped with `fenced` or `machineChanged`. */
   approve(actor: Actor): Promise<Result<SyncStatus, Refusal<'notLinked' | 'nothingToApprove'>>>;
   /** Takes a table in from the centre again, in the next round. */
   freshCopy(tx: Transaction, table: string): Promise<void>;
-  /** Live pages learn that something here is different. */
+  /** Announces a change to live pages. */
   announceChanged(): void;
 }
 

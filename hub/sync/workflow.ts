@@ -1,21 +1,22 @@
+import type { Actor } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
-import { Fault, ok, refuse } from '#hub/kernel/result.ts';
+import { Fault, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Announce } from '#hub/store/announce.ts';
-import type { Reader, Store } from '#hub/store/store.ts';
+import type { Reader, Store, Transaction } from '#hub/store/store.ts';
 import { readPosition } from '#hub/store/writing/replicated-writes.ts';
 import type { FieldRefusal } from '#hub/store/written.ts';
-import { CentralFault } from './central-faults.ts';
-import { readCentralUrl } from './central-url.ts';
-import { SyncEngine } from './engine.ts';
-import { type JoinRequest, join, lookUpCode } from './join-workflow.ts';
+import { CentralFault } from './central/faults.ts';
+import { readCentralUrl } from './central/url.ts';
+import { SyncEngine } from './engine/engine.ts';
+import { createStoreKeeper } from './engine/store-keeper.ts';
+import { type JoinRequest, join, lookUpCode } from './link/join-workflow.ts';
+import { type RoundFigures, readSyncStatus, saveLastSuccess } from './page/status.ts';
 import { changeLink, deleteLink, findLink, pruneMarks } from './repository.ts';
 import { haltProblem } from './rules.ts';
-import type { SyncState, SyncStatus } from './schema.ts';
-import { type RoundFigures, readSyncStatus, saveLastSuccess } from './status.ts';
-import { createStoreKeeper } from './store-keeper.ts';
-import type { CentralRefusal, Follow, Sync } from './sync.ts';
+import type { LinkRequest, SyncState, SyncStatus } from './schema.ts';
+import type { CentralRefusal, Follow, LinkRefusal, Sync } from './sync.ts';
 
 export interface SyncDeps {
   readonly store: Store;
@@ -30,50 +31,167 @@ export interface SyncDeps {
   readonly instance: string;
   readonly release: string;
   readonly pollSeconds: number;
-  /** Requests of people and programs that the hub has answered so far: replication goes slower while there are some. */
+  /** Requests that the hub has answered so far: replication slows down while this grows. */
   readonly answeredRequests: () => number;
 }
 
-/** Replication with the central database, as the hub starts and stops it. */
-export interface RunningSync extends Sync {
-  /** Whether this hub belongs to a centre, as of the last look. */
-  isLinked(): boolean;
-  /** Before anything is written in this process. */
-  load(): Promise<void>;
-  /** Begins rounds where this hub belongs to a centre. */
-  start(): Promise<void>;
-  /** Now and then: what is kept of rounds. */
-  maintain(): Promise<void>;
-  /** Rows of the outbox from this one on are still needed; null without a centre. */
-  neededFrom(): Promise<number | null>;
-  close(): Promise<void>;
-}
-
 const marksKeptMs = 35 * 86_400_000;
-/** Live pages are told of what goes on at most so often. */
+/** Minimum interval between announcements of progress to live pages. */
 const announceEveryMs = 1000;
 
-/** Replication with the central database. */
-export function createSync(deps: SyncDeps): RunningSync {
-  const { store, clock, announce, log } = deps;
-  let state: SyncState = 'notLinked';
-  let announcedAtMs = Number.NEGATIVE_INFINITY;
-  const announceChanged = (): void => announce({ topic: 'sync.changed', data: { state } });
-  const engine = new SyncEngine({
-    store,
-    keeper: createStoreKeeper(deps),
-    log,
-    clock,
-    instance: deps.instance,
-    release: deps.release,
-    pollMs: deps.pollSeconds * 1000,
-    answeredRequests: deps.answeredRequests,
-    onChanged: () => void onRound(),
-  });
+/** Replication with the central database, as the hub starts and stops it. */
+export class RunningSync implements Sync {
+  readonly #deps: SyncDeps;
+  readonly #engine: SyncEngine;
+  #state: SyncState = 'notLinked';
+  #announcedAtMs = Number.NEGATIVE_INFINITY;
 
-  async function roundFigures(): Promise<RoundFigures> {
-    const seen = engine.state;
-    const { cursor } = await readPosition(store.read);
+  constructor(deps: SyncDeps) {
+    this.#deps = deps;
+    const { store, log, clock, instance, release, answeredRequests } = deps;
+    this.#engine = new SyncEngine({
+      store,
+      keeper: createStoreKeeper(deps),
+      log,
+      clock,
+      instance,
+      release,
+      pollMs: deps.pollSeconds * 1000,
+      answeredRequests,
+      onChanged: () => void this.#onRound(),
+    });
+  }
+
+  /** Whether this hub belonged to a centre when `status` last read it. */
+  get isLinked(): boolean {
+    return this.#state !== 'notLinked';
+  }
+
+  /** Reads the state of replication. Call it before anything is written in this process. */
+  async load(): Promise<void> {
+    const { store } = this.#deps;
+    store.replication.wholeRows = (await findLink(store.read))?.stage === 'seed';
+    await this.status();
+  }
+
+  /** Starts rounds if this hub belongs to a centre. */
+  async start(): Promise<void> {
+    const { store } = this.#deps;
+    const link = await findLink(store.read);
+    if (link === undefined) return;
+    if (link.stage === 'live' && hasOtherColumns(store, link.columns))
+      await this.#engine.keeper.beginBootstrap(otherTables(store, link.columns));
+    this.#engine.start();
+  }
+
+  /** Prunes old marks and saves when the last round succeeded. */
+  async maintain(): Promise<void> {
+    const { store } = this.#deps;
+    const { lastSuccessMs } = this.#engine.state;
+    await store.transact('sync.maintain', async (tx) => {
+      await pruneMarks(tx, tx.nowMs - marksKeptMs);
+      if (lastSuccessMs !== null) await saveLastSuccess(tx, lastSuccessMs);
+    });
+  }
+
+  /** Finds the first row of the outbox that is still needed; null without a centre. */
+  async neededFrom(): Promise<number | null> {
+    const link = await findLink(this.#deps.store.read);
+    return link === undefined ? null : link.acked + 1;
+  }
+
+  async status(): Promise<SyncStatus> {
+    const read = await readSyncStatus(this.#deps.store.read, await this.#roundFigures());
+    this.#state = read.state;
+    return read;
+  }
+
+  announceChanged(): void {
+    this.#deps.announce({ topic: 'sync.changed', data: { state: this.#state } });
+  }
+
+  async link(actor: Actor, request: LinkRequest): Promise<Result<SyncStatus, LinkRefusal>> {
+    const { store } = this.#deps;
+    if ((await findLink(store.read)) !== undefined) return refuse({ code: 'alreadyLinked' });
+    const siteId = await this.#deps.findSiteId(store.read);
+    if (siteId === null) return refuse({ code: 'notClaimed' });
+    const address = checkAddress(request);
+    if (address !== null) return refuse(address);
+    try {
+      const found = await lookUpCode(request);
+      if (!found.ok) return refuse(codeWrong);
+      // Rows of two spaces would be mixed for ever.
+      if (found.value.space !== null && found.value.space !== siteId) return refuse({ code: 'siteHasData' });
+      const joined = await join(this.#deps, request, 'seed');
+      if (!joined.ok) return refuse(codeWrong);
+      await store.transact('sync.linked', (tx) =>
+        recordAudit(tx, {
+          actor,
+          action: 'sync.link',
+          target: { table: 'sync_link', id: joined.value.hub },
+          payload: { site: joined.value.site_name, hub: joined.value.hub_name },
+        }),
+      );
+    } catch (error) {
+      const refusal = centralRefusal(error);
+      if (refusal === null) throw error;
+      return refuse(refusal);
+    }
+    this.#engine.start();
+    return ok(await this.#changed());
+  }
+
+  async unlink(actor: Actor): Promise<Result<SyncStatus, Refusal<'notLinked'>>> {
+    const { store } = this.#deps;
+    await this.#engine.stop();
+    const unlinked = await store.transact('sync.unlink', async (tx) => {
+      const link = await findLink(tx);
+      if (link === undefined) return refuse({ code: 'notLinked' as const });
+      await deleteLink(tx);
+      const target = { table: 'sync_link', id: link.hub_id };
+      await recordAudit(tx, { actor, action: 'sync.unlink', target, payload: { site: link.site_name } });
+      return ok(null);
+    });
+    store.replication.wholeRows = false;
+    return unlinked.ok ? ok(await this.#changed()) : unlinked;
+  }
+
+  async runNow(): Promise<Result<SyncStatus, Refusal<'notLinked'>>> {
+    this.#engine.runNow();
+    const now = await this.status();
+    return now.link === null ? refuse({ code: 'notLinked' }) : ok(now);
+  }
+
+  async approve(actor: Actor): Promise<Result<SyncStatus, Refusal<'notLinked' | 'nothingToApprove'>>> {
+    const { store } = this.#deps;
+    const approved = await store.transact('sync.approve', async (tx) => {
+      const link = await findLink(tx);
+      if (link === undefined) return refuse({ code: 'notLinked' as const });
+      const problem = haltProblem(link.halted);
+      if (problem === null) return refuse({ code: 'nothingToApprove' as const });
+      await changeLink(tx, { halted: 'approved' });
+      const target = { table: 'sync_link', id: link.hub_id };
+      await recordAudit(tx, { actor, action: 'sync.continue', target, payload: { problem } });
+      return ok(null);
+    });
+    if (!approved.ok) return approved;
+    this.#engine.runNow();
+    return ok(await this.#changed());
+  }
+
+  async freshCopy(tx: Transaction, table: string): Promise<void> {
+    const place = { tables: [table], head: null, cid: null, tbl: null, after: null };
+    await changeLink(tx, { stage: 'bootstrap', place: JSON.stringify(place) });
+    tx.afterCommit(() => this.#engine.runNow());
+  }
+
+  close(): Promise<void> {
+    return this.#engine.stop();
+  }
+
+  async #roundFigures(): Promise<RoundFigures> {
+    const seen = this.#engine.state;
+    const { cursor } = await readPosition(this.#deps.store.read);
     return {
       problem: seen.problem,
       lastSuccessMs: seen.lastSuccessMs,
@@ -85,138 +203,25 @@ export function createSync(deps: SyncDeps): RunningSync {
     };
   }
 
-  const status = async (): Promise<SyncStatus> => {
-    const read = await readSyncStatus(store.read, await roundFigures());
-    ({ state } = read);
-    return read;
-  };
-
-  async function onRound(): Promise<void> {
+  async #onRound(): Promise<void> {
     const nowMs = performance.now();
-    const before = state;
+    const before = this.#state;
     try {
-      await status();
+      await this.status();
     } catch (error) {
-      log.error({ err: error }, 'the state of replication cannot be read');
+      this.#deps.log.error({ err: error }, 'the state of replication cannot be read');
       return;
     }
-    if (state === before && nowMs - announcedAtMs < announceEveryMs) return;
-    announcedAtMs = nowMs;
-    announceChanged();
+    if (this.#state === before && nowMs - this.#announcedAtMs < announceEveryMs) return;
+    this.#announcedAtMs = nowMs;
+    this.announceChanged();
   }
 
-  const changed = async (): Promise<SyncStatus> => {
-    const now = await status();
-    announceChanged();
+  async #changed(): Promise<SyncStatus> {
+    const now = await this.status();
+    this.announceChanged();
     return now;
-  };
-
-  return {
-    status,
-    announceChanged,
-    isLinked: () => state !== 'notLinked',
-
-    async load() {
-      store.replication.wholeRows = (await findLink(store.read))?.stage === 'seed';
-      await status();
-    },
-
-    async start() {
-      const link = await findLink(store.read);
-      if (link === undefined) return;
-      if (link.stage === 'live' && hasOtherColumns(store, link.columns))
-        await engine.keeper.beginBootstrap(otherTables(store, link.columns));
-      engine.start();
-    },
-
-    async maintain() {
-      const { lastSuccessMs } = engine.state;
-      await store.transact('sync.maintain', async (tx) => {
-        await pruneMarks(tx, tx.nowMs - marksKeptMs);
-        if (lastSuccessMs !== null) await saveLastSuccess(tx, lastSuccessMs);
-      });
-    },
-
-    async neededFrom() {
-      const link = await findLink(store.read);
-      return link === undefined ? null : link.acked + 1;
-    },
-
-    async link(actor, request) {
-      if ((await findLink(store.read)) !== undefined) return refuse({ code: 'alreadyLinked' });
-      const siteId = await deps.findSiteId(store.read);
-      if (siteId === null) return refuse({ code: 'notClaimed' });
-      const address = checkAddress(request);
-      if (address !== null) return refuse(address);
-      try {
-        const found = await lookUpCode(request);
-        if (!found.ok) return refuse(codeWrong);
-        // Rows of two spaces would be mixed for ever.
-        if (found.value.space !== null && found.value.space !== siteId)
-          return refuse({ code: 'siteHasData' });
-        const joined = await join(deps, request, 'seed');
-        if (!joined.ok) return refuse(codeWrong);
-        await store.transact('sync.linked', (tx) =>
-          recordAudit(tx, {
-            actor,
-            action: 'sync.link',
-            target: { table: 'sync_link', id: joined.value.hub },
-            payload: { site: joined.value.site_name, hub: joined.value.hub_name },
-          }),
-        );
-      } catch (error) {
-        const refusal = centralRefusal(error);
-        if (refusal === null) throw error;
-        return refuse(refusal);
-      }
-      engine.start();
-      return ok(await changed());
-    },
-
-    async unlink(actor) {
-      await engine.stop();
-      const unlinked = await store.transact('sync.unlink', async (tx) => {
-        const link = await findLink(tx);
-        if (link === undefined) return refuse({ code: 'notLinked' as const });
-        await deleteLink(tx);
-        const target = { table: 'sync_link', id: link.hub_id };
-        await recordAudit(tx, { actor, action: 'sync.unlink', target, payload: { site: link.site_name } });
-        return ok(null);
-      });
-      store.replication.wholeRows = false;
-      return unlinked.ok ? ok(await changed()) : unlinked;
-    },
-
-    async runNow() {
-      engine.runNow();
-      const now = await status();
-      return now.link === null ? refuse({ code: 'notLinked' }) : ok(now);
-    },
-
-    async approve(actor) {
-      const approved = await store.transact('sync.approve', async (tx) => {
-        const link = await findLink(tx);
-        if (link === undefined) return refuse({ code: 'notLinked' as const });
-        const problem = haltProblem(link.halted);
-        if (problem === null) return refuse({ code: 'nothingToApprove' as const });
-        await changeLink(tx, { halted: 'approved' });
-        const target = { table: 'sync_link', id: link.hub_id };
-        await recordAudit(tx, { actor, action: 'sync.continue', target, payload: { problem } });
-        return ok(null);
-      });
-      if (!approved.ok) return approved;
-      engine.runNow();
-      return ok(await changed());
-    },
-
-    async freshCopy(tx, table) {
-      const place = { tables: [table], head: null, cid: null, tbl: null, after: null };
-      await changeLink(tx, { stage: 'bootstrap', place: JSON.stringify(place) });
-      tx.afterCommit(() => engine.runNow());
-    },
-
-    close: () => engine.stop(),
-  };
+  }
 }
 
 const codeWrong: FieldRefusal<'codeWrong'> = {
@@ -237,7 +242,7 @@ function checkAddress({
   }
 }
 
-/** Null for what is not about the centre. */
+/** Maps a `CentralFault` to a refusal; null for any other error. */
 function centralRefusal(error: unknown): CentralRefusal | null {
   return error instanceof CentralFault ? { code: error.code, detail: error.message } : null;
 }
@@ -249,7 +254,7 @@ function readColumns(columns: string | null): Readonly<Record<string, readonly s
 const isColumnLists = (value: unknown): value is Readonly<Record<string, readonly string[]>> =>
   typeof value === 'object' && value !== null && Object.values(value).every(Array.isArray);
 
-/** Tables that have columns which they had not when they were last taken in whole. */
+/** Lists tables with columns added since their last bootstrap. */
 function otherTables(store: Pick<Store, 'replication'>, columns: string | null): readonly string[] {
   const before = readColumns(columns);
   return store.replication.tables

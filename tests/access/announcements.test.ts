@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { createRule, removeRule } from '#hub/domains/access/rules/workflow.ts';
-import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
+import { planCreateSchema } from '#hub/domains/members/plans/schema.ts';
 import {
   createGroup,
   createPlan,
   removeGroup,
   removePlan,
   setGroupMember,
-} from '#hub/domains/members/plan-workflow.ts';
+} from '#hub/domains/members/plans/workflow.ts';
 import {
   createArea,
   createHoliday,
@@ -42,7 +42,7 @@ test('every change of areas, rules, hours, days, plans and groups is announced, 
     }),
   );
   accepted(await removeRule(deps, staff, rule.id));
-  const planInput = planInputSchema.parse({
+  const planInput = planCreateSchema.parse({
     name: 'Standard',
     priceMinor: 0,
     currency: 'EUR',

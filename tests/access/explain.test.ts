@@ -10,7 +10,7 @@ import { decodeRecord } from '#hub/domains/access/policy/record-schema.ts';
 import { accessEndpoints } from '#hub/domains/access/routes.ts';
 import { removeRule } from '#hub/domains/access/rules/workflow.ts';
 import type { PortalSettings } from '#hub/domains/access/schema.ts';
-import { placeHold } from '#hub/domains/members/member-workflow.ts';
+import { placeHold } from '#hub/domains/members/member/workflow.ts';
 import { placeEndpoints } from '#hub/domains/places/routes.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { appCatalog, permissions } from '#tests/_support/open-domains.ts';

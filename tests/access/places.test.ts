@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { changePortal, removePortal } from '#hub/domains/access/doors/workflow.ts';
 import { ruleCreateSchema } from '#hub/domains/access/rules/schema.ts';
 import { changeRule, createRule } from '#hub/domains/access/rules/workflow.ts';
-import { groupInputSchema } from '#hub/domains/members/plan-schema.ts';
-import { createGroup } from '#hub/domains/members/plan-workflow.ts';
+import { groupCreateSchema } from '#hub/domains/members/plans/schema.ts';
+import { createGroup } from '#hub/domains/members/plans/workflow.ts';
 import { makesCycle } from '#hub/domains/places/rules.ts';
 import {
   changeArea,
@@ -151,7 +151,7 @@ describe('rules', () => {
     const { bench } = await openWithBridge();
     const { deps } = bench.access;
     const group = accepted(
-      await createGroup(bench.members, staff, groupInputSchema.parse({ name: 'Course' })),
+      await createGroup(bench.members, staff, groupCreateSchema.parse({ name: 'Course' })),
     );
     const made = accepted(
       await createRule(

@@ -13,9 +13,9 @@ import {
 } from '#hub/domains/access/policy/record-schema.ts';
 import { findSets, insertSet } from '#hub/domains/access/policy/repository.ts';
 import { createRule, removeRule } from '#hub/domains/access/rules/workflow.ts';
-import { placeHold, releaseHold } from '#hub/domains/members/member-workflow.ts';
-import { groupInputSchema } from '#hub/domains/members/plan-schema.ts';
-import { createGroup, setGroupMember } from '#hub/domains/members/plan-workflow.ts';
+import { placeHold, releaseHold } from '#hub/domains/members/member/workflow.ts';
+import { groupCreateSchema } from '#hub/domains/members/plans/schema.ts';
+import { createGroup, setGroupMember } from '#hub/domains/members/plans/workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { ada, factsArbitrary } from './policy-fixtures.ts';
 import {
@@ -160,7 +160,9 @@ test('a hold, a group, a lost card: each is a difference of one record, and the 
   expect(await bridge.pull()).toMatchObject({ full: false, pages: 1 });
   expect(factsOf(bridge, '123:4567').onHold).toBe(true);
   accepted(await releaseHold(bench.members, staff, { memberId: member.id, holdId: hold.id }, null));
-  const group = accepted(await createGroup(bench.members, staff, groupInputSchema.parse({ name: 'Lasers' })));
+  const group = accepted(
+    await createGroup(bench.members, staff, groupCreateSchema.parse({ name: 'Lasers' })),
+  );
   accepted(await setGroupMember(bench.members, staff, { groupId: group.id, memberId: member.id }, true));
   await bridge.pull();
   expect(factsOf(bridge, '123:4567')).toMatchObject({ onHold: false, groupIds: [group.id] });

@@ -21,11 +21,11 @@ import { recordBytes } from '#hub/domains/access/policy/record-schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { members as memberDomain } from '#hub/domains/members/domain.ts';
-import { memberInputSchema, membershipInputSchema } from '#hub/domains/members/member-schema.ts';
-import { createMember } from '#hub/domains/members/member-workflow.ts';
-import { createMembership } from '#hub/domains/members/membership-workflow.ts';
-import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
-import { createPlan } from '#hub/domains/members/plan-workflow.ts';
+import { memberCreateSchema, membershipCreateSchema } from '#hub/domains/members/member/schema.ts';
+import { createMember } from '#hub/domains/members/member/workflow.ts';
+import { createMembership } from '#hub/domains/members/memberships/workflow.ts';
+import { planCreateSchema } from '#hub/domains/members/plans/schema.ts';
+import { createPlan } from '#hub/domains/members/plans/workflow.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
 import { places as placeDomain } from '#hub/domains/places/domain.ts';
 import type { PlaceDeps } from '#hub/domains/places/workflow.ts';
@@ -184,7 +184,7 @@ export function refused<R extends Refusal>(result: Result<unknown, R>): R {
 }
 
 export const addMember = async ({ members }: Bench, name = 'Ada Lovelace') =>
-  accepted(await createMember(members, staff, memberInputSchema.parse({ name })));
+  accepted(await createMember(members, staff, memberCreateSchema.parse({ name })));
 
 /** A member whose membership is valid from today on. */
 export async function addPaidMember(bench: Bench, name = 'Ada Lovelace') {
@@ -196,11 +196,11 @@ export async function addPaidMember(bench: Bench, name = 'Ada Lovelace') {
       await createPlan(
         members,
         staff,
-        planInputSchema.parse({ name: 'Standard', priceMinor: 2500, currency: 'EUR', interval: 'month' }),
+        planCreateSchema.parse({ name: 'Standard', priceMinor: 2500, currency: 'EUR', interval: 'month' }),
       ),
     ).id;
   const member = await addMember(bench, name);
-  const input = membershipInputSchema.parse({ planId, state: 'active', from: '2026-11-01T00:00:00Z' });
+  const input = membershipCreateSchema.parse({ planId, state: 'active', from: '2026-11-01T00:00:00Z' });
   accepted(await createMembership(members, staff, member.id, input));
   return member;
 }

@@ -5,8 +5,8 @@ import path from 'node:path';
 import { parseCardText } from '#hub/domains/access/cards/format-rules.ts';
 import { access as accessDomain } from '#hub/domains/access/domain.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
-import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
-import { insertMembership } from '#hub/domains/members/membership-repository.ts';
+import { memberCreateSchema } from '#hub/domains/members/member/schema.ts';
+import { insertMembership } from '#hub/domains/members/memberships/repository.ts';
 import { insertMember } from '#hub/domains/members/repository.ts';
 import { followMemberChange } from '#hub/domains/members/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
@@ -151,7 +151,7 @@ async function addMembers(
         for (let index = first; index < Math.min(first + membersPerTransaction, wanted.members); index += 1) {
           const memberId = newId();
           memberIds.push(memberId);
-          const profile = memberInputSchema.parse({
+          const profile = memberCreateSchema.parse({
             name: `Member ${index}`,
             email: `m${index}@example.org`,
           });

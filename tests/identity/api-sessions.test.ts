@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { printRefreshToken, readRefreshToken } from '#hub/domains/identity/opaque-token.ts';
-import { openTokenKeys } from '#hub/domains/identity/token-keys.ts';
+import { openTokenKeys } from '#hub/domains/identity/tokens/keys.ts';
+import { printRefreshToken, readRefreshToken } from '#hub/domains/identity/tokens/opaque-token.ts';
 import {
   addAccount,
   type Browser,

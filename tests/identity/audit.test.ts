@@ -1,10 +1,10 @@
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { canonicalJson, type JsonValue } from '#hub/domains/identity/audit-chain.ts';
-import { streamAuditLines } from '#hub/domains/identity/audit-csv.ts';
-import { auditHealth } from '#hub/domains/identity/audit-health-workflow.ts';
-import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
+import { canonicalJson, type JsonValue } from '#hub/domains/identity/audit/chain.ts';
+import { streamAuditLines } from '#hub/domains/identity/audit/csv.ts';
+import { auditHealth } from '#hub/domains/identity/audit/health-workflow.ts';
+import { verifyAudit } from '#hub/domains/identity/audit/workflow.ts';
 import { auditQuerySchema } from '#hub/domains/identity/schema.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { openConnection } from '#hub/store/sqlite/open.ts';

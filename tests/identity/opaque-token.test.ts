@@ -9,8 +9,8 @@ import {
   hashRefreshSecret,
   printRefreshToken,
   readRefreshToken,
-} from '#hub/domains/identity/opaque-token.ts';
-import { decideRefresh, describeDevice, narrowPermissions } from '#hub/domains/identity/token-rules.ts';
+} from '#hub/domains/identity/tokens/opaque-token.ts';
+import { decideRefresh, describeDevice, narrowPermissions } from '#hub/domains/identity/tokens/rules.ts';
 import { permissions } from '#tests/_support/open-domains.ts';
 
 describe('tokens as texts', () => {

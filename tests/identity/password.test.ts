@@ -1,6 +1,6 @@
 import { argon2Sync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createPasswordHasher, passwordParameters } from '#hub/domains/identity/password.ts';
+import { createPasswordHasher, passwordParameters } from '#hub/domains/identity/accounts/password.ts';
 import { cheapPasswords } from './hub.ts';
 
 async function hashed(hasher: ReturnType<typeof createPasswordHasher>, password: string): Promise<string> {

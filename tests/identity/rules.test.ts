@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkPassword } from '#hub/domains/identity/password-rules.ts';
+import { checkPassword } from '#hub/domains/identity/accounts/password-rules.ts';
 import {
   type AttemptCounter,
   bytesToClaimCode,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { maxServiceAccounts, maxTokensPerServiceAccount } from '#hub/domains/identity/token-rules.ts';
+import { maxServiceAccounts, maxTokensPerServiceAccount } from '#hub/domains/identity/tokens/rules.ts';
 import {
   addAccount,
   type Browser,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPasswordHasher } from '#hub/domains/identity/password.ts';
+import { createPasswordHasher } from '#hub/domains/identity/accounts/password.ts';
 import {
   addAccount,
   type Browser,

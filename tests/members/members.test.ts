@@ -1,21 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
+import { verifyAudit } from '#hub/domains/identity/audit/workflow.ts';
 import {
-  memberChangeSchema,
-  memberInputSchema,
+  memberCreateSchema,
   memberListQuerySchema,
-} from '#hub/domains/members/member-schema.ts';
-import { searchMembers } from '#hub/domains/members/member-search.ts';
-import { loadMember } from '#hub/domains/members/member-view.ts';
+  memberPatchSchema,
+} from '#hub/domains/members/member/schema.ts';
+import { loadMember } from '#hub/domains/members/member/view.ts';
 import {
   changeMember,
   changeMemberStatus,
   createMember,
   placeHold,
   releaseHold,
-} from '#hub/domains/members/member-workflow.ts';
-import { listMemberIds } from '#hub/domains/members/membership-repository.ts';
-import { groupInputSchema, planChangeSchema } from '#hub/domains/members/plan-schema.ts';
+} from '#hub/domains/members/member/workflow.ts';
+import { listMemberIds } from '#hub/domains/members/memberships/repository.ts';
+import { groupCreateSchema, planPatchSchema } from '#hub/domains/members/plans/schema.ts';
 import {
   changePlan,
   createGroup,
@@ -23,7 +22,8 @@ import {
   removeGroup,
   removePlan,
   setGroupMember,
-} from '#hub/domains/members/plan-workflow.ts';
+} from '#hub/domains/members/plans/workflow.ts';
+import { searchMembers } from '#hub/domains/members/search/listing.ts';
 import { loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
 import {
   accepted,
@@ -38,7 +38,7 @@ import {
 } from './support.ts';
 
 const change = async (bench: MembersBench, id: string, version: number, changes: Record<string, unknown>) =>
-  changeMember(bench.deps, staff, id, memberChangeSchema.parse({ version, ...changes }));
+  changeMember(bench.deps, staff, id, memberPatchSchema.parse({ version, ...changes }));
 
 const namesFound = async ({ store }: MembersBench, filter: Record<string, unknown>) => {
   const page = await searchMembers(store, memberListQuerySchema.parse(filter), startMs);
@@ -67,7 +67,7 @@ describe('adding members', () => {
   it('leaves no gap and no broken audit log where others are refused or change members at the same time', async () => {
     const bench = await openBench();
     const first = await addMember(bench, { number: 5000 });
-    const taken = memberInputSchema.parse({ name: 'Bob', number: 5000 });
+    const taken = memberCreateSchema.parse({ name: 'Bob', number: 5000 });
     const added = await Promise.all(
       Array.from({ length: 20 }, async (_, index) => {
         if (index % 3 === 1) refused(await createMember(bench.deps, staff, taken));
@@ -86,7 +86,7 @@ describe('adding members', () => {
   it('refuses a number that somebody has', async () => {
     const bench = await openBench();
     await addMember(bench, { number: 42 });
-    const input = memberInputSchema.parse({ name: 'Bob', number: 42 });
+    const input = memberCreateSchema.parse({ name: 'Bob', number: 42 });
     expect(refused(await createMember(bench.deps, staff, input))).toEqual({
       code: 'numberTaken',
       number: 42,
@@ -96,7 +96,7 @@ describe('adding members', () => {
 
   it('refuses dates in the future and names the fields', async () => {
     const bench = await openBench();
-    const input = memberInputSchema.parse({
+    const input = memberCreateSchema.parse({
       name: 'Bob',
       dateOfBirth: '2026-11-24',
       waiverDate: '2027-01-01',
@@ -134,7 +134,7 @@ describe('adding members', () => {
     { name: 'x', number: 0 },
     { name: 'x', surprise: true },
   ])('does not take %o', (input) => {
-    expect(memberInputSchema.safeParse(input).success).toBe(false);
+    expect(memberCreateSchema.safeParse(input).success).toBe(false);
   });
 });
 
@@ -269,7 +269,7 @@ describe('plans', () => {
     const unused = await addPlan(bench, { name: 'Day pass', interval: 'once' });
     const { id } = await addMember(bench);
     await addMembership(bench, id, used.id);
-    const cheaper = planChangeSchema.parse({ version: 1, priceMinor: 1 });
+    const cheaper = planPatchSchema.parse({ version: 1, priceMinor: 1 });
     expect(accepted(await changePlan(bench.deps, staff, used.id, cheaper))).toMatchObject({
       priceMinor: 1,
       name: 'Standard',
@@ -290,7 +290,7 @@ describe('groups', () => {
   it('take members in and out, and the doors are told each time something changes', async () => {
     const bench = await openBench();
     const { id } = await addMember(bench);
-    const input = groupInputSchema.parse({ name: 'Wood team' });
+    const input = groupCreateSchema.parse({ name: 'Wood team' });
     const group = accepted(await createGroup(bench.deps, staff, input));
     const target = { groupId: group.id, memberId: id };
     bench.admissionChanges.length = 0;

@@ -13,7 +13,7 @@ import {
   settleMembership,
   staffMembershipEvents,
   timeMembershipEvents,
-} from '#hub/domains/members/membership-rules.ts';
+} from '#hub/domains/members/memberships/rules.ts';
 import { membershipStates } from '#hub/domains/members/schema.ts';
 
 const dayMs = 86_400_000;

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { membershipEventSchema, membershipInputSchema } from '#hub/domains/members/member-schema.ts';
-import { loadMember } from '#hub/domains/members/member-view.ts';
+import { membershipCreateSchema, membershipEventSchema } from '#hub/domains/members/member/schema.ts';
+import { loadMember } from '#hub/domains/members/member/view.ts';
 import {
   advanceDueMemberships,
   applyMembershipEvent,
   correctMembership,
   createMembership,
-} from '#hub/domains/members/membership-workflow.ts';
-import { planChangeSchema } from '#hub/domains/members/plan-schema.ts';
-import { changePlan } from '#hub/domains/members/plan-workflow.ts';
+} from '#hub/domains/members/memberships/workflow.ts';
+import { planPatchSchema } from '#hub/domains/members/plans/schema.ts';
+import { changePlan } from '#hub/domains/members/plans/workflow.ts';
 import { loadAdmissionFacts } from '#hub/domains/members/workflow.ts';
 import {
   accepted,
@@ -39,7 +39,7 @@ const happen = (
 ) => applyMembershipEvent(bench.deps, staff, { memberId, membershipId }, membershipEventSchema.parse(input));
 
 const attempt = (bench: MembersBench, memberId: string, planId: string, input: Record<string, unknown>) =>
-  createMembership(bench.deps, staff, memberId, membershipInputSchema.parse({ planId, ...input }));
+  createMembership(bench.deps, staff, memberId, membershipCreateSchema.parse({ planId, ...input }));
 
 const show = async ({ store, clock }: MembersBench, id: string) => {
   const member = await loadMember(store.read, id, clock.nowMs());
@@ -271,7 +271,7 @@ describe('terms and corrections', () => {
   it('stay as they were agreed when the plan changes, until the membership is renewed', async () => {
     const { bench, plan, member } = await benchWithMember({ graceDays: 7 });
     const { id } = await addMembership(bench, member.id, plan.id, { until: isoAt(startMs + 30 * dayMs) });
-    const change = planChangeSchema.parse({ version: plan.version, graceDays: 0 });
+    const change = planPatchSchema.parse({ version: plan.version, graceDays: 0 });
     accepted(await changePlan(bench.deps, staff, plan.id, change));
     expect((await show(bench, member.id)).admitsUntil).toBe(isoAt(startMs + 37 * dayMs));
     const until = isoAt(startMs + 60 * dayMs);

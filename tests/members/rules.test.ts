@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { admitsNow, decideMemberStatus, memberStatusEvents } from '#hub/domains/members/rules.ts';
+import { admitsNow, decideMemberStatus, memberStatusEvents } from '#hub/domains/members/member/rules.ts';
 import { type AdmissionFacts, memberStatuses } from '#hub/domains/members/schema.ts';
 
 describe('a member’s status', () => {

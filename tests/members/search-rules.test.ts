@@ -5,7 +5,7 @@ import {
   memberWords,
   type SearchableMember,
   searchTerms,
-} from '#hub/domains/members/search-rules.ts';
+} from '#hub/domains/members/search/rules.ts';
 
 const member = (changes: Partial<SearchableMember> = {}): SearchableMember => ({
   number: 1042,

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { memberListQuerySchema } from '#hub/domains/members/member-schema.ts';
-import { searchMembers } from '#hub/domains/members/member-search.ts';
-import { nameStatement, searchStatement } from '#hub/domains/members/search-repository.ts';
-import { type MemberFilter, memberWords, searchTerms } from '#hub/domains/members/search-rules.ts';
+import { memberListQuerySchema } from '#hub/domains/members/member/schema.ts';
+import { searchMembers } from '#hub/domains/members/search/listing.ts';
+import { nameStatement, searchStatement } from '#hub/domains/members/search/repository.ts';
+import { type MemberFilter, memberWords, searchTerms } from '#hub/domains/members/search/rules.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { type Connection, openConnection } from '#hub/store/sqlite/open.ts';
 import type { Store } from '#hub/store/store.ts';

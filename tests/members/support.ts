@@ -5,11 +5,11 @@ import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { admissionChanged, members } from '#hub/domains/members/domain.ts';
-import { memberInputSchema, membershipInputSchema } from '#hub/domains/members/member-schema.ts';
-import { createMember } from '#hub/domains/members/member-workflow.ts';
-import { createMembership } from '#hub/domains/members/membership-workflow.ts';
-import { planInputSchema } from '#hub/domains/members/plan-schema.ts';
-import { createPlan } from '#hub/domains/members/plan-workflow.ts';
+import { memberCreateSchema, membershipCreateSchema } from '#hub/domains/members/member/schema.ts';
+import { createMember } from '#hub/domains/members/member/workflow.ts';
+import { createMembership } from '#hub/domains/members/memberships/workflow.ts';
+import { planCreateSchema } from '#hub/domains/members/plans/schema.ts';
+import { createPlan } from '#hub/domains/members/plans/workflow.ts';
 import type { MemberDeps } from '#hub/domains/members/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
@@ -90,14 +90,14 @@ export function refused(result: Result<unknown, Refusal>): Refusal {
 }
 
 export const addMember = async ({ deps }: MembersBench, input: Record<string, unknown> = {}) =>
-  accepted(await createMember(deps, staff, memberInputSchema.parse({ name: 'Ada Lovelace', ...input })));
+  accepted(await createMember(deps, staff, memberCreateSchema.parse({ name: 'Ada Lovelace', ...input })));
 
 export const addPlan = async ({ deps }: MembersBench, input: Record<string, unknown> = {}) =>
   accepted(
     await createPlan(
       deps,
       staff,
-      planInputSchema.parse({
+      planCreateSchema.parse({
         name: 'Standard',
         priceMinor: 2500,
         currency: 'EUR',
@@ -115,4 +115,4 @@ export const addMembership = async (
   planId: string,
   input: Record<string, unknown> = {},
 ) =>
-  accepted(await createMembership(deps, staff, memberId, membershipInputSchema.parse({ planId, ...input })));
+  accepted(await createMembership(deps, staff, memberId, membershipCreateSchema.parse({ planId, ...input })));

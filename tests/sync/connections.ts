@@ -1,5 +1,5 @@
-import { type CentralConnection, type CentralRows, connectCentral } from '#hub/sync/central-connection.ts';
-import { unreachable } from '#hub/sync/central-faults.ts';
+import { type CentralConnection, type CentralRows, connectCentral } from '#hub/sync/central/connection.ts';
+import { unreachable } from '#hub/sync/central/faults.ts';
 import type { LinkRow } from '#hub/sync/repository.ts';
 
 /** What happens to a question to the centre. `name` is the function's: `push`. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { changeCredentialStatus, enrolCard } from '#hub/domains/access/cards/workflow.ts';
-import { emptyAuditPayload } from '#hub/domains/identity/audit-workflow.ts';
-import { placeHold, releaseHold } from '#hub/domains/members/member-workflow.ts';
+import { emptyAuditPayload } from '#hub/domains/identity/audit/workflow.ts';
+import { placeHold, releaseHold } from '#hub/domains/members/member/workflow.ts';
 import { describeAction, describeActor } from '#hub/domains/timeline/rules.ts';
 import { listActivities } from '#hub/domains/timeline/workflow.ts';
 import { consolePrincipalOf } from '#hub/http/endpoint/auth.ts';

@@ -115,7 +115,7 @@ describe('a delivery', () => {
     const receiver = await receive();
     const { webhook, secret: before } = await addWebhook(bench, receiver.url);
     const { secret: after, webhook: rotated } = accepted(
-      await rotateSecret(bench.webhooks.parts, grace, webhook.id, 1),
+      await rotateSecret(bench.webhooks.deps, grace, webhook.id, 1),
     );
     expect(after).not.toBe(before);
     expect(rotated.previousSecretUntil).toBe(new Date(bench.time.ms + hourMs).toISOString());
@@ -152,7 +152,7 @@ describe('a delivery that fails', () => {
       `webhook.dead:${webhook.id}`,
     ]);
     receiver.answer = answering(204);
-    accepted(await redeliver(bench.webhooks.parts, grace, webhook.id, dead.id));
+    accepted(await redeliver(bench.webhooks.deps, grace, webhook.id, dead.id));
     await untilDelivery(bench, webhook.id, ({ state }) => state === 'delivered');
     expect(receiver.ids.at(-1)).toBe(dead.messageId);
     expect(await bench.webhooks.health.findings!()).toEqual([]);
@@ -188,9 +188,9 @@ describe('a delivery that fails', () => {
     );
     receiver.answer = answering(200);
     const version = ended.version;
-    accepted(await changeWebhook(bench.webhooks.parts, grace, webhook.id, { version, active: true }));
+    accepted(await changeWebhook(bench.webhooks.deps, grace, webhook.id, { version, active: true }));
     expect(await show(bench, webhook.id)).toMatchObject({ state: 'active', failures: 0 });
-    expect(accepted(await redeliverDead(bench.webhooks.parts, grace, webhook.id))).toEqual({
+    expect(accepted(await redeliverDead(bench.webhooks.deps, grace, webhook.id))).toEqual({
       requeued: 1,
       left: 0,
     });
@@ -368,10 +368,10 @@ describe('the queue', () => {
     ]);
     expect(found[0]?.evidence).toMatch(/^5 deliveries/);
     receiver.answer = answering(200);
-    accepted(await resumeWebhook(bench.webhooks.parts, grace, webhook.id));
+    accepted(await resumeWebhook(bench.webhooks.deps, grace, webhook.id));
     await receiver.until(11);
     await expect.poll(async () => (await show(bench, webhook.id)).pending, { timeout: 30_000 }).toBe(0);
-    accepted(await redeliverDead(bench.webhooks.parts, grace, webhook.id));
+    accepted(await redeliverDead(bench.webhooks.deps, grace, webhook.id));
     await expect.poll(async () => (await show(bench, webhook.id)).pending, { timeout: 30_000 }).toBe(0);
     expect(await bench.webhooks.health.findings!()).toEqual([]);
     expect(new Set(receiver.ids).size).toBe(15);
@@ -406,7 +406,7 @@ describe('the queue', () => {
     await untilDelivery(bench, webhook.id, ({ attempts }) => attempts === 1);
     bench.time.ms -= 400 * 24 * hourMs;
     receiver.answer = answering(200);
-    accepted(await resumeWebhook(bench.webhooks.parts, grace, webhook.id));
+    accepted(await resumeWebhook(bench.webhooks.deps, grace, webhook.id));
     await receiver.until(2);
   });
 
@@ -472,7 +472,7 @@ describe('a test message', () => {
     const [receiver, other] = [await receive(), await receive()];
     const { webhook, secret } = await addWebhook(bench, receiver.url, { topics: ['plan.changed'] });
     await addWebhook(bench, other.url);
-    const delivery = accepted(await pingWebhook(bench.webhooks.parts, grace, webhook.id));
+    const delivery = accepted(await pingWebhook(bench.webhooks.deps, grace, webhook.id));
     expect(delivery).toMatchObject({ topic: 'webhook.ping', state: 'pending' });
     await receiver.until(1);
     expect(verify(secret, receiver.got[0]!)).toMatchObject({

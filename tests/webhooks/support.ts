@@ -14,11 +14,11 @@ import {
   type Delivery,
   lastingTopicsOf,
   type Webhook,
-  webhookInputSchemasOf,
+  webhookBodySchemasOf,
 } from '#hub/domains/webhooks/schema.ts';
 import { deliveryToWire } from '#hub/domains/webhooks/webhook-view.ts';
-import { createWebhook, showWebhook } from '#hub/domains/webhooks/webhook-workflow.ts';
-import type { Webhooks, WebhooksDeps } from '#hub/domains/webhooks/workflow.ts';
+import { createWebhook, loadWebhook } from '#hub/domains/webhooks/webhook-workflow.ts';
+import type { Webhooks, WebhooksOptions } from '#hub/domains/webhooks/workflow.ts';
 import { hubTables } from '#hub/domains.ts';
 import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { createLog } from '#hub/platform/log.ts';
@@ -30,7 +30,7 @@ import type { Announced } from '#tests/_support/announcements.ts';
 import { catalog, openTestDomains, permissions } from '#tests/_support/open-domains.ts';
 import { accepted, TestTime } from '#tests/access/support.ts';
 
-export const webhookInputs = webhookInputSchemasOf(lastingTopicsOf(catalog.topics));
+export const webhookInputs = webhookBodySchemasOf(lastingTopicsOf(catalog.topics));
 const log = createLog({ level: 'silent' });
 
 export const grace: Principal = {
@@ -103,7 +103,7 @@ export interface Bench {
   readonly openAgain: (options?: BenchOptions) => Promise<Bench>;
 }
 type BenchOptions = Partial<
-  Pick<WebhooksDeps, 'maxPending' | 'resolve' | 'attemptTimeoutMs' | 'allowPrivateNetworks' | 'clock'>
+  Pick<WebhooksOptions, 'maxPending' | 'resolve' | 'attemptTimeoutMs' | 'allowPrivateNetworks' | 'clock'>
 >;
 
 /** A half of the spread: waits are as they stand in the table. */
@@ -161,7 +161,7 @@ export async function addWebhook(
   more: Record<string, unknown> = {},
 ): Promise<{ webhook: Webhook; secret: string }> {
   const body = webhookInputs.create.parse({ name: `To ${url}`, url, topics: ['member.changed'], ...more });
-  return accepted(await createWebhook(webhooks.parts, grace, body));
+  return accepted(await createWebhook(webhooks.deps, grace, body));
 }
 
 /** Announces as a workflow does: inside a transaction. */
@@ -173,7 +173,7 @@ export async function announce(
 }
 
 export const show = async ({ webhooks, store }: Bench, id: string): Promise<Webhook> =>
-  accepted(await showWebhook(webhooks.parts, store.read, id));
+  accepted(await loadWebhook(webhooks.deps, store.read, id));
 
 export const deliveries = async ({ store }: Bench, webhookId: string): Promise<Delivery[]> =>
   (await listDeliveries(store.read, webhookId, { state: undefined, after: null, limit: 200 })).map(

@@ -3,9 +3,9 @@ import {
   changeWebhook,
   clearDead,
   createWebhook,
+  loadWebhook,
   removeWebhook,
   rotateSecret,
-  showWebhook,
 } from '#hub/domains/webhooks/webhook-workflow.ts';
 import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { accepted, refused } from '#tests/access/support.ts';
@@ -46,7 +46,7 @@ describe('a webhook', () => {
       'two.test': ['1.1.1.1', '10.0.0.1'],
     };
     const bench = await openBench({ allowPrivateNetworks: [], resolve: resolving(names) });
-    const refusal = refused(await createWebhook(bench.webhooks.parts, grace, draft({ url })));
+    const refusal = refused(await createWebhook(bench.webhooks.deps, grace, draft({ url })));
     expect(refusal).toMatchObject({
       code: 'targetRefused',
       errors: [{ pointer: '/body/url', message: expect.stringContaining('webhooks.allowPrivateNetworks') }],
@@ -56,38 +56,38 @@ describe('a webhook', () => {
 
   it('may be to a name that does not resolve just now', async () => {
     const bench = await openBench({ resolve: resolving({}) });
-    accepted(await createWebhook(bench.webhooks.parts, grace, draft({ url: 'https://away.test/' })));
+    accepted(await createWebhook(bench.webhooks.deps, grace, draft({ url: 'https://away.test/' })));
   });
 
   it('is told nothing that whoever set it up may not see', async () => {
     const bench = await openBench();
-    const { parts } = bench.webhooks;
+    const { deps } = bench.webhooks;
     const wanted = draft({ topics: ['member.changed', 'access.event'] });
-    expect(refused(await createWebhook(parts, onlyMembers, wanted))).toEqual({
+    expect(refused(await createWebhook(deps, onlyMembers, wanted))).toEqual({
       code: 'beyondOwnPermissions',
       permissions: ['accessEvent.read'],
     });
-    const { webhook } = accepted(await createWebhook(parts, grace, wanted));
+    const { webhook } = accepted(await createWebhook(deps, grace, wanted));
     // Another address would let them read what it is told.
     const elsewhere = { version: webhook.version, url: 'http://127.0.0.1:10/' };
-    expect(refused(await changeWebhook(parts, onlyMembers, webhook.id, elsewhere)).code).toBe(
+    expect(refused(await changeWebhook(deps, onlyMembers, webhook.id, elsewhere)).code).toBe(
       'beyondOwnPermissions',
     );
-    accepted(await changeWebhook(parts, onlyMembers, webhook.id, { version: 1, topics: ['member.changed'] }));
+    accepted(await changeWebhook(deps, onlyMembers, webhook.id, { version: 1, topics: ['member.changed'] }));
   });
 
   it('is changed in its present version only, under a name of its own', async () => {
     const bench = await openBench();
-    const { parts } = bench.webhooks;
+    const { deps } = bench.webhooks;
     const { webhook } = await addWebhook(bench, 'http://127.0.0.1:9/', { name: 'Chat' });
     await addWebhook(bench, 'http://127.0.0.1:9/', { name: 'Lights' });
-    expect(refused(await createWebhook(parts, grace, draft({ name: 'chat' }))).code).toBe('webhookNameTaken');
-    expect(refused(await changeWebhook(parts, grace, webhook.id, { version: 1, name: 'LIGHTS' })).code).toBe(
+    expect(refused(await createWebhook(deps, grace, draft({ name: 'chat' }))).code).toBe('webhookNameTaken');
+    expect(refused(await changeWebhook(deps, grace, webhook.id, { version: 1, name: 'LIGHTS' })).code).toBe(
       'webhookNameTaken',
     );
-    accepted(await changeWebhook(parts, grace, webhook.id, { version: 1, name: 'chat' }));
+    accepted(await changeWebhook(deps, grace, webhook.id, { version: 1, name: 'chat' }));
     expect(
-      refused(await changeWebhook(parts, grace, webhook.id, { version: 1, active: false })),
+      refused(await changeWebhook(deps, grace, webhook.id, { version: 1, active: false })),
     ).toMatchObject({
       code: 'staleVersion',
       current: { name: 'chat', version: 2 },
@@ -98,7 +98,7 @@ describe('a webhook', () => {
     const bench = await openBench();
     for (let count = 0; count < 20; count += 1)
       await addWebhook(bench, 'http://127.0.0.1:9/', { name: `Hook ${count}` });
-    const more = await createWebhook(bench.webhooks.parts, grace, draft());
+    const more = await createWebhook(bench.webhooks.deps, grace, draft());
     expect(refused(more).code).toBe('tooManyWebhooks');
   });
 
@@ -108,8 +108,8 @@ describe('a webhook', () => {
     const { webhook } = await addWebhook(bench, receiver.url);
     await announce(bench);
     await receiver.until(1);
-    accepted(await removeWebhook(bench.webhooks.parts, grace, webhook.id));
-    expect(refused(await showWebhook(bench.webhooks.parts, bench.store.read, webhook.id)).code).toBe(
+    accepted(await removeWebhook(bench.webhooks.deps, grace, webhook.id));
+    expect(refused(await loadWebhook(bench.webhooks.deps, bench.store.read, webhook.id)).code).toBe(
       'webhookNotFound',
     );
     for (const table of ['webhook_delivery', 'webhook_message', 'webhook_secret'] as const)
@@ -125,7 +125,7 @@ describe('a webhook', () => {
     const { webhook } = await addWebhook(bench, receiver.url);
     await announce(bench);
     await expect.poll(async () => (await show(bench, webhook.id)).dead, { timeout: 30_000 }).toBe(1);
-    expect(accepted(await clearDead(bench.webhooks.parts, grace, webhook.id))).toEqual({ removed: 1 });
+    expect(accepted(await clearDead(bench.webhooks.deps, grace, webhook.id))).toEqual({ removed: 1 });
     expect(await deliveries(bench, webhook.id)).toEqual([]);
   });
 });
@@ -133,12 +133,12 @@ describe('a webhook', () => {
 describe('a secret', () => {
   it('is shown once, and is in no later answer, audit entry or change for replication', async () => {
     const bench = await openBench();
-    const { parts } = bench.webhooks;
+    const { deps } = bench.webhooks;
     const { webhook, secret } = await addWebhook(bench, 'http://127.0.0.1:9/key-in-the-path', {
       name: 'Chat',
     });
-    const { secret: other } = accepted(await rotateSecret(parts, grace, webhook.id, 1));
-    const changed = accepted(await changeWebhook(parts, grace, webhook.id, { version: 1, name: 'Other' }));
+    const { secret: other } = accepted(await rotateSecret(deps, grace, webhook.id, 1));
+    const changed = accepted(await changeWebhook(deps, grace, webhook.id, { version: 1, name: 'Other' }));
     const { read } = bench.store;
     const audit = await read.selectFrom('audit_payload').selectAll().execute();
     const changes = await read.selectFrom('change').selectAll().execute();

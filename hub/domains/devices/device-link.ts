@@ -1,13 +1,13 @@
 import type { TopicUser } from './topic-rules.ts';
 
-/** What a device last tried without a right. */
+/** The last action of a device that was denied. */
 export interface Denial {
   readonly atMs: number;
   readonly action: 'publish' | 'subscribe' | 'will';
   readonly topic: string;
 }
 
-/** The hub's way to its devices; the device broker implements it. */
+/** Controls the connections of devices; the device broker implements it. */
 export interface DeviceLink {
   /** Open connections of one device. */
   connectionsOf(username: string): number;
@@ -16,15 +16,15 @@ export interface DeviceLink {
   queuedFor(username: string): number;
   /** Ends its connections, for example after its token was replaced. */
   disconnect(username: string): void;
-  /** Ends its connections and forgets its sessions and what it left below its own topics. */
+  /** Ends its connections and deletes its sessions and the retained messages below its own topics. */
   forget(username: string): Promise<void>;
 }
 
-/** Who the devices are. Asked for every message, so it answers from memory. */
+/** Authenticates devices. Called for every message, so it answers from memory. */
 export interface DeviceHandler {
   /** Null: unknown user name or wrong token. */
   authenticate(username: string, token: string): TopicUser | null;
-  /** What it may do now; null when it is no device any more. */
+  /** Returns its current rights; null if the device was removed. */
   find(username: string): TopicUser | null;
   /** It connected, or its last connection ended. */
   onSeen(username: string): void;

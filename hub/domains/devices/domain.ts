@@ -5,7 +5,7 @@ import { deviceProblems } from './problems.ts';
 import { deviceTables } from './repository.ts';
 import { deviceEndpoints } from './routes.ts';
 import type { brokerAddressSchema } from './schema.ts';
-import { createDevices, type Devices } from './workflow.ts';
+import { Devices } from './workflow.ts';
 
 /** The broker that devices connect to. */
 export interface DevicePort extends DeviceLink {
@@ -39,7 +39,7 @@ export const devices: Domain<RunningDevices> = {
   },
   open(core) {
     const { devices: port } = core.ports;
-    const running = createDevices({ ...core, link: port });
+    const running = new Devices({ ...core, link: port });
     port.handledBy(running.handler);
     return {
       devices: running,

@@ -43,7 +43,7 @@ export interface DeviceRow {
   readonly rights: readonly TopicRight[];
 }
 
-/** A device with what proves it. */
+/** A device with the hash of its token. */
 export interface DeviceSecretRow extends DeviceRow {
   readonly tokenHash: Uint8Array;
   readonly lastSeenAtMs: number | null;

@@ -7,10 +7,10 @@ import { ok } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import {
   brokerAddressSchema,
-  deviceChangesSchema,
+  deviceCreateSchema,
+  devicePatchSchema,
   deviceSchema,
   deviceTokenSchema,
-  newDeviceSchema,
 } from './schema.ts';
 import type { Devices } from './workflow.ts';
 
@@ -41,7 +41,7 @@ export const deviceEndpoints = (
     summary: 'Add a device; its token is shown once',
     tag,
     access: toManage,
-    body: newDeviceSchema,
+    body: deviceCreateSchema,
     response: deviceTokenSchema,
     answerIsSecret: true,
     status: 201,
@@ -70,7 +70,7 @@ export const deviceEndpoints = (
     tag,
     access: toManage,
     params,
-    body: deviceChangesSchema,
+    body: devicePatchSchema,
     response: deviceSchema,
     refusals: ['deviceNotFound', 'staleVersion', 'rightInvalid'],
     async handle(call) {

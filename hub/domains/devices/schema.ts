@@ -24,19 +24,19 @@ export const usernameSchema = z
 
 export const rightsSchema = z.array(topicRightSchema).max(maxRights);
 
-export const newDeviceSchema = z.strictObject({
+export const deviceCreateSchema = z.strictObject({
   username: usernameSchema,
   name: lineOf(80),
   rights: rightsSchema.default([]),
 });
-export type NewDevice = z.output<typeof newDeviceSchema>;
+export type DeviceCreate = z.output<typeof deviceCreateSchema>;
 
-export const deviceChangesSchema = z.strictObject({
+export const devicePatchSchema = z.strictObject({
   version: z.number().int().min(1).meta({ description: 'The version that was read' }),
   name: lineOf(80).optional(),
   rights: rightsSchema.optional(),
 });
-export type DeviceChanges = z.output<typeof deviceChangesSchema>;
+export type DevicePatch = z.output<typeof devicePatchSchema>;
 
 /** A device or program that speaks MQTT with this hub. */
 export const deviceSchema = z.strictObject({

@@ -17,7 +17,7 @@ export const ownFilter = (username: string): string => `${deviceRoot}/${username
 
 export type FilterProblem = 'empty' | 'tooLong' | 'controlCharacter' | 'wildcardPlace' | 'shared';
 
-/** What is wrong with a topic filter, or null. `#` stands alone in the last level, `+` alone in any. */
+/** Checks a topic filter; null if it is valid. `#` stands alone in the last level, `+` alone in any. */
 export function filterProblem(filter: string): FilterProblem | null {
   if (filter === '') return 'empty';
   const levels = filter.split('/');
@@ -82,7 +82,7 @@ export function rightProblem(right: TopicRight): RightProblem | null {
   return first === '$SYS' ? null : 'unknownSystem';
 }
 
-/** Who a connection is and what it may do. */
+/** The user of a connection and its rights. */
 export interface TopicUser {
   readonly username: string;
   readonly rights: readonly TopicRight[];
@@ -100,7 +100,7 @@ export const mayPublish = (user: TopicUser, topic: string): boolean =>
   !isBridgeTopic(topic) &&
   grants(user, 'publish', (filter) => rightMatches(filter, topic));
 
-/** Looked at for every message before it is handed over: what a subscription asks for is not yet what it gets. */
+/** Checked for every message before delivery: a subscription may ask for more than the rights allow. */
 export const mayReceive = (user: TopicUser, topic: string): boolean =>
   !isBridgeTopic(topic) && grants(user, 'subscribe', (filter) => rightMatches(filter, topic));
 

@@ -6,16 +6,16 @@ import {
 } from '#hub/http/endpoint/auth.ts';
 import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import { createBearerAuthentication } from './bearer-authenticator.ts';
 import type { IdentityDeps } from './deps.ts';
 import { createTouch, type Touch } from './last-use.ts';
 import { principalOfSession, recheckPrincipal } from './principal.ts';
-import { findSessionByToken } from './session-repository.ts';
-import { csrfTokenOf, hashSessionToken, isSessionToken, readSessionCookies } from './session-token.ts';
+import { findSessionByToken } from './sessions/repository.ts';
+import { csrfTokenOf, hashSessionToken, isSessionToken, readSessionCookies } from './sessions/token.ts';
+import { createBearerAuthentication } from './tokens/bearer-authenticator.ts';
 
 type Deps = Pick<IdentityDeps, 'store' | 'clock' | 'log' | 'tokens'>;
 
-/** Where a page cannot know its token yet: it gets one by these. The origin must still be its own. */
+/** Requests that need no page token, because they return it. The origin is checked all the same. */
 const tokenless = new Set(['POST /auth/session', 'POST /api/system/claim']);
 
 const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);

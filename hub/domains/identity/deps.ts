@@ -2,13 +2,13 @@ import type { PermissionCatalog } from '#hub/kernel/permission-catalog.ts';
 import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
-import type { PasswordHasher } from './password.ts';
+import type { PasswordHasher } from './accounts/password.ts';
 import type { Site } from './repository.ts';
 import { currentSessionSchemaOf, permissionSchemaOf, roleSchemasOf } from './schema.ts';
-import type { TokenKeys } from './token-keys.ts';
-import { serviceAccountSchemasOf } from './token-schema.ts';
+import type { TokenKeys } from './tokens/keys.ts';
+import { serviceAccountSchemasOf } from './tokens/schema.ts';
 
-/** What the claim made, for the domains that set up what a site starts with. */
+/** The result of the claim, for domains that set up a new site. */
 export interface Claimed {
   readonly site: Site;
   readonly ownerAccountId: string;

@@ -1,22 +1,22 @@
 import { type Domain, Question, type RunningDomain, Signal } from '#hub/domain.ts';
 import type { PermissionSpec } from '#hub/kernel/vocabulary.ts';
 import type { Transaction } from '#hub/store/store.ts';
-import { auditHealth } from './audit-health-workflow.ts';
+import { createPasswordHasher, type PasswordHasher } from './accounts/password.ts';
+import { auditHealth } from './audit/health-workflow.ts';
 import { createAuthenticator } from './authenticator.ts';
-import { startIdentity } from './claim-workflow.ts';
 import { type Claimed, type IdentityDeps, permissionWireOf } from './deps.ts';
-import { createPasswordHasher, type PasswordHasher } from './password.ts';
 import { identityProblems } from './problems.ts';
 import { identityTables, type Site } from './repository.ts';
 import { identityEndpoints } from './routes.ts';
-import { openTokenKeys } from './token-keys.ts';
+import { startIdentity } from './site/workflow.ts';
+import { openTokenKeys } from './tokens/keys.ts';
 import { loadSite } from './workflow.ts';
 
-/** Somebody claims the hub: it has a site and an owner from now on. */
+/** The hub was claimed: it now has a site and an owner. */
 export const siteClaimed = new Signal<Claimed>('identity.siteClaimed');
-/** The site is there for the first time, or its name or time zone is another. */
+/** The site was created, or its name or time zone changed. */
 export const siteChanged = new Signal<Site>('identity.siteChanged');
-/** Whether a member with this id is there. */
+/** Whether a member with this id exists. */
 export const memberExists = new Question<string, boolean>('identity.memberExists');
 
 const permissions = {

@@ -1,9 +1,9 @@
 import type { IdentityDeps } from './deps.ts';
 import { sessionTouchMs } from './rules.ts';
-import { touchToken } from './service-account-repository.ts';
-import { touchSession } from './session-repository.ts';
+import { touchSession } from './sessions/repository.ts';
+import { touchToken } from './tokens/service-account-repository.ts';
 
-/** What was used, as it was read. */
+/** The session or token that was used, as it was read. */
 interface Used {
   readonly kind: 'session' | 'token';
   readonly id: string;

@@ -1,13 +1,16 @@
 import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import type { Reader } from '#hub/store/store.ts';
-import { findAccount } from './account-repository.ts';
-import { loadPermissions } from './role-repository.ts';
+import { findAccount } from './accounts/repository.ts';
+import { loadPermissions } from './roles/repository.ts';
 import { isSessionAlive } from './rules.ts';
-import { findTokenHolder, type TokenHolder } from './service-account-repository.ts';
-import { findSession, type Session } from './session-repository.ts';
-import { narrowPermissions } from './token-rules.ts';
+import { findSession, type Session } from './sessions/repository.ts';
+import { narrowPermissions } from './tokens/rules.ts';
+import { findTokenHolder, type TokenHolder } from './tokens/service-account-repository.ts';
 
-/** What the session's account may do now; null when either has ended. */
+/**
+ * Loads the principal of a session with its current permissions; null if the session has ended or the account is
+ * disabled.
+ */
 export async function principalOfSession(
   reader: Reader,
   session: Session,
@@ -46,7 +49,7 @@ export async function principalOfToken(
   };
 }
 
-/** The principal as it is now; null when what it came in by has ended. */
+/** Reloads the principal; null if its session or token has ended. */
 export async function recheckPrincipal(
   reader: Reader,
   principal: Principal,

@@ -2,10 +2,10 @@ import type { Selectable } from 'kysely';
 import type { StateColumns } from '#hub/store/database.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { Registrations } from '#hub/store/table-registry.ts';
-import type { AuditEntryTable, AuditPayloadTable } from './audit-repository.ts';
+import type { AuditEntryTable, AuditPayloadTable } from './audit/repository.ts';
 import type { AttemptCounter, SessionKind } from './rules.ts';
 import type { AccountStatus } from './schema.ts';
-import type { ServiceAccountStatus } from './token-schema.ts';
+import type { ServiceAccountStatus } from './tokens/schema.ts';
 
 export interface SiteTable extends StateColumns {
   name: string;
@@ -101,7 +101,7 @@ declare module '#hub/store/database.ts' {
   }
 }
 
-/** Passwords' and tokens' hashes, sessions and what counts wrong tries never leave this hub. */
+/** Hashes of passwords and tokens, sessions and attempt counters never leave this hub. */
 export const identityTables = {
   site: { called: 'Site', label: { column: 'name' }, class: 'state', owner: 'hub', personalColumns: [] },
   claim_code: { class: 'local', owner: 'hub', personalColumns: [] },
@@ -192,7 +192,7 @@ export async function findClaimCode(reader: Reader): Promise<StoredClaimCode | n
   return { salt: row.salt, codeHash: row.code_hash, expiresAtMs: row.expires_at_ms, tries: row.tries };
 }
 
-/** Puts `code` in the place of the one before; null leaves none. */
+/** Replaces the claim code; null removes it. */
 export async function replaceClaimCode(tx: Transaction, code: StoredClaimCode | null): Promise<void> {
   await tx.local.deleteFrom('claim_code').execute();
   if (code === null) return;
@@ -214,7 +214,7 @@ export async function countClaimTry(tx: Transaction, tries: number): Promise<voi
 
 // Wrong tries
 
-/** What one attacker can make the table grow to. */
+/** Bounds the table against an attacker. */
 const maxCounters = 10_000;
 
 export async function findCounter(reader: Reader, id: string): Promise<AttemptCounter | null> {
@@ -240,7 +240,7 @@ export async function deleteCounter(tx: Transaction, id: string): Promise<void> 
   await tx.local.deleteFrom('attempt_counter').where('id', '=', id).execute();
 }
 
-/** Removes what is forgotten anyway, and the oldest beyond the bound. */
+/** Removes expired counters, and the oldest beyond the bound. */
 export async function pruneCounters(tx: Transaction, beforeMs: number): Promise<void> {
   await tx.local.deleteFrom('attempt_counter').where('last_at_ms', '<', beforeMs).execute();
   const oldest = await tx

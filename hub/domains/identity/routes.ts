@@ -1,12 +1,12 @@
 import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
-import { accountEndpoints } from './account-routes.ts';
-import { apiSessionEndpoints } from './api-session-routes.ts';
-import { auditEndpoints } from './audit-routes.ts';
-import { claimEndpoints } from './claim-routes.ts';
+import { accountEndpoints } from './accounts/routes.ts';
+import { auditEndpoints } from './audit/routes.ts';
 import type { IdentityDeps } from './deps.ts';
-import { roleEndpoints } from './role-routes.ts';
-import { serviceAccountEndpoints } from './service-account-routes.ts';
-import { sessionEndpoints } from './session-routes.ts';
+import { roleEndpoints } from './roles/routes.ts';
+import { sessionEndpoints } from './sessions/routes.ts';
+import { claimEndpoints } from './site/routes.ts';
+import { apiSessionEndpoints } from './tokens/api-session-routes.ts';
+import { serviceAccountEndpoints } from './tokens/service-account-routes.ts';
 
 /** Every endpoint of this domain. */
 export function identityEndpoints(deps: IdentityDeps): readonly Endpoint[] {

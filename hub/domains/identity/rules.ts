@@ -21,7 +21,7 @@ export function groupClaimCode(code: string): string {
   return `${code.slice(0, 4)}-${code.slice(4)}`;
 }
 
-/** The code out of what was typed, whatever its case, blanks and dashes. */
+/** Normalises a typed code: ignores case, blanks and dashes. */
 export function normaliseClaimCode(typed: string): string {
   return typed.toUpperCase().replaceAll(/[\s\p{Dash_Punctuation}]/gu, '');
 }
@@ -83,7 +83,7 @@ export function decideAttempt(
   };
 }
 
-/** The counter without its latest try; null when nothing is left to remember. */
+/** Removes the latest try from the counter; null if none is left. */
 export function uncountAttempt(counter: AttemptCounter, policy: LockPolicy): AttemptCounter | null {
   const failures = counter.failures - 1;
   if (failures <= 0) return null;
@@ -98,7 +98,7 @@ function lockMs(failures: number, policy: LockPolicy): number {
 
 // Permissions
 
-/** What `wanted` has and `held` has not. Nobody hands out, or rules over, what they do not hold themselves. */
+/** Returns the permissions in `wanted` that `held` lacks. Nobody may grant or manage permissions that they lack. */
 export function permissionsBeyond(wanted: Iterable<string>, held: Iterable<string>): readonly string[] {
   const set = new Set(held);
   return [...wanted].filter((permission) => !set.has(permission));
@@ -112,7 +112,7 @@ export interface OwnerHold {
   readonly expiresAtMs: number | null;
 }
 
-/** Whether somebody keeps the full rights for good when `accountId` loses them (or is disabled). */
+/** Checks that another active account stays owner permanently if `accountId` loses the role or is disabled. */
 export function ownerRemainsWithout(accountId: string, holds: readonly OwnerHold[]): boolean {
   return holds.some((hold) => hold.accountId !== accountId && hold.active && hold.expiresAtMs === null);
 }

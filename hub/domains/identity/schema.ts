@@ -85,7 +85,7 @@ export const accountQuerySchema = z.strictObject({
   q: z.string().trim().min(1).max(80).optional().meta({ description: 'Part of the name or the username' }),
   status: accountStatusSchema.optional().meta({ description: 'Only accounts in this state' }),
 });
-export const accountDraftSchema = z.strictObject({
+export const accountCreateSchema = z.strictObject({
   username: usernameSchema,
   displayName: nameSchema,
   password: passwordSchema,

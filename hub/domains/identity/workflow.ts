@@ -3,22 +3,22 @@ import { newId } from '#hub/platform/new-id.ts';
 import { takeRandomBytes } from '#hub/platform/random-pool.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { TableCache } from '#hub/store/table-cache.ts';
-import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit-chain.ts';
-import { actorNameOf, appendAudit, findAuditHead, listAuditOf, parseFacts } from './audit-repository.ts';
+import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit/chain.ts';
+import { actorNameOf, appendAudit, findAuditHead, listAuditOf, parseFacts } from './audit/repository.ts';
 import { findSite, type Site } from './repository.ts';
 import type { Actor } from './schema.ts';
 
-/** One thing that was done, as its doer states it. */
+/** An action to record. */
 export interface AuditFact {
   readonly actor: Actor;
   /** `noun.verb`: `member.suspend`, `door.unlock`. */
   readonly action: string;
   readonly target: { readonly table: string; readonly id: string } | null;
-  /** What a person needs to understand it later. Never a secret. May be personal: it can be emptied. */
+  /** Details that a person needs later. Never a secret. May be personal: it can be emptied. */
   readonly payload: Readonly<Record<string, JsonValue>>;
 }
 
-/** Who is behind a request. */
+/** Returns the actor of a request. */
 export function actorOf(principal: Principal): Actor {
   if (principal.kind === 'console') return { kind: 'console' };
   return { kind: principal.kind, id: principal.accountId, name: principal.displayName };
@@ -52,12 +52,12 @@ export async function recordAudit(tx: Transaction, fact: AuditFact): Promise<voi
   tx.remember(auditHead, { seq: link.seq, hash });
 }
 
-/** The site's name and IANA time zone; null before the claim. */
+/** Loads the site; null before the claim. */
 export async function loadSite(reader: Reader): Promise<Site | null> {
   return findSite(reader);
 }
 
-/** What the audit log knows of one thing that was done. */
+/** An action as the audit log recorded it. */
 export interface RecordedAction {
   readonly id: string;
   readonly atMs: number;
@@ -68,7 +68,7 @@ export interface RecordedAction {
   readonly payload: Readonly<Record<string, unknown>> | null;
 }
 
-/** What was done to any of these, the newest first; only what was recorded before the entry `beforeId`, where one is named. */
+/** Finds actions on any of these targets, newest first; with `beforeId` only older ones. */
 export async function findActionsOn(
   reader: Reader,
   asked: {

@@ -1,7 +1,7 @@
 import type { AuditFacts, AuditWord } from '#hub/kernel/vocabulary.ts';
-import type { TimeMembershipEvent } from './membership-rules.ts';
+import type { TimeMembershipEvent } from './memberships/rules.ts';
 
-/** What time alone did to a membership. */
+/** Words for the membership events triggered by time. */
 const byTimeEvent: Readonly<Record<TimeMembershipEvent, string>> = {
   periodStarted: 'Membership begun',
   periodEnded: 'Paid period over',
@@ -29,7 +29,7 @@ function describeChange(facts: AuditFacts): string {
   return fields.length === 0 ? 'Details changed' : `Details changed: ${fields.join(', ')}`;
 }
 
-/** What was done to members, memberships and holds, in words. */
+/** Words for the audited actions on members, memberships and holds. */
 export const memberAuditWords = {
   'member.create': 'Added',
   'member.change': describeChange,

@@ -1,6 +1,6 @@
 type Plain = string | number | boolean | null;
 
-/** `current` with those fields of `changes` that were sent. */
+/** Merges the fields of `changes` that were sent into `current`. */
 export function applyChanges<T extends object>(
   current: T,
   changes: { readonly [K in keyof T]?: T[K] | undefined },
@@ -9,7 +9,7 @@ export function applyChanges<T extends object>(
   return { ...current, ...Object.fromEntries(sent) };
 }
 
-/** What differs, for the audit log: each field with its value before and after. */
+/** Describes a change for the audit log: each changed field with its old and new value. */
 export function describeChanges<Field extends string>(
   before: Readonly<Record<Field, Plain>>,
   after: Readonly<Record<Field, Plain>>,

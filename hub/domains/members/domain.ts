@@ -7,14 +7,14 @@ import { changeSchema } from '#hub/kernel/wire.ts';
 import { findNamedValues } from '#hub/store/named-rows.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { memberAuditWords } from './audit-words.ts';
-import { advanceDueMemberships } from './membership-workflow.ts';
-import { createFirstPlan } from './plan-workflow.ts';
+import { advanceDueMemberships } from './memberships/workflow.ts';
+import { createFirstPlan } from './plans/workflow.ts';
 import { memberProblems } from './problems.ts';
 import { findMember, memberTables } from './repository.ts';
 import { memberEndpoints } from './routes.ts';
 import { followMemberChange, type MemberDeps, reindexAllMembers } from './workflow.ts';
 
-/** What doors must know of these members (by id) has changed. */
+/** The admission facts of these members (by id) have changed. */
 export const admissionChanged = new Signal<readonly string[]>('members.admissionChanged');
 
 const permissions = {

@@ -6,9 +6,9 @@ import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, RowMissing, StaleVersion, Transaction } from '#hub/store/store.ts';
 import type { Registrations } from '#hub/store/table-registry.ts';
-import type { CreationSort } from './member-schema.ts';
-import type { StoredMembershipState } from './membership-rules.ts';
-import type { PlanInterval } from './plan-schema.ts';
+import type { CreationSort } from './member/schema.ts';
+import type { StoredMembershipState } from './memberships/rules.ts';
+import type { PlanInterval } from './plans/schema.ts';
 import type { MemberStatus } from './schema.ts';
 
 export interface MemberTable extends StateColumns {
@@ -168,7 +168,7 @@ export const entityFields = (row: Omit<Selectable<StateColumns>, 'deleted_at_ms'
   updatedAtMs: row.updated_at_ms,
 });
 
-/** What people write about a member. */
+/** The editable fields of a member. */
 export interface MemberProfile {
   readonly name: string;
   readonly email: string | null;
@@ -263,7 +263,7 @@ const memberRowsByNumber = fixedQuery({ numbers: '$numbers' }, (reader, { number
     .where('deleted_at_ms', 'is', null),
 );
 
-/** What lists show of a member; a list of many is read much sooner without the rest. */
+/** The fields of a member in lists; reading only these is much faster. */
 export type ListedMember = EntityFields &
   Pick<MemberRow, 'number' | 'name' | 'email' | 'status' | 'waiverDate' | 'extendedAccess'>;
 
@@ -291,7 +291,7 @@ export async function findMembersByNumber(
 const idByNumber = fixedQuery({ number: -1 }, (reader, { number }) =>
   reader.selectFrom('member').select('id').where('number', '=', number),
 );
-/** Taken by anybody, also by a member who was removed. */
+/** Checks whether a number is taken, including by removed members. */
 export async function isNumberTaken(reader: Reader, number: number): Promise<boolean> {
   return (await idByNumber(reader, { number })).length > 0;
 }
@@ -392,7 +392,7 @@ export async function listHolds(
   return rows.map(rowToHold);
 }
 
-/** How many memberships or holds a member has. */
+/** Counts a member's memberships or holds. */
 export async function countOf(
   reader: Reader,
   table: 'membership' | 'hold',

@@ -7,22 +7,22 @@ import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import { csvLines } from '#hub/platform/csv.ts';
-import { holdEndpoints } from './hold-routes.ts';
-import { memberCsvColumns, memberToCsv } from './member-csv.ts';
+import { holdEndpoints } from './holds/routes.ts';
+import { memberCsvColumns, memberToCsv } from './member/csv.ts';
 import {
-  memberChangeSchema,
-  memberInputSchema,
+  memberCreateSchema,
   memberListItemSchema,
   memberListQuerySchema,
+  memberPatchSchema,
   memberSchema,
   optionalReasonSchema,
   reasonSchema,
-} from './member-schema.ts';
-import { searchMembers, streamMembers } from './member-search.ts';
-import { loadMember } from './member-view.ts';
-import { changeMember, changeMemberStatus, createMember, createMembers } from './member-workflow.ts';
-import { membershipEndpoints } from './membership-routes.ts';
-import { groupEndpoints, planEndpoints } from './plan-routes.ts';
+} from './member/schema.ts';
+import { loadMember } from './member/view.ts';
+import { changeMember, changeMemberStatus, createMember, createMembers } from './member/workflow.ts';
+import { membershipEndpoints } from './memberships/routes.ts';
+import { groupEndpoints, planEndpoints } from './plans/routes.ts';
+import { searchMembers, streamMembers } from './search/listing.ts';
 import type { MemberDeps } from './workflow.ts';
 
 const params = z.strictObject({ id: idSchema });
@@ -75,7 +75,7 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     summary: 'Add a member',
     tag,
     access: toManage,
-    body: memberInputSchema,
+    body: memberCreateSchema,
     response: memberSchema,
     status: 201,
     refusals: ['numberTaken', 'dateInFuture'],
@@ -88,7 +88,7 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     summary: 'Add up to 1000 members, each by itself',
     tag,
     access: toManage,
-    item: memberInputSchema,
+    item: memberCreateSchema,
     response: memberSchema,
     lineStatus: 201,
     refusals: ['numberTaken', 'dateInFuture'],
@@ -101,7 +101,7 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     tag,
     access: toManage,
     params,
-    body: memberChangeSchema,
+    body: memberPatchSchema,
     response: memberSchema,
     refusals: ['memberNotFound', 'staleVersion', 'dateInFuture'],
     async handle({ principal, params: { id }, body }) {

@@ -29,7 +29,7 @@ export const admittingMembershipStates: readonly MembershipState[] = [
 /** Membership states that nothing leads out of. */
 export const finalMembershipStates: readonly MembershipState[] = ['lapsed', 'ended'];
 
-/** What access decisions need to know of a member; `access` keeps it in the policy of every bridge. */
+/** Facts about a member for access decisions; `access` keeps them in the policy of every bridge. */
 export interface AdmissionFacts {
   readonly memberId: string;
   /** Printed on cards, assigned once; typed at a keypad that asks for number and PIN. */

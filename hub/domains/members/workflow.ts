@@ -2,15 +2,15 @@ import type { Actor } from '#hub/domains/identity/schema.ts';
 import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { AnnounceIn } from '#hub/store/announce.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
-import { type AdmissionRow, listAdmissionRows, listMemberIds } from './membership-repository.ts';
-import { admissionPeriod, effectiveMembership, isFinal } from './membership-rules.ts';
-import { findGroup, findPlan } from './plan-repository.ts';
+import { type AdmissionRow, listAdmissionRows, listMemberIds } from './memberships/repository.ts';
+import { admissionPeriod, effectiveMembership, isFinal } from './memberships/rules.ts';
+import { findGroup, findPlan } from './plans/repository.ts';
 import { findMember, findMemberNames, listMemberParts } from './repository.ts';
 import type { AdmissionFacts } from './schema.ts';
-import { listMemberWords, replaceMemberWords } from './search-repository.ts';
-import { memberWords, type SearchableMember } from './search-rules.ts';
+import { listMemberWords, replaceMemberWords } from './search/repository.ts';
+import { memberWords, type SearchableMember } from './search/rules.ts';
 
-/** What the workflows of members stand on. */
+/** Dependencies of the members' workflows. */
 export interface MemberDeps {
   readonly store: Store;
   readonly clock: Pick<Clock, 'nowMs' | 'trust'>;
@@ -20,7 +20,7 @@ export interface MemberDeps {
   readonly onAdmissionChanged: (tx: Transaction, memberIds: readonly string[]) => Promise<void>;
 }
 
-/** What doors must know of a member at `nowMs`. */
+/** Builds a member's admission facts at `nowMs`. */
 export function admissionFactsOf(row: Omit<AdmissionRow, 'name' | 'email'>, nowMs: number): AdmissionFacts {
   const membership = effectiveMembership(row.memberships, nowMs);
   const period = membership === undefined ? null : admissionPeriod(membership);
@@ -39,7 +39,7 @@ export function admissionFactsOf(row: Omit<AdmissionRow, 'name' | 'email'>, nowM
   };
 }
 
-/** What doors must know of members, by member id; members that do not exist are left out. A fixed number of statements. */
+/** Loads admission facts by member id; omits members that do not exist. Runs a fixed number of statements. */
 export async function loadAdmissionFacts(
   reader: Reader,
   memberIds: readonly string[],
@@ -66,7 +66,7 @@ export async function reindexMembers(tx: Transaction, memberIds: readonly string
 
 const reindexedAtOnce = 50;
 
-/** Makes the word index of all members anew, in slices; how many there are. */
+/** Rebuilds the word index of all members in slices; returns how many there are. */
 export async function reindexAllMembers(store: Store): Promise<number> {
   let count = 0;
   let after: string | null = null;
@@ -112,7 +112,7 @@ export async function followNewMember(
   ]);
 }
 
-/** How a person is named in a row that says who did it. */
+/** Names an actor in a row that says who did it. */
 export const actorName = (actor: Actor): string => ('name' in actor ? actor.name : actor.kind);
 
 /** Names of the members that exist, by id. */
@@ -125,7 +125,7 @@ export const loadMemberNames = (
 export const loadMemberParts = async (reader: Reader, memberId: string): Promise<readonly string[] | null> =>
   (await findMember(reader, memberId)) === undefined ? null : await listMemberParts(reader, memberId);
 
-/** Whether a member, plan or group is there, for what refers to it from elsewhere. */
+/** Checks whether a member, plan or group exists. */
 export async function subjectExists(
   reader: Reader,
   subject: { readonly kind: 'member' | 'plan' | 'group'; readonly id: string },

@@ -11,7 +11,7 @@ import { type PlaceDeps, placeAnnouncement } from './workflow.ts';
 
 /** Areas, opening hours or holidays have changed. */
 export const placesChanged = new Signal<null>('places.placesChanged');
-/** What stands at an area (by id), in words: `door Front door`. Whatever does keeps the area from being removed. */
+/** Lists the uses of an area (by id) in words: `door Front door`. An area in use cannot be removed. */
 export const areaUses = new Question<string, readonly string[]>('places.areaUses');
 
 const topics = {

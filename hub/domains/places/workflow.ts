@@ -59,7 +59,7 @@ export const loadHolidays = (reader: Reader, fromDate: string): Promise<readonly
 
 type PlaceTable = 'area' | 'opening_hours' | 'schedule_exception';
 
-/** What every change of a place ends with: audit, the domains that stand on places, live pages. */
+/** Finishes a change of a place: records it in the audit log, tells the domains above and live pages. */
 async function followPlaceChange(
   deps: Pick<PlaceDeps, 'announceIn' | 'onPlacesChanged'>,
   tx: Transaction,
@@ -148,11 +148,11 @@ export function createArea(
     const refusal = await checkArea(tx, { id, ...body });
     if (refusal !== null) return refuse(refusal);
     await insertArea(deps, tx, actor, { id, ...body });
-    return ok(await showArea(tx, id));
+    return ok(await loadArea(tx, id));
   });
 }
 
-async function showArea(tx: Transaction, id: string): Promise<Area> {
+async function loadArea(tx: Transaction, id: string): Promise<Area> {
   const row = await findArea(tx, id);
   assert(row !== null, 'an area that was just written is there');
   return areaToWire(row);
@@ -175,12 +175,12 @@ export function changeArea(
     assertWritten(await tx.write('area', id, { name, parent_id: parentId }));
     const payload = { name, parentId };
     await followPlaceChange(deps, tx, actor, { action: 'area.change', table: 'area', id, payload });
-    return ok(await showArea(tx, id));
+    return ok(await loadArea(tx, id));
   });
 }
 
 export interface AreaInUse extends Refusal<'areaInUse'> {
-  /** What still stands on it. */
+  /** The remaining uses of the area. */
   readonly uses: readonly string[];
   readonly nextStep: string;
 }
@@ -280,11 +280,11 @@ export function createHoliday(
       id,
       payload: body,
     });
-    return ok(await showHoliday(tx, id));
+    return ok(await loadHoliday(tx, id));
   });
 }
 
-async function showHoliday(tx: Transaction, id: string): Promise<Holiday> {
+async function loadHoliday(tx: Transaction, id: string): Promise<Holiday> {
   const row = await findHoliday(tx, id);
   assert(row !== null, 'a holiday that was just written is there');
   return holidayToWire(row);
@@ -315,7 +315,7 @@ export function changeHoliday(
       id,
       payload,
     });
-    return ok(await showHoliday(tx, id));
+    return ok(await loadHoliday(tx, id));
   });
 }
 

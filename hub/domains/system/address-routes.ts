@@ -14,7 +14,7 @@ export interface ListeningPorts {
 const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');
 const inUrl = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
-/** Where the hub can be reached, for the console, the set-up and QR codes. */
+/** Lists the hub's addresses for the console, the set-up and QR codes. */
 export const addressEndpoint = (listening: () => ListeningPorts): Endpoint =>
   defineEndpoint({
     method: 'GET',

@@ -33,7 +33,7 @@ declare module '#hub/domain.ts' {
 /** A minute is the shortest that a finding's words speak of. */
 const lookEveryMs = 30_000;
 
-/** The hub itself: what it finds wrong, its figures, where it can be reached. */
+/** The hub itself: its findings, figures and addresses. */
 export const system: Domain = {
   name: 'system',
   tables: {},

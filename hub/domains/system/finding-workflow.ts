@@ -4,7 +4,7 @@ import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Announce } from '#hub/store/announce.ts';
 
-/** A part that has not said what it found by then is itself a finding. */
+/** Time-out of a part's check; a part that exceeds it is itself a finding. */
 const partTimeoutMs = 5000;
 const maxFindings = 200;
 /** Ids named in one announcement; a page loads everything anyway. */
@@ -16,7 +16,7 @@ export interface Found extends Finding {
 }
 
 export interface FindingBook {
-  /** Looks at every part and answers with all that was found, the gravest first. Who asks meanwhile shares the next look. */
+  /** Checks every part and returns all findings, the gravest first. Callers that arrive meanwhile share the next check. */
   look(): Promise<readonly Found[]>;
   /** As of the last look. */
   current(): readonly Found[];
@@ -35,7 +35,7 @@ interface BookDeps {
 
 const gravity = { error: 0, warning: 1, info: 2 } as const;
 
-/** The state that findings amount to; notes leave it well. */
+/** Derives the overall state from findings; notes do not affect it. */
 export const statusOf = (findings: readonly Pick<Finding, 'severity'>[]): 'ok' | 'warning' | 'error' =>
   findings.some(({ severity }) => severity === 'error')
     ? 'error'

@@ -24,7 +24,7 @@ const toWire = ({ value, ...figure }: Figure): HealthReport['parts'][number]['fi
   value: figure.unit === 'time' && typeof value === 'number' ? toIso(value) : value,
 });
 
-/** A part that cannot give its figures has none: that it failed is among the findings. */
+/** Reads a part's figures; none if it fails, which is reported as a finding. */
 async function figuresOf(part: HealthPart, log: Logger): Promise<HealthReport['parts'][number]> {
   const { name, title } = part;
   try {
@@ -35,7 +35,7 @@ async function figuresOf(part: HealthPart, log: Logger): Promise<HealthReport['p
   }
 }
 
-/** `GET /health/detailed`: everything that is found now, and the figures of every part. */
+/** `GET /health/detailed`: all findings and the figures of every part. */
 export function healthReportEndpoint(deps: HealthReportDeps): Endpoint {
   const startedMs = deps.clock.monotonicMs();
   return defineEndpoint({

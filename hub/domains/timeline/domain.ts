@@ -1,7 +1,7 @@
 import type { Domain } from '#hub/domain.ts';
 import { timelineEndpoints } from './routes.ts';
 
-/** What happened with a member, from all domains below. */
+/** A member's history, from all domains below. */
 export const timeline: Domain = {
   name: 'timeline',
   tables: {},

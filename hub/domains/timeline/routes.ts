@@ -7,7 +7,7 @@ import { pageOf } from '#hub/kernel/wire.ts';
 import { activityQuerySchema, memberActivitySchema } from './schema.ts';
 import { listActivities, type TimelineDeps } from './workflow.ts';
 
-/** What happened with one member, from every part of the hub. */
+/** A member's history, from every part of the hub. */
 export const timelineEndpoints = (deps: TimelineDeps): readonly Endpoint[] => [
   defineEndpoint({
     method: 'GET',

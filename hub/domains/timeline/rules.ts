@@ -12,7 +12,7 @@ const kindByTable: Readonly<Record<string, ActivityKind>> = {
 
 export const activityKindOf = (table: string): ActivityKind | null => kindByTable[table] ?? null;
 
-/** What was done, in words; an action that no domain has words for is named as it is. */
+/** Describes an action; one that no domain has words for keeps its name. */
 function sentenceOf(word: AuditWord | undefined, action: string, facts: AuditFacts): string {
   if (word === undefined) return action;
   return typeof word === 'string' ? word : word(facts);
@@ -47,7 +47,7 @@ const actorKindNames: Readonly<Record<Actor['kind'], string | null>> = {
   system: 'the hub itself',
 };
 
-/** Who did it, in words; null when an account's name is no longer known. */
+/** Names the actor; null when an account's name is no longer known. */
 export const describeActor = (actor: {
   readonly kind: Actor['kind'];
   readonly name: string | null;

@@ -126,8 +126,8 @@ const oldestIds = (reader: Reader, webhookId: string, state: DeliveryState, coun
     .orderBy('id')
     .limit(count);
 
-/** Gives the oldest `count` that wait up. */
-export async function buryOldest(
+/** Moves the oldest `count` pending deliveries to the dead letters. */
+export async function moveOldestToDeadLetters(
   tx: Transaction,
   webhookId: string,
   count: number,
@@ -140,8 +140,8 @@ export async function buryOldest(
     .execute();
 }
 
-/** Gives every delivery up that waits for this webhook. */
-export async function buryPending(
+/** Moves every pending delivery of this webhook to the dead letters. */
+export async function movePendingToDeadLetters(
   tx: Transaction,
   webhookId: string,
   problem: DeliveryProblem,
@@ -174,7 +174,11 @@ export async function findOld(
   return rows.map((row) => row.id);
 }
 
-export async function bury(tx: Transaction, ids: readonly string[], problem: DeliveryProblem): Promise<void> {
+export async function moveToDeadLetters(
+  tx: Transaction,
+  ids: readonly string[],
+  problem: DeliveryProblem,
+): Promise<void> {
   if (ids.length === 0) return;
   await tx.local
     .updateTable('webhook_delivery')
@@ -253,7 +257,10 @@ export interface DueDelivery {
   readonly attempts: number;
 }
 
-/** What may go out now, the longest due first. A wait that no wait can be was written by a clock that ran ahead. */
+/**
+ * Finds due deliveries, the longest due first. An impossibly long wait was written by a clock that ran ahead and counts
+ * as due.
+ */
 export async function findDue(
   reader: Reader,
   webhookId: string,
@@ -304,7 +311,7 @@ export async function findNextDueMs(
   return row?.next ?? null;
 }
 
-/** What an attempt made of a delivery; nothing happens when it was removed meanwhile. */
+/** Saves the outcome of an attempt; does nothing if the delivery was removed meanwhile. */
 export async function saveAttempt(
   tx: Transaction,
   id: string,
@@ -361,7 +368,7 @@ export async function listDeliveries(
   return (await query.execute()).map(rowToDelivery);
 }
 
-/** Begins deliveries anew: those named, or the newest `limit` dead ones. Answers how many. */
+/** Requeues deliveries: the named one, or the newest dead ones. Returns how many. */
 export async function requeue(
   tx: Transaction,
   webhookId: string,

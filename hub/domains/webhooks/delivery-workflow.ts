@@ -1,16 +1,16 @@
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import {
-  buryPending,
   countDeliveries,
   type DueDelivery,
   findDelivery,
   findDue,
   findNextDueMs,
+  movePendingToDeadLetters,
   removeOldest,
   saveAttempt,
 } from './delivery-repository.ts';
-import type { WebhookParts } from './deps.ts';
+import type { WebhookDeps } from './deps.ts';
 import { postGuarded } from './guarded-post.ts';
 import { keepDeadBound } from './queue-workflow.ts';
 import {
@@ -43,7 +43,7 @@ const settleAgainMs = 1_000;
 /** A clock may jump, and the store may have been busy: looked at least so often. */
 const longestSleepMs = 60_000;
 
-export interface DispatchDeps extends WebhookParts {
+export interface DispatchDeps extends WebhookDeps {
   /** Runs something once after `ms`; the returned function calls it off. */
   readonly after: (ms: number, run: () => void) => () => void;
   /** For the whole of an attempt. */
@@ -80,7 +80,7 @@ export class Dispatcher {
     this.#deps = deps;
   }
 
-  /** Looks, soon, for what may go out. */
+  /** Schedules a look for due deliveries. */
   wake(): void {
     this.#lookAgain = true;
     if (this.#looking || this.#closing.signal.aborted) return;
@@ -89,7 +89,7 @@ export class Dispatcher {
     setImmediate(() => void this.#lookOut());
   }
 
-  /** Aborts what is under way; it waits in the queue and is tried again after the next start. */
+  /** Aborts running attempts; their deliveries stay queued for the next start. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#cancelTimer();
@@ -117,7 +117,7 @@ export class Dispatcher {
     this.#cancelTimer = this.#deps.after(Math.min(Math.max(waitMs, 0), longestSleepMs), () => this.wake());
   }
 
-  /** Starts what is due; answers when there is more to do, UTC ms. */
+  /** Starts due deliveries; returns when the next is due, UTC ms. */
   async #startDue(): Promise<number | null> {
     const { clock, store } = this.#deps;
     const nowMs = clock.nowMs();
@@ -270,15 +270,15 @@ export class Dispatcher {
       await auditTurn(tx, webhookId, status.pausedAtMs === null ? 'recover' : 'pause', status.lastFailure);
   }
 
-  /** The target has said that it is gone: switched off, and what waits is given up. */
+  /** Ends a webhook whose target is gone: switches it off and moves pending deliveries to the dead letters. */
   async #end(tx: Transaction, webhookId: string): Promise<void> {
     const { queue } = this.#deps;
     await tx.write('webhook', webhookId, { active: 0 });
-    await buryPending(tx, webhookId, 'gone');
+    await movePendingToDeadLetters(tx, webhookId, 'gone');
     await keepDeadBound(tx, webhookId);
     await auditTurn(tx, webhookId, 'end', 'the target answered 410 Gone');
     const webhooks = await listWebhooks(tx);
-    tx.afterCommit(() => queue.know(webhooks));
+    tx.afterCommit(() => queue.setSubscribers(webhooks));
   }
 }
 

@@ -6,8 +6,8 @@ import type { Resolve } from './guarded-post.ts';
 import type { DeliveryQueue } from './queue-workflow.ts';
 import type { AllowedNetworks } from './target-rules.ts';
 
-/** What the workflows of webhooks stand on. */
-export interface WebhookParts {
+/** Dependencies of the webhooks' workflows. */
+export interface WebhookDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly newId: () => string;
@@ -17,8 +17,8 @@ export interface WebhookParts {
   readonly allowed: AllowedNetworks;
   readonly maxPending: number;
   readonly catalog: Pick<Catalog, 'topics' | 'permissions'>;
-  /** Live connections are told that something about a webhook is different. */
+  /** Announces a change of a webhook to live connections. */
   readonly onChanged: (webhookId: string) => void;
-  /** Something may go out that could not before. */
+  /** Wakes the dispatcher: a delivery may be due now. */
   readonly wake: () => void;
 }

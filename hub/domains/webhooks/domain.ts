@@ -8,7 +8,7 @@ import { webhookProblems } from './problems.ts';
 import { webhookTables } from './repository.ts';
 import { allWebhookEndpoints } from './routes.ts';
 import { lastingTopicsOf, messageSchemaOf } from './schema.ts';
-import { createWebhooks, type Webhooks, type WebhooksDeps } from './workflow.ts';
+import { createWebhooks, type Webhooks, type WebhooksOptions } from './workflow.ts';
 
 const permissions = {
   'webhook.read': { text: 'See webhooks and their deliveries' },
@@ -46,7 +46,7 @@ declare module '#hub/kernel/vocabulary.ts' {
 declare module '#hub/domain.ts' {
   interface Ports {
     /** Of tests: names without DNS, waits without chance, impatience. */
-    readonly delivery?: Pick<WebhooksDeps, 'resolve' | 'random' | 'attemptTimeoutMs'>;
+    readonly delivery?: Pick<WebhooksOptions, 'resolve' | 'random' | 'attemptTimeoutMs'>;
     /** Timers; those of the process unless told. */
     readonly after?: After;
   }
@@ -58,7 +58,7 @@ export interface RunningWebhooks extends RunningDomain {
   readonly webhooks: Webhooks;
 }
 
-/** Programs elsewhere that are told what happens. */
+/** Outgoing webhooks: notifies other programs of what happens. */
 export const webhooks: Domain<RunningWebhooks> = {
   name: 'webhooks',
   tables: webhookTables,
@@ -78,7 +78,7 @@ export const webhooks: Domain<RunningWebhooks> = {
     await running.load();
     return {
       webhooks: running,
-      endpoints: allWebhookEndpoints(running.parts),
+      endpoints: allWebhookEndpoints(running.deps),
       announcements: running.queue,
       sends: lastingTopicsOf(core.catalog.topics).flatMap((topic) => {
         const spec = core.catalog.topics[topic];

@@ -3,7 +3,7 @@ import type { Webhook } from './schema.ts';
 
 const where = 'Settings, Webhooks';
 
-/** What is wrong with webhooks. Their addresses may hold secrets of receivers and are not named. */
+/** Finds problems of webhooks. Names no address: it may hold a secret of the receiver. */
 export function findWebhookFindings(
   webhooks: readonly Webhook[],
   overflowedById: ReadonlyMap<string, number>,

@@ -32,7 +32,7 @@ export interface PostAnswer {
   readonly excerpt: string | null;
 }
 export interface PostFailure extends Refusal<DeliveryProblem> {
-  /** What the system says of it, such as `ECONNREFUSED`. */
+  /** The system's error code, such as `ECONNREFUSED`. */
   readonly detail: string | null;
 }
 

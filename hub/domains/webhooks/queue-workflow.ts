@@ -1,10 +1,10 @@
 import type { AnnouncementQueue, LastingAnnouncement } from '#hub/store/announce.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import {
-  buryOldest,
   countDeliveries,
   insertDeliveries,
   insertMessages,
+  moveOldestToDeadLetters,
   type NewDelivery,
   type NewMessage,
   removeOldest,
@@ -41,8 +41,8 @@ export class DeliveryQueue implements AnnouncementQueue {
     this.#deps = deps;
   }
 
-  /** Takes the webhooks as they are now. */
-  know(webhooks: readonly WebhookRow[]): void {
+  /** Replaces the webhooks that messages are queued for. */
+  setSubscribers(webhooks: readonly WebhookRow[]): void {
     const byTopic = new Map<string, string[]>();
     for (const webhook of webhooks)
       if (webhook.active)
@@ -94,7 +94,7 @@ export class DeliveryQueue implements AnnouncementQueue {
   async #keepBound(tx: Transaction, webhookId: string): Promise<void> {
     const beyond = (await countDeliveries(tx, webhookId, 'pending')) - this.#deps.maxPending;
     if (beyond <= 0) return;
-    await buryOldest(tx, webhookId, beyond, 'queueFull');
+    await moveOldestToDeadLetters(tx, webhookId, beyond, 'queueFull');
     const status = await findStatus(tx, webhookId);
     await saveStatus(tx, webhookId, { ...status, overflowed: status.overflowed + beyond });
     await keepDeadBound(tx, webhookId);

@@ -6,7 +6,7 @@ import { idSchema } from '#hub/kernel/ids.ts';
 import { ok, refuse } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
 import { countDeliveries, findDelivery, listDeliveries } from './delivery-repository.ts';
-import type { WebhookParts } from './deps.ts';
+import type { WebhookDeps } from './deps.ts';
 import { findWebhook } from './repository.ts';
 import {
   deliveryPageSchema,
@@ -15,23 +15,23 @@ import {
   lastingTopicsOf,
   rotateSecretSchema,
   topicListSchemaOf,
-  type WebhookInputs,
-  webhookInputSchemasOf,
+  type WebhookBodies,
+  webhookBodySchemasOf,
   webhookSchema,
   webhookSecretSchema,
 } from './schema.ts';
-import { deliveryToWire, viewWebhooks } from './webhook-view.ts';
+import { deliveryToWire, loadWebhooks } from './webhook-view.ts';
 import {
   changeWebhook,
   clearDead,
   createWebhook,
+  loadWebhook,
   pingWebhook,
   redeliver,
   redeliverDead,
   removeWebhook,
   resumeWebhook,
   rotateSecret,
-  showWebhook,
 } from './webhook-workflow.ts';
 
 const base = '/api/notifications/webhooks';
@@ -48,7 +48,7 @@ const howSigned =
   'again after 5 s, 30 s, 2 min, 10 min, 1 h, 3 h, 8 h and 24 h (`Retry-After` is respected), then it is a dead letter; ' +
   '410 ends the webhook. Redirects are not followed, certificates are verified.';
 
-function topicsEndpoint({ catalog }: Pick<WebhookParts, 'catalog'>): Endpoint {
+function topicsEndpoint({ catalog }: Pick<WebhookDeps, 'catalog'>): Endpoint {
   const items = Object.entries(catalog.topics).map(([topic, { permission, text, lasting }]) => ({
     topic,
     description: text,
@@ -67,7 +67,7 @@ function topicsEndpoint({ catalog }: Pick<WebhookParts, 'catalog'>): Endpoint {
   });
 }
 
-const webhookEndpoints = (parts: WebhookParts, inputs: WebhookInputs): readonly Endpoint[] => [
+const webhookEndpoints = (deps: WebhookDeps, inputs: WebhookBodies): readonly Endpoint[] => [
   defineEndpoint({
     method: 'GET',
     path: base,
@@ -77,7 +77,7 @@ const webhookEndpoints = (parts: WebhookParts, inputs: WebhookInputs): readonly 
     response: pageOf(webhookSchema),
     refusals: [],
     async handle() {
-      const items = await viewWebhooks(parts.store.read, parts.clock.nowMs());
+      const items = await loadWebhooks(deps.store.read, deps.clock.nowMs());
       return ok({ items, nextCursor: null });
     },
   }),
@@ -94,7 +94,7 @@ const webhookEndpoints = (parts: WebhookParts, inputs: WebhookInputs): readonly 
     status: 201,
     refusals: ['targetRefused', 'webhookNameTaken', 'beyondOwnPermissions', 'tooManyWebhooks'],
     async handle({ principal, body }) {
-      return await createWebhook(parts, principal, body);
+      return await createWebhook(deps, principal, body);
     },
   }),
   defineEndpoint({
@@ -107,7 +107,7 @@ const webhookEndpoints = (parts: WebhookParts, inputs: WebhookInputs): readonly 
     response: webhookSchema,
     refusals: ['webhookNotFound'],
     async handle({ params: { id } }) {
-      return await showWebhook(parts, parts.store.read, id);
+      return await loadWebhook(deps, deps.store.read, id);
     },
   }),
   defineEndpoint({
@@ -127,7 +127,7 @@ const webhookEndpoints = (parts: WebhookParts, inputs: WebhookInputs): readonly 
       'beyondOwnPermissions',
     ],
     async handle({ principal, params: { id }, body }) {
-      return await changeWebhook(parts, principal, id, body);
+      return await changeWebhook(deps, principal, id, body);
     },
   }),
   defineEndpoint({
@@ -140,7 +140,7 @@ const webhookEndpoints = (parts: WebhookParts, inputs: WebhookInputs): readonly 
     response: webhookSchema,
     refusals: ['webhookNotFound'],
     async handle({ principal, params: { id } }) {
-      return await removeWebhook(parts, principal, id);
+      return await removeWebhook(deps, principal, id);
     },
   }),
   defineEndpoint({
@@ -155,7 +155,7 @@ const webhookEndpoints = (parts: WebhookParts, inputs: WebhookInputs): readonly 
     answerIsSecret: true,
     refusals: ['webhookNotFound'],
     async handle({ principal, params: { id }, body }) {
-      return await rotateSecret(parts, principal, id, body.overlapHours);
+      return await rotateSecret(deps, principal, id, body.overlapHours);
     },
   }),
   defineEndpoint({
@@ -168,12 +168,12 @@ const webhookEndpoints = (parts: WebhookParts, inputs: WebhookInputs): readonly 
     response: webhookSchema,
     refusals: ['webhookNotFound', 'webhookInactive'],
     async handle({ principal, params: { id } }) {
-      return await resumeWebhook(parts, principal, id);
+      return await resumeWebhook(deps, principal, id);
     },
   }),
 ];
 
-const deliveryEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
+const deliveryEndpoints = (deps: WebhookDeps): readonly Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/{id}/ping`,
@@ -185,7 +185,7 @@ const deliveryEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
     status: 202,
     refusals: ['webhookNotFound', 'webhookInactive'],
     async handle({ principal, params: { id } }) {
-      return await pingWebhook(parts, principal, id);
+      return await pingWebhook(deps, principal, id);
     },
   }),
   defineEndpoint({
@@ -202,7 +202,7 @@ const deliveryEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
     response: deliveryPageSchema,
     refusals: ['webhookNotFound', ...pageRefusals],
     async handle({ params: { id }, query }) {
-      const { read } = parts.store;
+      const { read } = deps.store;
       if ((await findWebhook(read, id)) === null) return refuse({ code: 'webhookNotFound' });
       const asked = openPage({ ...query, webhookId: id }, 1);
       if (!asked.ok) return asked;
@@ -210,7 +210,7 @@ const deliveryEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
       const page = cut(await listDeliveries(read, id, { state: query.state, after, limit }), (row) => [
         row.id,
       ]);
-      const total = await count(parts.store, (reader) => countDeliveries(reader, id, query.state));
+      const total = await count(deps.store, (reader) => countDeliveries(reader, id, query.state));
       const items = page.rows.map(deliveryToWire);
       return ok({ items, nextCursor: page.nextCursor, ...total });
     },
@@ -225,7 +225,7 @@ const deliveryEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
     response: deliverySchema,
     refusals: ['deliveryNotFound'],
     async handle({ params: { id, deliveryId } }) {
-      const row = await findDelivery(parts.store.read, id, deliveryId);
+      const row = await findDelivery(deps.store.read, id, deliveryId);
       return row === null ? refuse({ code: 'deliveryNotFound' }) : ok(deliveryToWire(row));
     },
   }),
@@ -240,7 +240,7 @@ const deliveryEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
     status: 202,
     refusals: ['webhookNotFound', 'deliveryNotFound', 'webhookInactive'],
     async handle({ principal, params: { id, deliveryId } }) {
-      return await redeliver(parts, principal, id, deliveryId);
+      return await redeliver(deps, principal, id, deliveryId);
     },
   }),
   defineEndpoint({
@@ -257,7 +257,7 @@ const deliveryEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
     status: 202,
     refusals: ['webhookNotFound', 'webhookInactive'],
     async handle({ principal, params: { id } }) {
-      return await redeliverDead(parts, principal, id);
+      return await redeliverDead(deps, principal, id);
     },
   }),
   defineEndpoint({
@@ -270,13 +270,13 @@ const deliveryEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
     response: z.strictObject({ removed: z.number().int() }),
     refusals: ['webhookNotFound'],
     async handle({ principal, params: { id } }) {
-      return await clearDead(parts, principal, id);
+      return await clearDead(deps, principal, id);
     },
   }),
 ];
 
-export const allWebhookEndpoints = (parts: WebhookParts): readonly Endpoint[] => [
-  topicsEndpoint(parts),
-  ...webhookEndpoints(parts, webhookInputSchemasOf(lastingTopicsOf(parts.catalog.topics))),
-  ...deliveryEndpoints(parts),
+export const allWebhookEndpoints = (deps: WebhookDeps): readonly Endpoint[] => [
+  topicsEndpoint(deps),
+  ...webhookEndpoints(deps, webhookBodySchemasOf(lastingTopicsOf(deps.catalog.topics))),
+  ...deliveryEndpoints(deps),
 ];

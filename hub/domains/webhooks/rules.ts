@@ -140,7 +140,7 @@ export function decideStatus(status: WebhookStatus, outcome: AttemptOutcome, now
     failures,
     failingSinceMs,
     pausedAtMs,
-    lastFailure: wordFailure(outcome.problem, outcome.status),
+    lastFailure: describeFailure(outcome.problem, outcome.status),
     holdUntilMs: pausedAtMs === null ? askedUntilMs : Math.max(nowMs + probeEveryMs, askedUntilMs ?? 0),
     ended: outcome.problem === 'gone' ? 'gone' : status.ended,
   };
@@ -169,5 +169,5 @@ const problemWords: Readonly<Record<DeliveryProblem, string>> = {
 };
 
 /** Why an attempt failed, in words. */
-export const wordFailure = (problem: DeliveryProblem, status: number | null): string =>
+export const describeFailure = (problem: DeliveryProblem, status: number | null): string =>
   status === null ? `${problemWords[problem]}.` : `${problemWords[problem]} (HTTP ${status}).`;

@@ -23,8 +23,8 @@ const urlSchema = z
   });
 const nameSchema = lineOf(80).meta({ description: 'What people call it' });
 
-/** What can be asked of a webhook, with the topics of this hub. */
-export function webhookInputSchemasOf(lastingTopics: readonly LastingTopic[]) {
+/** Builds the body schemas of webhooks with the topics of this hub. */
+export function webhookBodySchemasOf(lastingTopics: readonly LastingTopic[]) {
   const topics = z
     .array(z.enum(lastingTopics))
     .min(1)
@@ -47,9 +47,9 @@ export function webhookInputSchemasOf(lastingTopics: readonly LastingTopic[]) {
     }),
   };
 }
-export type WebhookInputs = ReturnType<typeof webhookInputSchemasOf>;
-export type WebhookCreate = z.output<WebhookInputs['create']>;
-export type WebhookPatch = z.output<WebhookInputs['patch']>;
+export type WebhookBodies = ReturnType<typeof webhookBodySchemasOf>;
+export type WebhookCreate = z.output<WebhookBodies['create']>;
+export type WebhookPatch = z.output<WebhookBodies['patch']>;
 
 export const webhookStates = ['active', 'failing', 'paused', 'ended', 'inactive'] as const;
 export type WebhookState = (typeof webhookStates)[number];
@@ -135,7 +135,7 @@ export const topicListSchemaOf = (permissions: readonly PermissionName[]) =>
     ),
   });
 
-/** What a webhook's body is: type, time and data, as Standard Webhooks recommends it. */
+/** Builds the schema of a message: type, time and data, as Standard Webhooks recommends. */
 export const messageSchemaOf = (topic: string, data: z.ZodType) =>
   z.strictObject({
     type: z.literal(topic),

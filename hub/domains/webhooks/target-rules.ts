@@ -48,11 +48,11 @@ export interface Target {
 }
 
 export interface TargetUnfit extends Refusal<'targetRefused'> {
-  /** What is wrong with it. */
+  /** What is wrong with the address. */
   readonly message: string;
 }
 
-/** The parts of a webhook's address. Refused: what is no http(s) address, and a user name or a fragment in it. */
+/** Splits a webhook's address into its parts. Refuses one that is not http(s), or has a user name or a fragment. */
 export function readTarget(url: string): Result<Target, TargetUnfit> {
   const parsed = URL.parse(url);
   if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.hostname === '')

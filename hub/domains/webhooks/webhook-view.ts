@@ -2,7 +2,7 @@ import { toIso } from '#hub/kernel/time.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { countDeliveries, type DeliveryRow } from './delivery-repository.ts';
 import { findPreviousEnds, findStatuses, listWebhooks, type WebhookRow } from './repository.ts';
-import { freshStatus, type WebhookStatus, wordFailure } from './rules.ts';
+import { describeFailure, freshStatus, type WebhookStatus } from './rules.ts';
 import type { Delivery, Webhook, WebhookState } from './schema.ts';
 
 const toIsoOrNull = (ms: number | null): string | null => (ms === null ? null : toIso(ms));
@@ -14,7 +14,7 @@ function stateOf(webhook: WebhookRow, status: WebhookStatus): WebhookState {
   return status.failures > 0 ? 'failing' : 'active';
 }
 
-async function toWire(
+async function webhookToWire(
   reader: Reader,
   webhook: WebhookRow,
   status: WebhookStatus,
@@ -42,8 +42,8 @@ async function toWire(
   };
 }
 
-/** Every webhook as it stands on the wire, in the order of creation; or those with the given ids. */
-export async function viewWebhooks(
+/** Loads the webhooks in the order of creation; with `id` only that one. */
+export async function loadWebhooks(
   reader: Reader,
   nowMs: number,
   wanted: { readonly id?: string } = {},
@@ -54,7 +54,7 @@ export async function viewWebhooks(
   for (const webhook of await listWebhooks(reader))
     if (wanted.id === undefined || wanted.id === webhook.id)
       views.push(
-        await toWire(
+        await webhookToWire(
           reader,
           webhook,
           statuses.get(webhook.id) ?? freshStatus,
@@ -81,7 +81,7 @@ export const deliveryToWire = (row: DeliveryRow): Delivery => ({
       ? null
       : {
           code: row.problem,
-          sentence: wordFailure(row.problem, row.problem === 'status' ? row.responseStatus : null),
+          sentence: describeFailure(row.problem, row.problem === 'status' ? row.responseStatus : null),
         },
   detail: row.detail,
 });

@@ -3,6 +3,7 @@ import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { type FieldRefusal, fieldRefusal, type Stale } from '#hub/store/written.ts';
 import {
   countDeliveries,
   findDelivery,
@@ -10,7 +11,7 @@ import {
   removeOldest,
   requeue,
 } from './delivery-repository.ts';
-import type { WebhookParts } from './deps.ts';
+import type { WebhookDeps } from './deps.ts';
 import { resolveTarget } from './guarded-post.ts';
 import {
   findSecrets,
@@ -27,22 +28,16 @@ import { freshStatus, retriedStatus } from './rules.ts';
 import { type Delivery, pingTopic, type Webhook, type WebhookCreate, type WebhookPatch } from './schema.ts';
 import { newSecret, secretToText } from './signature.ts';
 import { readTarget } from './target-rules.ts';
-import { deliveryToWire, viewWebhooks } from './webhook-view.ts';
+import { deliveryToWire, loadWebhooks } from './webhook-view.ts';
 
 const maxWebhooks = 20;
-/** To find out where a name leads while somebody waits for the answer. */
+/** Time-out for resolving a name while the caller waits. */
 const checkTimeoutMs = 3_000;
 const hourMs = 3_600_000;
 
 type NotFound = Refusal<'webhookNotFound'>;
-interface FieldRefusal<Code extends string> extends Refusal<Code> {
-  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
-}
 interface BeyondOwnPermissions extends Refusal<'beyondOwnPermissions'> {
   readonly permissions: readonly PermissionName[];
-}
-interface Stale extends Refusal<'staleVersion'> {
-  readonly current: Webhook;
 }
 export type WebhookRefusal = FieldRefusal<'targetRefused' | 'webhookNameTaken'> | BeyondOwnPermissions;
 
@@ -52,23 +47,21 @@ export interface WebhookWithSecret {
   readonly secret: string;
 }
 
-const targetRefused = (message: string): FieldRefusal<'targetRefused'> => ({
-  code: 'targetRefused',
-  errors: [{ pointer: '/body/url', message }],
-});
+const targetRefused = (message: string): FieldRefusal<'targetRefused'> =>
+  fieldRefusal('targetRefused', 'url', message);
 
 /**
  * Whether the hub would send there as things are now. A name that cannot be resolved just now is taken: the hub may be
  * offline. Every attempt checks again.
  */
 async function checkTarget(
-  parts: Pick<WebhookParts, 'resolve' | 'allowed'>,
+  deps: Pick<WebhookDeps, 'resolve' | 'allowed'>,
   url: string,
 ): Promise<Result<null, FieldRefusal<'targetRefused'>>> {
   const target = readTarget(url);
   if (!target.ok) return refuse(targetRefused(target.refusal.message));
   const signal = AbortSignal.timeout(checkTimeoutMs);
-  const addresses = await resolveTarget(target.value, { ...parts, signal });
+  const addresses = await resolveTarget(target.value, { ...deps, signal });
   if (addresses.ok || addresses.refusal.code !== 'addressRefused') return ok(null);
   const address = addresses.refusal.detail ?? target.value.host;
   return refuse(
@@ -78,9 +71,9 @@ async function checkTarget(
   );
 }
 
-/** Who may not see what happens cannot have it sent anywhere either. */
+/** Checks that the asker may see everything that the webhook would be sent. */
 function checkTopics(
-  { catalog }: Pick<WebhookParts, 'catalog'>,
+  { catalog }: Pick<WebhookDeps, 'catalog'>,
   asker: Principal,
   topics: readonly string[],
 ): Result<null, BeyondOwnPermissions> {
@@ -91,10 +84,7 @@ function checkTopics(
   return missing.length === 0 ? ok(null) : refuse({ code: 'beyondOwnPermissions', permissions: missing });
 }
 
-const nameTaken: FieldRefusal<'webhookNameTaken'> = {
-  code: 'webhookNameTaken',
-  errors: [{ pointer: '/body/name', message: 'is the name of another webhook' }],
-};
+const nameTaken = fieldRefusal('webhookNameTaken', 'name', 'is the name of another webhook');
 const isNamed = (name: string, webhook: WebhookRow): boolean =>
   webhook.name.toLowerCase() === name.toLowerCase();
 
@@ -121,65 +111,65 @@ async function record(
   });
 }
 
-/** What every change of a webhook ends with. */
-async function follow(parts: WebhookParts, tx: Transaction, id: string): Promise<void> {
+/** Finishes a change of a webhook: updates the subscribers, announces it and wakes the dispatcher. */
+async function follow(deps: WebhookDeps, tx: Transaction, id: string): Promise<void> {
   const webhooks = await listWebhooks(tx);
   tx.afterCommit(() => {
-    parts.queue.know(webhooks);
-    parts.onChanged(id);
-    parts.wake();
+    deps.queue.setSubscribers(webhooks);
+    deps.onChanged(id);
+    deps.wake();
   });
 }
 
-export async function showWebhook(
-  parts: Pick<WebhookParts, 'clock'>,
+export async function loadWebhook(
+  deps: Pick<WebhookDeps, 'clock'>,
   reader: Reader,
   id: string,
 ): Promise<Result<Webhook, NotFound>> {
-  const [webhook] = await viewWebhooks(reader, parts.clock.nowMs(), { id });
+  const [webhook] = await loadWebhooks(reader, deps.clock.nowMs(), { id });
   return webhook === undefined ? refuse({ code: 'webhookNotFound' }) : ok(webhook);
 }
 
-async function showWritten(parts: WebhookParts, tx: Transaction, id: string): Promise<Webhook> {
-  const shown = await showWebhook(parts, tx, id);
+async function loadWritten(deps: WebhookDeps, tx: Transaction, id: string): Promise<Webhook> {
+  const shown = await loadWebhook(deps, tx, id);
   assert(shown.ok, 'a webhook that was just written is there');
   return shown.value;
 }
 
 export async function createWebhook(
-  parts: WebhookParts,
+  deps: WebhookDeps,
   asker: Principal,
   body: WebhookCreate,
 ): Promise<Result<WebhookWithSecret, WebhookRefusal | Refusal<'tooManyWebhooks'>>> {
-  const allowed = checkTopics(parts, asker, body.topics);
+  const allowed = checkTopics(deps, asker, body.topics);
   if (!allowed.ok) return allowed;
-  const target = await checkTarget(parts, body.url);
+  const target = await checkTarget(deps, body.url);
   if (!target.ok) return target;
   const secret = newSecret();
-  return parts.store.transact('webhook.create', async (tx) => {
+  return deps.store.transact('webhook.create', async (tx) => {
     const others = await listWebhooks(tx);
     if (others.length >= maxWebhooks) return refuse({ code: 'tooManyWebhooks' });
     if (others.some((other) => isNamed(body.name, other))) return refuse(nameTaken);
-    const id = parts.newId();
+    const id = deps.newId();
     await tx.insert('webhook', { id, ...webhookColumns(body) });
     await saveSecrets(tx, id, { secret, previous: null });
     await saveStatus(tx, id, freshStatus);
     await record(tx, asker, id, 'create', auditable(body));
-    await follow(parts, tx, id);
-    return ok({ webhook: await showWritten(parts, tx, id), secret: secretToText(secret) });
+    await follow(deps, tx, id);
+    return ok({ webhook: await loadWritten(deps, tx, id), secret: secretToText(secret) });
   });
 }
 
-/** Changes a webhook. Switched on again, or sent elsewhere, its target is tried as if nothing had been. */
+/** Changes a webhook. Switching it on or changing its address resets its failures. */
 export async function changeWebhook(
-  parts: WebhookParts,
+  deps: WebhookDeps,
   asker: Principal,
   id: string,
   patch: WebhookPatch,
-): Promise<Result<Webhook, NotFound | Stale | WebhookRefusal>> {
-  const target = patch.url === undefined ? ok(null) : await checkTarget(parts, patch.url);
+): Promise<Result<Webhook, NotFound | Stale<Webhook> | WebhookRefusal>> {
+  const target = patch.url === undefined ? ok(null) : await checkTarget(deps, patch.url);
   if (!target.ok) return target;
-  return parts.store.transact('webhook.change', async (tx) => {
+  return deps.store.transact('webhook.change', async (tx) => {
     const row = await findWebhook(tx, id);
     if (row === null) return refuse({ code: 'webhookNotFound' });
     const after = {
@@ -189,10 +179,10 @@ export async function changeWebhook(
       active: patch.active ?? row.active,
     };
     // Also for what it is told already: another address would let its changer read it.
-    const allowed = checkTopics(parts, asker, after.topics);
+    const allowed = checkTopics(deps, asker, after.topics);
     if (!allowed.ok) return allowed;
     if (row.version !== patch.version)
-      return refuse({ code: 'staleVersion', current: await showWritten(parts, tx, id) });
+      return refuse({ code: 'staleVersion', current: await loadWritten(deps, tx, id) });
     const others = (await listWebhooks(tx)).filter((other) => other.id !== id);
     if (others.some((other) => isNamed(after.name, other))) return refuse(nameTaken);
     assert(
@@ -202,70 +192,70 @@ export async function changeWebhook(
     if (after.url !== row.url || (after.active && !row.active))
       await saveStatus(tx, id, retriedStatus(await findStatus(tx, id)));
     await record(tx, asker, id, 'change', { before: auditable(row), after: auditable(after) });
-    await follow(parts, tx, id);
-    return ok(await showWritten(parts, tx, id));
+    await follow(deps, tx, id);
+    return ok(await loadWritten(deps, tx, id));
   });
 }
 
 /** Removes a webhook with everything that waits for it. */
 export function removeWebhook(
-  parts: WebhookParts,
+  deps: WebhookDeps,
   asker: Principal,
   id: string,
 ): Promise<Result<Webhook, NotFound>> {
-  return parts.store.transact('webhook.remove', async (tx) => {
+  return deps.store.transact('webhook.remove', async (tx) => {
     const row = await findWebhook(tx, id);
     if (row === null) return refuse({ code: 'webhookNotFound' });
-    const removed = await showWritten(parts, tx, id);
+    const removed = await loadWritten(deps, tx, id);
     await removeDeliveries(tx, id);
     await removeSecrets(tx, id);
     assert((await tx.remove('webhook', id)).ok, 'a webhook that was just read is there');
     await record(tx, asker, id, 'remove', { ...auditable(row), pending: removed.pending });
-    await follow(parts, tx, id);
+    await follow(deps, tx, id);
     return ok(removed);
   });
 }
 
 /** Gives a webhook another secret; the one before signs along for `overlapHours`. */
 export function rotateSecret(
-  parts: WebhookParts,
+  deps: WebhookDeps,
   asker: Principal,
   id: string,
   overlapHours: number,
 ): Promise<Result<WebhookWithSecret, NotFound>> {
   const secret = newSecret();
-  return parts.store.transact('webhook.rotateSecret', async (tx) => {
+  return deps.store.transact('webhook.rotateSecret', async (tx) => {
     const before = await findSecrets(tx, id);
     if ((await findWebhook(tx, id)) === null || before === null) return refuse({ code: 'webhookNotFound' });
     const previous =
       overlapHours === 0 ? null : { secret: before.secret, untilMs: tx.nowMs + overlapHours * hourMs };
     await saveSecrets(tx, id, { secret, previous });
     await record(tx, asker, id, 'rotateSecret', { overlapHours });
-    await follow(parts, tx, id);
-    return ok({ webhook: await showWritten(parts, tx, id), secret: secretToText(secret) });
+    await follow(deps, tx, id);
+    return ok({ webhook: await loadWritten(deps, tx, id), secret: secretToText(secret) });
   });
 }
 
-/** Tries a target again at once that was left alone. */
+/** Resumes a paused webhook immediately. */
 export function resumeWebhook(
-  parts: WebhookParts,
+  deps: WebhookDeps,
   asker: Principal,
   id: string,
 ): Promise<Result<Webhook, NotFound | Refusal<'webhookInactive'>>> {
-  return parts.store.transact('webhook.resume', async (tx) => {
+  return deps.store.transact('webhook.resume', async (tx) => {
     const row = await findWebhook(tx, id);
     if (row === null) return refuse({ code: 'webhookNotFound' });
     if (!row.active) return refuse({ code: 'webhookInactive' });
     await saveStatus(tx, id, retriedStatus(await findStatus(tx, id)));
     await record(tx, asker, id, 'resume', {});
-    await follow(parts, tx, id);
-    return ok(await showWritten(parts, tx, id));
+    await follow(deps, tx, id);
+    return ok(await loadWritten(deps, tx, id));
   });
 }
 
 type DeliveryRefusal = NotFound | Refusal<'webhookInactive'>;
 
-async function showDelivery(tx: Transaction, webhookId: string, id: string): Promise<Delivery> {
+async function loadDelivery(tx: Transaction, webhookId: string, id: string): Promise<Delivery> {
   const row = await findDelivery(tx, webhookId, id);
   assert(row !== null, 'a delivery that was just written is there');
   return deliveryToWire(row);
@@ -279,76 +269,76 @@ async function findActive(tx: Transaction, id: string): Promise<Result<WebhookRo
 
 /** Sends a message that only tries the webhook out; its delivery shows what came of it. */
 export function pingWebhook(
-  parts: WebhookParts,
+  deps: WebhookDeps,
   asker: Principal,
   id: string,
 ): Promise<Result<Delivery, DeliveryRefusal>> {
-  return parts.store.transact('webhook.ping', async (tx) => {
+  return deps.store.transact('webhook.ping', async (tx) => {
     const webhook = await findActive(tx, id);
     if (!webhook.ok) return webhook;
     const data = { webhookId: id, name: webhook.value.name };
-    const deliveryId = await parts.queue.enqueueFor(tx, id, { topic: pingTopic, data });
+    const deliveryId = await deps.queue.enqueueFor(tx, id, { topic: pingTopic, data });
     await record(tx, asker, id, 'ping', { deliveryId });
-    tx.afterCommit(() => parts.onChanged(id));
-    return ok(await showDelivery(tx, id, deliveryId));
+    tx.afterCommit(() => deps.onChanged(id));
+    return ok(await loadDelivery(tx, id, deliveryId));
   });
 }
 
-/** Begins one delivery anew, whatever became of it; the receiver knows it by the same webhook-id. */
+/** Requeues one delivery whatever its state; the receiver sees the same webhook-id. */
 export function redeliver(
-  parts: WebhookParts,
+  deps: WebhookDeps,
   asker: Principal,
   id: string,
   deliveryId: string,
 ): Promise<Result<Delivery, DeliveryRefusal | Refusal<'deliveryNotFound'>>> {
-  return parts.store.transact('webhook.redeliver', async (tx) => {
+  return deps.store.transact('webhook.redeliver', async (tx) => {
     const webhook = await findActive(tx, id);
     if (!webhook.ok) return webhook;
     if ((await findDelivery(tx, id, deliveryId)) === null) return refuse({ code: 'deliveryNotFound' });
     await requeue(tx, id, { id: deliveryId });
     await record(tx, asker, id, 'redeliver', { deliveryId });
-    await follow(parts, tx, id);
-    return ok(await showDelivery(tx, id, deliveryId));
+    await follow(deps, tx, id);
+    return ok(await loadDelivery(tx, id, deliveryId));
   });
 }
 
-/** Begins the dead letters of a webhook anew, as many as the queue has room for, the newest first. */
+/** Requeues the dead letters of a webhook, newest first, as many as the queue has room for. */
 export function redeliverDead(
-  parts: WebhookParts,
+  deps: WebhookDeps,
   asker: Principal,
   id: string,
 ): Promise<Result<{ readonly requeued: number; readonly left: number }, DeliveryRefusal>> {
-  return parts.store.transact('webhook.redeliverDead', async (tx) => {
+  return deps.store.transact('webhook.redeliverDead', async (tx) => {
     const webhook = await findActive(tx, id);
     if (!webhook.ok) return webhook;
-    const room = parts.maxPending - (await countDeliveries(tx, id, 'pending'));
+    const room = deps.maxPending - (await countDeliveries(tx, id, 'pending'));
     const requeued = await requeue(tx, id, { newestDead: Math.max(0, room) });
     const left = await countDeliveries(tx, id, 'dead');
     await forgetLosses(tx, id);
     await record(tx, asker, id, 'redeliverDead', { requeued, left });
-    await follow(parts, tx, id);
+    await follow(deps, tx, id);
     return ok({ requeued, left });
   });
 }
 
-/** Clears the dead letters of a webhook away. */
+/** Deletes the dead letters of a webhook. */
 export function clearDead(
-  parts: WebhookParts,
+  deps: WebhookDeps,
   asker: Principal,
   id: string,
 ): Promise<Result<{ readonly removed: number }, NotFound>> {
-  return parts.store.transact('webhook.clearDead', async (tx) => {
+  return deps.store.transact('webhook.clearDead', async (tx) => {
     if ((await findWebhook(tx, id)) === null) return refuse({ code: 'webhookNotFound' });
     const removed = await countDeliveries(tx, id, 'dead');
     await removeOldest(tx, id, 'dead', removed);
     await forgetLosses(tx, id);
     await record(tx, asker, id, 'clearDead', { removed });
-    await follow(parts, tx, id);
+    await follow(deps, tx, id);
     return ok({ removed });
   });
 }
 
-/** Somebody has seen them. */
+/** Resets the counts of lost deliveries, once somebody has seen them. */
 async function forgetLosses(tx: Transaction, id: string): Promise<void> {
   await saveStatus(tx, id, { ...(await findStatus(tx, id)), overflowed: 0, discarded: 0 });
 }

@@ -4,22 +4,22 @@ import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Announce, AnnouncementQueue } from '#hub/store/announce.ts';
 import type { Store } from '#hub/store/store.ts';
-import { bury, findOld, removeByIds } from './delivery-repository.ts';
+import { findOld, moveToDeadLetters, removeByIds } from './delivery-repository.ts';
 import { Dispatcher } from './delivery-workflow.ts';
-import type { WebhookParts } from './deps.ts';
+import type { WebhookDeps } from './deps.ts';
 import { findWebhookFindings } from './finding-rules.ts';
 import { type Resolve, resolveBySystem } from './guarded-post.ts';
 import { DeliveryQueue, keepDeadBound } from './queue-workflow.ts';
 import { findStatus, findStatuses, listWebhooks, saveStatus } from './repository.ts';
 import type { Webhook } from './schema.ts';
 import { parseNetworks } from './target-rules.ts';
-import { viewWebhooks } from './webhook-view.ts';
+import { loadWebhooks } from './webhook-view.ts';
 
 const ages = { pendingMs: 7 * dayMs, deliveredMs: 7 * dayMs, deadMs: 30 * dayMs };
-/** Looked at in one turn, of one webhook and state: far below 50 ms of work. */
+/** Deliveries per turn, of one webhook and state: far below 50 ms of work. */
 const agedAtOnce = 200;
 
-export interface WebhooksDeps {
+export interface WebhooksOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly newId: () => string;
@@ -32,7 +32,7 @@ export interface WebhooksDeps {
   readonly allowPrivateNetworks: readonly string[];
   readonly maxPending: number;
   readonly release: string;
-  readonly catalog: WebhookParts['catalog'];
+  readonly catalog: WebhookDeps['catalog'];
   /** Of tests: names without DNS, waits without chance, impatience. */
   readonly resolve?: Resolve;
   readonly random?: () => number;
@@ -41,17 +41,17 @@ export interface WebhooksDeps {
 
 /** Webhooks of a hub that runs. */
 export interface Webhooks {
-  readonly parts: WebhookParts;
+  readonly deps: WebhookDeps;
   readonly queue: AnnouncementQueue;
-  /** Before anything is announced: who waits for what. */
+  /** Loads the subscribers. Call it before anything is announced. */
   readonly load: () => Promise<void>;
-  /** Begins to deliver. */
+  /** Starts delivering. */
   readonly start: () => void;
-  /** Every few minutes: what waited or lay there for too long. */
+  /** Expires old deliveries. Call it every few minutes. */
   readonly maintain: () => Promise<void>;
-  /** For the health report: what is wrong with webhooks, how much waits, how attempts went. */
+  /** Findings and figures for the health report. */
   readonly health: HealthPart;
-  /** Aborts what is under way; it is tried again after the next start. */
+  /** Aborts running attempts; they are retried after the next start. */
   readonly close: () => Promise<void>;
 }
 
@@ -59,8 +59,8 @@ export interface Webhooks {
  * Outgoing webhooks. What is announced in a transaction is queued in it, for every webhook that waits for its topic: it
  * is delivered at least once, or visibly given up.
  */
-export function createWebhooks(deps: WebhooksDeps): Webhooks {
-  const { store, clock, newId, log, maxPending } = deps;
+export function createWebhooks(options: WebhooksOptions): Webhooks {
+  const { store, clock, newId, log, maxPending } = options;
   let started = false;
   const wake = (): void => {
     if (started) dispatcher.wake();
@@ -71,47 +71,47 @@ export function createWebhooks(deps: WebhooksDeps): Webhooks {
     maxPending,
     onQueued: wake,
   });
-  const parts: WebhookParts = {
+  const deps: WebhookDeps = {
     store,
     clock,
     newId,
     log,
     queue,
     maxPending,
-    catalog: deps.catalog,
-    resolve: deps.resolve ?? resolveBySystem,
-    allowed: parseNetworks(deps.allowPrivateNetworks),
-    onChanged: (webhookId) => deps.announce({ topic: 'webhook.changed', data: { webhookId } }),
+    catalog: options.catalog,
+    resolve: options.resolve ?? resolveBySystem,
+    allowed: parseNetworks(options.allowPrivateNetworks),
+    onChanged: (webhookId) => options.announce({ topic: 'webhook.changed', data: { webhookId } }),
     wake,
   };
   const dispatcher = new Dispatcher({
-    ...parts,
-    after: deps.after,
-    attemptTimeoutMs: deps.attemptTimeoutMs ?? 10_000,
-    random: deps.random ?? Math.random,
-    userAgent: `MakrCave-Hub/${deps.release}`,
+    ...deps,
+    after: options.after,
+    attemptTimeoutMs: options.attemptTimeoutMs ?? 10_000,
+    random: options.random ?? Math.random,
+    userAgent: `MakrCave-Hub/${options.release}`,
   });
   return {
-    parts,
+    deps,
     queue,
     async load() {
-      queue.know(await listWebhooks(store.read));
+      queue.setSubscribers(await listWebhooks(store.read));
     },
     start() {
       started = true;
       dispatcher.wake();
     },
-    maintain: () => ageDeliveries(parts),
-    health: webhookHealth(parts, dispatcher),
+    maintain: () => ageDeliveries(deps),
+    health: webhookHealth(deps, dispatcher),
     close: () => dispatcher.close(),
   };
 }
 
 function webhookHealth(
-  { store, clock }: Pick<WebhookParts, 'store' | 'clock'>,
+  { store, clock }: Pick<WebhookDeps, 'store' | 'clock'>,
   { attempts }: Pick<Dispatcher, 'attempts'>,
 ): HealthPart {
-  const view = () => viewWebhooks(store.read, clock.nowMs());
+  const view = () => loadWebhooks(store.read, clock.nowMs());
   return {
     name: 'webhook',
     title: 'Webhooks',
@@ -146,15 +146,15 @@ function webhookHealth(
   };
 }
 
-/** A clock that is not to be trusted makes nothing old. */
-async function ageDeliveries(parts: WebhookParts): Promise<void> {
-  const { store, clock } = parts;
+/** Expires old deliveries, unless the clock is not trusted. */
+async function ageDeliveries(deps: WebhookDeps): Promise<void> {
+  const { store, clock } = deps;
   if (!isClockTrusted(clock.trust())) return;
   for (const { id } of await listWebhooks(store.read))
     await store.transact('webhook.age', async (tx) => {
       const old = (state: 'pending' | 'delivered' | 'dead', ageMs: number) =>
         findOld(tx, id, { state, beforeMs: tx.nowMs - ageMs, limit: agedAtOnce });
-      await bury(tx, await old('pending', ages.pendingMs), 'tooOld');
+      await moveToDeadLetters(tx, await old('pending', ages.pendingMs), 'tooOld');
       await removeByIds(tx, await old('delivered', ages.deliveredMs));
       const forgotten = await old('dead', ages.deadMs);
       await removeByIds(tx, forgotten);

@@ -5,7 +5,7 @@ import { openJournalDisk } from '#bridge/journal/disk.ts';
 import { recoverJournal } from '#bridge/journal/recovery.ts';
 import { openPolicyStore } from '#bridge/policy/store.ts';
 import type { BridgeEvent } from '#hub/domains/access/controllers/link-schema.ts';
-import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
+import { verifyAudit } from '#hub/domains/identity/audit/workflow.ts';
 import { openConnection, proveKey } from '#hub/store/sqlite/open.ts';
 import { entryOfRow, readJournal, storedEvents, withStore } from './account.ts';
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
+import { verifyAudit } from '#hub/domains/identity/audit/workflow.ts';
 import { Appliance } from '../appliance.ts';
 import {
   furnishScene,

@@ -1,9 +1,9 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { type CentralClient, type CentralConnection, connectCentral } from '#hub/sync/central-connection.ts';
-import { Centre, type Hello, type Identity, type PushBatch } from '#hub/sync/centre.ts';
-import { chainStart, linkOn } from '#hub/sync/chain.ts';
-import { encodeSegment } from '#hub/sync/columns.ts';
-import { joinCodeHash } from '#hub/sync/join-code.ts';
+import { Centre, type Hello, type Identity, type PushBatch } from '#hub/sync/central/centre.ts';
+import { type CentralClient, type CentralConnection, connectCentral } from '#hub/sync/central/connection.ts';
+import { chainStart, linkOn } from '#hub/sync/engine/chain.ts';
+import { encodeSegment } from '#hub/sync/engine/columns.ts';
+import { joinCodeHash } from '#hub/sync/link/join-code.ts';
 import { syncSchemaNumber } from '#hub/sync/schema.ts';
 import { memberRow } from '#tests/sync/replicas.ts';
 import { type BenchEvent, benchEvents, eventColumns } from './events.ts';

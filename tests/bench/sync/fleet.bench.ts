@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { Centre } from '#hub/sync/centre.ts';
+import { Centre } from '#hub/sync/central/centre.ts';
 import { type BenchRow, printReport, quantile, row, rowAtLeast } from '../report.ts';
 import { BenchCentre } from './centre.ts';
 import { FleetHub, SharedConnections } from './fleet-hubs.ts';

@@ -9,11 +9,11 @@ import { openStore } from '#hub/store/open-store.ts';
 import { openConnection, type StoreLocation } from '#hub/store/sqlite/open.ts';
 import { acquireStoreLock } from '#hub/store/sqlite/store-lock.ts';
 import type { Store } from '#hub/store/store.ts';
-import { chainStart } from '#hub/sync/chain.ts';
-import { SyncEngine } from '#hub/sync/engine.ts';
-import { join } from '#hub/sync/join-workflow.ts';
-import { takeEverything } from '#hub/sync/restore-workflow.ts';
-import { createStoreKeeper } from '#hub/sync/store-keeper.ts';
+import { chainStart } from '#hub/sync/engine/chain.ts';
+import { SyncEngine } from '#hub/sync/engine/engine.ts';
+import { createStoreKeeper } from '#hub/sync/engine/store-keeper.ts';
+import { join } from '#hub/sync/link/join-workflow.ts';
+import { takeEverything } from '#hub/sync/link/restore-workflow.ts';
 import { type BenchEvent, eventColumns } from './events.ts';
 
 const log = createLog({ level: 'error' });

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { central } from '#hub/cli/central.ts';
 import type { CommandContext } from '#hub/cli/command.ts';
+import { central } from '#hub/cli/commands/central.ts';
 import { makeAuthority, makeServerCertificate } from '#hub/platform/tls/certificate.ts';
 import { freePort, type PostgresServer } from '#tests/_support/postgres.ts';
 import { usePostgres } from '#tests/_support/run/postgres.ts';

@@ -7,8 +7,8 @@ import {
   makeAuthority,
   makeServerCertificate,
 } from '#hub/platform/tls/certificate.ts';
-import { connectCentral } from '#hub/sync/central-connection.ts';
-import { CentralFault } from '#hub/sync/central-faults.ts';
+import { connectCentral } from '#hub/sync/central/connection.ts';
+import { CentralFault } from '#hub/sync/central/faults.ts';
 import { freePort, type PostgresServer } from '#tests/_support/postgres.ts';
 import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { until } from '#tests/_support/until.ts';

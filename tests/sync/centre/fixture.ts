@@ -8,7 +8,7 @@ import {
   type CentralConnection,
   type ConnectCentralOptions,
   connectCentral,
-} from '#hub/sync/central-connection.ts';
+} from '#hub/sync/central/connection.ts';
 import type { PostgresServer } from '#tests/_support/postgres.ts';
 import { usePostgres } from '#tests/_support/run/postgres.ts';
 

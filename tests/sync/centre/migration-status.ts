@@ -1,11 +1,11 @@
 import { readMigrations } from '#hub/store/migrating/migration-files.ts';
-import type { CentralClient } from '#hub/sync/central-connection.ts';
+import type { CentralClient } from '#hub/sync/central/connection.ts';
 import {
   assertVersion,
   type CentralMigrationState,
   pendingMigrations,
   readApplied,
-} from '#hub/sync/central-migrations.ts';
+} from '#hub/sync/central/migrations.ts';
 
 /** Reads which migrations of `directory` the central database has had, and when; refuses as `migrateCentral` does. */
 export async function centralMigrationStatus(

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { hubTables } from '#hub/domains.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Store } from '#hub/store/store.ts';
-import { migrateCentral } from '#hub/sync/central-migrations.ts';
+import { migrateCentral } from '#hub/sync/central/migrations.ts';
 import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { asTestStore } from '#tests/store/store-tables.ts';
 import { CentralSite, differences, type Release, Replica, settle } from '../replicas.ts';

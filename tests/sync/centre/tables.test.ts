@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { connectCentral } from '#hub/sync/central-connection.ts';
-import { migrateCentral } from '#hub/sync/central-migrations.ts';
+import { connectCentral } from '#hub/sync/central/connection.ts';
+import { migrateCentral } from '#hub/sync/central/migrations.ts';
 import type { PostgresServer } from '#tests/_support/postgres.ts';
 import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { CentralSite, Replica } from '../replicas.ts';

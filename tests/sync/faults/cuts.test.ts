@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assert } from '#hub/kernel/result.ts';
 import { makeAuthority, makeServerCertificate } from '#hub/platform/tls/certificate.ts';
-import { type CentralConnection, connectCentral } from '#hub/sync/central-connection.ts';
+import { type CentralConnection, connectCentral } from '#hub/sync/central/connection.ts';
 import type { PostgresServer } from '#tests/_support/postgres.ts';
 import { usePostgres } from '#tests/_support/run/postgres.ts';
 import { startWithTls } from '../centre/fixture.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { ReplicaKeeper } from '#hub/sync/replica-keeper.ts';
+import type { ReplicaKeeper } from '#hub/sync/engine/replica-keeper.ts';
 import { seededRandom } from '#tests/_support/seeded-random.ts';
 import { backUp, copyOf, expectEqual, Hub, makeSite, rest, useCentre } from '../hubs.ts';
 import { copyStore, differences, eventRow, Replica, settle } from '../replicas.ts';
@@ -23,7 +23,7 @@ const callNames: readonly Call[] = [
   'acknowledge',
   'announceNext',
   'beginBootstrap',
-  'bury',
+  'addDeadLetter',
   'enterEpoch',
   'finishBootstrap',
   'halt',

@@ -3,8 +3,8 @@ import { enrolCardSchema } from '#hub/domains/access/cards/schema.ts';
 import { enrolCardText } from '#hub/domains/access/cards/workflow.ts';
 import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import { countConflicts, listConflicts } from '#hub/sync/conflict-repository.ts';
-import { settleConflict, viewConflicts } from '#hub/sync/conflict-workflow.ts';
+import { countConflicts, listConflicts } from '#hub/sync/page/conflict-repository.ts';
+import { conflictsToWire, settleConflict } from '#hub/sync/page/conflict-workflow.ts';
 import { accepted, addPaidMember, openWithBridge, refused, staff } from '#tests/access/support.ts';
 import {
   addConflict,
@@ -43,7 +43,7 @@ describe('the list of conflicts', () => {
     const bench = await openSyncBench();
     await link(bench);
     await nameConflict(bench, { keptBy: otherHub, lostBy: ownHub });
-    const [row] = await viewConflicts(
+    const [row] = await conflictsToWire(
       bench.parts,
       bench.store.read,
       await listConflicts(bench.store.read, false, { after: null, limit: 10 }),
@@ -91,7 +91,7 @@ describe('the list of conflicts', () => {
     await add(bench, { table: 'member', rowId: newId(), column: 'name', kept: 'A', lost: 'B' });
     await add(bench, { table: 'no_such_table', rowId: newId(), column: 'x', kept: 'A', lost: null });
     const rows = await listConflicts(bench.store.read, false, { after: null, limit: 10 });
-    const labels = (await viewConflicts(bench.parts, bench.store.read, rows)).map(({ table, label }) => [
+    const labels = (await conflictsToWire(bench.parts, bench.store.read, rows)).map(({ table, label }) => [
       table,
       label,
     ]);

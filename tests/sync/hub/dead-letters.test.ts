@@ -5,8 +5,12 @@ import {
   deadLetterCsvColumns,
   listDeadLetters,
   streamDeadLetterLines,
-} from '#hub/sync/dead-letter-repository.ts';
-import { dismissDeadLetter, retryDeadLetter, viewDeadLetters } from '#hub/sync/dead-letter-workflow.ts';
+} from '#hub/sync/page/dead-letter-repository.ts';
+import {
+  deadLettersToWire,
+  dismissDeadLetter,
+  retryDeadLetter,
+} from '#hub/sync/page/dead-letter-workflow.ts';
 import { findLink } from '#hub/sync/repository.ts';
 import { accepted, refused } from '#tests/access/support.ts';
 import { addDeadLetter, grace, link, openSyncBench, type SyncBench } from './support.ts';
@@ -30,7 +34,7 @@ describe('dead letters', () => {
     const bench = await openSyncBench();
     const id = await add(bench);
     const rows = await listDeadLetters(bench.store.read, false, { after: null, limit: 10 });
-    expect(await viewDeadLetters(bench.parts, bench.store.read, rows)).toEqual([
+    expect(await deadLettersToWire(bench.parts, bench.store.read, rows)).toEqual([
       {
         id,
         direction: 'up',

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { findSyncFindings } from '#hub/sync/finding-rules.ts';
+import { findSyncFindings } from '#hub/sync/page/finding-rules.ts';
+import { syncHealth } from '#hub/sync/page/health.ts';
+import { type RoundFigures, readSyncStatus, saveLastSuccess } from '#hub/sync/page/status.ts';
 import { decideSyncState, fieldOf, type SyncFacts } from '#hub/sync/rules.ts';
 import { type SyncStatus, syncStatusSchema } from '#hub/sync/schema.ts';
-import { type RoundFigures, readSyncStatus, saveLastSuccess } from '#hub/sync/status.ts';
-import { syncHealth } from '#hub/sync/sync-health.ts';
 import { accepted, refused, startMs } from '#tests/access/support.ts';
 import { addConflict, addDeadLetter, link, openSyncBench } from './support.ts';
 

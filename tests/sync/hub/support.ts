@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { memberInputSchema } from '#hub/domains/members/member-schema.ts';
-import { createMember } from '#hub/domains/members/member-workflow.ts';
+import { memberCreateSchema } from '#hub/domains/members/member/schema.ts';
+import { createMember } from '#hub/domains/members/member/workflow.ts';
 import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import type { Transaction } from '#hub/store/store.ts';
-import type { SyncParts } from '#hub/sync/conflict-workflow.ts';
 import { sync as syncDomain } from '#hub/sync/domain.ts';
+import type { SyncPageDeps } from '#hub/sync/page/deps.ts';
 import { insertSyncDeadLetter, type LinkRow, saveLink } from '#hub/sync/repository.ts';
 import { type RunningSync } from '#hub/sync/workflow.ts';
 import { catalog, permissions } from '#tests/_support/open-domains.ts';
@@ -104,14 +104,14 @@ export async function addDeadLetter(
 
 export interface SyncBench extends Bench {
   readonly sync: RunningSync;
-  readonly parts: SyncParts;
+  readonly parts: SyncPageDeps;
   readonly memberId: string;
 }
 
 /** Replication on a store, with everything that follows from rows. */
 export function syncPartsOf({ store, running }: Pick<Bench, 'store' | 'running'>): {
   readonly sync: RunningSync;
-  readonly parts: SyncParts;
+  readonly parts: SyncPageDeps;
 } {
   const { sync, follow } = running.of(syncDomain);
   return { sync, parts: { store, tables: catalog.tables, sync, follow } };
@@ -121,7 +121,7 @@ export function syncPartsOf({ store, running }: Pick<Bench, 'store' | 'running'>
 export async function openSyncBench(): Promise<SyncBench> {
   const bench = await openBench();
   const member = accepted(
-    await createMember(bench.members, staff, memberInputSchema.parse({ name: 'Mia Maker', phone: '111' })),
+    await createMember(bench.members, staff, memberCreateSchema.parse({ name: 'Mia Maker', phone: '111' })),
   );
   bench.announced.length = 0;
   return { ...bench, ...syncPartsOf(bench), memberId: member.id };

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { joinCodeHash } from '#hub/sync/join-code.ts';
+import { joinCodeHash } from '#hub/sync/link/join-code.ts';
 import { useCentre } from '../hubs.ts';
 import { memberRow, Replica } from '../replicas.ts';
 

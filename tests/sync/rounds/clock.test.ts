@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hybridToMs } from '#hub/kernel/hybrid-time.ts';
-import { connectCentral } from '#hub/sync/central-connection.ts';
-import { Centre, type Hello } from '#hub/sync/centre.ts';
+import { Centre, type Hello } from '#hub/sync/central/centre.ts';
+import { connectCentral } from '#hub/sync/central/connection.ts';
 import { syncSchemaNumber } from '#hub/sync/schema.ts';
 import { backUp, expectEqual, type Hub, makeSite, rest, useCentre } from '../hubs.ts';
 

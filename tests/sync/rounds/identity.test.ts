@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { verifyAudit } from '#hub/domains/identity/audit-workflow.ts';
+import { verifyAudit } from '#hub/domains/identity/audit/workflow.ts';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
-import { joinCodeHash } from '#hub/sync/join-code.ts';
+import { joinCodeHash } from '#hub/sync/link/join-code.ts';
 import { cut } from '../connections.ts';
 import { backUp, copyOf, expectEqual, Hub, makeSite, problemOf, rest, useCentre } from '../hubs.ts';
 

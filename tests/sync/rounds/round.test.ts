@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { newId } from '#hub/platform/new-id.ts';
-import { CentralFault } from '#hub/sync/central-faults.ts';
+import { CentralFault } from '#hub/sync/central/faults.ts';
 import { expectEqual, Hub, makeSite, rest, useCentre } from '../hubs.ts';
 import { eventRow, startMs } from '../replicas.ts';
 

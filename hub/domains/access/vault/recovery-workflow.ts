@@ -4,7 +4,7 @@ import {
   beginAttempt,
   settleAttempt,
   type TooManyAttempts,
-} from '#hub/domains/identity/attempt-workflow.ts';
+} from '#hub/domains/identity/sessions/attempt-workflow.ts';
 import { actorOf, loadSite, recordAudit } from '#hub/domains/identity/workflow.ts';
 import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import type { Finding } from '#hub/kernel/finding.ts';

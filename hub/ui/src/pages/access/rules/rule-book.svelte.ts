@@ -1,6 +1,6 @@
 import type { Portal } from '#hub/domains/access/doors/schema.ts';
 import type { Rule } from '#hub/domains/access/rules/schema.ts';
-import type { Group, Plan } from '#hub/domains/members/plan-schema.ts';
+import type { Group, Plan } from '#hub/domains/members/plans/schema.ts';
 import { api } from '../../../live/api.ts';
 import { keepLoaded } from '../../../state/loaded.svelte.ts';
 import { session } from '../../../state/session.svelte.ts';

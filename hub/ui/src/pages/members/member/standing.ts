@@ -2,7 +2,7 @@ import CirclePause from '@lucide/svelte/icons/circle-pause';
 import CircleSlash from '@lucide/svelte/icons/circle-slash';
 import FileExclamation from '@lucide/svelte/icons/file-exclamation-point';
 import Hand from '@lucide/svelte/icons/hand';
-import type { MemberListItem } from '#hub/domains/members/member-schema.ts';
+import type { MemberListItem } from '#hub/domains/members/member/schema.ts';
 import type { Mark } from '../../../parts/mark.ts';
 import { membershipMark } from '../memberships/membership-words.ts';
 

@@ -2,7 +2,7 @@ import CircleCheck from '@lucide/svelte/icons/circle-check';
 import CirclePause from '@lucide/svelte/icons/circle-pause';
 import CircleSlash from '@lucide/svelte/icons/circle-slash';
 import Clock from '@lucide/svelte/icons/clock';
-import type { MembershipEventInput } from '#hub/domains/members/member-schema.ts';
+import type { MembershipEventInput } from '#hub/domains/members/member/schema.ts';
 import type { MembershipState } from '#hub/domains/members/schema.ts';
 import type { Mark } from '../../../parts/mark.ts';
 

@@ -1,4 +1,4 @@
-import type { Plan } from '#hub/domains/members/plan-schema.ts';
+import type { Plan } from '#hub/domains/members/plans/schema.ts';
 
 /** Returns the minor units per unit of a currency: 100 for EUR, 1 for JPY. */
 function minorPerMajor(currency: string): number {

@@ -1,0 +1,230 @@
+import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import type { Transaction } from '#hub/store/store.ts';
+import type { HasherBusy } from '../accounts/password.ts';
+import {
+  type Account,
+  findAccount,
+  findAccountByUsername,
+  findPassword,
+  savePassword,
+} from '../accounts/repository.ts';
+import type { IdentityDeps } from '../deps.ts';
+import {
+  maxSessionsPerAccount,
+  normaliseUsername,
+  type SessionKind,
+  sessionIdleMs,
+  sessionLifeMs,
+} from '../rules.ts';
+import {
+  createSecret,
+  hashRefreshFamily,
+  hashRefreshSecret,
+  printRefreshToken,
+} from '../tokens/opaque-token.ts';
+import { recordAudit } from '../workflow.ts';
+import { type AttemptKey, beginAttempt, settleAttempt, type TooManyAttempts } from './attempt-workflow.ts';
+import {
+  deleteSessions,
+  deleteStaleSessions,
+  findSession,
+  insertSession,
+  listSessions,
+  type Session,
+} from './repository.ts';
+import { createSessionToken, hashSessionToken } from './token.ts';
+
+/** A session and, this once, the token that opens it: of the cookie, or the first refresh token. */
+export interface OpenedSession {
+  readonly session: Session;
+  readonly token: string;
+}
+
+/** Where and as what somebody signs in. */
+export interface SignInPlace {
+  readonly kind: SessionKind;
+  readonly remoteAddress: string;
+  /** As `describeDevice` says it. */
+  readonly device: string;
+}
+
+export interface Credentials extends SignInPlace {
+  readonly username: string;
+  readonly password: string;
+  /** The browser session of whoever signs in again there, which ends with it. */
+  readonly replacesSessionId: string | null;
+}
+
+export type SignInRefusal =
+  | (Refusal<'credentialsWrong'> & { readonly title: string; readonly nextStep: string })
+  | (Refusal<'accountDisabled'> & { readonly nextStep: string })
+  | TooManyAttempts
+  | HasherBusy;
+
+type Deps = Pick<IdentityDeps, 'store' | 'passwords' | 'newId'>;
+
+const wrong: SignInRefusal = {
+  code: 'credentialsWrong',
+  title: 'Username or password is wrong',
+  nextStep: 'Check both; an administrator can set a new password.',
+};
+const disabled: SignInRefusal = {
+  code: 'accountDisabled',
+  nextStep: 'Ask an administrator to enable the account.',
+};
+
+/**
+ * Opens a session for a username and password. The try is counted before the password is looked at; an unknown
+ * username takes as long as a wrong password and gets the same answer.
+ */
+export async function signIn(deps: Deps, given: Credentials): Promise<Result<OpenedSession, SignInRefusal>> {
+  const username = normaliseUsername(given.username);
+  const keys = signInKeys(username, given.remoteAddress);
+  const begun = await deps.store.transact('signIn.begin', (tx) =>
+    beginAttempt(tx, [keys.signIn, keys.address]),
+  );
+  if (!begun.ok) return begun;
+  const account = await findAccountByUsername(deps.store.read, username);
+  const phc = account === null ? null : await findPassword(deps.store.read, account.id);
+  const verified = await deps.passwords.verify(phc, given.password);
+  if (!verified.ok) {
+    await uncountTry(deps, keys);
+    return verified;
+  }
+  if (account === null || phc === null || !verified.value.matches) {
+    await deps.store.transact('signIn.refused', (tx) =>
+      recordRefusedSignIn(tx, account, given.remoteAddress),
+    );
+    return refuse(wrong);
+  }
+  const rehashed = verified.value.stale ? await deps.passwords.hash(given.password) : null;
+  return deps.store.transact('signIn', async (tx) => {
+    const now = await findAccount(tx, account.id);
+    // Somebody may have changed either while the password was looked at.
+    if (now === null || (await findPassword(tx, account.id)) !== phc) return refuse(wrong);
+    if (now.status !== 'active') return refuse(disabled);
+    await settleAttempt(tx, keys.signIn, 'reset');
+    await settleAttempt(tx, keys.address, 'takeBack');
+    if (rehashed?.ok) await savePassword(tx, account.id, rehashed.value);
+    await endReplaced(tx, given);
+    const opened = await openSession(tx, deps, account.id, given);
+    await recordAudit(tx, {
+      actor: { kind: 'account', id: account.id, name: now.displayName },
+      action: 'session.open',
+      target: { table: 'account', id: account.id },
+      payload: { remoteAddress: given.remoteAddress, kind: given.kind },
+    });
+    return ok(opened);
+  });
+}
+
+/** A program that signs a browser in with its own token keeps its own session. */
+async function endReplaced(tx: Transaction, given: Credentials): Promise<void> {
+  if (given.replacesSessionId === null) return;
+  const replaced = await findSession(tx, given.replacesSessionId);
+  if (replaced?.kind === given.kind) await deleteSessions(tx, [replaced.id]);
+}
+
+/** Keys under which a wrong password counts: this account from this address, and this address over all accounts. */
+export function signInKeys(
+  username: string,
+  remoteAddress: string,
+): { readonly signIn: AttemptKey; readonly address: AttemptKey } {
+  return {
+    signIn: { kind: 'signIn', of: [username, remoteAddress] },
+    address: { kind: 'address', of: [remoteAddress] },
+  };
+}
+
+/** Uncounts a try whose password was never checked. */
+export async function uncountTry(
+  deps: Pick<Deps, 'store'>,
+  keys: ReturnType<typeof signInKeys>,
+): Promise<void> {
+  await deps.store.transact('signIn.takeBack', async (tx) => {
+    await settleAttempt(tx, keys.signIn, 'takeBack');
+    await settleAttempt(tx, keys.address, 'takeBack');
+  });
+}
+
+/** Records a refused sign-in. Keeps nothing of an unknown username: it may be a password in the wrong field. */
+export async function recordRefusedSignIn(
+  tx: Transaction,
+  account: Account | null,
+  remoteAddress: string,
+): Promise<void> {
+  await recordAudit(tx, {
+    actor: { kind: 'system' },
+    action: 'session.refuse',
+    target: account === null ? null : { table: 'account', id: account.id },
+    payload: { remoteAddress },
+  });
+}
+
+/** Adds a session; the account's longest unused ones of the kind beyond the bound end. */
+export async function openSession(
+  tx: Transaction,
+  deps: Pick<Deps, 'newId'>,
+  accountId: string,
+  place: SignInPlace,
+): Promise<OpenedSession> {
+  await deleteStaleSessions(tx, {
+    browser: tx.nowMs - sessionIdleMs.browser,
+    api: tx.nowMs - sessionIdleMs.api,
+  });
+  const others = (await listSessions(tx, accountId)).filter((other) => other.kind === place.kind);
+  await deleteSessions(
+    tx,
+    others.slice(maxSessionsPerAccount - 1).map((session) => session.id),
+  );
+  const { token, ...hashes } = place.kind === 'browser' ? createCookie() : createFamily();
+  const session = {
+    id: deps.newId(),
+    accountId,
+    ...hashes,
+    kind: place.kind,
+    createdAtMs: tx.nowMs,
+    lastUsedAtMs: tx.nowMs,
+    expiresAtMs: tx.nowMs + sessionLifeMs,
+    remoteAddress: place.remoteAddress,
+    device: place.device,
+  };
+  await insertSession(tx, session);
+  return { session, token };
+}
+
+type FreshToken = Pick<Session, 'tokenHash' | 'refresh'> & { readonly token: string };
+
+function createCookie(): FreshToken {
+  const token = createSessionToken();
+  return { token, tokenHash: hashSessionToken(token), refresh: null };
+}
+
+function createFamily(): FreshToken {
+  const family = createSecret();
+  const secret = createSecret();
+  return {
+    token: printRefreshToken({ family, secret }),
+    tokenHash: hashRefreshFamily(family),
+    refresh: { currentHash: hashRefreshSecret(secret), hashBefore: null, refreshedAtMs: null },
+  };
+}
+
+/** Signs out. Returns whether it was a browser's session, whose cookie must be cleared. */
+export async function closeSession(
+  deps: Pick<IdentityDeps, 'store' | 'onSessionsEnded'>,
+  session: { readonly id: string; readonly accountId: string; readonly displayName: string },
+): Promise<{ readonly endedBrowser: boolean }> {
+  return deps.store.transact('signOut', async (tx) => {
+    const ended = await findSession(tx, session.id);
+    await deleteSessions(tx, [session.id]);
+    tx.afterCommit(deps.onSessionsEnded);
+    await recordAudit(tx, {
+      actor: { kind: 'account', id: session.accountId, name: session.displayName },
+      action: 'session.close',
+      target: { table: 'account', id: session.accountId },
+      payload: {},
+    });
+    return { endedBrowser: ended?.kind === 'browser' };
+  });
+}
