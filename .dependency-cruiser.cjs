@@ -1,5 +1,8 @@
 // Who may import whom. `tests/architecture/imports.test.ts` plants a violation of every rule below and requires
 // that it is found, and that modules were read at all.
+const { readFileSync } = require('node:fs');
+const path = require('node:path');
+
 const domain = '^hub/domains/([^/]+)/';
 const schemaOrRules = '/.*(schema|rules)\\.ts$';
 
@@ -11,6 +14,68 @@ const driver = (name, packagePattern, adapter) => ({
   from: { path: '^(hub|firmware-bridge)/', pathNot: adapter },
   to: { path: `node_modules/${packagePattern}/` },
 });
+
+/** The floors of the hub, lowest first: a file imports its own and those below. */
+const hubFloors = ['kernel/', 'platform/', 'store/', 'http/', 'domain\\.ts$'];
+const hubFloorRules = hubFloors.slice(1).map((floor, index) => ({
+  name: `hub-floor-${floor.replace(/\W.*/, '')}`,
+  comment: `imports only ${hubFloors.slice(0, index + 2).join(', ')}`,
+  severity: 'error',
+  from: { path: `^hub/${floor}` },
+  to: { path: '^hub/', pathNot: hubFloors.slice(0, index + 2).map((below) => `^hub/${below}`) },
+}));
+
+/** The folders of the domains in the order of the one list that declares them. */
+const domainsText = readFileSync(path.join(__dirname, 'hub/domains.ts'), 'utf8');
+const listedDomains = domainsText
+  .slice(domainsText.indexOf('const domains:'))
+  .match(/= \[([^\]]*)\]/)[1]
+  .match(/\w+/g);
+const domainFloorRules = listedDomains.map((name, index) => ({
+  name: `domain-floor-${name}`,
+  comment: 'a domain imports those before it in the list, and nothing of what serves domains',
+  severity: 'error',
+  from: { path: name === 'sync' ? '^hub/sync/' : `^hub/domains/${name}/` },
+  to: {
+    path: '^hub/',
+    pathNot: [
+      ...hubFloors.map((below) => `^hub/${below}`),
+      ...listedDomains
+        .slice(0, index + 1)
+        .map((below) => (below === 'sync' ? '^hub/sync/' : `^hub/domains/${below}/`)),
+    ],
+  },
+}));
+
+/** The rooms of doors and cards, lowest first; `open-access.ts`, `routes.ts` and `domain.ts` stand on all of them. */
+const accessRooms = [
+  'schema\\.ts$|tables\\.ts$|audit-words\\.ts$',
+  'decide/',
+  'controllers/|deps\\.ts$',
+  'cards/',
+  'pins/',
+  'doors/',
+  'rules/',
+  'policy/',
+  'vault/',
+  'readers/',
+  'events/',
+  'alarms/',
+  'clones/',
+  'enrolment/',
+  'explain/',
+  'bridges/',
+];
+const accessRoomRules = accessRooms.map((room, index) => ({
+  name: `access-room-${room.replace(/\W.*/, '')}`,
+  comment: `hub/domains/access: ${room} imports only what stands before it`,
+  severity: 'error',
+  from: { path: `^hub/domains/access/(${room})` },
+  to: {
+    path: '^hub/domains/access/',
+    pathNot: `^hub/domains/access/(${accessRooms.slice(0, index + 1).join('|')})`,
+  },
+}));
 
 /** The floors of the UI, highest first: a file imports its own and those below. */
 const uiFloors = ['app', 'pages', 'parts', 'state', 'live'];
@@ -124,6 +189,42 @@ module.exports = {
       to: {
         path: '^hub/domains/',
         pathNot: ['^hub/domains/$1/', '/[^/]*(schema|rules|workflow|domain)\\.ts$'],
+      },
+    },
+    ...hubFloorRules,
+    ...domainFloorRules,
+    ...accessRoomRules,
+    {
+      name: 'brokers-know-domains-by-schema-rules-link',
+      severity: 'error',
+      from: { path: '^hub/mqtt/' },
+      to: {
+        path: '^hub/',
+        pathNot: [
+          '^hub/(kernel|platform|store|mqtt)/',
+          '^hub/domains/(access/controllers|devices)/[^/]*(schema|rules|link)\\.ts$',
+        ],
+      },
+    },
+    {
+      name: 'compose-takes-domains-from-their-list',
+      comment: 'what puts the hub together imports of a domain only domain.ts and workflow.ts',
+      severity: 'error',
+      from: { path: '^hub/[^/]+\\.ts$' },
+      to: { path: '^hub/domains/', pathNot: '/[^/]*(domain|workflow)\\.ts$' },
+    },
+    {
+      name: 'demo-acts-as-the-api-does',
+      comment:
+        'the demo fills the store through workflows; it plays the bridge too, so it reads policy, cards and numbers',
+      severity: 'error',
+      from: { path: '^hub/demo/' },
+      to: {
+        path: '^hub/domains/',
+        pathNot: [
+          '/[^/]*(domain|workflow|view|schema|rules|deps)\\.ts$',
+          '^hub/domains/(access/open-access|access/policy/repository|access/cards/repository|members/repository)\\.ts$',
+        ],
       },
     },
     {

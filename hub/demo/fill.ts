@@ -1,8 +1,8 @@
 import { ensureLocalBridge } from '#hub/domains/access/bridges/workflow.ts';
 import { findDocument, findPolicyState, findSets } from '#hub/domains/access/policy/repository.ts';
-import { findSite } from '#hub/domains/identity/repository.ts';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { claimSite, makeClaimCode, startIdentity } from '#hub/domains/identity/site/workflow.ts';
+import { loadSite } from '#hub/domains/identity/workflow.ts';
 import { findHighestNumber } from '#hub/domains/members/repository.ts';
 import { assert, Fault } from '#hub/kernel/result.ts';
 import { dayMs } from '#hub/kernel/time.ts';
@@ -83,7 +83,7 @@ function planSteps(biographies: readonly Biography[]): PlannedStep[] {
 }
 
 async function assertEmpty(store: DemoStore): Promise<void> {
-  if ((await findSite(store.read)) === null && (await findHighestNumber(store.read)) === null) return;
+  if ((await loadSite(store.read)) === null && (await findHighestNumber(store.read)) === null) return;
   throw new Fault(
     'demoNotEmpty',
     'there is a hub with data of its own here: the demo is never mixed into it',

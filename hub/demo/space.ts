@@ -1,4 +1,4 @@
-import { findPortals } from '#hub/domains/access/doors/repository.ts';
+import { loadPortals } from '#hub/domains/access/doors/view.ts';
 import { changePortal } from '#hub/domains/access/doors/workflow.ts';
 import type { Access } from '#hub/domains/access/open-access.ts';
 import { createRule } from '#hub/domains/access/rules/workflow.ts';
@@ -186,7 +186,7 @@ export async function createSpace(
   const areaIds = new Map<string, string>();
   for (const name of new Set(doors.map((door) => door.area)))
     areaIds.set(name, must(await createArea(places, actor, { name, parentId: building.id })).id);
-  const portals = await findPortals(deps.store.read, bridgeId);
+  const portals = (await loadPortals(deps, deps.store.read)).filter((portal) => portal.bridgeId === bridgeId);
   const portalIds = new Map<DoorKey, string>();
   for (const { key, name, area, settings } of doors) {
     const portal = portals.find((candidate) => candidate.key === key);

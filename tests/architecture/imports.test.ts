@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { domains } from '#hub/domains.ts';
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
@@ -99,6 +100,18 @@ const violations: Record<string, { file: string; source: string }> = {
     file: 'hub/ui/src/pages/timeline/bad.ts',
     source: "import '../access/target.ts';",
   },
+  'brokers-know-domains-by-schema-rules-link': {
+    file: 'hub/mqtt/bad-floor.ts',
+    source: "import '#hub/domains/two/repository.ts';",
+  },
+  'compose-takes-domains-from-their-list': {
+    file: 'hub/bad-compose.ts',
+    source: "import '#hub/domains/two/repository.ts';",
+  },
+  'demo-acts-as-the-api-does': {
+    file: 'hub/demo/bad.ts',
+    source: "import '#hub/domains/two/repository.ts';",
+  },
   'driver-sqlite': { file: 'hub/http/bad-sqlite.ts', source: "import 'better-sqlite3-multiple-ciphers';" },
   'driver-pg': { file: 'hub/http/bad-pg.ts', source: "import 'pg';" },
   'driver-aedes': { file: 'hub/http/bad-aedes.ts', source: "import 'aedes';" },
@@ -116,7 +129,59 @@ const violations: Record<string, { file: string; source: string }> = {
   'driver-onoff': { file: 'hub/http/bad-onoff.ts', source: "import 'onoff';" },
 };
 
+/** What stands higher than each floor and room, for the violation that is planted there. */
+const floors = ['kernel', 'platform', 'store', 'http'];
+for (const [index, floor] of floors.slice(1).entries()) {
+  const above = floors[index + 2] ?? 'domains/access';
+  violations[`hub-floor-${floor}`] = {
+    file: `hub/${floor}/bad-floor.ts`,
+    source: `import '#hub/${above}/target.ts';`,
+  };
+}
+violations['hub-floor-domain'] = { file: 'hub/domain.ts', source: "import '#hub/domains/access/target.ts';" };
+const domainFolders = domains.map(({ name }) => (name === 'sync' ? 'sync' : `domains/${name}`));
+for (const [index, folder] of domainFolders.entries())
+  violations[`domain-floor-${path.basename(folder)}`] = {
+    file: `hub/${folder}/bad-floor.ts`,
+    source: `import '#hub/${domainFolders[index + 1] ?? 'mqtt'}/target.ts';`,
+  };
+const accessRooms = [
+  'schema',
+  'decide',
+  'controllers',
+  'cards',
+  'pins',
+  'doors',
+  'rules',
+  'policy',
+  'vault',
+  'readers',
+  'events',
+  'alarms',
+  'clones',
+  'enrolment',
+  'explain',
+  'bridges',
+];
+for (const [index, room] of accessRooms.entries())
+  violations[`access-room-${room}`] = {
+    file: `hub/domains/access/${room === 'schema' ? 'schema.ts' : `${room}/bad-room.ts`}`,
+    source: `import '#hub/domains/access/${accessRooms[index + 1] ?? 'open'}/target.ts';`,
+  };
+
 const bystanders: Record<string, string> = {
+  ...Object.fromEntries(
+    [
+      ...floors,
+      ...domainFolders,
+      'mqtt',
+      ...[...accessRooms, 'open'].map((room) => `domains/access/${room}`),
+    ].map((folder) => [`hub/${folder}/target.ts`, 'export const value = 1;']),
+  ),
+  // The list that the floors of domains are read from.
+  'hub/domains.ts': `const domains: readonly unknown[] = [${domains.map(({ name }) => name).join(', ')}];`,
+  'hub/domains/places/good-floor.ts': "import '#hub/domains/members/schema.ts';",
+  'hub/domains/members/schema.ts': 'export const value = 1;',
   'hub/store/cycle-b.ts': "import './cycle-a.ts';",
   'hub/platform/errors/error-report.ts': 'export const value = 1;',
   'hub/store/target.ts': 'export const value = 1;',
