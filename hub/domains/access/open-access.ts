@@ -6,7 +6,7 @@ import { DecisionCounter } from './bridges/decision-count.ts';
 import type { BridgeDeps } from './bridges/deps.ts';
 import { bridgeHealth } from './bridges/health-workflow.ts';
 import { createLiveBridges } from './bridges/live.ts';
-import { createBridgeSessions } from './bridges/session.ts';
+import { BridgeSessions } from './bridges/session.ts';
 import { giveMissingSecrets, resumeRotations } from './bridges/workflow.ts';
 import type { LoadCardMarks } from './cards/deps.ts';
 import { cardHealth, loadSuspectedCopies } from './clones/workflow.ts';
@@ -106,7 +106,7 @@ export function createAccess(outside: AccessDeps & Pick<EventDeps, 'onEventsStor
     removeRulesOf,
     loadCardMarks,
   };
-  const sessions = createBridgeSessions({ ...deps, decisions, onPortalsChanged: loadPortalIds });
+  const sessions = new BridgeSessions({ ...deps, decisions, onPortalsChanged: loadPortalIds });
   return {
     deps,
     enrolments: createEnrolments(deps),

@@ -45,12 +45,6 @@ interface Session {
   lastSeenWrittenMs: number;
 }
 
-export interface BridgeSessions {
-  readonly handler: BridgeHandler;
-  /** Tells every connected bridge, soon, that the policy has a new revision. */
-  nudge(): void;
-}
-
 interface SessionDeps extends EventDeps, Pick<AccessDeps, 'clock' | 'link' | 'after' | 'announceIn'> {
   readonly keeper: PolicyKeeper;
   readonly commands: Commands;
@@ -125,39 +119,68 @@ async function passOverLostEntries(
   return firstSeq - 1;
 }
 
-export function createBridgeSessions(deps: SessionDeps): BridgeSessions {
-  const { store, link, clock, log, commands, live, keeper } = deps;
-  const sessions = new Map<string, Session>();
-  let nudgeWaits = false;
+/** The bridges that are connected, and what each of them says and asks. */
+export class BridgeSessions {
+  readonly #deps: SessionDeps;
+  readonly #sessions = new Map<string, Session>();
+  #nudgeWaits = false;
+  /** For the broker. */
+  readonly handler: BridgeHandler;
 
-  const sessionOf = (bridgeId: string): Session => {
-    const found = sessions.get(bridgeId);
+  constructor(deps: SessionDeps) {
+    this.#deps = deps;
+    this.handler = {
+      authenticate: (username, token) => this.#authenticate(username, token),
+      onConnected: (bridgeId) => this.#connected(bridgeId),
+      onDisconnected: (bridgeId) => this.#disconnected(bridgeId),
+      onMessage: {
+        hello: (bridgeId, hello) => this.#takeHello(bridgeId, hello),
+        events: (bridgeId, payload) => this.#takeEvents(bridgeId, payload),
+        'policy-ask': (bridgeId, ask) => this.#answerAsk(bridgeId, ask),
+        'policy-next': async (bridgeId, next) => this.#sendNext(bridgeId, next),
+        'policy-applied': (bridgeId, said) => this.#noteApplied(bridgeId, said),
+        reply: async (bridgeId, reply) => deps.commands.settle(bridgeId, reply),
+        state: (bridgeId, state) => this.#takeState(bridgeId, state),
+      },
+    };
+  }
+
+  #sessionOf(bridgeId: string): Session {
+    const found = this.#sessions.get(bridgeId);
     if (found !== undefined) return found;
     const made = { answer: null, forgetAnswer: () => {}, forceFull: false, lastSeenWrittenMs: 0 };
-    sessions.set(bridgeId, made);
+    this.#sessions.set(bridgeId, made);
     return made;
-  };
-
-  async function sendNudges(): Promise<void> {
-    nudgeWaits = false;
-    const version = await findPolicyState(store.read);
-    for (const bridgeId of sessions.keys()) link.send(bridgeId, 'policy-nudge', version);
   }
-  function nudge(): void {
-    if (nudgeWaits) return;
-    nudgeWaits = true;
-    deps.after(nudgeDelayMs, () => {
-      sendNudges().catch((cause: unknown) => log.error({ err: cause }, 'bridges were not told of a change'));
+
+  async #sendNudges(): Promise<void> {
+    this.#nudgeWaits = false;
+    const version = await findPolicyState(this.#deps.store.read);
+    for (const bridgeId of this.#sessions.keys()) this.#deps.link.send(bridgeId, 'policy-nudge', version);
+  }
+  /** Tells every connected bridge, soon, that the policy has a new revision. */
+  nudge(): void {
+    if (this.#nudgeWaits) return;
+    this.#nudgeWaits = true;
+    this.#deps.after(nudgeDelayMs, () => {
+      this.#sendNudges().catch((cause: unknown) =>
+        this.#deps.log.error({ err: cause }, 'bridges were not told of a change'),
+      );
     });
   }
 
-  async function welcome(bridgeId: string, ackedSeq: number): Promise<void> {
-    const policy = await findPolicyState(store.read);
-    link.send(bridgeId, 'welcome', { ackedSeq, policy, wallMs: clock.nowMs(), clockTrust: clock.trust() });
+  async #welcome(bridgeId: string, ackedSeq: number): Promise<void> {
+    const policy = await findPolicyState(this.#deps.store.read);
+    this.#deps.link.send(bridgeId, 'welcome', {
+      ackedSeq,
+      policy,
+      wallMs: this.#deps.clock.nowMs(),
+      clockTrust: this.#deps.clock.trust(),
+    });
   }
 
   /** A bridge that is ahead of this store shows that the store is an older copy. */
-  async function beginEpochIfRewound(tx: Transaction, bridgeId: string, hello: Hello): Promise<void> {
+  async #beginEpochIfRewound(tx: Transaction, bridgeId: string, hello: Hello): Promise<void> {
     const state = await findPolicyState(tx);
     const { policy } = hello;
     if (policy === null || policy.epoch < state.epoch) return;
@@ -170,176 +193,188 @@ export function createBridgeSessions(deps: SessionDeps): BridgeSessions {
       target: { table: 'bridge', id: bridgeId },
       payload: { epoch, hubEpoch: state.epoch, hubRevision: state.revision, bridgeEpoch: policy.epoch },
     });
-    log.warn({ bridgeId, epoch }, 'this hub is older than what a bridge holds: a new policy epoch begins');
-    tx.afterCommit(nudge);
+    this.#deps.log.warn(
+      { bridgeId, epoch },
+      'this hub is older than what a bridge holds: a new policy epoch begins',
+    );
+    tx.afterCommit(() => this.nudge());
   }
 
-  async function differsAtSameRevision(bridgeId: string, hello: Hello): Promise<boolean> {
-    const state = await findPolicyState(store.read);
+  async #differsAtSameRevision(bridgeId: string, hello: Hello): Promise<boolean> {
+    const state = await findPolicyState(this.#deps.store.read);
     const { policy } = hello;
     if (policy === null || policy.epoch !== state.epoch || policy.revision !== state.revision) return false;
-    const set = (await findSets(store.read, bridgeId)).find((candidate) => candidate.current);
-    const document = await findDocument(store.read, bridgeId);
+    const set = (await findSets(this.#deps.store.read, bridgeId)).find((candidate) => candidate.current);
+    const document = await findDocument(this.#deps.store.read, bridgeId);
     if (set === undefined || document === null) return false;
     return policyHash(set.sum, document.hash) !== policy.hash;
   }
 
-  async function onHello(bridgeId: string, hello: Hello): Promise<void> {
-    const heldSeq = await store.transact('bridge.hello', async (tx) => {
+  async #takeHello(bridgeId: string, hello: Hello): Promise<void> {
+    const heldSeq = await this.#deps.store.transact('bridge.hello', async (tx) => {
       const { policy, bootId, release, simulated } = hello;
       await saveHello(tx, { bridgeId, bootId, release, simulated, applied: policy });
-      const changed = await registerPortals(tx, deps, bridgeId, hello);
-      await keeper.refreshDocuments(tx);
-      await beginEpochIfRewound(tx, bridgeId, hello);
+      const changed = await registerPortals(tx, this.#deps, bridgeId, hello);
+      await this.#deps.keeper.refreshDocuments(tx);
+      await this.#beginEpochIfRewound(tx, bridgeId, hello);
       for (const { portalId, change } of changed)
-        await deps.announceIn(tx, { topic: 'portal.changed', data: { portalId, change } });
-      await queueForWebhooks(tx, bridgeId);
-      return await passOverLostEntries(tx, deps, bridgeId, hello);
+        await this.#deps.announceIn(tx, { topic: 'portal.changed', data: { portalId, change } });
+      await this.#queueForWebhooks(tx, bridgeId);
+      return await passOverLostEntries(tx, this.#deps, bridgeId, hello);
     });
-    await deps.onPortalsChanged();
-    const session = sessionOf(bridgeId);
+    await this.#deps.onPortalsChanged();
+    const session = this.#sessionOf(bridgeId);
     session.answer = null;
-    session.forceFull = await differsAtSameRevision(bridgeId, hello);
-    session.lastSeenWrittenMs = clock.nowMs();
-    live.hello(bridgeId, hello);
-    await welcome(bridgeId, heldSeq);
-    if (session.forceFull) nudge();
-    announceBridge(bridgeId);
+    session.forceFull = await this.#differsAtSameRevision(bridgeId, hello);
+    session.lastSeenWrittenMs = this.#deps.clock.nowMs();
+    this.#deps.live.hello(bridgeId, hello);
+    await this.#welcome(bridgeId, heldSeq);
+    if (session.forceFull) this.nudge();
+    this.#announceBridge(bridgeId);
   }
 
-  function sendPage(bridgeId: string, answer: PolicyAnswer, page: number): void {
+  #sendPage(bridgeId: string, answer: PolicyAnswer, page: number): void {
     const { requestId, full } = answer;
     const pages = pageCount(answer);
     if (page < pages) {
-      link.send(bridgeId, 'policy-page', { requestId, page, full, records: pageText(answer, page) });
+      this.#deps.link.send(bridgeId, 'policy-page', {
+        requestId,
+        page,
+        full,
+        records: pageText(answer, page),
+      });
       return;
     }
     const { version, document, removed } = answer;
-    link.send(bridgeId, 'policy-close', { requestId, full, pages, version, document, removed: [...removed] });
+    this.#deps.link.send(bridgeId, 'policy-close', {
+      requestId,
+      full,
+      pages,
+      version,
+      document,
+      removed: [...removed],
+    });
   }
 
-  async function onAsk(bridgeId: string, ask: FromBridgePayload<'policy-ask'>): Promise<void> {
-    const session = sessionOf(bridgeId);
-    const answer = await store.report((reader) => loadPolicyAnswer(reader, bridgeId, ask, session.forceFull));
+  async #answerAsk(bridgeId: string, ask: FromBridgePayload<'policy-ask'>): Promise<void> {
+    const session = this.#sessionOf(bridgeId);
+    const answer = await this.#deps.store.report((reader) =>
+      loadPolicyAnswer(reader, bridgeId, ask, session.forceFull),
+    );
     if (answer === null) return;
     session.answer = answer;
-    keepAnswer(session);
-    sendPage(bridgeId, answer, 0);
+    this.#keepAnswer(session);
+    this.#sendPage(bridgeId, answer, 0);
   }
 
-  function keepAnswer(session: Session): void {
+  #keepAnswer(session: Session): void {
     session.forgetAnswer();
-    session.forgetAnswer = deps.after(answerKeptMs, () => {
+    session.forgetAnswer = this.#deps.after(answerKeptMs, () => {
       session.answer = null;
     });
   }
 
-  async function onApplied(bridgeId: string, said: FromBridgePayload<'policy-applied'>): Promise<void> {
-    const session = sessionOf(bridgeId);
+  async #noteApplied(bridgeId: string, said: FromBridgePayload<'policy-applied'>): Promise<void> {
+    const session = this.#sessionOf(bridgeId);
     session.answer = null;
     session.forgetAnswer();
     session.forceFull = said.refused === 'hashMismatch';
     if (said.refused !== null)
-      log.warn({ bridgeId, refused: said.refused }, 'bridge did not take the policy');
-    await saveSaid(bridgeId, said.version, said.refused, said.withheldCredentialIds);
-    const now = await findPolicyState(store.read);
-    if (said.refused === null && said.version !== null && said.version.revision < now.revision) nudge();
+      this.#deps.log.warn({ bridgeId, refused: said.refused }, 'bridge did not take the policy');
+    await this.#saveSaid(bridgeId, said.version, said.refused, said.withheldCredentialIds);
+    const now = await findPolicyState(this.#deps.store.read);
+    if (said.refused === null && said.version !== null && said.version.revision < now.revision) this.nudge();
   }
 
-  async function saveSaid(
+  async #saveSaid(
     bridgeId: string,
     applied: FromBridgePayload<'policy-applied'>['version'],
     refused: string | null,
     withheldCredentialIds: readonly string[],
   ): Promise<void> {
-    await store.transact('bridge.applied', async (tx) => {
+    await this.#deps.store.transact('bridge.applied', async (tx) => {
       await saveApplied(tx, bridgeId, { applied, refused, withheldCredentialIds });
-      await queueForWebhooks(tx, bridgeId);
+      await this.#queueForWebhooks(tx, bridgeId);
     });
-    announceBridge(bridgeId);
+    this.#announceBridge(bridgeId);
   }
 
-  async function onState(bridgeId: string, state: FromBridgePayload<'state'>): Promise<void> {
-    if (!live.state(bridgeId, state)) return;
-    const session = sessionOf(bridgeId);
-    const status = (await findBridgeStatuses(store.read)).get(bridgeId);
+  async #takeState(bridgeId: string, state: FromBridgePayload<'state'>): Promise<void> {
+    if (!this.#deps.live.state(bridgeId, state)) return;
+    const session = this.#sessionOf(bridgeId);
+    const status = (await findBridgeStatuses(this.#deps.store.read)).get(bridgeId);
     const changed =
       status !== undefined &&
       (status.applied?.hash !== state.policy?.hash ||
         status.applied?.revision !== state.policy?.revision ||
         status.applied?.epoch !== state.policy?.epoch ||
         status.withheldCredentialIds.join() !== state.withheldCredentialIds.join());
-    if (changed) await saveSaid(bridgeId, state.policy, status.refused, state.withheldCredentialIds);
-    else if (clock.nowMs() - session.lastSeenWrittenMs >= lastSeenEveryMs)
-      await store.transact('bridge.seen', (tx) => saveLastSeen(tx, bridgeId));
+    if (changed) await this.#saveSaid(bridgeId, state.policy, status.refused, state.withheldCredentialIds);
+    else if (this.#deps.clock.nowMs() - session.lastSeenWrittenMs >= lastSeenEveryMs)
+      await this.#deps.store.transact('bridge.seen', (tx) => saveLastSeen(tx, bridgeId));
     else return;
-    session.lastSeenWrittenMs = clock.nowMs();
+    session.lastSeenWrittenMs = this.#deps.clock.nowMs();
   }
 
-  const bridgeChanged = (bridgeId: string) =>
-    ({ topic: 'bridge.changed', data: { bridgeId, connected: link.isConnected(bridgeId) } }) as const;
-  function announceBridge(bridgeId: string): void {
-    deps.announce(bridgeChanged(bridgeId));
+  #bridgeChanged(bridgeId: string) {
+    const connected = this.#deps.link.isConnected(bridgeId);
+    return { topic: 'bridge.changed', data: { bridgeId, connected } } as const;
+  }
+
+  #announceBridge(bridgeId: string): void {
+    this.#deps.announce(this.#bridgeChanged(bridgeId));
   }
   /** Live pages are told separately: once what they would load is there, and also of what no transaction writes. */
-  function queueForWebhooks(tx: Transaction, bridgeId: string): Promise<void> {
-    return deps.announcements.enqueue(tx, [bridgeChanged(bridgeId)]);
+  #queueForWebhooks(tx: Transaction, bridgeId: string): Promise<void> {
+    return this.#deps.announcements.enqueue(tx, [this.#bridgeChanged(bridgeId)]);
   }
 
-  const handler: BridgeHandler = {
-    async authenticate(username, token) {
-      if (!isUuid(username)) return null;
-      const secret = await findBridgeSecret(store.read, username);
-      if (secret === null) return null;
-      const hash = hashToken(token);
-      return hash.length === secret.tokenHash.length && timingSafeEqual(hash, secret.tokenHash)
-        ? username
-        : null;
-    },
-    onConnected(bridgeId) {
-      sessionOf(bridgeId);
-      announceBridge(bridgeId);
-    },
-    onDisconnected(bridgeId) {
-      sessions.get(bridgeId)?.forgetAnswer();
-      sessions.delete(bridgeId);
-      commands.drop(bridgeId);
-      live.drop(bridgeId);
-      announceBridge(bridgeId);
-      store
-        .transact('bridge.seen', async (tx) => {
-          await saveLastSeen(tx, bridgeId);
-          await queueForWebhooks(tx, bridgeId);
-        })
-        .catch((cause: unknown) => log.error({ err: cause, bridgeId }, 'last seen was not written'));
-    },
-    onMessage: {
-      hello: onHello,
-      async events(bridgeId, payload) {
-        let gapAfter: number | null = null;
-        await takeEvents(deps, bridgeId, payload, {
-          onAdded: (rows) => deps.decisions.add(rows),
-          onHeld: (journalId, seq) => link.send(bridgeId, 'ack', { journalId, seq }),
-          onGap: (_journalId, seq) => {
-            gapAfter = seq;
-          },
-        });
-        if (gapAfter !== null) await welcome(bridgeId, gapAfter);
+  async #authenticate(username: string, token: string): Promise<string | null> {
+    if (!isUuid(username)) return null;
+    const secret = await findBridgeSecret(this.#deps.store.read, username);
+    if (secret === null) return null;
+    const hash = hashToken(token);
+    return hash.length === secret.tokenHash.length && timingSafeEqual(hash, secret.tokenHash)
+      ? username
+      : null;
+  }
+
+  #connected(bridgeId: string): void {
+    this.#sessionOf(bridgeId);
+    this.#announceBridge(bridgeId);
+  }
+
+  #disconnected(bridgeId: string): void {
+    this.#sessions.get(bridgeId)?.forgetAnswer();
+    this.#sessions.delete(bridgeId);
+    this.#deps.commands.drop(bridgeId);
+    this.#deps.live.drop(bridgeId);
+    this.#announceBridge(bridgeId);
+    this.#deps.store
+      .transact('bridge.seen', async (tx) => {
+        await saveLastSeen(tx, bridgeId);
+        await this.#queueForWebhooks(tx, bridgeId);
+      })
+      .catch((cause: unknown) => this.#deps.log.error({ err: cause, bridgeId }, 'last seen was not written'));
+  }
+
+  async #takeEvents(bridgeId: string, payload: FromBridgePayload<'events'>): Promise<void> {
+    let gapAfter: number | null = null;
+    await takeEvents(this.#deps, bridgeId, payload, {
+      onAdded: (rows) => this.#deps.decisions.add(rows),
+      onHeld: (journalId, seq) => this.#deps.link.send(bridgeId, 'ack', { journalId, seq }),
+      onGap: (_journalId, seq) => {
+        gapAfter = seq;
       },
-      'policy-ask': onAsk,
-      async 'policy-next'(bridgeId, next) {
-        const session = sessionOf(bridgeId);
-        const { answer } = session;
-        if (answer === null || answer.requestId !== next.requestId || next.page > pageCount(answer)) return;
-        keepAnswer(session);
-        sendPage(bridgeId, answer, next.page);
-      },
-      'policy-applied': onApplied,
-      async reply(bridgeId, reply) {
-        commands.settle(bridgeId, reply);
-      },
-      state: onState,
-    },
-  };
-  return { handler, nudge };
+    });
+    if (gapAfter !== null) await this.#welcome(bridgeId, gapAfter);
+  }
+
+  #sendNext(bridgeId: string, next: FromBridgePayload<'policy-next'>): void {
+    const session = this.#sessionOf(bridgeId);
+    const { answer } = session;
+    if (answer === null || answer.requestId !== next.requestId || next.page > pageCount(answer)) return;
+    this.#keepAnswer(session);
+    this.#sendPage(bridgeId, answer, next.page);
+  }
 }

@@ -9,7 +9,7 @@ import { cardKeyId, openSecrets, openSecretsText, secretsText } from '#hub/domai
 import { findSecrets } from '#hub/domains/access/vault/secret-repository.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { sourcesIn } from '#tests/store/write-scan.ts';
-import { accepted, addPaidMember, type Bench, card, openBench, staff } from './support.ts';
+import { accepted, addPaidMember, type Bench, card, openBench, staff } from '../support.ts';
 
 const enrol = async (bench: Bench, memberId: string, text: string) =>
   accepted(await enrolCard(bench.access.deps, staff, card(text), { memberId, label: 'Fob' }));
@@ -229,7 +229,7 @@ describe('cards that were there before', () => {
 });
 
 test('readings and PINs are written by one file, which only the vault and the restore call', () => {
-  const folder = path.resolve(import.meta.dirname, '../../hub');
+  const folder = path.resolve(import.meta.dirname, '../../../hub');
   const sources = sourcesIn(folder, [path.join(folder, 'ui')]).map((file) => ({
     name: path.relative(folder, file),
     text: readFileSync(file, 'utf8'),

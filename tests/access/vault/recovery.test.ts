@@ -8,7 +8,7 @@ import {
 } from '#hub/domains/access/vault/recovery-workflow.ts';
 import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { builtInRoles, permissions } from '#tests/_support/open-domains.ts';
-import { accepted, addPaidMember, type Bench, card, openBench, refused, staff } from './support.ts';
+import { accepted, addPaidMember, type Bench, card, openBench, refused, staff } from '../support.ts';
 
 const asker = (kind: Principal['kind'], accountId: string): Principal => ({
   kind,

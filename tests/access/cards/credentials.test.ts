@@ -26,7 +26,7 @@ import {
   refused,
   type ScriptedBridge,
   staff,
-} from './support.ts';
+} from '../support.ts';
 
 const enrol = (bench: Bench, memberId: string, text: string, label = 'Card') =>
   enrolCard(bench.access.deps, staff, card(text), { memberId, label });

@@ -4,7 +4,7 @@ import { changeCredentialStatus, enrolCard } from '#hub/domains/access/cards/wor
 import { enrolmentCreateSchema } from '#hub/domains/access/enrolment/schema.ts';
 import { decodeRecord } from '#hub/domains/access/policy/record-schema.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import { accepted, addPaidMember, type Bench, card, openWithBridge, refused, staff } from './support.ts';
+import { accepted, addPaidMember, type Bench, card, openWithBridge, refused, staff } from '../support.ts';
 
 const enrol = (bench: Bench, memberId: string, text: string) =>
   enrolCard(bench.access.deps, staff, card(text), { memberId, label: 'Fob' });

@@ -26,7 +26,7 @@ import {
   refused,
   ScriptedBridge,
   staff,
-} from './support.ts';
+} from '../support.ts';
 
 const owner: Principal = {
   kind: 'account',

@@ -5,7 +5,7 @@ import { dismissCopy } from '#hub/domains/access/clones/workflow.ts';
 import { findPortals } from '#hub/domains/access/doors/repository.ts';
 import { changePortal } from '#hub/domains/access/doors/workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
-import { accepted, addPaidMember, card, openWithBridge, refused, staff, startMs } from './support.ts';
+import { accepted, addPaidMember, card, openWithBridge, refused, staff, startMs } from '../support.ts';
 
 const seen = (portalId: string, second: number): Sighting => ({
   eventId: `${portalId}-${second}`,

@@ -29,7 +29,7 @@ import {
   refused,
   type ScriptedBridge,
   staff,
-} from './support.ts';
+} from '../support.ts';
 
 const set = async ({ access }: Bench, memberId: string, pin: string, duressPin?: string) =>
   await setPin(access.deps, staff, memberId, { pin, ...(duressPin === undefined ? {} : { duressPin }) });

@@ -5,7 +5,7 @@ import {
   parseRecoveryCode,
   recoveryCodeBytes,
 } from '#hub/domains/access/vault/recovery-rules.ts';
-import { accepted, refused } from './support.ts';
+import { accepted, refused } from '../support.ts';
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const secret = fc.uint8Array({ minLength: recoveryCodeBytes, maxLength: recoveryCodeBytes });
