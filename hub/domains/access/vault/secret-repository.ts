@@ -4,7 +4,7 @@ import { findPins, type StoredPin } from '../pins/repository.ts';
 import type { CardSecrets } from './seal.ts';
 
 // Everything that writes `credential_reading` and `credential_pin`. What calls it must bring `credential_seal` up to date
-// in the same transaction, so card-vault.ts is what others go through.
+// in the same transaction, so `vault.ts` is what others go through.
 
 /** What is kept of these credentials; those of which nothing is are left out. */
 export async function findSecrets(
