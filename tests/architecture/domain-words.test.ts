@@ -21,8 +21,8 @@ const spine = [
 const isSpine = (file: string): boolean =>
   spine.some((folder) => file.startsWith(folder)) || !file.includes('/');
 
-/** Words that a lower domain or the spine needs of a higher one; their reasons are in DECISIONS. */
 const rightsOfDoors = ['portal.read', 'portal.manage', 'rule.read', 'rule.manage'];
+/** Words that a lower domain or the spine needs of a higher one; their reasons are in DECISIONS. */
 const known: Readonly<Record<string, readonly string[]>> = {
   'domains/identity/accounts/routes.ts': ['memberUnknown'],
   'domains/identity/accounts/workflow.ts': ['memberUnknown'],
