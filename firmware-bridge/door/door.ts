@@ -15,7 +15,7 @@ import {
 import { unreachable } from '#hub/kernel/result.ts';
 import { isClockTrusted, type ZoneOffsets } from '#hub/kernel/time.ts';
 import type { Clock } from '#hub/platform/clock/clock.ts';
-import { newPortal, stepPortal } from './portal.ts';
+import { newPortal, restingSignals, stepPortal } from './portal.ts';
 import { type Portal, type PortalEffect, type PortalInput, type PortalRules } from './portal-state.ts';
 import { SignalPlayer } from './signal-player.ts';
 
@@ -139,8 +139,10 @@ export class Door {
     this.#zone = zone;
     this.#settings = portal?.settings ?? defaultPortalSettings;
     if (this.#settings.observe && !wasObserving) this.#rest();
-    else if (wasObserving && !this.#settings.observe) this.#driveStrike(this.#portal.released);
     this.refreshMode();
+    if (!wasObserving || this.#settings.observe) return;
+    this.#driveStrike(this.#portal.released);
+    this.showState();
   }
 
   /** Applies schedule and override as of now. Without a trusted clock no schedule opens or closes a door. */
@@ -189,6 +191,16 @@ export class Door {
     const pattern = what === 'unclear' ? 'denied' : 'enterPin';
     this.#signal(readers, 'led', pattern);
     if (what !== 'key') this.#signal(readers, 'buzzer', pattern);
+  }
+
+  /**
+   * Shows and sounds what the door is. Needed where changes alone do not tell: after a start readers may still show,
+   * and sound, what the door was before.
+   */
+  showState(): void {
+    const { led, buzzer } = restingSignals(this.#portal);
+    this.#signal(this.#readers, 'led', led);
+    this.#signal(this.#readers, 'buzzer', buzzer);
   }
 
   step(input: PortalInput): void {

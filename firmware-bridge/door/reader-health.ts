@@ -200,6 +200,11 @@ export class ReaderHealth {
     this.endPairing(readerKey);
   }
 
+  /** No key comes any more for a reader that goes on with the one that it has; others are still tried. */
+  noteKeyRefused(readerKey: string): void {
+    if (this.isOnline(readerKey)) this.endPairing(readerKey);
+  }
+
   findings(): Finding[] {
     return [...this.#records]
       .filter(([, record]) => record.isReportedOffline)

@@ -37,6 +37,7 @@ export async function startSerialReaders(deps: SerialReadersDeps): Promise<Seria
     onFault: (fault) => thread.takeSerialFault(fault),
     onStates: (states) => thread.takeSerialStates(states),
     onPaired: (readerKey) => thread.noteReaderPaired(readerKey),
+    onKeyRefused: (readerKey) => thread.noteKeyRefused(readerKey),
     onKeyFault(readerKey, error) {
       log.error({ err: error, readerKey }, 'the new key of a reader could not be written down');
       thread.raiseFinding({

@@ -139,7 +139,10 @@ export class DoorThread {
       });
     };
     this.#readInputs();
-    for (const door of this.doors.values()) door.refreshMode();
+    for (const door of this.doors.values()) {
+      door.refreshMode();
+      door.showState();
+    }
     this.#access.start();
     this.#nextMinute();
   }
@@ -203,6 +206,18 @@ export class DoorThread {
   noteReaderPaired(readerKey: string): void {
     this.#health.notePaired(readerKey);
     this.clearFinding(`reader.key.${readerKey}`);
+    this.clearFinding(`reader.keyRefused.${readerKey}`);
+  }
+
+  /** The reader did not take a new key. One that has a key of its own goes on with that, so pairing is over. */
+  noteKeyRefused(readerKey: string): void {
+    this.#health.noteKeyRefused(readerKey);
+    this.raiseFinding({
+      id: `reader.keyRefused.${readerKey}`,
+      severity: 'warning',
+      evidence: `The reader "${readerKey}" did not take a new key. If it had a key of its own, that one stays in use.`,
+      fix: 'Put the reader into install mode, as its manual says, and pair it again.',
+    });
   }
 
   /** Makes `policy` decide from the next read on; locks and modes follow at once. */

@@ -56,6 +56,8 @@ export interface DriverHooks extends SerialHooks {
   onKeyPending(readerKey: string, key: Uint8Array, stored: () => void): void;
   /** The reader proved that it has this key, which replaces the old one. */
   onKeySet(readerKey: string, key: Uint8Array): void;
+  /** The reader did not take the new key; one that has a key of its own keeps it. */
+  onKeyRefused(readerKey: string): void;
 }
 
 /** A port as its readers need it, with the driver that speaks on it. */

@@ -82,6 +82,7 @@ export function listeningDriver({ readerKey, parser, awayMs, hooks, clock }: Lis
         faultyFrames,
         timeouts: 0,
         problem: open ? null : 'portClosed',
+        quirks: [],
       },
     ],
     stop() {

@@ -39,6 +39,8 @@ export interface SerialReaderState {
   readonly timeouts: number;
   /** Why it is offline, as a word of this kind of reader; null if it is online. */
   readonly problem: string | null;
+  /** What it does otherwise than its standard says, as words of this kind of reader; it is used all the same. */
+  readonly quirks: readonly string[];
 }
 
 /** Callbacks of a driver, called in the order of events on the line. */
@@ -62,7 +64,7 @@ export interface SerialDriver {
   /** The line has closed; every reader on it is offline until `onOpen`. */
   onClosed(): void;
   report(): readonly SerialReaderState[];
-  /** The words of `SerialReaderState.problem` as sentences with the next step. */
+  /** The words of `SerialReaderState.problem` and `quirks` as sentences with the next step. */
   readonly problemTexts: Readonly<Record<string, string>>;
   /** Cancels every timer. */
   stop(): void;

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
 import type { Later, ReaderFault } from '#bridge/ports.ts';
-import { isPassing, ledSignals, type ReaderSignal } from '#bridge/readers/feedback.ts';
+import { buzzerSignals, isPassing, ledSignals, type ReaderSignal } from '#bridge/readers/feedback.ts';
 import type { SerialReaderConfig } from '#bridge/readers/registry.ts';
 import type { ReaderOrders, SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
@@ -21,6 +21,8 @@ export interface SerialHostDeps {
   readonly onStates: (states: readonly SerialReaderState[]) => void;
   /** The reader has proved that it has its new key, which is on the disk. */
   readonly onPaired: (readerKey: string) => void;
+  /** The reader did not take its new key; one that has a key of its own keeps it. */
+  readonly onKeyRefused: (readerKey: string) => void;
   /** A new key could not be stored, so the reader keeps its present one. */
   readonly onKeyFault: (readerKey: string, error: unknown) => void;
 }
@@ -52,8 +54,8 @@ class SerialHost implements SerialReaders {
   #ends = 0;
   #cancelRestart: (() => void) | null = null;
   #states: readonly SerialReaderState[] = [];
-  /** The resting pattern of each lamp, which a new process does not know. */
-  readonly #resting = new Map<string, ReaderSignal>();
+  /** The resting patterns of each lamp and buzzer, which a new process does not know. */
+  readonly #resting = new Map<string, { led?: ReaderSignal; buzzer?: ReaderSignal }>();
 
   constructor(deps: SerialHostDeps) {
     assert(deps.readers.length > 0, 'without a serial reader there is no serial process');
@@ -62,7 +64,11 @@ class SerialHost implements SerialReaders {
   }
 
   signal(readerKey: string, signal: ReaderSignal): void {
-    if ('led' in signal && !isPassing(ledSignals[signal.led])) this.#resting.set(readerKey, signal);
+    const resting = this.#resting.get(readerKey) ?? {};
+    this.#resting.set(readerKey, resting);
+    if ('led' in signal) {
+      if (!isPassing(ledSignals[signal.led])) resting.led = signal;
+    } else if (!isPassing(buzzerSignals[signal.buzzer])) resting.buzzer = signal;
     this.#tell({ kind: 'signal', readerKey, signal });
   }
   pair(readerKey: string, forMs: number): void {
@@ -115,7 +121,9 @@ class SerialHost implements SerialReaders {
       kind: 'start',
       readers: readers.map(({ key, wiring }) => ({ readerKey: key, wiring, keys: keys.find(key) })),
     });
-    for (const [readerKey, signal] of this.#resting) this.#tell({ kind: 'signal', readerKey, signal });
+    for (const [readerKey, { led, buzzer }] of this.#resting)
+      for (const signal of [led, buzzer])
+        if (signal !== undefined) this.#tell({ kind: 'signal', readerKey, signal });
   }
 
   #noteEnd(wasSteady: boolean): void {
@@ -133,7 +141,7 @@ class SerialHost implements SerialReaders {
   }
 
   #take(message: FromSerial): void {
-    const { onRead, onKeys, onFault, onStates, log } = this.#deps;
+    const { onRead, onKeys, onFault, onStates, onKeyRefused, log } = this.#deps;
     switch (message.kind) {
       case 'read':
         onRead(message.readerKey, message.read);
@@ -154,6 +162,10 @@ class SerialHost implements SerialReaders {
         return;
       case 'keyPending':
         void this.#keepPending(message.readerKey, message.key);
+        return;
+      case 'keyRefused':
+        log.warn({ readerKey: message.readerKey }, 'the reader did not take its new key');
+        onKeyRefused(message.readerKey);
         return;
       case 'keySet':
         void this.#keepOwn(message.readerKey, message.key);

@@ -28,7 +28,7 @@ export type FromSerial =
   /** Digits, `*` and `#` as they were pressed. Never stored. */
   | { readonly kind: 'keys'; readonly readerKey: string; readonly keys: string }
   | { readonly kind: 'fault'; readonly fault: ReaderFault }
-  /** The states of all readers; `problem` is a sentence. */
+  /** The states of all readers; `problem` and `quirks` are sentences. */
   | { readonly kind: 'states'; readonly states: readonly SerialReaderState[] }
   | {
       readonly kind: 'port';
@@ -37,4 +37,5 @@ export type FromSerial =
       readonly problem: string | null;
     }
   | { readonly kind: 'keyPending'; readonly readerKey: string; readonly key: Uint8Array }
+  | { readonly kind: 'keyRefused'; readonly readerKey: string }
   | { readonly kind: 'keySet'; readonly readerKey: string; readonly key: Uint8Array };

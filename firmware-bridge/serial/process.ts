@@ -56,6 +56,7 @@ class SerialLines {
           unstored.set(readerKey, { key, stored });
           tell({ kind: 'keyPending', readerKey, key });
         },
+        onKeyRefused: (readerKey) => tell({ kind: 'keyRefused', readerKey }),
         onKeySet: (readerKey, key) => tell({ kind: 'keySet', readerKey, key }),
       },
       clock,
@@ -93,9 +94,11 @@ class SerialLines {
       const closed = this.#problems.get(port) ?? null;
       return driver.report().map((state) => {
         const { problem } = state;
+        const textOf = (word: string): string => driver.problemTexts[word] ?? word;
         return {
           ...state,
-          problem: problem === null ? null : (closed ?? driver.problemTexts[problem] ?? problem),
+          problem: problem === null ? null : (closed ?? textOf(problem)),
+          quirks: state.quirks.map(textOf),
         };
       });
     });

@@ -56,6 +56,7 @@ const hooks = {
     process.stdout.write(readerKey + ' ' + read.hex + '\\n');
   },
   onKeys: ignore, onFault: ignore, onChange: ignore, onKeyPending: ignore, onKeySet: ignore,
+  onKeyRefused: ignore,
 };
 for (const { driver } of await drivenPorts(setups, hooks, { now: () => 0, later })) {
   driver.onOpen({ write: ignore, setBaudRate: ignore });

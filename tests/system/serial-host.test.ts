@@ -39,6 +39,7 @@ const reads: { readerKey: string; read: CardRead }[] = [];
 const keys: string[] = [];
 const faults: ReaderFault[] = [];
 const paired: string[] = [];
+const keysRefused: string[] = [];
 const keyFaults: unknown[] = [];
 const log: string[] = [];
 let states: readonly SerialReaderState[] = [];
@@ -74,6 +75,7 @@ async function startHost(
       states = now;
     },
     onPaired: (readerKey) => paired.push(readerKey),
+    onKeyRefused: (readerKey) => keysRefused.push(readerKey),
     onKeyFault: (readerKey, error) => keyFaults.push({ readerKey, error }),
   });
 }
@@ -132,12 +134,17 @@ describe('readers on a serial bus', () => {
     expect(sealed.includes(Buffer.from(stored.own ?? []).toString('hex'))).toBe(false);
     expect(sealed.includes(Buffer.from(stored.own ?? []))).toBe(false);
 
+    serial?.signal('front', { buzzer: 'alarm' });
+    await bus.line('buzzer');
+    const before = bus.lines.length;
     const [pid] = children();
     expect(pid).toBeGreaterThan(1);
     process.kill(pid!, 'SIGKILL');
     await untilState('front', { link: 'offline' });
     await untilState('front', { link: 'online', channel: 'ownKey' });
     expect(children()).not.toContain(pid);
+    // The new process knows what sounded.
+    await bus.line('buzzer', () => true, before);
     await bus.order({ card: { address: 0, bits: bitsOf(card()), format: 1 } });
     await until('the card', () => reads.length === 1, patienceMs);
     expect(reads[0]?.read).toEqual(card());

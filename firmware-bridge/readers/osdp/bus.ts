@@ -9,7 +9,8 @@ import type {
 } from '../serial-driver.ts';
 import type { PeripheralEvent } from './peripheral/events.ts';
 import { Peripheral } from './peripheral/peripheral.ts';
-import { osdpProblems } from './problems.ts';
+import { type Patience, usualPatience } from './peripheral/retry-policy.ts';
+import { osdpProblems, osdpQuirks } from './problems.ts';
 import { nextTurn, type Turn } from './turns.ts';
 import { type DecoderOutcome, type FrameDecoder, frameDecoder, mark, maxFrameBytes } from './wire/frame.ts';
 
@@ -21,6 +22,12 @@ const lumpMs = 20;
 const usualReplyBytes = 64;
 /** A line that is never idle must not stop the bus: after this long the panel transmits anyway. */
 const maxDrainMs = 1000;
+/** A timer that comes this late says that the process was held up: bytes may lie in the port. */
+const lateMs = 10;
+/** What began to come and stops for so long has ended. */
+const brokenOffMs = 3 * lumpMs;
+/** The shortest reply; less than that may be noise of an adapter that turns round. */
+const minReplyBytes = 7;
 const bitsPerByte = 10;
 /** Anyone at the cable during pairing learns the new key, so it never stays open for long. */
 const maxInstallMs = 15 * 60_000;
@@ -35,6 +42,8 @@ export interface OsdpReaderOptions {
   /** The key from `onKeyPending` if `onKeySet` did not follow before the last stop. */
   readonly pendingKey?: Uint8Array | null;
   readonly ledNumber?: number;
+  /** Takes cards and keys that the reader seals but does not encrypt. Default false. */
+  readonly openCards?: boolean;
 }
 
 export interface OsdpHooks extends SerialHooks {
@@ -47,6 +56,8 @@ export interface OsdpHooks extends SerialHooks {
   onKeyPending(readerKey: string, key: Uint8Array, stored: () => void): void;
   /** The reader proved in a handshake that it has this key, which replaces the old one. */
   onKeySet(readerKey: string, key: Uint8Array): void;
+  /** The reader did not take the key of `onKeyPending`; one that has a key of its own keeps it. */
+  onKeyRefused(readerKey: string): void;
   /** The reader answers at its new address or speed, as `comset` requested. */
   onCommunication(readerKey: string, address: number, baudRate: number): void;
 }
@@ -58,6 +69,7 @@ export interface OsdpBusOptions {
   readonly crc?: boolean;
   /** Shortest interval between two polls of a reader. Default 50. */
   readonly pollMs?: number;
+  readonly patience?: Patience;
   readonly clock: SerialClock;
   readonly hooks: OsdpHooks;
   /** Source of RND.A; must be unpredictable. */
@@ -69,7 +81,7 @@ export interface OsdpBusOptions {
  * reply, from another address or with another sequence number are never an answer.
  */
 export class OsdpBus implements SerialDriver {
-  readonly problemTexts = osdpProblems;
+  readonly problemTexts = { ...osdpProblems, ...osdpQuirks };
   readonly #peripherals: readonly Peripheral[];
   readonly #hooks: OsdpHooks;
   readonly #clock: SerialClock;
@@ -81,6 +93,10 @@ export class OsdpBus implements SerialDriver {
   #asked: Peripheral | null = null;
   #replyByMs = 0;
   #replyAtLatestMs = 0;
+  /** When the last byte of the command has left. */
+  #sentAtMs = 0;
+  /** The deadline was put off, because the process had been held up. */
+  #isPutOff = false;
   #lastServed: Peripheral | null = null;
   #lastOrdered: Peripheral | null = null;
   readonly #servedSinceProbe = new Set<Peripheral>();
@@ -94,15 +110,15 @@ export class OsdpBus implements SerialDriver {
   #isDelivering = false;
 
   constructor(options: OsdpBusOptions) {
-    const { hooks, baudRate, random, crc = true, pollMs = 50 } = options;
+    const { hooks, baudRate, random, crc = true, pollMs = 50, patience = usualPatience } = options;
     this.#hooks = hooks;
     this.#clock = options.clock;
     this.#baudRate = baudRate;
     this.#decoder = frameDecoder(crc);
-    this.#peripherals = options.readers.map(({ pendingKey = null, ledNumber = 0, ...reader }) => {
-      const { readerKey } = reader;
+    this.#peripherals = options.readers.map((reader) => {
+      const { readerKey, pendingKey = null, ledNumber = 0, openCards = false } = reader;
       return new Peripheral(
-        { ...reader, pendingKey, ledNumber, baudRate, crc, pollMs },
+        { ...reader, pendingKey, ledNumber, openCards, baudRate, crc, pollMs, patience },
         {
           random,
           newKey: () => hooks.newKey(readerKey),
@@ -153,7 +169,10 @@ export class OsdpBus implements SerialDriver {
     const now = this.#clock.now();
     const asked = this.#asked;
     if (asked === null) this.#drain(now);
-    else if (!this.#takeOutcomes(asked, this.#decoder.push(bytes), now)) this.#extendWait(asked, now);
+    else if (!this.#takeOutcomes(asked, this.#decoder.push(bytes), now)) {
+      this.#extendWait(asked, now);
+      this.#arm(this.#replyByMs);
+    }
   }
 
   /** Lets a reader on the install key be given its own key for `forMs`. False: no such reader. */
@@ -179,10 +198,10 @@ export class OsdpBus implements SerialDriver {
     });
   }
 
-  /** Replaces the reader's own key as soon as it is online. */
-  changeKey(readerKey: string): boolean {
-    return this.#with(readerKey, (peripheral) => {
-      peripheral.keys.requestChange();
+  /** Replaces the reader's own key as soon as it is online, if that is within `forMs`. */
+  changeKey(readerKey: string, forMs = maxInstallMs): boolean {
+    return this.#with(readerKey, (peripheral, now) => {
+      peripheral.keys.requestChange(now + Math.min(forMs, maxInstallMs));
       return true;
     });
   }
@@ -244,17 +263,29 @@ export class OsdpBus implements SerialDriver {
   /** True when the reply has arrived. */
   #takeOutcomes(asked: Peripheral, outcomes: readonly DecoderOutcome[], now: number): boolean {
     for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.kind === 'fault')
+      if (outcome.kind === 'fault') {
         this.#delivering(() => {
           asked.noteNoise(outcome.bytes, outcome.fault !== 'noise');
         });
-      else if (this.#delivering(() => asked.receive(outcome.frame, now))) {
+        if (outcome.bytes >= minReplyBytes) this.#shortenWait(asked, now + brokenOffMs);
+      } else if (this.#delivering(() => asked.receive(outcome.frame, now))) {
         const isAll = index === outcomes.length - 1 && this.#decoder.pending() === null;
-        this.#endWait(asked, now + (isAll ? this.#gapMs() : lumpMs));
+        this.#endWait(asked, this.#quietAfter(now, isAll));
         return true;
       }
     }
     return false;
+  }
+
+  /** What came was the reply, damaged: more is not expected. */
+  #shortenWait(asked: Peripheral, untilMs: number): void {
+    if (asked.mayHurry) this.#replyByMs = Math.min(this.#replyByMs, untilMs);
+  }
+
+  /** A reply that is there before the command has left answers an earlier try: another one follows. */
+  #quietAfter(now: number, isAll: boolean): number {
+    if (now < this.#sentAtMs) return this.#sentAtMs + this.#wireMs(usualReplyBytes) + brokenOffMs;
+    return now + (isAll ? this.#gapMs() : lumpMs);
   }
 
   #extendWait(asked: Peripheral, now: number): void {
@@ -262,6 +293,8 @@ export class OsdpBus implements SerialDriver {
     if (pending === null || !pending.isReply || pending.address !== asked.address) return;
     const until = now + this.#wireMs(pending.missing) + lumpMs;
     this.#replyByMs = Math.min(this.#replyAtLatestMs, Math.max(this.#replyByMs, until));
+    // A damaged length promises bytes that never come.
+    this.#shortenWait(asked, now + brokenOffMs);
   }
 
   #endWait(asked: Peripheral, quietFromMs: number): void {
@@ -281,6 +314,14 @@ export class OsdpBus implements SerialDriver {
     this.#endWait(asked, now + lumpMs);
   }
 
+  /** Timers run before the port is read: after a hold-up the reply may be there and not yet seen. */
+  #putsOff(now: number): boolean {
+    if (this.#isPutOff || now - this.#replyByMs < lateMs) return false;
+    this.#isPutOff = true;
+    this.#replyByMs = now + lumpMs;
+    return true;
+  }
+
   #arm(atMs: number): void {
     this.#cancel?.();
     const delay = Math.max(1, Math.ceil(atMs - this.#clock.now()));
@@ -296,7 +337,7 @@ export class OsdpBus implements SerialDriver {
     if (line === null || this.#isDelivering) return;
     const now = this.#clock.now();
     if (this.#asked !== null) {
-      if (now >= this.#replyByMs) this.#onDeadline(this.#asked, now);
+      if (now >= this.#replyByMs && !this.#putsOff(now)) this.#onDeadline(this.#asked, now);
       else this.#arm(this.#replyByMs);
       return;
     }
@@ -340,8 +381,10 @@ export class OsdpBus implements SerialDriver {
     }
     this.#asked = peripheral;
     this.#strayFromMs = null;
-    this.#decoder.reset();
+    this.#isPutOff = false;
+    this.#decoder.reset(peripheral.answersCrc);
     const sentMs = this.#wireMs(bytes.length + 1);
+    this.#sentAtMs = now + sentMs;
     this.#replyByMs = now + sentMs + replyMs + this.#wireMs(usualReplyBytes);
     this.#replyAtLatestMs = now + sentMs + replyMs + this.#wireMs(maxFrameBytes);
     line.write(Uint8Array.of(mark, ...bytes));
@@ -374,6 +417,9 @@ export class OsdpBus implements SerialDriver {
           });
         });
         return;
+      case 'keyRefused':
+        this.#hooks.onKeyRefused(readerKey);
+        return;
       case 'keySet':
         this.#hooks.onKeySet(readerKey, event.key);
         return;
@@ -397,4 +443,5 @@ const stateKey = (state: SerialReaderState): string =>
     state.outputs.join(),
     state.identity,
     state.problem,
+    state.quirks.join(),
   ].join('|');

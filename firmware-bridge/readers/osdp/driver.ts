@@ -9,6 +9,7 @@ interface OsdpWiring extends Pick<OsdpReaderOptions, 'address' | 'secureChannel'
   readonly ledNumber: number;
   readonly baudRate: number;
   readonly crc: boolean;
+  readonly openCards: boolean;
 }
 
 /** Puts all readers of a port on one bus, with the speed and the check of the first: the configuration has them equal. */
@@ -26,6 +27,7 @@ export function openOsdpPort(
       key: keys.own,
       pendingKey: keys.pending,
       ledNumber: wiring.ledNumber,
+      openCards: wiring.openCards,
     })),
     baudRate,
     crc,
@@ -37,6 +39,7 @@ export function openOsdpPort(
       onChange: (readerKey) => hooks.onChange(readerKey),
       onKeyPending: (readerKey, key, stored) => hooks.onKeyPending(readerKey, key, stored),
       onKeySet: (readerKey, key) => hooks.onKeySet(readerKey, key),
+      onKeyRefused: (readerKey) => hooks.onKeyRefused(readerKey),
       newKey: () => randomBytes(keyBytes),
       // The configuration fixes address and speed, so no reader is ever moved.
       onCommunication: () => undefined,
@@ -55,7 +58,7 @@ const ordersFor = (bus: OsdpBus): ReaderOrders => ({
     const hasOwnKey = bus
       .report()
       .some((state) => state.readerKey === readerKey && state.channel === 'ownKey');
-    if (hasOwnKey) bus.changeKey(readerKey);
+    if (hasOwnKey) bus.changeKey(readerKey, forMs);
   },
   cancelPairing(readerKey) {
     bus.cancelInstall(readerKey);

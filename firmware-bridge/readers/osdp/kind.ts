@@ -17,6 +17,8 @@ export const osdpConfigSchema = z.strictObject({
   secureChannel: z.enum(['required', 'off']).default('required'),
   /** The lamp of the reader that shows the door's state. */
   ledNumber: z.number().int().min(0).max(7).default(0),
+  /** Takes cards and keys that the reader seals but does not encrypt: whoever is at the cable can read them. */
+  openCards: z.boolean().default(false),
   /** Off for old readers that know the one-byte checksum only. */
   crc: z.boolean().default(true),
 });

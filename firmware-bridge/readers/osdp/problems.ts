@@ -23,3 +23,25 @@ export const osdpProblems = {
   sessionLost: 'The reader lost the session, as after a power cut; it is being connected again.',
 } as const satisfies Readonly<Record<string, string>>;
 export type OsdpProblem = keyof typeof osdpProblems;
+
+/** What a reader does otherwise than the standard says. It is used all the same. */
+export const osdpQuirks = {
+  answersChecksum:
+    'It answers with the one-byte checksum, not with the CRC of bridge.yaml: set crc to false there if all readers of this bus do.',
+  answersCrc:
+    'It answers with the CRC, not with the checksum of bridge.yaml: leave crc out there if all readers of this bus do.',
+  wakesOnPoll: 'It answers nothing until it has been polled once, so it is found a little later.',
+  noIdentity: 'It does not say who made it and which model it is.',
+  openReplies:
+    'It sends some answers sealed but not encrypted: nobody can forge them, but whoever is at the cable can read them.',
+  openCardsRefused:
+    'It sends cards or keys sealed but not encrypted, so they are not taken: update its firmware, or allow it with openCards in bridge.yaml if nobody can get at its cable.',
+  emptyBlocks: 'It announces encrypted data and sends none.',
+  unreadableReplies:
+    'It sends sealed answers that cannot be decrypted, which are passed over: update its firmware.',
+  surplusBytes: 'It sends more bytes than an answer has; the rest is passed over.',
+  formattedKeys: 'It sends keys as formatted text.',
+  refusesCommands:
+    'It refuses something that it is asked or told, such as its levels, lamp or buzzer; that is left out.',
+} as const satisfies Readonly<Record<string, string>>;
+export type OsdpQuirk = keyof typeof osdpQuirks;

@@ -123,6 +123,7 @@ class Pn532Driver implements SerialDriver {
         faultyFrames: this.#faultyFrames,
         timeouts: this.#timeouts,
         problem: this.#problem,
+        quirks: [],
       },
     ];
   }

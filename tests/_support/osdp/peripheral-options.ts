@@ -26,7 +26,10 @@ export interface PeripheralOptions {
   /** In a channel NAKs come plain; else they come with a MAC. */
   plainNaks: boolean;
   plainKeysetAck: boolean;
-  onBadCheck: 'nak' | 'silent';
+  /** 'endsSession': NAK, and the session is over. */
+  onBadCheck: 'nak' | 'silent' | 'endsSession';
+  /** Frames with another check are not heard. */
+  knowsChecks: 'both' | 'crc' | 'checksum';
   /** A panel that has not the key hears NAK 6, or RMAC_I whose security block says "refused". */
   onBadCryptogram: 'nak' | 'rmacRefused';
   /** Whose address a reply to 7F carries. */
@@ -72,6 +75,7 @@ export function completeOptions(given: Partial<PeripheralOptions>): PeripheralOp
     address,
     baudRate: 9600,
     ownKey: null,
+    knowsChecks: 'both',
     secureFor: 'byKey',
     acceptsDefaultKey: false,
     secureCapable: true,

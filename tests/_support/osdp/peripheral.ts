@@ -113,9 +113,12 @@ export class SimulatedPeripheral {
     if (!this.powered || decoded.kind === 'noise') return [];
     const head = decoded.kind === 'frame' ? decoded.frame : decoded.head;
     if (head.isReply || (head.address !== this.address && head.address !== broadcast)) return [];
+    const { knowsChecks, onBadCheck } = this.#options;
+    if (knowsChecks !== 'both' && head.check !== knowsChecks) return [];
     const reply = this.#replyHead(head);
     if (decoded.kind === 'broken') {
-      if (this.#options.onBadCheck === 'silent') return [];
+      if (onBadCheck === 'silent') return [];
+      if (onBadCheck === 'endsSession') this.#endSession();
       return this.#line.send(sealReply(reply, nak(nakCodes[decoded.problem]), null), 0);
     }
     const { frame, covered } = decoded;

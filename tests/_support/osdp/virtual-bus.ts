@@ -1,9 +1,11 @@
 import type { ReaderFault } from '#bridge/ports.ts';
 import { OsdpBus } from '#bridge/readers/osdp/bus.ts';
+import type { Patience } from '#bridge/readers/osdp/peripheral/retry-policy.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { seededRandom } from '#tests/_support/seeded-random.ts';
 import { BusSimulator } from './bus-simulator.ts';
 import { SimulatedPeripheral } from './peripheral.ts';
+import type { PeripheralOptions } from './peripheral-options.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 /** A reply is handed over whole, at its end, as a USB adapter does. */
@@ -17,6 +19,10 @@ export interface VirtualBusSetup {
   /** Each reader has a key of its own; else none has a secure channel. */
   readonly secure: boolean;
   readonly seed: number;
+  /** Of the panel's commands; default: CRC. */
+  readonly crc?: boolean;
+  readonly patience?: Patience;
+  readonly peripheral?: Pick<Partial<PeripheralOptions>, 'onBadCheck' | 'knowsChecks'>;
   /** What arrives of the nth command, or of the nth reply; in pieces, one after the other. */
   readonly onCommand?: OnWire;
   readonly onReply?: OnWire;
@@ -49,6 +55,7 @@ export class VirtualBus {
           address,
           baudRate,
           ownKey: keys[address] ?? null,
+          ...setup.peripheral,
           now: this.clock.now,
           randomBytes,
         }),
@@ -73,6 +80,8 @@ export class VirtualBus {
       baudRate,
       clock: this.clock,
       random: randomBytes,
+      ...(setup.crc === undefined ? {} : { crc: setup.crc }),
+      ...(setup.patience === undefined ? {} : { patience: setup.patience }),
       hooks: {
         onRead: ({ read }) => this.reads.push(read),
         onKeys: ({ keys: pressed }) => {
@@ -82,6 +91,7 @@ export class VirtualBus {
         onChange: () => undefined,
         newKey: () => randomBytes(16),
         onKeyPending: (_, __, stored) => stored(),
+        onKeyRefused: () => undefined,
         onKeySet: () => undefined,
         onCommunication: () => undefined,
       },

@@ -139,6 +139,7 @@ export class OsdpDoors {
         thread.takeSerialStates(states);
       },
       onPaired: (key) => thread.noteReaderPaired(key),
+      onKeyRefused: (key) => thread.noteKeyRefused(key),
       onKeyFault: fault,
     });
     serial = started;

@@ -38,6 +38,7 @@ const bus = new OsdpBus({
     onChange: () => undefined,
     newKey: () => randomBytes(16),
     onKeyPending: (_, __, stored) => stored(),
+    onKeyRefused: () => undefined,
     onKeySet: () => undefined,
     onCommunication: () => undefined,
   },

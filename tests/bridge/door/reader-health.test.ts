@@ -17,6 +17,7 @@ const state = (change: Partial<SerialReaderState> = {}): SerialReaderState => ({
   faultyFrames: 0,
   timeouts: 0,
   problem: null,
+  quirks: [],
   ...change,
 });
 const away = state({ link: 'offline', problem: 'Check its power.' });

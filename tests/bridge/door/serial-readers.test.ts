@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
-import { cardNumber } from '../policy/fixtures.ts';
+import { cardNumber, makePolicy } from '../policy/fixtures.ts';
 import { eventsOf, isReleased, kindsOf, type Rig, startedRig } from './rig.ts';
 
 const serialReaders = [
@@ -23,6 +23,7 @@ describe('readers on serial lines', () => {
     faultyFrames: 0,
     timeouts: 0,
     problem: null,
+    quirks: [],
     ...change,
   });
   /** What comes of an order. */
@@ -70,6 +71,38 @@ describe('readers on serial lines', () => {
     expect(await kindsOf(rig)).toEqual(['tamper']);
     rig.thread.takeSerialStates([state('bus-reader', { tamper: false }), state('module')]);
     expect(await kindsOf(rig)).toEqual(['tamper', 'restored']);
+  });
+
+  it('are told at the start what the door is: before it they may have shown and sounded anything', async () => {
+    const rig = await rigWithReaders();
+    expect(rig.serialOrders).toContainEqual({ readerKey: 'bus-reader', led: 'idle' });
+    expect(rig.serialOrders).toContainEqual({ readerKey: 'bus-reader', buzzer: 'silent' });
+  });
+
+  it('show what the door is again when it stops to observe', async () => {
+    const rig = await startedRig(
+      [{ number: 1 }],
+      { settings: { observe: true } },
+      { moreReaders: serialReaders },
+    );
+    rig.serialOrders.length = 0;
+    rig.thread.swapPolicy(makePolicy([{ number: 1 }], { settings: { observe: false } }), false);
+    expect(rig.serialOrders).toContainEqual({ readerKey: 'bus-reader', led: 'idle' });
+    expect(rig.serialOrders).toContainEqual({ readerKey: 'bus-reader', buzzer: 'silent' });
+  });
+
+  it('that do not take a new key end their pairing and are a finding until they take one', async () => {
+    const rig = await rigWithReaders();
+    const finding = () =>
+      rig.thread.report('boot').findings.find(({ id }) => id === 'reader.keyRefused.bus-reader')?.severity;
+    const until = () =>
+      rig.thread.report('boot').readers.find(({ key }) => key === 'bus-reader')?.pairingUntilMs;
+    rig.thread.takeSerialStates([state('bus-reader', { channel: 'ownKey' })]);
+    order(rig, { kind: 'pairReader', readerKey: 'bus-reader' });
+    rig.thread.noteKeyRefused('bus-reader');
+    expect([finding(), until()]).toEqual(['warning', null]);
+    rig.thread.noteReaderPaired('bus-reader');
+    expect(finding()).toBeUndefined();
   });
 
   it('get a key when they are of a kind that has one, and nobody else does', async () => {

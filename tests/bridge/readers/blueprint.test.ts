@@ -80,7 +80,11 @@ describe('a reader', () => {
     const clock = new VirtualClock();
     const delivered = new Delivered();
     const wiring = blueprintConfigSchema.parse({ kind: 'blueprint', port: '/dev/ttyAMA0' });
-    const hooks = Object.assign(delivered, { onKeyPending: () => undefined, onKeySet: () => undefined });
+    const hooks = Object.assign(delivered, {
+      onKeyPending: () => undefined,
+      onKeyRefused: () => undefined,
+      onKeySet: () => undefined,
+    });
     const keys = { own: null, pending: null };
     const { driver } = await blueprint.open([{ readerKey: 'front', wiring, keys }], hooks, clock);
     driver.onOpen({ write: () => undefined, setBaudRate: () => undefined });

@@ -29,6 +29,10 @@ export interface ConnectionSetupDeps {
 const continues: Progress = { kind: 'continues' };
 const malformed: Progress = { kind: 'failed', problem: 'malformedReply' };
 
+/** A NAK comes from a reader that reveals nothing outside the secure channel. */
+const mayLack = (reply: Reply, wanted: 'identity' | 'capabilities'): boolean =>
+  reply.kind === wanted || reply.kind === 'nak' || reply.kind === 'malformed';
+
 /**
  * Takes a reader from its first command to a session: identity, capabilities, secure-channel handshake.
  *
@@ -37,9 +41,11 @@ const malformed: Progress = { kind: 'failed', problem: 'malformedReply' };
 export class ConnectionSetup {
   readonly #deps: ConnectionSetupDeps;
   readonly #handshake: Handshake;
-  #step: 'identity' | 'capabilities' | 'challenge' | 'crypt' = 'identity';
+  #step: 'wake' | 'identity' | 'capabilities' | 'challenge' | 'crypt' = 'identity';
+  #isAnswered = false;
   /** As last reported. */
   #identity: string | null = null;
+  #hasCapabilities = false;
 
   constructor(deps: ConnectionSetupDeps) {
     this.#deps = deps;
@@ -49,13 +55,30 @@ export class ConnectionSetup {
   get identity(): string | null {
     return this.#identity;
   }
+  /** What the reader kept to itself outside the secure channel. */
+  missing(): readonly ('identity' | 'capabilities')[] {
+    return [
+      ...(this.#identity === null ? (['identity'] as const) : []),
+      ...(this.#hasCapabilities ? [] : (['capabilities'] as const)),
+    ];
+  }
+  noteIdentity(identity: string): void {
+    this.#identity = identity;
+  }
   /** True until the first answer. */
   get isAtStart(): boolean {
-    return this.#step === 'identity';
+    return !this.#isAnswered;
   }
 
-  begin(): void {
-    this.#step = 'identity';
+  /**
+   * `withPoll`: some readers answer nothing until they have been polled. `isReturning`: it has just been in a session,
+   * so that nothing has to be asked again before the next one.
+   */
+  begin(withPoll: boolean, isReturning: boolean, nowMs: number): void {
+    this.#isAnswered = false;
+    const isShort =
+      isReturning && this.#deps.secureChannel === 'required' && this.#handshake.selectKey(nowMs);
+    this.#step = withPoll ? 'wake' : isShort ? 'challenge' : 'identity';
   }
 
   /** Starts over with the first key. */
@@ -63,13 +86,21 @@ export class ConnectionSetup {
     this.#handshake.firstKey();
   }
 
-  /** Returns null to start over with the next key; after the last key, the problem to report for this round. */
-  nextKey(problem: OsdpProblem, nowMs: number): OsdpProblem | null {
-    return this.#handshake.nextKey(problem, nowMs) ? null : this.#handshake.problem();
+  /**
+   * Returns 'startOver' for the next key, or 'goOn' if another challenge follows the one that was refused; after the
+   * last, the problem to report for this round.
+   */
+  nextKey(problem: OsdpProblem, nowMs: number): OsdpProblem | 'startOver' | 'goOn' {
+    if (this.#handshake.nextKey(problem, nowMs)) return 'startOver';
+    if (!this.#handshake.probeInstallKey(nowMs)) return this.#handshake.problem();
+    this.#step = 'challenge';
+    return 'goOn';
   }
 
   next(): Command {
     switch (this.#step) {
+      case 'wake':
+        return { kind: 'poll' };
       case 'identity':
         return { kind: 'identity' };
       case 'capabilities':
@@ -85,7 +116,12 @@ export class ConnectionSetup {
 
   /** Handles the reply to the command that `next` returned last. */
   take(reply: Reply, nowMs: number): Progress {
+    this.#isAnswered = true;
     switch (this.#step) {
+      case 'wake':
+        // Whatever it is: outside the secure channel it is no card.
+        this.#step = 'identity';
+        return continues;
       case 'identity':
         return this.#onIdentity(reply);
       case 'capabilities':
@@ -99,16 +135,17 @@ export class ConnectionSetup {
     }
   }
 
+  /** A session needs none. */
   #onIdentity(reply: Reply): Progress {
-    if (reply.kind !== 'identity') return malformed;
-    this.#identity = reply.text;
+    if (!mayLack(reply, 'identity')) return malformed;
+    this.#identity = reply.kind === 'identity' ? reply.text : null;
     this.#step = 'capabilities';
     return continues;
   }
 
-  /** A NAK here comes from a reader that reveals nothing outside the secure channel. */
   #onCapabilities(reply: Reply, nowMs: number): Progress {
-    if (reply.kind !== 'capabilities' && reply.kind !== 'nak') return malformed;
+    if (!mayLack(reply, 'capabilities')) return malformed;
+    this.#hasCapabilities = reply.kind === 'capabilities';
     this.#deps.status.setCapabilities(reply.kind === 'capabilities' ? reply.capabilities : []);
     if (this.#deps.secureChannel === 'off') return { kind: 'plain' };
     if (!this.#handshake.selectKey(nowMs)) return { kind: 'failed', problem: 'notPaired' };

@@ -8,6 +8,7 @@ export type PeripheralEvent =
   | { readonly kind: 'keys'; readonly keys: string }
   | { readonly kind: 'fault'; readonly fault: ReaderFault['kind']; readonly bits: number }
   | { readonly kind: 'keyPending'; readonly key: Uint8Array }
+  | { readonly kind: 'keyRefused' }
   | { readonly kind: 'keySet'; readonly key: Uint8Array }
   | { readonly kind: 'communication'; readonly address: number; readonly baudRate: number };
 
@@ -15,5 +16,7 @@ export type PeripheralEvent =
 export function eventOf(reply: Reply): PeripheralEvent | null {
   if (reply.kind === 'card') return readCard(reply);
   if (reply.kind === 'keys') return reply.keys === '' ? null : { kind: 'keys', keys: reply.keys };
-  return reply.kind === 'malformed' ? { kind: 'fault', fault: 'truncated', bits: 0 } : null;
+  return reply.kind === 'malformed' || reply.kind === 'refusedCard'
+    ? { kind: 'fault', fault: 'truncated', bits: 0 }
+    : null;
 }

@@ -34,6 +34,8 @@ export class Handshake {
   #panelRandom: Uint8Array = nothing;
   #session: { readonly keys: SessionKeys; readonly cryptogram: Uint8Array } | null = null;
   #problem: OsdpProblem = 'notPaired';
+  /** The challenge under way only finds out whether the reader is on the install key. */
+  #isProbing = false;
 
   constructor(keys: ReaderKeys, random: (bytes: number) => Uint8Array) {
     this.#keys = keys;
@@ -43,6 +45,7 @@ export class Handshake {
   /** Starts over with the first key. */
   firstKey(): void {
     this.#index = 0;
+    this.#isProbing = false;
   }
 
   /** Selects the key to try; false if there is none. */
@@ -56,6 +59,11 @@ export class Handshake {
 
   /** Moves on to the next key; false after the last one. */
   nextKey(problem: OsdpProblem, nowMs: number): boolean {
+    // Readers refuse the install key in all ways; only the proof that they have it counts.
+    if (this.#isProbing) {
+      if (problem === 'installKey') this.#problem = problem;
+      return false;
+    }
     if (this.#index === 0 || (weights[problem] ?? 0) > (weights[this.#problem] ?? 0)) this.#problem = problem;
     this.#index += 1;
     return this.#index < this.#keys.candidates(nowMs).length;
@@ -63,6 +71,17 @@ export class Handshake {
 
   problem(): OsdpProblem {
     return this.#problem;
+  }
+
+  /**
+   * Asks, after the last key, whether the reader was reset to the install key: it may refuse the others without a
+   * word about that. False: that is known already. No session follows, whatever it answers.
+   */
+  probeInstallKey(nowMs: number): boolean {
+    if (this.#isProbing || this.#keys.isInstalling(nowMs)) return false;
+    if (this.#problem !== 'wrongKey' && this.#problem !== 'secureChannelRefused') return false;
+    this.#isProbing = true;
+    return true;
   }
 
   challenge(): Command {
@@ -74,6 +93,10 @@ export class Handshake {
   onChallengeReply(reply: Reply & { readonly kind: 'challengeReply' }): OsdpProblem | null {
     if (this.#candidate === null) return 'notPaired';
     const { peripheralRandom } = reply;
+    if (this.#isProbing) {
+      const isOnInstallKey = this.#proves(deriveSessionKeys(installKey, this.#panelRandom), reply);
+      return isOnInstallKey ? 'installKey' : 'wrongKey';
+    }
     const keys = deriveSessionKeys(this.#candidate.key, this.#panelRandom);
     if (!this.#proves(keys, reply)) {
       // Only for the reported problem: no session follows.
@@ -101,7 +124,7 @@ export class Handshake {
   }
 
   #isOwnKey(): boolean {
-    return this.#candidate?.source !== 'install';
+    return !this.#isProbing && this.#candidate?.source !== 'install';
   }
 
   #proves(keys: SessionKeys, reply: Reply & { readonly kind: 'challengeReply' }): boolean {

@@ -27,9 +27,9 @@ export class PendingCommands {
   }
 
   /** The reader is online. */
-  begin(nowMs: number): void {
+  begin(nowMs: number, missing: readonly ('identity' | 'capabilities')[]): void {
     this.outbox.resendAll(nowMs);
-    this.#deps.status.begin(nowMs);
+    this.#deps.status.begin(nowMs, missing);
   }
 
   /** The session, if any, is over. */
@@ -51,6 +51,7 @@ export class PendingCommands {
   }
 
   next(source: KeyCandidate['source'] | null, nowMs: number): Command | null {
+    this.#deps.keys.expireChange(nowMs);
     const keySet = this.#wantsOtherKey(source) ? this.keySet() : null;
     return (
       keySet ?? this.#deps.busAddress.startMove() ?? this.outbox.next(nowMs) ?? this.#deps.status.next(nowMs)
@@ -78,7 +79,7 @@ export class PendingCommands {
   }
 
   #wantsOtherKey(source: KeyCandidate['source'] | null): boolean {
-    return source === 'own' && this.#deps.keys.wantsChange('own');
+    return source === 'own' && this.#deps.keys.isChangeWanted;
   }
 
   #hasChange(source: KeyCandidate['source'] | null): boolean {

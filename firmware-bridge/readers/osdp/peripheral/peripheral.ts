@@ -1,43 +1,26 @@
 import { unreachable } from '#hub/kernel/result.ts';
 import type { BuzzerPattern, LedPattern } from '../../feedback.ts';
 import type { SerialReaderState } from '../../serial-driver.ts';
-import type { OsdpProblem } from '../problems.ts';
+import type { OsdpProblem, OsdpQuirk } from '../problems.ts';
 import type { Command } from '../wire/commands.ts';
 import type { Frame } from '../wire/frame.ts';
-import type { Reply } from '../wire/replies.ts';
+import { nakCodes, type Reply } from '../wire/replies.ts';
 import type { SecureSession } from '../wire/secure-channel.ts';
 import { BusAddress } from './bus-address.ts';
 import { ConnectionSetup, type Progress } from './connection-setup.ts';
-import { eventOf, type PeripheralEvent } from './events.ts';
+import { eventOf } from './events.ts';
 import { Exchange } from './exchange.ts';
 import { decideNak } from './nak-rules.ts';
+import { Opening } from './opening.ts';
+import type { PeripheralDeps, PeripheralOptions } from './options.ts';
 import { PendingCommands } from './pending-commands.ts';
 import { type KeyCandidate, ReaderKeys } from './reader-keys.ts';
-import { ReaderStatus } from './reader-status.ts';
+import { isStatus, ReaderStatus } from './reader-status.ts';
 import { RetryPolicy } from './retry-policy.ts';
 
 /** Both sides drop the session after this long without a valid message (OSDP 2.2, 5.8). */
 const offlineAfterMs = 8000;
 const poll: Command = { kind: 'poll' };
-
-export interface PeripheralOptions {
-  readonly readerKey: string;
-  readonly address: number;
-  readonly baudRate: number;
-  readonly crc: boolean;
-  readonly secureChannel: 'required' | 'off';
-  readonly key: Uint8Array | null;
-  /** A key that may have reached the reader: `onKeyPending` without `onKeySet`. */
-  readonly pendingKey: Uint8Array | null;
-  readonly ledNumber: number;
-  readonly pollMs: number;
-}
-
-export interface PeripheralDeps {
-  readonly random: (bytes: number) => Uint8Array;
-  readonly newKey: () => Uint8Array;
-  readonly emit: (event: PeripheralEvent) => void;
-}
 
 /** `waiting`: idle until `probeAtMs`. `pairing`: in a session on the install key, for KEYSET only. */
 type Phase = 'waiting' | 'connecting' | 'pairing' | 'online';
@@ -57,7 +40,9 @@ export class Peripheral {
   readonly #exchange: Exchange;
   readonly #setup: ConnectionSetup;
   readonly #pending: PendingCommands;
-  readonly #retries = new RetryPolicy();
+  readonly #retries: RetryPolicy;
+  readonly #opening: Opening;
+  readonly #quirks = new Set<OsdpQuirk>();
   readonly #busAddress: BusAddress;
   #phase: Phase = 'waiting';
   #problem: OsdpProblem | null = 'lineClosed';
@@ -80,7 +65,9 @@ export class Peripheral {
     this.#options = options;
     this.#deps = deps;
     this.#busAddress = new BusAddress({ address: options.address, baudRate: options.baudRate });
-    this.#exchange = new Exchange(options.address, options.crc);
+    this.#exchange = new Exchange(options.address, options.crc, options.openCards);
+    this.#retries = new RetryPolicy(options.patience);
+    this.#opening = new Opening(options.crc);
     this.keys = new ReaderKeys(options.key, options.pendingKey);
     const { keys } = this;
     this.#setup = new ConnectionSetup({
@@ -113,6 +100,14 @@ export class Peripheral {
   get maySpeak(): boolean {
     return this.#wasPoll || !this.isOnline;
   }
+  /** A damaged answer is asked for again at once. */
+  get mayHurry(): boolean {
+    return this.#retries.mayHurry;
+  }
+  /** The check to expect in its next answer; null: either. */
+  get answersCrc(): boolean | null {
+    return this.#exchange.answersCrc;
+  }
   get isWaiting(): boolean {
     return this.#exchange.inFlight() !== null;
   }
@@ -135,6 +130,7 @@ export class Peripheral {
       faultyFrames: this.#faultyFrames,
       timeouts: this.#timeouts,
       problem: this.isOnline ? null : this.#problem,
+      quirks: [...this.#quirks],
     };
   }
 
@@ -150,6 +146,7 @@ export class Peripheral {
   close(): void {
     this.#end();
     this.#isAnswering = false;
+    this.#quirks.clear();
     this.#problem = 'lineClosed';
   }
 
@@ -160,6 +157,7 @@ export class Peripheral {
   }
   cancelInstall(nowMs: number): void {
     this.keys.closeInstall();
+    this.keys.dropChange();
     if (this.#source === 'install') this.begin(nowMs);
   }
 
@@ -237,6 +235,7 @@ export class Peripheral {
         return true;
       case 'again':
         this.#faultyFrames += 1;
+        this.#sawNoise = true;
         this.#retry('sessionLost', nowMs);
         return true;
       case 'broken':
@@ -244,6 +243,7 @@ export class Peripheral {
         this.#fail(opened.by, nowMs);
         return true;
       case 'reply':
+        for (const quirk of opened.quirks) this.#quirks.add(quirk);
         this.#onReply(opened.command, opened.reply, opened.isSecured, nowMs);
         return true;
       default:
@@ -254,7 +254,7 @@ export class Peripheral {
   timeout(nowMs: number): void {
     this.#timeouts += 1;
     if (this.#isAnswering) this.#retry('noAnswer', nowMs);
-    else this.#fail('noAnswer', nowMs);
+    else this.#fail('noAnswer', nowMs, true);
   }
 
   /** Bytes arrived that were no frame. `isFrame`: they looked like one, of this many bytes. */
@@ -274,7 +274,7 @@ export class Peripheral {
     // An online reader has its eight seconds; one that is connecting has a few tries.
     if (this.isOnline || !this.#retries.isExhausted) return;
     this.#isAnswering = problem !== 'noAnswer';
-    this.#fail(problem, nowMs);
+    this.#fail(problem, nowMs, true);
   }
 
   #end(): void {
@@ -284,19 +284,25 @@ export class Peripheral {
     this.#source = null;
   }
 
-  /** Ends the session or its setup; the next handshake follows by itself. */
-  #fail(problem: OsdpProblem, nowMs: number): null {
-    this.#retries.failed(nowMs);
+  /**
+   * Ends the session or its setup; the next handshake follows by itself. `isMissed`: nothing that makes sense came, so
+   * that at the start of a connection the reader is spoken to in another way.
+   */
+  #fail(problem: OsdpProblem, nowMs: number, isMissed = false): null {
+    const isUnknown = this.#phase === 'connecting' && this.#setup.isAtStart && !this.#retries.isReturning;
+    if (isMissed && isUnknown && this.#opening.miss(this.#exchange.answersCrc)) this.#retries.restart(nowMs);
+    else this.#retries.failed(nowMs, this.#isAnswering);
+    if (!this.#isAnswering) this.#quirks.clear();
     this.#setup.firstKey();
     this.#problem = problem;
     this.#end();
     return null;
   }
 
-  #connect(): Command {
+  #connect(nowMs: number): Command {
     if (!this.#isAnswering) this.#busAddress.tryOther();
-    this.#exchange.restart(this.address);
-    this.#setup.begin();
+    this.#exchange.restart(this.address, this.#opening.crc);
+    this.#setup.begin(this.#opening.withPoll, this.#retries.isReturning, nowMs);
     this.#phase = 'connecting';
     return this.#setup.next();
   }
@@ -305,9 +311,9 @@ export class Peripheral {
     switch (this.#phase) {
       case 'waiting':
         this.#lastGoodMs = nowMs;
-        return this.#connect();
+        return this.#connect(nowMs);
       case 'connecting':
-        return this.#setup.isAtStart ? this.#connect() : this.#setup.next();
+        return this.#setup.isAtStart ? this.#connect(nowMs) : this.#setup.next();
       case 'pairing':
         return this.#pending.keySet() ?? poll;
       case 'online':
@@ -319,9 +325,9 @@ export class Peripheral {
 
   #onReply(command: Command, reply: Reply, isSecured: boolean, nowMs: number): void {
     this.#goodFrames += 1;
-    if (!this.#isAnswering) this.#problem = 'connecting';
+    if (!this.#isAnswering) this.#noteFound();
     this.#isAnswering = true;
-    this.#retries.answered(nowMs);
+    this.#retries.answered(nowMs, reply.kind !== 'nak' && isSecured === (this.#source !== null));
     // In a session only sealed replies keep it alive.
     if (isSecured || this.#source === null) this.#lastGoodMs = nowMs;
     if (reply.kind === 'nak') {
@@ -377,13 +383,23 @@ export class Peripheral {
 
   /** Tries the next key from the start: a session begins with its first command. */
   #tryNextKey(problem: OsdpProblem, nowMs: number): void {
-    const problemOfRound = this.#setup.nextKey(problem, nowMs);
-    if (problemOfRound !== null) {
-      this.#fail(problemOfRound, nowMs);
+    const next = this.#setup.nextKey(problem, nowMs);
+    if (next === 'goOn') return;
+    if (next !== 'startOver') {
+      this.#fail(next, nowMs);
       return;
     }
     this.#end();
     this.#retries.restart(nowMs);
+  }
+
+  /** It answers, at last or again. */
+  #noteFound(): void {
+    this.#problem = 'connecting';
+    if (this.#opening.wokeOnPoll) this.#quirks.add('wakesOnPoll');
+    const { answersCrc } = this.#exchange;
+    if (answersCrc !== null && answersCrc !== this.#options.crc)
+      this.#quirks.add(answersCrc ? 'answersCrc' : 'answersChecksum');
   }
 
   #onKeySetReply(reply: Reply, nowMs: number): void {
@@ -392,7 +408,7 @@ export class Peripheral {
       return;
     }
     // A plain answer proves nothing: the handshake with the new key does.
-    this.keys.answered();
+    this.keys.dropChange();
     this.begin(nowMs);
   }
 
@@ -411,7 +427,7 @@ export class Peripheral {
     this.#retries.online(nowMs);
     this.#lastGoodMs = nowMs;
     this.#setup.firstKey();
-    this.#pending.begin(nowMs);
+    this.#pending.begin(nowMs, this.#source === null ? [] : this.#setup.missing());
     this.#pollAtMs = nowMs;
     this.#wasPoll = false;
     const moved = this.#busAddress.confirm();
@@ -422,8 +438,8 @@ export class Peripheral {
     if (reply.kind === 'malformed') this.#faultyFrames += 1;
     // Sealed, so the chain has moved on: the next poll asks again.
     if (reply.kind === 'busy') this.#pollAtMs = nowMs + this.#options.pollMs;
-    if (reply.kind === 'localStatus' || reply.kind === 'inputStatus' || reply.kind === 'outputStatus')
-      this.#status.take(reply);
+    if (reply.kind === 'identity') this.#setup.noteIdentity(reply.text);
+    else if (isStatus(reply)) this.#status.take(reply);
     const event = eventOf(reply);
     if (event !== null) this.#deps.emit(event);
   }
@@ -435,13 +451,15 @@ export class Peripheral {
       case 'nextKey':
         this.#tryNextKey(decision.problem, nowMs);
         return;
-      case 'noCapabilities':
+      case 'withoutIt':
+        if (command.kind === 'identity') this.#quirks.add('noIdentity');
         this.#takeReply(command.kind, { kind: 'nak', code }, nowMs);
         return;
       case 'restart':
         this.#fail(decision.problem, nowMs);
         return;
       case 'refused':
+        if (code !== nakCodes.unknownCommand && command.kind !== 'poll') this.#quirks.add('refusesCommands');
         this.#onRefused(command, decision.forGood, nowMs);
         return;
       default:
@@ -451,7 +469,8 @@ export class Peripheral {
 
   #onRefused(command: Command, forGood: boolean, nowMs: number): void {
     if (command.kind === 'keySet') {
-      this.keys.answered();
+      this.keys.dropChange();
+      this.#deps.emit({ kind: 'keyRefused' });
       if (this.#phase === 'pairing') this.#fail('keyRefused', nowMs);
       return;
     }

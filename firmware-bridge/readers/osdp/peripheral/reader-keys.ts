@@ -17,7 +17,8 @@ export class ReaderKeys {
   #own: Uint8Array | null;
   #pending: Uint8Array | null;
   #isStored: boolean;
-  #isChangeWanted = false;
+  /** Until when another key is wanted for a reader that has one. */
+  #changeUntilMs = Number.NEGATIVE_INFINITY;
   #installUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(own: Uint8Array | null, pending: Uint8Array | null) {
@@ -43,7 +44,7 @@ export class ReaderKeys {
     if (isSame && this.#pending === null) return false;
     this.#own = key;
     this.#pending = null;
-    this.#isChangeWanted = false;
+    this.#changeUntilMs = Number.NEGATIVE_INFINITY;
     return true;
   }
 
@@ -57,12 +58,16 @@ export class ReaderKeys {
     return nowMs < this.#installUntilMs;
   }
 
-  requestChange(): void {
-    this.#isChangeWanted = true;
+  requestChange(untilMs: number): void {
+    this.#changeUntilMs = untilMs;
   }
-  /** Whether the reader is to get another key in a session under `source`. */
-  wantsChange(source: KeyCandidate['source']): boolean {
-    return source === 'install' || (source === 'own' && this.#isChangeWanted);
+  /** The reader that has a key of its own is to get another. */
+  get isChangeWanted(): boolean {
+    return this.#changeUntilMs > Number.NEGATIVE_INFINITY;
+  }
+  /** Drops the change when its time is over. */
+  expireChange(nowMs: number): void {
+    if (nowMs >= this.#changeUntilMs) this.dropChange();
   }
 
   /** Returns the key that the reader is to get; generates it if there is none yet. */
@@ -82,9 +87,9 @@ export class ReaderKeys {
     return this.#isStored ? this.#pending : null;
   }
 
-  /** KEYSET was accepted or refused: it is not sent again by itself. */
-  answered(): void {
-    this.#isChangeWanted = false;
+  /** KEYSET was answered, or is not wanted any more: it is not sent again by itself. */
+  dropChange(): void {
+    this.#changeUntilMs = Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -95,9 +100,9 @@ export class ReaderKeys {
     if (source === 'install') return null;
     const key = source === 'pending' ? this.#pending : null;
     if (key !== null) this.#own = key;
-    if (key !== null || !this.#isChangeWanted) this.#pending = null;
+    if (key !== null || !this.isChangeWanted) this.#pending = null;
     if (key !== null) {
-      this.#isChangeWanted = false;
+      this.dropChange();
       this.closeInstall();
     }
     return key;

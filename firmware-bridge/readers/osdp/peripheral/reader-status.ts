@@ -1,14 +1,25 @@
+import { unreachable } from '#hub/kernel/result.ts';
 import { type Command, type OutputCommand } from '../wire/commands.ts';
 import { type Capability, capabilityCodes, type Reply } from '../wire/replies.ts';
 
 const statusEveryMs = 5000;
 /** A reader's timer is not exact: its outputs are queried this long after they are due back. */
 const timerSlackMs = 100;
-type StatusKind = 'localStatus' | 'inputStatus' | 'outputStatus';
+/** A read head that is not there, or whose housing is open (OSDP 2.2, 7.8). */
+const headStates = { notConnected: 1, tampered: 2 } as const;
+type StatusKind = 'localStatus' | 'inputStatus' | 'outputStatus' | 'readerStatus' | 'capabilities';
+type StatusReply = Reply & { readonly kind: StatusKind };
+
+export const isStatus = (reply: Reply): reply is StatusReply =>
+  reply.kind === 'localStatus' ||
+  reply.kind === 'inputStatus' ||
+  reply.kind === 'outputStatus' ||
+  reply.kind === 'readerStatus' ||
+  reply.kind === 'capabilities';
 
 /** The levels that a reader reports about itself, and when to query them; it announces changes in between. */
 export class ReaderStatus {
-  readonly #due = new Set<StatusKind>();
+  readonly #due = new Set<StatusKind | 'identity'>();
   readonly #unsupported = new Set<Command['kind']>();
   #capabilities: readonly Capability[] = [];
   #nextMs = 0;
@@ -16,8 +27,10 @@ export class ReaderStatus {
   readonly #switchedUntilMs = new Map<number, number>();
   /** When the queries in `#due` became due. */
   #dueSinceMs = 0;
+  #housingOpen: boolean | null = null;
+  /** A read head on a cable of its own. */
+  #headTampered: boolean | null = null;
   /** Null until reported. */
-  tamper: boolean | null = null;
   powerFault: boolean | null = null;
   inputs: readonly boolean[] = [];
   outputs: readonly boolean[] = [];
@@ -26,8 +39,16 @@ export class ReaderStatus {
     this.#capabilities = capabilities;
   }
 
-  begin(nowMs: number): void {
+  /** Of the housing or of a read head; null until reported. */
+  get tamper(): boolean | null {
+    return this.#headTampered === true ? true : (this.#housingOpen ?? this.#headTampered);
+  }
+
+  /** `missing`: what the reader did not say outside the session, asked for once. */
+  begin(nowMs: number, missing: readonly ('identity' | 'capabilities')[]): void {
     this.#due.clear();
+    for (const kind of missing) this.#due.add(kind);
+    this.#dueSinceMs = nowMs;
     this.#unsupported.clear();
     this.#switchedUntilMs.clear();
     this.#nextMs = nowMs;
@@ -35,7 +56,8 @@ export class ReaderStatus {
 
   /** Without a session every level is unknown. */
   forget(): void {
-    this.tamper = null;
+    this.#housingOpen = null;
+    this.#headTampered = null;
     this.powerFault = null;
     this.inputs = [];
     this.outputs = [];
@@ -67,6 +89,8 @@ export class ReaderStatus {
       this.#dueSinceMs = this.#nextMs;
       this.#nextMs = nowMs + statusEveryMs;
       this.#due.add('localStatus');
+      // It may be announced once only, and so may its end.
+      if (this.#headTampered === true) this.#due.add('readerStatus');
       if (this.#has(capabilityCodes.inputs)) this.#due.add('inputStatus');
       if (this.#has(capabilityCodes.outputs)) this.#due.add('outputStatus');
     }
@@ -83,12 +107,27 @@ export class ReaderStatus {
     return null;
   }
 
-  take(reply: Reply & { readonly kind: StatusKind }): void {
-    if (reply.kind === 'inputStatus') this.inputs = reply.active;
-    else if (reply.kind === 'outputStatus') this.outputs = reply.active;
-    else {
-      this.tamper = reply.tamper;
-      this.powerFault = reply.powerFault;
+  take(reply: StatusReply): void {
+    switch (reply.kind) {
+      case 'inputStatus':
+        this.inputs = reply.active;
+        return;
+      case 'outputStatus':
+        this.outputs = reply.active;
+        return;
+      case 'readerStatus':
+        this.#headTampered =
+          reply.states.includes(headStates.tampered) || reply.states[0] === headStates.notConnected;
+        return;
+      case 'capabilities':
+        this.setCapabilities(reply.capabilities);
+        return;
+      case 'localStatus':
+        this.#housingOpen = reply.tamper;
+        this.powerFault = reply.powerFault;
+        return;
+      default:
+        unreachable(reply);
     }
   }
 

@@ -133,17 +133,19 @@ export interface FrameDecoder {
   push(bytes: Uint8Array): readonly DecoderOutcome[];
   /** No more bytes will come: gives up the apparent start of a frame and looks for frames behind it. */
   flush(): readonly DecoderOutcome[];
-  reset(): void;
+  /** Forgets what has come. `crc`: the check of the frames to come; null: either. */
+  reset(crc?: boolean | null): void;
   /** The frame under way: its sender, and how many of its bytes are missing. */
   pending(): { readonly address: number; readonly isReply: boolean; readonly missing: number } | null;
 }
 
 /**
  * Finds frames in a byte stream. After an invalid frame it resumes at the byte behind its start, so that a frame
- * inside it is found. Holds at most `maxFrameBytes`. A frame with the other kind of check than `crc` is noise: a
- * peripheral answers the way it was asked, and random bytes match a one-byte checksum too easily.
+ * inside it is found. Holds at most `maxFrameBytes`. A frame with the other kind of check than the expected one is
+ * noise: random bytes match a one-byte checksum too easily.
  */
-export function frameDecoder(crc: boolean): FrameDecoder {
+export function frameDecoder(crc: boolean | null): FrameDecoder {
+  let expectsCrc = crc;
   const held = new Uint8Array(maxFrameBytes);
   let count = 0;
   /** Bytes that belong to no frame, not yet reported. */
@@ -159,8 +161,9 @@ export function frameDecoder(crc: boolean): FrameDecoder {
     if (count < headerBytes) return null;
     const length = (held[2] ?? 0) | ((held[3] ?? 0) << 8);
     const control = held[4] ?? 0;
-    if (((control & crcBit) !== 0) !== crc) return 'impossible';
-    const least = headerBytes + 1 + checkBytes(crc);
+    const hasCrc = (control & crcBit) !== 0;
+    if (expectsCrc !== null && hasCrc !== expectsCrc) return 'impossible';
+    const least = headerBytes + 1 + checkBytes(hasCrc);
     return length < least || length > maxFrameBytes ? 'impossible' : length;
   };
 
@@ -189,7 +192,7 @@ export function frameDecoder(crc: boolean): FrameDecoder {
       return true;
     }
     const bytes = held.slice(0, length);
-    const isRight = checkHolds(bytes, crc);
+    const isRight = checkHolds(bytes, ((held[4] ?? 0) & crcBit) !== 0);
     const frame = isRight ? readFrame(bytes) : null;
     reportStray(outcomes);
     if (frame === null) outcomes.push({ kind: 'fault', fault: isRight ? 'length' : 'crc', bytes: length });
@@ -227,7 +230,8 @@ export function frameDecoder(crc: boolean): FrameDecoder {
       reportStray(outcomes);
       return outcomes;
     },
-    reset() {
+    reset(nextCrc = expectsCrc) {
+      expectsCrc = nextCrc;
       count = 0;
       stray = 0;
     },

@@ -1,3 +1,5 @@
+import type { OsdpQuirk } from '../problems.ts';
+
 /** Replies as values (OSDP 2.2, 7). Numbers are little endian; times in 100 ms, as on the line. */
 
 /** Codes of NAK (OSDP 2.2, 7.3). */
@@ -46,6 +48,8 @@ export type Reply =
     }
   | { readonly kind: 'cryptReply'; readonly replyMac: Uint8Array }
   | { readonly kind: 'busy' }
+  /** A card or keys that anybody at the cable could read; not taken. */
+  | { readonly kind: 'refusedCard' }
   /** A known reply of an impossible shape. */
   | { readonly kind: 'malformed'; readonly id: number }
   | { readonly kind: 'unknown'; readonly id: number };
@@ -60,12 +64,15 @@ export const replyIds = {
   outputStatus: 0x4a,
   readerStatus: 0x4b,
   card: 0x50,
+  formatted: 0x51,
   keys: 0x53,
   communication: 0x54,
   challengeReply: 0x76,
   cryptReply: 0x78,
   busy: 0x79,
 } as const;
+
+const identityBytes = 12;
 
 const hex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
@@ -79,7 +86,7 @@ function identityText(data: Uint8Array): string {
 }
 
 function capabilitiesOf(data: Uint8Array): Capability[] {
-  return Array.from({ length: data.length / 3 }, (_, index) => ({
+  return Array.from({ length: Math.floor(data.length / 3) }, (_, index) => ({
     code: data[index * 3] ?? 0,
     compliance: data[index * 3 + 1] ?? 0,
     count: data[index * 3 + 2] ?? 0,
@@ -90,8 +97,9 @@ function cardOf(data: Uint8Array): Reply | null {
   if (data.length < 4) return null;
   const view = new DataView(data.buffer, data.byteOffset, data.length);
   const bits = view.getUint16(2, true);
-  if (data.length !== 4 + Math.ceil(bits / 8)) return null;
-  return { kind: 'card', reader: view.getUint8(0), format: view.getUint8(1), bits, data: data.slice(4) };
+  const end = 4 + Math.ceil(bits / 8);
+  if (data.length < end) return null;
+  return { kind: 'card', reader: view.getUint8(0), format: view.getUint8(1), bits, data: data.slice(4, end) };
 }
 
 /** Readers send `*` and `#` as themselves, or as 7F and 0D (OSDP 2.2, 7.12); other keys are left out. */
@@ -103,8 +111,18 @@ const keyOf = (code: number): string => {
 
 function keysOf(data: Uint8Array): Reply | null {
   const [reader, count] = data;
-  if (reader === undefined || count === undefined || data.length !== 2 + count) return null;
-  return { kind: 'keys', reader, keys: Array.from(data.subarray(2), keyOf).join('') };
+  if (reader === undefined || count === undefined || data.length < 2 + count) return null;
+  return { kind: 'keys', reader, keys: Array.from(data.subarray(2, 2 + count), keyOf).join('') };
+}
+
+/** Formatted data (OSDP 2.2, 7.11), in which some keypads send what is typed; anything but keys is no such text. */
+function formattedOf(data: Uint8Array): Reply | null {
+  const [reader, direction, count] = data;
+  if (reader === undefined || direction === undefined || count === undefined) return null;
+  if (data.length < 3 + count) return null;
+  const keys = Array.from(data.subarray(3, 3 + count), keyOf);
+  if (direction === 1) keys.reverse();
+  return keys.includes('') ? null : { kind: 'keys', reader, keys: keys.join('') };
 }
 
 function communicationOf(data: Uint8Array): Reply | null {
@@ -131,13 +149,13 @@ function knownReply(id: number, data: Uint8Array): Reply | null {
     case replyIds.nak:
       return first === undefined ? null : { kind: 'nak', code: first };
     case replyIds.identity:
-      return data.length === 12 ? { kind: 'identity', text: identityText(data) } : null;
+      return data.length >= identityBytes ? { kind: 'identity', text: identityText(data) } : null;
     case replyIds.capabilities:
-      return data.length % 3 === 0 ? { kind: 'capabilities', capabilities: capabilitiesOf(data) } : null;
+      return { kind: 'capabilities', capabilities: capabilitiesOf(data) };
     case replyIds.localStatus:
-      return data.length === 2
-        ? { kind: 'localStatus', tamper: first !== 0, powerFault: second !== 0 }
-        : null;
+      return first === undefined || second === undefined
+        ? null
+        : { kind: 'localStatus', tamper: first !== 0, powerFault: second !== 0 };
     case replyIds.inputStatus:
       return { kind: 'inputStatus', active: levels(data) };
     case replyIds.outputStatus:
@@ -146,6 +164,8 @@ function knownReply(id: number, data: Uint8Array): Reply | null {
       return { kind: 'readerStatus', states: [...data] };
     case replyIds.card:
       return cardOf(data);
+    case replyIds.formatted:
+      return formattedOf(data);
     case replyIds.keys:
       return keysOf(data);
     case replyIds.communication:
@@ -161,6 +181,37 @@ function knownReply(id: number, data: Uint8Array): Reply | null {
   }
 }
 
-/** Parses a reply. Never throws: a bad shape is `malformed`, an unsupported id is `unknown`. */
+/** The length that the standard gives the data of a reply; null: any. */
+function lengthOf(id: number, data: Uint8Array): number | null {
+  const [, second, third] = data;
+  switch (id) {
+    case replyIds.identity:
+      return identityBytes;
+    case replyIds.capabilities:
+      return data.length - (data.length % 3);
+    case replyIds.localStatus:
+      return 2;
+    case replyIds.card:
+      return 4 + Math.ceil(((third ?? 0) | ((data[3] ?? 0) << 8)) / 8);
+    case replyIds.keys:
+      return 2 + (second ?? 0);
+    case replyIds.formatted:
+      return 3 + (third ?? 0);
+    default:
+      return null;
+  }
+}
+
+/** What of a reply is otherwise than in the standard; null: nothing. */
+export function quirkOf(id: number, data: Uint8Array): OsdpQuirk | null {
+  if (id === replyIds.formatted) return 'formattedKeys';
+  const length = lengthOf(id, data);
+  return length !== null && data.length > length ? 'surplusBytes' : null;
+}
+
+/**
+ * Parses a reply. Never throws: a bad shape is `malformed`, an unsupported id is `unknown`. Bytes beyond the data are
+ * passed over.
+ */
 export const parseReply = (id: number, data: Uint8Array): Reply =>
   knownReply(id, data) ?? { kind: 'malformed', id };

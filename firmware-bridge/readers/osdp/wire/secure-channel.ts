@@ -133,8 +133,30 @@ export function decryptData(keys: SessionKeys, otherMac: Uint8Array, data: Uint8
 export interface SecureSession {
   /** Encodes and seals a command. Wrapping it again makes a new one; a retry resends the first bytes. */
   wrap(parts: FrameParts): Uint8Array;
-  /** Opens the reply to the last wrapped command, once; null if it is not one. */
-  unwrap(frame: Frame): Uint8Array | null;
+  /** Opens the reply to the last wrapped command, once; null if it is not one: its MAC is wrong. */
+  unwrap(frame: Frame): Unwrapped | null;
+}
+
+/** A reply with a right MAC. */
+export interface Unwrapped {
+  readonly data: Uint8Array;
+  /**
+   * `sealed`: as in the standard. `open`: anybody at the cable can read the data. `emptyBlock`: announced as
+   * encrypted, without any data. `unreadable`: does not decrypt, so there is no data.
+   */
+  readonly form: 'sealed' | 'open' | 'emptyBlock' | 'unreadable';
+}
+
+const noData = new Uint8Array();
+
+/** Takes the data out of a frame whose MAC is right; `commandMac` is the MAC of the command that it answers. */
+function dataOf(keys: SessionKeys, commandMac: Uint8Array, { security, data }: Frame): Unwrapped {
+  const isEncrypted =
+    security?.type === securityTypes.replyData || security?.type === securityTypes.commandData;
+  if (!isEncrypted) return { data, form: data.length > 0 ? 'open' : 'sealed' };
+  if (data.length === 0) return { data, form: 'emptyBlock' };
+  const plain = decryptData(keys, commandMac, data);
+  return plain === null ? { data: noData, form: 'unreadable' } : { data: plain, form: 'sealed' };
 }
 
 /** A session from RMAC_I on. Only a valid reply advances the chain. */
@@ -160,18 +182,12 @@ export function secureSession(keys: SessionKeys, replyMac: Uint8Array): SecureSe
     },
     unwrap(frame) {
       if (commandMac === null || frame.mac === null) return null;
-      const type = frame.security?.type;
-      if (type !== securityTypes.replyMac && type !== securityTypes.replyData) return null;
       const mac = macOf(keys, commandMac, frame.covered);
       if (!sameBytes(mac.subarray(0, macBytes), frame.mac)) return null;
-      const isEncrypted = type === securityTypes.replyData;
-      // Block 16 is for replies without data (the spec page, "Session SCBs"): nothing comes in plain.
-      if (!isEncrypted && frame.data.length > 0) return null;
-      const data = isEncrypted ? decryptData(keys, commandMac, frame.data) : frame.data;
-      if (data === null) return null;
+      const unwrapped = dataOf(keys, commandMac, frame);
       lastReplyMac = mac;
       commandMac = null;
-      return data;
+      return unwrapped;
     },
   };
 }

@@ -203,16 +203,22 @@ describe('NAK', () => {
     ['challenge', 5, false, { kind: 'nextKey', problem: 'secureChannelUnsupported' }],
     ['challenge', 6, false, { kind: 'nextKey', problem: 'secureChannelRefused' }],
     ['crypt', 6, false, { kind: 'nextKey', problem: 'wrongKey' }],
-    ['capabilities', 3, false, { kind: 'noCapabilities' }],
-    ['capabilities', 4, false, { kind: 'restart', problem: 'malformedReply' }],
-    ['identity', 3, false, { kind: 'restart', problem: 'malformedReply' }],
+    ['capabilities', 3, false, { kind: 'withoutIt' }],
+    ['challenge', 4, false, { kind: 'restart', problem: 'sessionLost' }],
+    ['crypt', 4, false, { kind: 'restart', problem: 'sessionLost' }],
+    ['capabilities', 4, false, { kind: 'restart', problem: 'sessionLost' }],
+    ['identity', 3, false, { kind: 'withoutIt' }],
+    ['identity', 4, false, { kind: 'restart', problem: 'sessionLost' }],
     ['poll', 4, true, { kind: 'restart', problem: 'sessionLost' }],
     ['poll', 3, true, { kind: 'restart', problem: 'sessionLost' }],
     ['poll', 9, true, { kind: 'refused', forGood: false }],
     ['poll', 9, false, { kind: 'restart', problem: 'sessionLost' }],
     ['led', 3, true, { kind: 'refused', forGood: true }],
     ['led', 9, true, { kind: 'refused', forGood: false }],
-    ['led', 6, true, { kind: 'restart', problem: 'sessionLost' }],
+    ['poll', 6, true, { kind: 'restart', problem: 'sessionLost' }],
+    ['led', 6, true, { kind: 'refused', forGood: true }],
+    ['led', 6, false, { kind: 'refused', forGood: true }],
+    ['led', 4, true, { kind: 'restart', problem: 'sessionLost' }],
   ] as const)(
     'to %s with code %i, sealed %s, is decided by the table',
     (command, code, isSecured, decision) => {
@@ -236,7 +242,7 @@ describe('NAK', () => {
       return { id: 0x41, data: Uint8Array.of(code) };
     };
     clock.advance(1000);
-    expect(since(reader, atMs, 0x61)).toHaveLength(1);
+    expect(since(reader, atMs, 0x76)).toHaveLength(1);
     expect(link()).toBe('online');
   });
 

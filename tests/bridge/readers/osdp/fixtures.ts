@@ -37,10 +37,14 @@ export class VirtualClock implements SerialClock {
       const next = this.#timers[0];
       if (next === undefined || next.atMs > untilMs) break;
       this.#timers.shift();
-      this.#nowMs = next.atMs;
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
       next.run();
     }
     this.#nowMs = untilMs;
+  }
+  /** The process is held up: time passes, and what is due by then comes late. */
+  stall(ms: number): void {
+    this.#nowMs += ms;
   }
 }
 
@@ -333,6 +337,7 @@ export interface BusRig {
   readonly faults: ReaderFault[];
   readonly pendingKeys: { key: string; stored: () => void }[];
   readonly keysSet: string[];
+  readonly keysRefused: string[];
   readonly moves: { address: number; baudRate: number }[];
   readonly sent: Sent[];
   readonly baudRates: number[];
@@ -360,6 +365,7 @@ export function busRig(
   const faults: ReaderFault[] = [];
   const pendingKeys: BusRig['pendingKeys'] = [];
   const keysSet: string[] = [];
+  const keysRefused: string[] = [];
   const moves: BusRig['moves'] = [];
   const sent: Sent[] = [];
   const baudRates: number[] = [];
@@ -380,6 +386,7 @@ export function busRig(
       pendingKeys.push({ key: hexOf(key), stored });
       if (storesKeys) stored();
     },
+    onKeyRefused: (readerKey) => keysRefused.push(readerKey),
     onKeySet: (_, key) => keysSet.push(hexOf(key)),
     onCommunication: (_, address, baudRate) => moves.push({ address, baudRate }),
   };
@@ -417,6 +424,7 @@ export function busRig(
     faults,
     pendingKeys,
     keysSet,
+    keysRefused,
     moves,
     sent,
     baudRates,

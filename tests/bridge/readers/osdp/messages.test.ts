@@ -4,7 +4,7 @@ import { osdpConfigSchema } from '#bridge/readers/osdp/kind.ts';
 import { buzzerSignalOf, ledSignalOf } from '#bridge/readers/osdp/peripheral/signals.ts';
 import { readCard } from '#bridge/readers/osdp/wire/card-data.ts';
 import { type Command, encodeCommand } from '#bridge/readers/osdp/wire/commands.ts';
-import { parseReply } from '#bridge/readers/osdp/wire/replies.ts';
+import { parseReply, quirkOf } from '#bridge/readers/osdp/wire/replies.ts';
 import { encodeFrame, hexToBits, wiegandFormats } from '#hub/domains/access/cards/format-rules.ts';
 import { bytesOf, hexOf } from './fixtures.ts';
 
@@ -109,11 +109,11 @@ describe('a reply', () => {
   test.each([
     '41',
     '45 0102',
-    '46 0102',
     '48 01',
     '50 00 01',
     '50 00 01 1a00 bd88eb',
-    '50 00 01 1a00 bd88eb8000',
+    '51 00 00 02 31',
+    '51 00 00 01 3b',
     '53 00 02 31',
     '54 05',
     '76 00',
@@ -121,6 +121,28 @@ describe('a reply', () => {
   ])('%s is malformed', (hex) => {
     const bytes = bytesOf(hex);
     expect(parseReply(bytes[0]!, bytes.subarray(1))).toEqual({ kind: 'malformed', id: bytes[0] });
+  });
+
+  test.each([
+    ['46 010202 01', { kind: 'capabilities', capabilities: [{ code: 1, compliance: 2, count: 2 }] }],
+    ['48 01 00 00', { kind: 'localStatus', tamper: true, powerFault: false }],
+    [
+      '50 00 01 1a00 bd88eb80 00',
+      { kind: 'card', reader: 0, format: 1, bits: 26, data: bytesOf('bd88eb80') },
+    ],
+    ['53 00 02 3132 00', { kind: 'keys', reader: 0, keys: '12' }],
+  ])('%s has more bytes than it should: they are passed over, and that is said', (hex, reply) => {
+    const bytes = bytesOf(hex);
+    expect(parseReply(bytes[0]!, bytes.subarray(1))).toEqual(reply);
+    expect(quirkOf(bytes[0]!, bytes.subarray(1))).toBe('surplusBytes');
+    const exact = bytes.subarray(1, -1);
+    expect(quirkOf(bytes[0]!, exact)).toBeNull();
+  });
+
+  test('keys as formatted text are keys, in whichever direction they come', () => {
+    expect(parseReply(0x51, bytesOf('00 00 05 313233347f'))).toMatchObject({ kind: 'keys', keys: '1234*' });
+    expect(parseReply(0x51, bytesOf('00 01 03 333231'))).toMatchObject({ kind: 'keys', keys: '123' });
+    expect(quirkOf(0x51, bytesOf('00 01 03 333231'))).toBe('formattedKeys');
   });
 
   test('of any bytes is a value', () => {
@@ -243,6 +265,7 @@ describe('the configuration', () => {
       baudRate: 9600,
       secureChannel: 'required',
       ledNumber: 0,
+      openCards: false,
       crc: true,
     });
   });

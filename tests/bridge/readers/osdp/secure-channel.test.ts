@@ -106,7 +106,7 @@ describe('a session', () => {
     const session = newSession();
     const first = session.wrap(poll);
     const firstReply = replyTo(first, 0x40, new Uint8Array());
-    expect(session.unwrap(onlyFrame(firstReply))).toEqual(new Uint8Array());
+    expect(session.unwrap(onlyFrame(firstReply))).toEqual({ data: new Uint8Array(), form: 'sealed' });
     const replyMac = macOf(
       keys,
       macOf(keys, replyMacI, onlyFrame(first).covered),
@@ -114,13 +114,13 @@ describe('a session', () => {
     );
     const second = session.wrap({ ...poll, sequence: 2 });
     const reply = replyTo(second, 0x50, bytesOf('000102'), replyMac);
-    expect(session.unwrap(onlyFrame(reply))).toEqual(bytesOf('000102'));
+    expect(session.unwrap(onlyFrame(reply))).toEqual({ data: bytesOf('000102'), form: 'sealed' });
   });
 
   test('opens a reply once', () => {
     const session = newSession();
     const reply = onlyFrame(replyTo(session.wrap(poll), 0x50, bytesOf('01')));
-    expect(session.unwrap(reply)).toEqual(bytesOf('01'));
+    expect(session.unwrap(reply)?.data).toEqual(bytesOf('01'));
     expect(session.unwrap(reply)).toBeNull();
     session.wrap({ ...poll, sequence: 2 });
     expect(session.unwrap(reply)).toBeNull();
@@ -131,23 +131,31 @@ describe('a session', () => {
     const reply = replyTo(session.wrap(poll), 0x50, bytesOf('01'));
     const wrong = onlyFrame(reply);
     expect(session.unwrap({ ...wrong, mac: wrong.mac!.map((byte) => byte ^ 1) })).toBeNull();
-    expect(session.unwrap(onlyFrame(reply))).toEqual(bytesOf('01'));
+    expect(session.unwrap(onlyFrame(reply))?.data).toEqual(bytesOf('01'));
   });
 
-  test('a reply that carries data without encryption is refused, even with a right MAC', () => {
+  test.each([
+    ['block 16 with data', 0x16, '01', { data: bytesOf('01'), form: 'open' }],
+    ['block 15 with data', 0x15, '01', { data: bytesOf('01'), form: 'open' }],
+    ['an empty block 18', 0x18, '', { data: bytesOf(''), form: 'emptyBlock' }],
+    ['a block 18 that does not decrypt', 0x18, '01', { data: bytesOf(''), form: 'unreadable' }],
+  ])('%s is opened for its right MAC, and said to be what it is', (_, type, data, unwrapped) => {
     const session = newSession();
     const commandMac = macOf(keys, replyMacI, onlyFrame(session.wrap(poll)).covered);
     const open = encodeFrame(
       {
         ...poll,
         isReply: true,
-        id: 0x50,
-        security: { type: 0x16, data: new Uint8Array() },
-        data: bytesOf('01'),
+        id: 0x48,
+        security: { type, data: new Uint8Array() },
+        data: bytesOf(data),
       },
       (covered) => macOf(keys, commandMac, covered),
     );
-    expect(session.unwrap(onlyFrame(open))).toBeNull();
+    const frame = onlyFrame(open);
+    const wrong = { ...frame, mac: frame.mac!.map((byte) => byte ^ 1) };
+    expect(session.unwrap(wrong)).toBeNull();
+    expect(session.unwrap(frame)).toEqual(unwrapped);
   });
 
   test('our own command is not a reply', () => {

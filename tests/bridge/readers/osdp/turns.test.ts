@@ -144,7 +144,11 @@ describe('turns', () => {
     });
     rig.bus.onOpen(rig.line);
     rig.clock.advance(40_000);
-    const gaps = rig.sent.slice(1).map((each, index) => each.atMs - rig.sent[index]!.atMs);
+    // Each time it is asked who it is, then polled.
+    const ids = rig.sent.map(({ bytes }) => bytes[6]);
+    const asked = rig.sent.filter((_, index) => index % 2 === 0);
+    expect(ids.slice(0, 4)).toEqual([0x61, 0x60, 0x61, 0x60]);
+    const gaps = asked.slice(1).map((each, index) => each.atMs - rig.sent[index * 2 + 1]!.atMs);
     expect(gaps.slice(0, 5).map((gap) => Math.round(gap / 1000))).toEqual([1, 2, 4, 5, 5]);
     expect(rig.bus.report()).toMatchObject([{ link: 'offline', problem: 'noAnswer' }]);
   });
