@@ -20,9 +20,21 @@ const secretName =
 /** Names that the pattern catches by accident. */
 const harmlessNames = new Set(['tokenid', 'tokencount']);
 
-function isSecretName(name: string): boolean {
+function matchesSecretName(name: string): boolean {
   const plain = name.replaceAll(/[-_.\s]/g, '').toLowerCase();
   return secretName.test(plain) && !harmlessNames.has(plain);
+}
+
+/** Every line has the same few names: each is looked at once. Names beyond so many come from outside and are not kept. */
+const maxKnownNames = 500;
+const knownNames = new Map<string, boolean>();
+
+function isSecretName(name: string): boolean {
+  const known = knownNames.get(name);
+  if (known !== undefined) return known;
+  const isSecret = matchesSecretName(name);
+  if (knownNames.size < maxKnownNames) knownNames.set(name, isSecret);
+  return isSecret;
 }
 
 function redactError(error: Error, depth: number): Record<string, unknown> {

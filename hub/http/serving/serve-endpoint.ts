@@ -135,8 +135,9 @@ function send(ctx: Context, answer: RenderedAnswer): void {
       return;
     }
   }
-  ctx.body = answer.body;
+  // Before the body: Koa guesses a type for a body that has none.
   ctx.set('Content-Type', answer.mediaType);
+  ctx.body = answer.body;
 }
 
 const keyedWriteOf = (
