@@ -18,6 +18,8 @@ const starts = 5;
 const warmUpTaps = 20_000;
 const taps = 100_000;
 const tapsOffline = 20_000;
+/** Taps that a hub finds waiting when it comes back. */
+const backlog = 100_000;
 const tapsPerSecond = 1000;
 /**
  * Sixteen readers in turn, each with 64 ms from frame to frame by the time stamps, which run ahead of the clock: frames come
@@ -26,9 +28,11 @@ const tapsPerSecond = 1000;
 const frameSpacingNs = 4_000_000n;
 const requests = 10_000;
 const requestsPerSecond = 500;
+/** A backlog is in by then, or something is wrong. */
+const backlogMs = 240_000;
 /** Until what goes on after the last tap or request is through. */
 const settleMs = 5000;
-const limit = { bridge: 140, growth: 5, hub: 200, startMs: 3000 } as const;
+const limit = { bridge: 140, growth: 5, hub: 200, hubWithBacklog: 240, startMs: 3000 } as const;
 
 const startMs = performance.now();
 const doors = benchDoors();
@@ -120,10 +124,32 @@ async function flood(panel: BenchPanel, clock: { stampNs: bigint }, count: numbe
   await pause(settleMs);
 }
 
-/** How far the hub is with the journal of the bridge. */
-async function journalOf(appliance: Appliance): Promise<string> {
+/** How far the hub is with the journal of the bridge; null until the bridge has said so. */
+async function journalOf(appliance: Appliance): Promise<{ lastSeq: number; ackedSeq: number } | null> {
   const { items } = await appliance.ask('GET', '/api/access-control/bridges');
-  return JSON.stringify((items as { journal: unknown }[])[0]?.journal);
+  return (items as { journal: { lastSeq: number; ackedSeq: number } | null }[])[0]?.journal ?? null;
+}
+
+/** The most that the hub takes while it brings a backlog in that is there when it starts. */
+async function backlogPeak(appliance: Appliance, taps: number): Promise<number> {
+  const panel = new BenchPanel(appliance.simulationDir);
+  try {
+    await flood(panel, { stampNs: 0n }, taps);
+  } finally {
+    await panel.close();
+  }
+  await appliance.start('hub');
+  const hub = appliance.pid('hub');
+  const untilMs = performance.now() + backlogMs;
+  let peak = 0;
+  let journal: Awaited<ReturnType<typeof journalOf>> = null;
+  while (journal === null || journal.ackedSeq < Math.max(journal.lastSeq, taps)) {
+    if (performance.now() > untilMs) throw new Error(`the hub is at ${JSON.stringify(journal)}`);
+    await pause(250);
+    peak = Math.max(peak, memoryOf(hub).rss);
+    journal = await journalOf(appliance);
+  }
+  return peak;
 }
 
 /** What `count` taps add to a bridge that has seen some already. */
@@ -181,12 +207,15 @@ try {
     row('bridge, after all of them', online.base + online.grown, 'MiB', limit.bridge),
   );
   rows.push(...memoryRows('hub, while it takes the events in', appliance.pid('hub'), null));
-  say(`the hub's view of the journal: ${await journalOf(appliance)}`);
+  say(`the hub's view of the journal: ${JSON.stringify(await journalOf(appliance))}`);
   await appliance.stop('hub');
   await appliance.stop('bridge', 'SIGKILL');
   await appliance.start('bridge');
   const offline = await growth(appliance, tapsOffline);
   rows.push(row(`growth over ${tapsOffline} taps, hub dead`, offline.grown, 'MiB', limit.growth));
+  const peak = await backlogPeak(appliance, backlog - warmUpTaps - tapsOffline);
+  rows.push(row(`hub, at most while it takes ${backlog} taps in`, peak, 'MiB', limit.hubWithBacklog));
+  await appliance.stop('hub');
   await appliance.stop('bridge', 'SIGKILL');
 } finally {
   await appliance.close();
