@@ -65,9 +65,8 @@ export class Door {
   #cancelTimer: (() => void) | null = null;
   #passageSeq: number | null = null;
   #alarmSeq: number | null = null;
-  #tamperSeq: number | null = null;
-  /** The sources of an open tamper alarm: reader keys, and '' for the wired switch. */
-  readonly #tampered = new Set<string>();
+  /** The open tamper alarms in the journal, by their source. */
+  readonly #tamperSeqs = new Map<string, number | null>();
 
   constructor(wiring: PortalConfig, deps: DoorDeps) {
     this.key = wiring.key;
@@ -120,11 +119,9 @@ export class Door {
     return true;
   }
 
-  /** Notes one of several tamper switches: the door is tampered with while any is active. */
+  /** Notes one of several tamper switches. `source`: the key of a reader; empty: the switch on a line of its own. */
   noteTamper(source: string, active: boolean): void {
-    if (active) this.#tampered.add(source);
-    else this.#tampered.delete(source);
-    this.step({ kind: 'tamper', active: this.#tampered.size > 0 });
+    this.step({ kind: 'tamper', source, active });
   }
 
   #onContactLevel(level: 0 | 1): void {
@@ -258,17 +255,20 @@ export class Door {
   }
 
   #report(effect: PortalEffect & { kind: 'event' }): void {
-    const followsSeq = { passage: this.#passageSeq, alarm: this.#alarmSeq, tamper: this.#tamperSeq };
+    const { source = '' } = effect;
+    const tamperSeq = this.#tamperSeqs.get(source) ?? null;
+    const followsSeq = { passage: this.#passageSeq, alarm: this.#alarmSeq, tamper: tamperSeq };
     const follows = effect.follows === null ? null : followsSeq[effect.follows];
     const seq = this.#deps.append({
       kind: effect.fact,
       portalKey: this.key,
       mode: effect.mode,
+      ...(source === '' ? {} : { readerKey: source }),
       ...(follows === null ? {} : { followsSeq: follows }),
       ...(this.#settings.observe ? { observed: true } : {}),
     });
     if (effect.fact === 'forcedOpen' || effect.fact === 'heldOpen') this.#alarmSeq = seq;
-    if (effect.fact === 'tamper') this.#tamperSeq = seq;
+    if (effect.fact === 'tamper') this.#tamperSeqs.set(source, seq);
   }
 
   #driveStrike(released: boolean): void {

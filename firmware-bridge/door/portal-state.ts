@@ -11,7 +11,8 @@ export type PortalInput =
   /** Levels, never toggles. */
   | { readonly kind: 'rex'; readonly active: boolean }
   | { readonly kind: 'contact'; readonly open: boolean }
-  | { readonly kind: 'tamper'; readonly active: boolean }
+  /** `source`: the key of the reader that says so; empty: the switch at the door's own line. */
+  | { readonly kind: 'tamper'; readonly source: string; readonly active: boolean }
   | { readonly kind: 'fire'; readonly active: boolean }
   | { readonly kind: 'schedule'; readonly mode: ScheduledMode }
   | { readonly kind: 'lockdown' }
@@ -42,7 +43,8 @@ export type PortalFact =
   | 'preAlarm'
   | 'restored'
   | 'modeChanged'
-  | 'tamper';
+  | 'tamper'
+  | 'tamperEnded';
 
 export type PortalEffect =
   | { readonly kind: 'strike'; readonly released: boolean }
@@ -54,6 +56,8 @@ export type PortalEffect =
       readonly fact: PortalFact;
       readonly mode: PortalMode;
       readonly follows: 'passage' | 'alarm' | 'tamper' | null;
+      /** Of a tamper alarm and its end. */
+      readonly source?: string;
     };
 
 type Override = { readonly kind: 'lockdown' } | { readonly kind: 'holdOpen'; readonly untilMs: number };
@@ -72,7 +76,8 @@ export interface Portal {
   /** A request to exit arrived during its wait. */
   readonly rexWaiting: boolean;
   readonly rexIgnoreUntilMs: number | null;
-  readonly tampered: boolean;
+  /** The sources of the open tamper alarms. */
+  readonly tampered: readonly string[];
   readonly fire: boolean;
   readonly override: Override | null;
   readonly scheduled: ScheduledMode;

@@ -27,7 +27,7 @@ export const newPortal = (nowMs: number): Portal => ({
   rexActive: false,
   rexWaiting: false,
   rexIgnoreUntilMs: null,
-  tampered: false,
+  tampered: [],
   fire: false,
   override: null,
   scheduled: 'controlled',
@@ -53,7 +53,7 @@ interface Draft {
   readonly signals: readonly PortalEffect[];
 }
 
-type Follows = 'passage' | 'alarm' | 'tamper' | null;
+type Follows = 'passage' | 'alarm' | null;
 
 const change = (draft: Draft, portal: Partial<Portal>): Draft => ({
   ...draft,
@@ -212,10 +212,15 @@ function onContact(draft: Draft, open: boolean, rules: PortalRules, nowMs: numbe
   return onClosed(next, rules, nowMs);
 }
 
-function onTamper(draft: Draft, active: boolean): Draft {
-  if (draft.portal.tampered === active) return draft;
-  const next = change(draft, { tampered: active });
-  return active ? report(next, 'tamper') : report(next, 'restored', 'tamper');
+function onTamper(draft: Draft, { source, active }: PortalInput & { kind: 'tamper' }): Draft {
+  const { tampered, mode } = draft.portal;
+  if (tampered.includes(source) === active) return draft;
+  const others = tampered.filter((each) => each !== source);
+  const next = change(draft, { tampered: active ? [...others, source] : others });
+  const event: PortalEffect = active
+    ? { kind: 'event', fact: 'tamper', follows: null, mode, source }
+    : { kind: 'event', fact: 'tamperEnded', follows: 'tamper', mode, source };
+  return { ...next, events: [...next.events, event] };
 }
 
 /** The access time ends: nobody came, or the door stands open and locks again. */
@@ -289,7 +294,7 @@ function onInput(draft: Draft, input: PortalInput, rules: PortalRules, nowMs: nu
     case 'contact':
       return onContact(draft, input.open, rules, nowMs);
     case 'tamper':
-      return onTamper(draft, input.active);
+      return onTamper(draft, input);
     case 'fire':
       return change(draft, { fire: input.active });
     case 'schedule':

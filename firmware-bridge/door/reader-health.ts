@@ -2,9 +2,10 @@ import type { Later, ReaderFault } from '#bridge/ports.ts';
 import { kindOf, type ReaderConfig } from '#bridge/readers/registry.ts';
 import type { SerialReaderState } from '#bridge/readers/serial-driver.ts';
 import type { ReaderState } from '#hub/domains/access/controllers/link-schema.ts';
-import { mostReaderLines, type ReaderKind } from '#hub/domains/access/schema.ts';
+import { mostQuirks, mostReaderLines, type ReaderKind } from '#hub/domains/access/schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import type { Clock } from '#hub/platform/clock/clock.ts';
+import { Alternation, changesNote } from './alternation.ts';
 import type { DoorEntry } from './door.ts';
 
 interface ReaderRecord {
@@ -24,8 +25,12 @@ interface ReaderRecord {
   serial: SerialReaderState | null;
   /** Its driver cannot reach it. */
   isOffline: boolean;
-  /** The journal says that it is offline. */
+  /** It has been offline for longer than the grace period. */
   isReportedOffline: boolean;
+  /** Writes down that it goes and comes. */
+  readonly presence: Alternation;
+  /** Writes down that its supply is not sound, and that it is again. */
+  readonly supply: Alternation;
   /** Cancels the pending offline report; null: none is due. */
   reportingOffline: (() => void) | null;
   /** UTC ms. */
@@ -43,7 +48,11 @@ const offlineForMs = 1500;
 const startMs = 8000;
 
 /** A GPIO reader works from the start; a serial reader is offline until it reports. */
-const newRecord = ({ shownAs, connection }: ReturnType<typeof kindOf>): ReaderRecord => ({
+const newRecord = (
+  { shownAs, connection }: ReturnType<typeof kindOf>,
+  entries: Pick<ReaderRecord, 'presence' | 'supply'>,
+): ReaderRecord => ({
+  ...entries,
   shownAs,
   isSerial: connection === 'serial',
   lastReadMs: null,
@@ -81,9 +90,21 @@ export class ReaderHealth {
     deps: ReaderHealthDeps,
   ) {
     this.#deps = deps;
-    this.#records = new Map(readers.map(({ key, wiring }) => [key, newRecord(kindOf(wiring))]));
+    this.#records = new Map(
+      readers.map(({ key, wiring }) => [
+        key,
+        newRecord(kindOf(wiring), {
+          presence: new Alternation(deps.later, (isGone, changes) =>
+            this.#appendPresence(key, isGone, changes),
+          ),
+          supply: new Alternation(deps.later, (isGone, changes) =>
+            this.#append(key, isGone ? 'powerFault' : 'powerRestored', changesNote(changes)),
+          ),
+        }),
+      ]),
+    );
     // Reported even if it never appears.
-    for (const [key, record] of this.#records) if (record.isOffline) this.#reportIn(startMs, key, record);
+    for (const record of this.#records.values()) if (record.isOffline) this.#reportIn(startMs, record);
   }
 
   noteRead(readerKey: string, bits: number): void {
@@ -135,35 +156,45 @@ export class ReaderHealth {
       const record = this.#records.get(state.readerKey);
       if (record === undefined) continue;
       record.serial = state;
-      if (state.link === 'online') this.#noteOnline(state.readerKey, record);
-      else this.#noteOffline(state.readerKey, record);
+      // An offline reader says nothing of its supply.
+      if (state.powerFault !== null) record.supply.note(state.powerFault);
+      if (state.link === 'online') this.#noteOnline(record);
+      else this.#noteOffline(record);
     }
     this.#deps.onChange();
   }
 
-  #noteOnline(readerKey: string, record: ReaderRecord): void {
+  #noteOnline(record: ReaderRecord): void {
     record.isOffline = false;
     record.reportingOffline?.();
     record.reportingOffline = null;
-    if (!record.isReportedOffline) return;
     record.isReportedOffline = false;
-    this.#deps.append({ kind: 'readerOnline', readerKey });
+    record.presence.note(false);
   }
 
-  #noteOffline(readerKey: string, record: ReaderRecord): void {
+  #noteOffline(record: ReaderRecord): void {
     if (record.isOffline) return;
     record.isOffline = true;
-    this.#reportIn(offlineForMs, readerKey, record);
+    this.#reportIn(offlineForMs, record);
   }
 
-  #reportIn(delayMs: number, readerKey: string, record: ReaderRecord): void {
+  #reportIn(delayMs: number, record: ReaderRecord): void {
     record.reportingOffline = this.#deps.later(delayMs, () => {
       record.reportingOffline = null;
       record.isReportedOffline = true;
-      const note = (record.serial?.problem ?? '').slice(0, 300);
-      this.#deps.append({ kind: 'readerOffline', readerKey, note });
+      record.presence.note(true);
       this.#deps.onChange();
     });
+  }
+
+  #appendPresence(readerKey: string, isGone: boolean, changes: number): void {
+    const problem = isGone ? (this.#records.get(readerKey)?.serial?.problem ?? '') : '';
+    const note = [changesNote(changes), problem].filter((part) => part !== '').join('. ');
+    this.#append(readerKey, isGone ? 'readerOffline' : 'readerOnline', note);
+  }
+
+  #append(readerKey: string, kind: DoorEntry['kind'], note: string): void {
+    this.#deps.append({ kind, readerKey, ...(note === '' ? {} : { note: note.slice(0, 300) }) });
   }
 
   isOnline(readerKey: string): boolean {
@@ -229,6 +260,7 @@ export class ReaderHealth {
       inputs: record.serial?.inputs.slice(0, mostReaderLines) ?? [],
       outputs: record.serial?.outputs.slice(0, mostReaderLines) ?? [],
       identity: record.serial?.identity?.slice(0, 200) ?? null,
+      quirks: record.serial?.quirks.slice(0, mostQuirks) ?? [],
       lastReadMs: record.lastReadMs,
       lastBits: record.lastBits,
       lastKeysMs: record.lastKeysMs,
@@ -250,6 +282,8 @@ export class ReaderHealth {
       record.reporting?.();
       record.endPairing?.();
       record.reportingOffline?.();
+      record.presence.stop();
+      record.supply.stop();
     }
   }
 }

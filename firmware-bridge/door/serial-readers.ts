@@ -35,6 +35,7 @@ export async function startSerialReaders(deps: SerialReadersDeps): Promise<Seria
     onRead: (readerKey, read) => thread.takeSerialRead(readerKey, read),
     onKeys: (readerKey, keys) => thread.takeKeys(readerKey, keys),
     onFault: (fault) => thread.takeSerialFault(fault),
+    onPort: (port, problem) => thread.noteSerialPort(port, problem),
     onStates: (states) => thread.takeSerialStates(states),
     onPaired: (readerKey) => thread.noteReaderPaired(readerKey),
     onKeyRefused: (readerKey) => thread.noteKeyRefused(readerKey),

@@ -22,6 +22,7 @@ import { Door, type DoorEntry } from './door.ts';
 import { standingFindings } from './findings.ts';
 import { createReaderCommands } from './reader-commands.ts';
 import { ReaderHealth } from './reader-health.ts';
+import { SerialPorts } from './serial-ports.ts';
 
 export interface DoorThreadDeps extends DecisionDeps {
   readonly config: BridgeConfig;
@@ -46,6 +47,7 @@ export class DoorThread {
   readonly #doorByReader = new Map<string, Door>();
   readonly #drivers: readonly ReaderDriver[];
   readonly #health: ReaderHealth;
+  readonly #ports: SerialPorts;
   readonly #access: AccessControl;
   readonly #findings = new Map<string, Finding>();
   #cancelMinute: (() => void) | null = null;
@@ -71,6 +73,7 @@ export class DoorThread {
     this.doors = new Map(doors.map((door) => [door.key, door]));
     const readers = config.portals.flatMap((portal) => portal.readers);
     this.#health = new ReaderHealth(readers, { clock, later, append, onChange: deps.onChange });
+    this.#ports = new SerialPorts(later, append);
     const hooks: ReaderHooks = {
       onRead: ({ readerKey, read }) => this.#access.take(readerKey, read),
       onKeys: ({ readerKey, keys }) => this.takeKeys(readerKey, keys),
@@ -203,6 +206,11 @@ export class DoorThread {
         this.#doorByReader.get(readerKey)?.noteTamper(readerKey, tamper);
   }
 
+  /** Writes down that a serial port went away, as when its adapter is pulled out, and that it is back. */
+  noteSerialPort(port: string, problem: string | null): void {
+    this.#ports.note(port, problem);
+  }
+
   noteReaderPaired(readerKey: string): void {
     this.#health.notePaired(readerKey);
     this.clearFinding(`reader.key.${readerKey}`);
@@ -325,6 +333,7 @@ export class DoorThread {
     this.commands.stop();
     this.#access.stop();
     this.#health.stop();
+    this.#ports.stop();
     for (const door of this.doors.values()) door.stop();
   }
 }

@@ -38,6 +38,11 @@ export const kindCodes: readonly AccessEventKind[] = [
   'readerOnline',
   'readerPaired',
   'pinLockout',
+  'tamperEnded',
+  'powerFault',
+  'powerRestored',
+  'portClosed',
+  'portOpened',
 ];
 export const reasonCodes: readonly DenyReason[] = [
   'unknownCredential',

@@ -18,6 +18,8 @@ export interface SerialHostDeps {
   readonly onRead: (readerKey: string, read: CardRead) => void;
   readonly onKeys: (readerKey: string, keys: string) => void;
   readonly onFault: (fault: ReaderFault) => void;
+  /** A port was opened, or cannot be used: why, as a sentence; null: it is open. */
+  readonly onPort: (port: string, problem: string | null) => void;
   readonly onStates: (states: readonly SerialReaderState[]) => void;
   /** The reader has proved that it has its new key, which is on the disk. */
   readonly onPaired: (readerKey: string) => void;
@@ -141,7 +143,7 @@ class SerialHost implements SerialReaders {
   }
 
   #take(message: FromSerial): void {
-    const { onRead, onKeys, onFault, onStates, onKeyRefused, log } = this.#deps;
+    const { onRead, onKeys, onFault, onPort, onStates, onKeyRefused, log } = this.#deps;
     switch (message.kind) {
       case 'read':
         onRead(message.readerKey, message.read);
@@ -159,6 +161,7 @@ class SerialHost implements SerialReaders {
       case 'port':
         if (message.problem === null) log.info({ port: message.port }, 'serial port open');
         else log.warn({ port: message.port, problem: message.problem }, 'serial port closed');
+        onPort(message.port, message.problem);
         return;
       case 'keyPending':
         void this.#keepPending(message.readerKey, message.key);

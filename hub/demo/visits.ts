@@ -166,7 +166,8 @@ export class Doorkeeper {
       | 'heldOpen'
       | 'preAlarm'
       | 'restored'
-      | 'tamper',
+      | 'tamper'
+      | 'tamperEnded',
     key: DoorKey,
     atMs: number,
     follows?: Happening,
@@ -260,7 +261,7 @@ export class Doorkeeper {
   tamper(date: string): void {
     const atMs = this.momentIn(date, this.#chance.between(1, 5));
     const alarm = this.#fact('tamper', 'front', atMs);
-    this.#fact('restored', 'front', atMs + this.#chance.between(30_000, 900_000), alarm);
+    this.#fact('tamperEnded', 'front', atMs + this.#chance.between(30_000, 900_000), alarm);
   }
 
   /** The controller starts without knowing the time, and learns it later. */

@@ -40,6 +40,7 @@ const keys: string[] = [];
 const faults: ReaderFault[] = [];
 const paired: string[] = [];
 const keysRefused: string[] = [];
+const ports: { port: string; problem: string | null }[] = [];
 const keyFaults: unknown[] = [];
 const log: string[] = [];
 let states: readonly SerialReaderState[] = [];
@@ -71,6 +72,7 @@ async function startHost(
     onRead: (readerKey, read) => reads.push({ readerKey, read }),
     onKeys: (readerKey) => keys.push(readerKey),
     onFault: (fault) => faults.push(fault),
+    onPort: (port, problem) => ports.push({ port, problem }),
     onStates: (now) => {
       states = now;
     },

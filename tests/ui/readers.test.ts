@@ -40,6 +40,7 @@ const readers = [
     powerFault: true,
     inputs: [true, false, false],
     outputs: [false, false],
+    quirks: ['It sends keys as formatted text.'],
     faultyFrames: 3,
     parityFaults: 2,
     timeouts: 9,
@@ -178,6 +179,15 @@ describe('the readers in the browser', () => {
     await page.getByText('gate has 2 outputs only').waitFor();
   });
 
+  it('what a reader does otherwise than its standard is told where it does', async () => {
+    await card('gate').getByText('Peculiarities (1)').click();
+    await card('gate').getByText('It sends keys as formatted text.').waitFor();
+    expect(await card('inside').getByText('Peculiarities').count()).toBe(0);
+    bridge.change('gate', { quirks: [] });
+    await card('gate').getByText('Peculiarities').waitFor({ state: 'detached' });
+    bridge.change('gate', { quirks: ['It sends keys as formatted text.'] });
+  });
+
   it('the wiring of a kind is shown by keyboard, and readers speak up among the events', async () => {
     const link = card('outside').getByRole('link', { name: 'Wiring' });
     await link.focus();
@@ -186,9 +196,13 @@ describe('the readers in the browser', () => {
     expect(await page.evaluate('document.activeElement?.tagName')).toBe('SUMMARY');
     bridge.sayEvent('readerPaired', 'front', 'outside');
     bridge.sayEvent('readerOffline', 'yard', 'bench');
+    bridge.sayEvent('tamper', 'front', 'outside');
+    bridge.sayEvent('tamperEnded', 'front', 'outside');
     await page.goto('/');
     await page.getByText('Reader paired', { exact: true }).waitFor();
     await page.getByText('bench: A reader cannot be reached').waitFor();
+    await page.getByText('outside: A housing was opened').waitFor();
+    await page.getByText('outside: The housing is shut again').waitFor();
   });
 
   it.each([

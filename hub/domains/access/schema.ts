@@ -233,6 +233,11 @@ export const accessEventKinds = [
   'readerOnline',
   'readerPaired',
   'pinLockout',
+  'tamperEnded',
+  'powerFault',
+  'powerRestored',
+  'portClosed',
+  'portOpened',
 ] as const;
 export const accessEventKindSchema = z.enum(accessEventKinds);
 export type AccessEventKind = z.infer<typeof accessEventKindSchema>;
@@ -253,6 +258,10 @@ export const readerChannelSchema = z.enum(['none', 'installKey', 'ownKey']);
 
 /** How long a reader may be given a key of its own, seconds. */
 export const pairingSecondsSchema = z.number().int().min(10).max(900);
+
+/** What a reader does otherwise than its standard says, as sentences. */
+export const mostQuirks = 20;
+export const readerQuirksSchema = z.array(z.string().max(300)).max(mostQuirks);
 
 /** More inputs or outputs than any reader has. */
 export const mostReaderLines = 64;

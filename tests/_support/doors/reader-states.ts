@@ -13,6 +13,7 @@ export const wiegandState = (key: string, change: Partial<ReaderState> = {}): Re
   inputs: [],
   outputs: [],
   identity: null,
+  quirks: [],
   lastReadMs: null,
   lastBits: null,
   lastKeysMs: null,

@@ -134,6 +134,7 @@ export class OsdpDoors {
       onRead: (key, read) => thread.takeSerialRead(key, read),
       onKeys: (key, pressed) => thread.takeKeys(key, pressed),
       onFault: (noted) => thread.takeSerialFault(noted),
+      onPort: (name, problem) => thread.noteSerialPort(name, problem),
       onStates: (states) => {
         this.#states = states;
         thread.takeSerialStates(states);

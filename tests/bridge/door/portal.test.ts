@@ -274,12 +274,15 @@ describe('the contact and the signals of a door', () => {
     expect(door.portal).toMatchObject({ state: 'forcedOpen', released: false });
   });
 
-  it('reports tampering once, and its end', () => {
+  it('reports tampering once for each of its sources, and its end', () => {
     const door = shutDoor();
-    door.input({ kind: 'tamper', active: true });
-    door.input({ kind: 'tamper', active: true });
-    door.input({ kind: 'tamper', active: false });
-    expect(door.facts).toEqual(['tamper', 'restored']);
+    door.input({ kind: 'tamper', source: '', active: true });
+    door.input({ kind: 'tamper', source: '', active: true });
+    door.input({ kind: 'tamper', source: 'outside', active: true });
+    door.input({ kind: 'tamper', source: '', active: false });
+    expect(door.facts).toEqual(['tamper', 'tamper', 'tamperEnded']);
+    door.input({ kind: 'tamper', source: 'outside', active: false });
+    expect(door.facts).toEqual(['tamper', 'tamper', 'tamperEnded', 'tamperEnded']);
   });
 
   it('is written down before it releases, and locks before that is written down', () => {
@@ -314,7 +317,11 @@ const anyInput: fc.Arbitrary<PortalInput> = fc.oneof(
   fc.constant({ kind: 'denied' as const }),
   fc.record({ kind: fc.constant('rex' as const), active: fc.boolean() }),
   fc.record({ kind: fc.constant('contact' as const), open: fc.boolean() }),
-  fc.record({ kind: fc.constant('tamper' as const), active: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('tamper' as const),
+    source: fc.constantFrom('', 'outside'),
+    active: fc.boolean(),
+  }),
   fc.record({ kind: fc.constant('fire' as const), active: fc.boolean() }),
   fc.record({
     kind: fc.constant('schedule' as const),

@@ -79,6 +79,47 @@ describe('a reader on a serial line', () => {
     expect(kinds()).toEqual([]);
   });
 
+  it('that goes and comes all the time is written down four times in ten minutes, and then summed up', () => {
+    const { time, book, entries } = openBook();
+    for (let flap = 0; flap < 61; flap += 1) {
+      book.noteStates([away]);
+      time.advance(5000);
+      book.noteStates([state()]);
+      time.advance(5000);
+    }
+    time.advance(2000);
+    expect(entries.slice(0, 4).map(({ kind }) => kind)).toEqual([
+      'readerOffline',
+      'readerOnline',
+      'readerOffline',
+      'readerOnline',
+    ]);
+    expect(entries.slice(4)).toEqual([
+      {
+        kind: 'readerOnline',
+        readerKey: 'front',
+        note: expect.stringMatching(/^went and came all the time: 1\d\d more changes within ten minutes$/),
+      },
+    ]);
+    time.advance(20 * 60_000);
+    book.noteStates([away]);
+    time.advance(2000);
+    expect(entries.at(-1)).toEqual({ kind: 'readerOffline', readerKey: 'front', note: 'Check its power.' });
+    expect(book.findings()).toHaveLength(1);
+  });
+
+  it('says when its supply is not sound and when it is again', () => {
+    const { book, kinds, entries } = openBook();
+    book.noteStates([state({ powerFault: false })]);
+    book.noteStates([state({ powerFault: true })]);
+    book.noteStates([state({ powerFault: true, goodFrames: 5 })]);
+    expect(entries).toEqual([{ kind: 'powerFault', readerKey: 'front' }]);
+    // Without a session nothing is known of it.
+    book.noteStates([state({ powerFault: null })]);
+    book.noteStates([state({ powerFault: false })]);
+    expect(kinds()).toEqual(['powerFault', 'powerRestored']);
+  });
+
   it('may be paired until the time is over, it has its key, or somebody ends it', () => {
     const { time, book, kinds } = openBook();
     const until = (): number | null | undefined => book.report()[0]?.pairingUntilMs;

@@ -70,7 +70,10 @@ describe('readers on serial lines', () => {
     rig.thread.takeSerialStates([state('bus-reader', { link: 'offline', tamper: false }), state('module')]);
     expect(await kindsOf(rig)).toEqual(['tamper']);
     rig.thread.takeSerialStates([state('bus-reader', { tamper: false }), state('module')]);
-    expect(await kindsOf(rig)).toEqual(['tamper', 'restored']);
+    expect(await kindsOf(rig)).toEqual(['tamper', 'tamperEnded']);
+    const [raised, ended] = await eventsOf(rig);
+    expect(raised).toMatchObject({ readerKey: 'bus-reader', portalKey: 'front' });
+    expect(ended).toMatchObject({ readerKey: 'bus-reader', portalKey: 'front', followsSeq: raised?.seq });
   });
 
   it('are told at the start what the door is: before it they may have shown and sounded anything', async () => {
@@ -103,6 +106,19 @@ describe('readers on serial lines', () => {
     expect([finding(), until()]).toEqual(['warning', null]);
     rig.thread.noteReaderPaired('bus-reader');
     expect(finding()).toBeUndefined();
+  });
+
+  it('are said to be without their port when its adapter is pulled out, and when it is back', async () => {
+    const rig = await rigWithReaders();
+    rig.thread.noteSerialPort('/dev/ttyAMA0', null);
+    rig.thread.noteSerialPort('/dev/ttyAMA0', '/dev/ttyAMA0 is not there.');
+    rig.thread.noteSerialPort('/dev/ttyAMA0', '/dev/ttyAMA0 cannot be opened.');
+    rig.thread.noteSerialPort('/dev/ttyAMA0', null);
+    const events = await eventsOf(rig);
+    expect(events.map(({ kind, note }) => [kind, note])).toEqual([
+      ['portClosed', '/dev/ttyAMA0 is not there.'],
+      ['portOpened', '/dev/ttyAMA0'],
+    ]);
   });
 
   it('get a key when they are of a kind that has one, and nobody else does', async () => {

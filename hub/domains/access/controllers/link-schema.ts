@@ -16,6 +16,7 @@ import {
   readerLevelsSchema,
   readerLinkSchema,
   readerOutputSchema,
+  readerQuirksSchema,
 } from '../schema.ts';
 
 /**
@@ -296,6 +297,8 @@ export const readerStateSchema = z.strictObject({
   outputs: readerLevelsSchema.default([]),
   /** Maker, model, firmware and serial number, as far as it says so. */
   identity: z.string().max(200).nullable(),
+  /** What it does otherwise than its standard says; it is used all the same. Older bridges do not say. */
+  quirks: readerQuirksSchema.default([]),
   lastReadMs: utcMs.nullable(),
   /** Bits of the last card. */
   lastBits: z.number().int().min(1).max(512).nullable(),

@@ -47,6 +47,11 @@ const sentenceByKind: Readonly<Record<AccessEventKind, string>> = {
   readerOnline: 'A reader can be reached again.',
   pinLockout: 'Too many wrong PINs: this reader takes none for a while.',
   readerPaired: 'A reader has a key of its own now.',
+  tamperEnded: 'The housing is shut again, or the line is whole.',
+  powerFault: 'The supply of a reader is not sound.',
+  powerRestored: 'The supply of a reader is sound again.',
+  portClosed: 'A serial port went away: cards at its readers open nothing.',
+  portOpened: 'A serial port is back.',
 };
 const nextStepByKind: Partial<Record<AccessEventKind, string>> = {
   forcedOpen: 'Look who is there, and whether the lock and the door contact are sound.',
@@ -55,6 +60,8 @@ const nextStepByKind: Partial<Record<AccessEventKind, string>> = {
   readFault: "Have the card presented again; when it stays, check the reader's D0, D1 and ground.",
   journalGap: "Free space on the bridge's disk.",
   readerOffline: 'Settings, Readers says why and what to do.',
+  powerFault: 'Measure the voltage at the reader while its lamp is on, and compare it with its label.',
+  portClosed: 'Look whether the adapter is plugged in. The note says which one it is.',
 };
 
 /** What a person reads about an event: the reason's words for a refusal, else what happened. */

@@ -18,6 +18,7 @@ export const readerToLive = (reader: ReaderState): ReaderLive => ({
   inputs: reader.inputs,
   outputs: reader.outputs,
   identity: reader.identity,
+  quirks: reader.quirks,
   lastReadAt: toIsoOrNull(reader.lastReadMs),
   lastBits: reader.lastBits,
   lastKeysAt: toIsoOrNull(reader.lastKeysMs),
@@ -30,9 +31,10 @@ export const readerToLive = (reader: ReaderState): ReaderLive => ({
 
 /** What somebody who looks at the reader waits for: everything but counters and the last card. */
 const pressingPart = (live: ReaderLive): string => {
-  const { kind, link, problem, channel, pairingUntil, tamper, powerFault, inputs, outputs, identity } = live;
-  const parts = [kind, link, problem, channel, pairingUntil, tamper, powerFault, inputs, outputs, identity];
-  return JSON.stringify(parts);
+  const { kind, link, problem, channel, pairingUntil, tamper, powerFault, inputs, outputs } = live;
+  const { identity, quirks } = live;
+  const parts = [kind, link, problem, channel, pairingUntil, tamper, powerFault, inputs, outputs];
+  return JSON.stringify([...parts, identity, quirks]);
 };
 
 interface ReaderPlace {

@@ -10,6 +10,7 @@ import {
   readerLevelsSchema,
   readerLinkSchema,
   readerOutputSchema,
+  readerQuirksSchema,
 } from '../schema.ts';
 
 const count = z.number().int().min(0);
@@ -38,6 +39,9 @@ export const readerLiveSchema = z.strictObject({
     description: 'Levels of its own outputs, the first one first; empty: it has none, or is not online',
   }),
   identity: z.string().nullable().meta({ description: 'Maker, model, firmware, serial number' }),
+  quirks: readerQuirksSchema.meta({
+    description: 'What it does otherwise than its standard says, for people; it is used all the same',
+  }),
   lastReadAt: z.iso.datetime().nullable(),
   lastBits: z.number().int().min(1).nullable().meta({ description: 'Bits of the last card' }),
   lastKeysAt: z.iso.datetime().nullable(),
@@ -82,6 +86,7 @@ export const readerSchema = z
           inputs: [true, false, false],
           outputs: [false],
           identity: 'maker 5c:26:23, model 12, firmware 2.1.0, serial 0012f3a1',
+          quirks: [],
           lastReadAt: '2026-11-23T17:42:05.120Z',
           lastBits: 26,
           lastKeysAt: null,

@@ -11,6 +11,7 @@ import LogOut from '@lucide/svelte/icons/log-out';
 import ShieldAlert from '@lucide/svelte/icons/shield-alert';
 import TriangleAlert from '@lucide/svelte/icons/triangle-alert';
 import Unplug from '@lucide/svelte/icons/unplug';
+import Zap from '@lucide/svelte/icons/zap';
 import type { AccessEvent } from '#hub/domains/access/events/schema.ts';
 import type { AccessEventKind } from '#hub/domains/access/schema.ts';
 import type { Mark } from '../../../parts/mark.ts';
@@ -37,6 +38,11 @@ const markByKind: Readonly<Record<AccessEventKind, Mark>> = {
   readerOnline: { tone: 'quiet', icon: CircleCheck, word: 'Reader is back' },
   readerPaired: { tone: 'info', icon: KeyRound, word: 'Reader paired' },
   pinLockout: { tone: 'warn', icon: ShieldAlert, word: 'PINs refused' },
+  tamperEnded: { tone: 'quiet', icon: Lock, word: 'Housing shut' },
+  powerFault: { tone: 'warn', icon: Zap, word: 'Supply not sound' },
+  powerRestored: { tone: 'quiet', icon: Zap, word: 'Supply sound' },
+  portClosed: { tone: 'bad', icon: Unplug, word: 'Port gone' },
+  portOpened: { tone: 'quiet', icon: CircleCheck, word: 'Port is back' },
   clockChanged: { tone: 'quiet', icon: Info, word: 'Clock changed' },
 };
 
@@ -54,6 +60,10 @@ const readerKinds: readonly AccessEventKind[] = [
   'readerOnline',
   'readerPaired',
   'pinLockout',
+  'tamper',
+  'tamperEnded',
+  'powerFault',
+  'powerRestored',
 ];
 
 /** Returns whether an event concerns a reader rather than a person at it. */
