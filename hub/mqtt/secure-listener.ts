@@ -4,6 +4,7 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { bridgeProtocol } from '#hub/domains/access/controllers/link-schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
 import type { Logger } from '#hub/platform/log.ts';
+import { tlsServerOptions } from '#hub/platform/tls/server-options.ts';
 
 /** Connections in all, and from one address. */
 const maxConnections = 300;
@@ -63,7 +64,7 @@ class TlsListener implements SecureListener {
     this.#options = options;
     this.#server = createServer({
       ...certificates.current(),
-      minVersion: 'TLSv1.2',
+      ...tlsServerOptions,
       handshakeTimeout: handshakeTimeoutMs,
       ALPNCallback: ({ protocols }) => (protocols.includes(bridgeProtocol) ? bridgeProtocol : protocols[0]),
     });

@@ -6,7 +6,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { request as requestHttps } from 'node:https';
 import { connect, createServer } from 'node:net';
 import path from 'node:path';
-import type { TLSSocket } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Caller } from '#hub/http/endpoint/auth.ts';
 import { authorityEndpoint } from '#hub/http/serving/authority-endpoint.ts';
@@ -124,6 +124,31 @@ describe('HTTPS', () => {
     await expect(
       askHttps(httpsPort!, { ca: tls.authorityPem(), servername: 'bank.example' }),
     ).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+  });
+
+  it.each([
+    ['ECDHE-ECDSA-AES128-GCM-SHA256', true],
+    ['ECDHE-ECDSA-CHACHA20-POLY1305', true],
+    ['ECDHE-ECDSA-AES128-SHA', false],
+    ['ECDHE-ECDSA-AES256-SHA384', false],
+    ['ECDHE-ECDSA-AES256-CCM', false],
+    ['ECDHE-ECDSA-ARIA256-GCM-SHA384', false],
+  ])('over TLS 1.2 with %s: %s', async (ciphers, isSpoken) => {
+    const { httpsPort, tls } = await secureHub();
+    const socket = connectTls({
+      host: '127.0.0.1',
+      port: httpsPort!,
+      ca: tls.authorityPem(),
+      servername: 'hub.local',
+      maxVersion: 'TLSv1.2',
+      ciphers,
+    });
+    onTestFinished(() => void socket.destroy());
+    const spoken = await once(socket, 'secureConnect').then(
+      () => socket.getCipher().name,
+      () => null,
+    );
+    expect(spoken).toBe(isSpoken ? ciphers : null);
   });
 
   it('shows a renewed certificate without a restart', async () => {

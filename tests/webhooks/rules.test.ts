@@ -72,7 +72,7 @@ describe('addresses', () => {
     '',
     '1.2.3',
   ])('%s is none that a webhook may reach', (address) => {
-    expect(isAllowedAddress(address, [])).toBe(false);
+    expect(isAllowedAddress(address, { allowed: [], own: [] })).toBe(false);
   });
 
   it.each([
@@ -84,15 +84,24 @@ describe('addresses', () => {
     '::ffff:8.8.8.8',
     '64:ff9b::8.8.8.8',
   ])('%s is on the internet', (address) => {
-    expect(isAllowedAddress(address, [])).toBe(true);
+    expect(isAllowedAddress(address, { allowed: [], own: [] })).toBe(true);
   });
 
   it('are allowed where the configuration names their network, in any of their forms', () => {
     const allowed = parseNetworks(['192.168.1.0/24', 'fd00::/8', '127.0.0.1/32']);
     for (const address of ['192.168.1.5', '::ffff:192.168.1.5', 'fd12::1', '127.0.0.1'])
-      expect(isAllowedAddress(address, allowed)).toBe(true);
+      expect(isAllowedAddress(address, { allowed, own: [] })).toBe(true);
     for (const address of ['192.168.2.5', '127.0.0.2', 'fc00::1', '::1', '169.254.169.254'])
-      expect(isAllowedAddress(address, allowed)).toBe(false);
+      expect(isAllowedAddress(address, { allowed, own: [] })).toBe(false);
+  });
+
+  it('are none where the hub is itself in their network, public as it may be, unless the configuration names it', () => {
+    const own = parseNetworks(['2a02:8070:1234:5600::17/64', '93.184.216.34/28', '10.0.0.2/24']);
+    for (const address of ['2a02:8070:1234:5600:1::5', '93.184.216.40', '64:ff9b::93.184.216.40'])
+      expect(isAllowedAddress(address, { allowed: [], own })).toBe(false);
+    for (const address of ['2a02:8070:1234:5700::5', '93.184.216.50'])
+      expect(isAllowedAddress(address, { allowed: [], own })).toBe(true);
+    expect(isAllowedAddress('2a02:8070:1234:5600:1::5', { allowed: own, own })).toBe(true);
   });
 
   it('in private IPv4 networks stay refused however they are written into IPv6', () => {
@@ -114,7 +123,7 @@ describe('addresses', () => {
           `2002:${high}:${low}::1`,
           `::ffff:0:${high}:${low}`,
         ])
-          expect(isAllowedAddress(form, [])).toBe(false);
+          expect(isAllowedAddress(form, { allowed: [], own: [] })).toBe(false);
       }),
     );
   });
@@ -129,7 +138,7 @@ describe('targets', () => {
   ])('%s is seen as %s', (url, host) => {
     const target = readTarget(url);
     expect(target).toMatchObject({ ok: true, value: { host, isAddress: true } });
-    expect(isAllowedAddress(host, [])).toBe(false);
+    expect(isAllowedAddress(host, { allowed: [], own: [] })).toBe(false);
   });
 
   it.each([

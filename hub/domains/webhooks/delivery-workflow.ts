@@ -175,7 +175,7 @@ export class Dispatcher {
   }
 
   async #post(webhook: WebhookRow, delivery: DueDelivery): Promise<AttemptOutcome | null> {
-    const { clock, store, resolve, allowed, attemptTimeoutMs, userAgent } = this.#deps;
+    const { clock, store, resolve, allowed, ownNetworks, attemptTimeoutMs, userAgent } = this.#deps;
     const target = readTarget(webhook.url);
     const secrets = await findSecrets(store.read, webhook.id);
     if (!target.ok || secrets === null) return null;
@@ -192,7 +192,7 @@ export class Dispatcher {
     const posted = await postGuarded(
       target.value,
       { headers, body: delivery.body },
-      { resolve, allowed, timeoutMs: attemptTimeoutMs, signal: this.#closing.signal },
+      { resolve, allowed, ownNetworks, timeoutMs: attemptTimeoutMs, signal: this.#closing.signal },
     );
     if (posted.ok) return answerToOutcome({ ...posted.value, nowMs: clock.nowMs() });
     const { code, detail } = posted.refusal;

@@ -4,7 +4,7 @@ import type { Logger } from '#hub/platform/log.ts';
 import type { Store } from '#hub/store/store.ts';
 import type { Resolve } from './guarded-post.ts';
 import type { DeliveryQueue } from './queue-workflow.ts';
-import type { AllowedNetworks } from './target-rules.ts';
+import type { Networks } from './target-rules.ts';
 
 /** Dependencies of the webhooks' workflows. */
 export interface WebhookDeps {
@@ -14,7 +14,8 @@ export interface WebhookDeps {
   readonly log: Logger;
   readonly queue: DeliveryQueue;
   readonly resolve: Resolve;
-  readonly allowed: AllowedNetworks;
+  readonly allowed: Networks;
+  readonly ownNetworks: () => Networks;
   readonly maxPending: number;
   readonly catalog: Pick<Catalog, 'topics' | 'permissions'>;
   /** Announces a change of a webhook to live connections. */

@@ -2,9 +2,10 @@ import { lookup } from 'node:dns/promises';
 import { type ClientRequest, request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { DeliveryProblem } from './rules.ts';
-import { type AllowedNetworks, isAllowedAddress, type Target } from './target-rules.ts';
+import { isAllowedAddress, type Networks, parseNetworks, type Target } from './target-rules.ts';
 
 export interface ResolvedAddress {
   readonly address: string;
@@ -16,9 +17,20 @@ export type Resolve = (host: string) => Promise<readonly ResolvedAddress[]>;
 /** As the system resolves names: hosts file, mDNS and DNS. */
 export const resolveBySystem: Resolve = (host) => lookup(host, { all: true });
 
+/** The networks that this machine is in at the moment. */
+export const networksOfMachine = (): Networks =>
+  parseNetworks(
+    Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .map(({ cidr }) => cidr)
+      .filter((cidr) => cidr !== null),
+  );
+
 export interface PostOptions {
   readonly resolve: Resolve;
-  readonly allowed: AllowedNetworks;
+  /** Networks beyond the internet that may be reached, from the configuration. */
+  readonly allowed: Networks;
+  readonly ownNetworks: () => Networks;
   /** For the whole attempt: name, connection and answer. */
   readonly timeoutMs: number;
   /** Ends the attempt early. */
@@ -58,7 +70,7 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
  */
 export async function resolveTarget(
   target: Pick<Target, 'host' | 'isAddress'>,
-  { resolve, allowed, signal }: Omit<PostOptions, 'timeoutMs'>,
+  { resolve, allowed, ownNetworks, signal }: Omit<PostOptions, 'timeoutMs'>,
 ): Promise<Result<readonly ResolvedAddress[], PostFailure>> {
   const { host, isAddress } = target;
   let addresses: readonly ResolvedAddress[];
@@ -71,7 +83,8 @@ export async function resolveTarget(
     return refuse({ code: 'nameNotFound', detail: codeOf(error) });
   }
   if (addresses.length === 0) return refuse({ code: 'nameNotFound', detail: null });
-  const bad = addresses.find(({ address }) => !isAllowedAddress(address, allowed));
+  const networks = { allowed, own: ownNetworks() };
+  const bad = addresses.find(({ address }) => !isAllowedAddress(address, networks));
   return bad === undefined ? ok(addresses) : refuse({ code: 'addressRefused', detail: bad.address });
 }
 

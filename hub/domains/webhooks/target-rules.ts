@@ -1,11 +1,10 @@
 import ipaddr from 'ipaddr.js';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 
-/** Networks beyond the internet that webhooks may reach, from the configuration. */
-export type AllowedNetworks = readonly (readonly [ipaddr.IPv4 | ipaddr.IPv6, number])[];
+export type Networks = readonly (readonly [ipaddr.IPv4 | ipaddr.IPv6, number])[];
 
-/** Throws for a text that is no CIDR; the configuration's schema has checked it. */
-export const parseNetworks = (texts: readonly string[]): AllowedNetworks =>
+/** Throws for a text that is no CIDR. */
+export const parseNetworks = (texts: readonly string[]): Networks =>
   texts.map((text) => ipaddr.parseCIDR(text));
 
 /** Written out: short forms such as `10.1` mean different things to different systems. */
@@ -23,16 +22,22 @@ function unwrap(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {
   return address.match(nat64, 96) ? new ipaddr.IPv4(address.toByteArray().slice(12)) : address;
 }
 
+const isWithin = (address: ipaddr.IPv4 | ipaddr.IPv6, networks: Networks): boolean =>
+  networks.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits));
+
 /**
- * Whether the hub may send to this address: one of the public internet, or of an allowed network. Everything special
- * (loopback, private, link-local, carrier-grade NAT, multicast, reserved, tunnels that hide an IPv4 address) is not.
+ * Whether the hub may send to this address: one of the public internet, or of a network that the configuration allows.
+ * Everything special (loopback, private, link-local, carrier-grade NAT, multicast, reserved, tunnels that hide an IPv4
+ * address) is not, nor is a network that the hub itself is in: with IPv6 a house has public addresses.
  */
-export function isAllowedAddress(text: string, allowed: AllowedNetworks): boolean {
+export function isAllowedAddress(
+  text: string,
+  { allowed, own }: { readonly allowed: Networks; readonly own: Networks },
+): boolean {
   if (!isAddress(text)) return false;
   const address = unwrap(ipaddr.parse(text));
-  if (allowed.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits)))
-    return true;
-  if (address.range() !== 'unicast') return false;
+  if (isWithin(address, allowed)) return true;
+  if (address.range() !== 'unicast' || isWithin(address, own)) return false;
   return address instanceof ipaddr.IPv4 || address.match(globalUnicast6, 3);
 }
 

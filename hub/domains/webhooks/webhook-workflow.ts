@@ -55,7 +55,7 @@ const targetRefused = (message: string): FieldRefusal<'targetRefused'> =>
  * offline. Every attempt checks again.
  */
 async function checkTarget(
-  deps: Pick<WebhookDeps, 'resolve' | 'allowed'>,
+  deps: Pick<WebhookDeps, 'resolve' | 'allowed' | 'ownNetworks'>,
   url: string,
 ): Promise<Result<null, FieldRefusal<'targetRefused'>>> {
   const target = readTarget(url);

@@ -8,11 +8,11 @@ import { findOld, moveToDeadLetters, removeByIds } from './delivery-repository.t
 import { Dispatcher } from './delivery-workflow.ts';
 import type { WebhookDeps } from './deps.ts';
 import { findWebhookFindings } from './finding-rules.ts';
-import { type Resolve, resolveBySystem } from './guarded-post.ts';
+import { networksOfMachine, type Resolve, resolveBySystem } from './guarded-post.ts';
 import { DeliveryQueue, keepDeadBound } from './queue-workflow.ts';
 import { findStatus, findStatuses, listWebhooks, saveStatus } from './repository.ts';
 import type { Webhook } from './schema.ts';
-import { parseNetworks } from './target-rules.ts';
+import { type Networks, parseNetworks } from './target-rules.ts';
 import { loadWebhooks } from './webhook-view.ts';
 
 const ages = { pendingMs: 7 * dayMs, deliveredMs: 7 * dayMs, deadMs: 30 * dayMs };
@@ -35,6 +35,7 @@ export interface WebhooksOptions {
   readonly catalog: WebhookDeps['catalog'];
   /** Of tests: names without DNS, waits without chance, impatience. */
   readonly resolve?: Resolve;
+  readonly ownNetworks?: () => Networks;
   readonly random?: () => number;
   readonly attemptTimeoutMs?: number;
 }
@@ -81,6 +82,7 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
     catalog: options.catalog,
     resolve: options.resolve ?? resolveBySystem,
     allowed: parseNetworks(options.allowPrivateNetworks),
+    ownNetworks: options.ownNetworks ?? networksOfMachine,
     onChanged: (webhookId) => options.announce({ topic: 'webhook.changed', data: { webhookId } }),
     wake,
   };

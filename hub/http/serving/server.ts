@@ -5,6 +5,7 @@ import { type ListenOptions, type Server, type Socket } from 'node:net';
 import { Fault } from '#hub/kernel/result.ts';
 import { claimSocketPath } from '#hub/platform/files/unix-socket.ts';
 import type { Logger } from '#hub/platform/log.ts';
+import { tlsServerOptions } from '#hub/platform/tls/server-options.ts';
 import type { App } from './app.ts';
 
 const maxSockets = 512;
@@ -118,7 +119,7 @@ function secureListener(
   const server = createSecureServer(
     {
       allowHTTP1: true,
-      minVersion: 'TLSv1.2',
+      ...tlsServerOptions,
       ...certificates.current(),
       settings: { maxConcurrentStreams: 100 },
     },
