@@ -131,10 +131,10 @@ async function journalOf(appliance: Appliance): Promise<{ lastSeq: number; acked
 }
 
 /** The most that the hub takes while it brings a backlog in that is there when it starts. */
-async function backlogPeak(appliance: Appliance, taps: number): Promise<number> {
+async function backlogPeak(appliance: Appliance, count: number): Promise<number> {
   const panel = new BenchPanel(appliance.simulationDir);
   try {
-    await flood(panel, { stampNs: 0n }, taps);
+    await flood(panel, { stampNs: 0n }, count);
   } finally {
     await panel.close();
   }
@@ -143,7 +143,7 @@ async function backlogPeak(appliance: Appliance, taps: number): Promise<number> 
   const untilMs = performance.now() + backlogMs;
   let peak = 0;
   let journal: Awaited<ReturnType<typeof journalOf>> = null;
-  while (journal === null || journal.ackedSeq < Math.max(journal.lastSeq, taps)) {
+  while (journal === null || journal.ackedSeq < Math.max(journal.lastSeq, count)) {
     if (performance.now() > untilMs) throw new Error(`the hub is at ${JSON.stringify(journal)}`);
     await pause(250);
     peak = Math.max(peak, memoryOf(hub).rss);
