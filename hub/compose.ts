@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { composeApp } from './compose-app.ts';
 import type { RestoredRows } from './domain.ts';
@@ -10,6 +11,7 @@ import { createLiveEvents } from './http/live/live-events.ts';
 import { liveHealth } from './http/live/live-health.ts';
 import { RequestMeter } from './http/serving/request-meter.ts';
 import { type HubServer, startServer } from './http/serving/server.ts';
+import { Fault } from './kernel/result.ts';
 import { loadHubConfig } from './load-hub-config.ts';
 import { openBrokers } from './open-brokers.ts';
 import { catalogOf, openDomains, type RunningDomains } from './open-domains.ts';
@@ -32,6 +34,8 @@ export interface HubOptions {
    * `restore`: the same for a store that a restore has filled and that no other hub may start on.
    */
   readonly listen: 'all' | 'console' | 'restore';
+  /** Makes a store where there is none. Left out, only a hub that listens to everything does. */
+  readonly makesStore?: boolean;
 }
 
 export interface Hub {
@@ -57,11 +61,13 @@ const minuteMs = 60_000;
  * Puts the hub together and starts it: config, log, clock, store, platform, domains, HTTP, chores, listening. It ends in
  * the reverse of the order in which it was opened. Throws `ConfigProblems`, and the Faults of the parts.
  */
-export async function startHub({ env, listen }: HubOptions): Promise<Hub> {
+export async function startHub({ env, listen, makesStore = listen === 'all' }: HubOptions): Promise<Hub> {
   await using stack = new AsyncDisposableStack();
   const isServing = listen === 'all';
   const config = loadHubConfig({ file: env.MAKRCAVE_CONFIG, env });
   const paths = hubPaths(config);
+  if (!makesStore && !existsSync(paths.store))
+    throw new Fault('storeMissing', `there is no store in ${config.stateDir}; the first start makes it`);
   const { log, clock } = await openGround(config, isServing ? config.log.level : 'silent', stack);
   const store = await openHubStore(config, { clock, log: log.child({ subsystem: 'store' }) });
   stack.defer(() => store.close());

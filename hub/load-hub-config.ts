@@ -1,6 +1,7 @@
+import path from 'node:path';
 import { domains } from './domains.ts';
 import { configShapesOf } from './open-domains.ts';
-import { type ConfigSources, loadConfig } from './platform/config/config.ts';
+import { type ConfigSources, envName, loadConfig } from './platform/config/config.ts';
 import {
   foreignEnvPrefixes,
   type HubConfig,
@@ -14,10 +15,19 @@ export const hubConfigSchema = platformConfigSchema.extend({
   ...configShapesOf(domains),
 });
 
-/** The hub's configuration. Throws `ConfigProblems`. */
-export const loadHubConfig = (sources: Omit<ConfigSources, 'envPrefix' | 'foreignPrefixes'>): HubConfig =>
-  loadConfig(hubConfigSchema, {
+const root = path.resolve(import.meta.dirname, '..');
+
+/**
+ * The hub's configuration. A relative `stateDir` starts at the product's folder, one in the variable where the command is
+ * given. Throws `ConfigProblems`.
+ */
+export function loadHubConfig(sources: Omit<ConfigSources, 'envPrefix' | 'foreignPrefixes'>): HubConfig {
+  const config = loadConfig(hubConfigSchema, {
     ...sources,
     envPrefix: hubEnvPrefix,
     foreignPrefixes: foreignEnvPrefixes,
   });
+  const isInVariable = (sources.env[envName(hubEnvPrefix, ['stateDir'])] ?? '') !== '';
+  const start = isInVariable ? process.cwd() : root;
+  return Object.freeze({ ...config, stateDir: path.resolve(start, config.stateDir) });
+}

@@ -78,7 +78,11 @@ async function readHub(): Promise<HubWords> {
   const { startHub } = await import('#hub/compose.ts');
   const { callControlSocket } = await import('#hub/cli/control-socket.ts');
   const stateDir = await mkdtemp(path.join(tmpdir(), 'mc-types-'));
-  const hub = await startHub({ env: { MAKRCAVE_STATE_DIR: stateDir }, listen: 'console' });
+  const hub = await startHub({
+    env: { MAKRCAVE_STATE_DIR: stateDir },
+    listen: 'console',
+    makesStore: true,
+  });
   try {
     const answer = await callControlSocket(path.join(stateDir, 'hub/hub.sock'), 'GET', '/openapi.json');
     if (answer.status !== 200) throw new Error(`/openapi.json: ${answer.status}`);

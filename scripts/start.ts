@@ -4,6 +4,7 @@ import { cp, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'nod
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { type ControlAnswer, callControlSocket } from '#hub/cli/control-socket.ts';
+import { commandToPrint, findState } from '#hub/cli/find-state.ts';
 import { readDemoMarker } from '#hub/demo/marker.ts';
 import { boundLog } from './log-rotation.ts';
 
@@ -12,7 +13,7 @@ const help = `Usage: ./scripts/start [options]
 Installs what is missing, builds the web UI, makes keys and an encrypted store on the first run, and starts the hub
 and one door bridge. Without GPIO hardware the bridge runs on simulated lines. Ctrl-C stops everything.
 
-  --state DIR         where everything is kept             (MAKRCAVE_STATE_DIR, default ./state)
+  --state DIR         where everything is kept             (MAKRCAVE_STATE_DIR, the configuration, ./state)
   --http-port PORT    web UI and API on this machine       (MAKRCAVE_HTTP_PORT, default 8080)
   --https-port PORT   the same for the local network       (MAKRCAVE_HTTP_HTTPS_PORT, default 8443)
   --config FILE       the hub's configuration              (MAKRCAVE_CONFIG; see config/hub.example.yaml)
@@ -45,7 +46,8 @@ if (values.help) {
 }
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-const stateDir = path.resolve(values.state ?? process.env.MAKRCAVE_STATE_DIR ?? path.join(root, 'state'));
+const configFile = values.config ?? (process.env.MAKRCAVE_CONFIG || undefined);
+const { stateDir } = await findState({ state: values.state, configFile, env: process.env, root });
 
 /** Newest change below a folder, ms. */
 async function newestChangeMs(folder: string): Promise<number> {
@@ -96,7 +98,7 @@ const env: NodeJS.ProcessEnv = {
   NODE_COMPILE_CACHE: path.join(stateDir, 'cache'),
   ...(values['http-port'] === undefined ? {} : { MAKRCAVE_HTTP_PORT: values['http-port'] }),
   ...(values['https-port'] === undefined ? {} : { MAKRCAVE_HTTP_HTTPS_PORT: values['https-port'] }),
-  ...(values.config === undefined ? {} : { MAKRCAVE_CONFIG: path.resolve(values.config) }),
+  ...(configFile === undefined ? {} : { MAKRCAVE_CONFIG: path.resolve(configFile) }),
 };
 
 const logFileOf = (service: Service): string => path.join(stateDir, 'log', `${service.name}.log`);
@@ -229,6 +231,16 @@ async function settleBridgeConfig(isDemo: boolean): Promise<string> {
   return own;
 }
 
+const recordsIn = (answer: ControlAnswer): readonly Readonly<Record<string, unknown>>[] =>
+  Array.isArray(answer.json.items) ? answer.json.items : [];
+
+/** The key of a door to try: one of this machine's, whatever its configuration calls it. */
+async function doorToTry(socketPath: string): Promise<string | undefined> {
+  const answer = await callControlSocket(socketPath, 'GET', '/api/access-control/portals');
+  const keys = recordsIn(answer).map(({ key }) => String(key));
+  return keys.includes('front') ? 'front' : keys[0];
+}
+
 async function main(): Promise<void> {
   await mkdir(path.join(stateDir, 'log'), { recursive: true, mode: 0o700 });
   const isDemo = await settleDemo();
@@ -265,9 +277,9 @@ async function main(): Promise<void> {
   say(`  State and logs    ${stateDir}`);
   if (simulated) {
     say('  Door              simulated: there is no GPIO hardware here');
-    say(
-      `  Try a tap         ./scripts/makrcave-hub tap --portal front --card ${isDemo ? '1:1' : '123:4567'}`,
-    );
+    const door = await doorToTry(socketPath);
+    const tap = ['--portal', door ?? 'front', '--card', isDemo ? '1:1' : '123:4567'];
+    if (door !== undefined) say(`  Try a tap         ${await commandToPrint(stateDir, root, 'tap', ...tap)}`);
   } else if (bridges === undefined)
     say(`  Door              not connected; see ${path.join(stateDir, 'log/bridge.log')}`);
   say('Ctrl-C stops it.');

@@ -9,6 +9,10 @@ export class UsageProblem extends Error {}
 /** No hub is running there: exit 69. */
 export class NotRunning extends Error {}
 
+/** Quotes a word for a shell, where it needs that. */
+export const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
 export type Call = (method: string, path: string, body?: unknown) => Promise<ControlAnswer>;
 
 export interface CommandOption {
@@ -26,13 +30,19 @@ export interface CommandContext {
   /** The answer as JSON, for programs. */
   readonly json: boolean;
   readonly stateDir: string;
+  /** `DIR (--state)`: the state and what named it. */
+  readonly stateInWords: string;
+  /** The hub's configuration: `--config`, else MAKRCAVE_CONFIG. */
+  readonly configFile: string | undefined;
+  /** Environment of a hub that the command opens itself: this state, this configuration. */
+  readonly hubEnv: Readonly<Record<string, string | undefined>>;
   /** The product's folder. */
   readonly root: string;
   readonly controlSocket: string;
   readonly print: (line: string) => void;
   /**
-   * Runs `work` against the running hub. With the hub stopped, `offline` commands open the store themselves, under the
-   * hub's own lock; for the others that is `NotRunning`.
+   * Runs `work` against the running hub. With the hub stopped, `offline` commands open its store themselves, under the
+   * hub's own lock; for the others, and where there is no store, that is `NotRunning`.
    */
   readonly withHub: <T>(offline: boolean, work: (call: Call) => Promise<T>) => Promise<T>;
 }
@@ -63,4 +73,10 @@ export function accepted(answer: ControlAnswer): Readonly<Record<string, unknown
   throw new Error(
     [textOf(detail) || textOf(title), ...fields, textOf(nextStep)].filter((line) => line !== '').join('\n'),
   );
+}
+
+/** The name of the hub's site; null while nobody owns it. */
+export async function siteNameOf(call: Call): Promise<string | null> {
+  const { siteName } = accepted(await call('GET', '/auth/session'));
+  return typeof siteName === 'string' ? siteName : null;
 }

@@ -6,17 +6,17 @@ import type { Finding } from '#hub/kernel/finding.ts';
 import { loadHubConfig } from '#hub/load-hub-config.ts';
 import { ConfigProblems } from '#hub/platform/config/config.ts';
 import { type HubConfig, hubPaths } from '#hub/platform/config/hub-config.ts';
+import type { CommandContext } from './command.ts';
 
 const maxProblems = 20;
 
 /** Reads the configuration as a start would, or reports what is wrong with it. */
-export function checkConfig(stateDir: string): {
+export function checkConfig({ hubEnv, configFile }: Pick<CommandContext, 'hubEnv' | 'configFile'>): {
   readonly config: HubConfig | null;
   readonly findings: readonly Finding[];
 } {
   try {
-    const env = { ...process.env, MAKRCAVE_STATE_DIR: stateDir };
-    return { config: loadHubConfig({ file: process.env['MAKRCAVE_CONFIG'], env }), findings: [] };
+    return { config: loadHubConfig({ file: configFile, env: hubEnv }), findings: [] };
   } catch (error) {
     if (!(error instanceof ConfigProblems)) throw error;
     return {

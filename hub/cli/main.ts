@@ -22,6 +22,7 @@ import { restore } from './commands/restore.ts';
 import { status } from './commands/status.ts';
 import { tap } from './commands/tap.ts';
 import { verify } from './commands/verify.ts';
+import { assertStore, findState } from './find-state.ts';
 
 if (Number(process.versions.napi) < 10) {
   process.stderr.write('makrcave-hub needs Node 24: run it as ./scripts/makrcave-hub\n');
@@ -45,15 +46,22 @@ const commands: Readonly<Record<string, Command>> = {
   central,
 };
 
-const commonHelp = `  --state DIR      the hub's state (MAKRCAVE_STATE_DIR, default ./state)
+const commonHelp = `  --state DIR      the hub's state (MAKRCAVE_STATE_DIR; else stateDir of the configuration, else ./state)
+  --config FILE    the hub's configuration (MAKRCAVE_CONFIG)
   --json           print the answer as JSON
   -h, --help       the command's help
 `;
+const usageWidth = 34;
+
+/** A command and what it does; a long usage has a line to itself. */
+const commandLine = ({ usage, summary }: Command): string =>
+  usage.length > usageWidth
+    ? `  ${usage}\n  ${' '.repeat(usageWidth)}  ${summary}\n`
+    : `  ${usage.padEnd(usageWidth)}  ${summary}\n`;
+
 const generalHelp = `Usage: makrcave-hub COMMAND [options]
 
-${Object.values(commands)
-  .map(({ usage, summary }) => `  ${usage.padEnd(36)}${summary}\n`)
-  .join('')}
+${Object.values(commands).map(commandLine).join('')}
 Options of every command:
 ${commonHelp}`;
 
@@ -71,6 +79,7 @@ function parseCommandLine() {
     help: { type: 'boolean', short: 'h' },
     json: { type: 'boolean' },
     state: { type: 'string' },
+    config: { type: 'string' },
   };
   for (const command of Object.values(commands))
     for (const [name, { type }] of Object.entries(command.options ?? {})) options[name] = { type };
@@ -82,38 +91,94 @@ function parseCommandLine() {
   }
 }
 
-const isNotRunning = (cause: unknown): boolean =>
-  cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED');
+const codeOf = (cause: unknown): unknown =>
+  cause instanceof Error && 'code' in cause ? cause.code : undefined;
 
-function hubCaller(stateDir: string, controlSocket: string): CommandContext['withHub'] {
+type HubPlace = Pick<CommandContext, 'stateDir' | 'stateInWords' | 'controlSocket' | 'hubEnv'>;
+
+/** Calls the hub over its socket; `null` when none is running there. */
+async function reachHub({ stateDir, controlSocket }: HubPlace): Promise<Call | null> {
+  const { callControlSocket } = await import('./control-socket.ts');
+  const call: Call = (method, target, body) => callControlSocket(controlSocket, method, target, body);
+  try {
+    await call('GET', '/health');
+    return call;
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code === 'EACCES')
+      throw new Error(
+        `The hub in ${stateDir} is another user's: run this as the user that the hub runs as.`,
+        { cause },
+      );
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') return null;
+    throw cause;
+  }
+}
+
+function hubCaller(place: HubPlace): CommandContext['withHub'] {
   return async (offline, work) => {
+    const call = await reachHub(place);
+    if (call !== null) return work(call);
+    assertStore(place);
+    if (!offline)
+      throw new NotRunning(`No hub is running in ${place.stateInWords}. Start it with ./scripts/start.`);
+    const { startHub } = await import('../compose.ts');
     const { callControlSocket } = await import('./control-socket.ts');
-    const call: Call = (method, target, body) => callControlSocket(controlSocket, method, target, body);
+    const hub = await startHub({ env: place.hubEnv, listen: 'console' });
     try {
-      await call('GET', '/health');
-    } catch (cause) {
-      if (!isNotRunning(cause)) throw cause;
-      if (!offline) throw new NotRunning(`No hub is running in ${stateDir}. Start it with ./scripts/start.`);
-      const { startHub } = await import('../compose.ts');
-      const hub = await startHub({
-        env: { ...process.env, MAKRCAVE_STATE_DIR: stateDir },
-        listen: 'console',
-      });
-      try {
-        return await work(call);
-      } finally {
-        await hub.close();
-      }
+      return await work((method, target, body) =>
+        callControlSocket(place.controlSocket, method, target, body),
+      );
+    } finally {
+      await hub.close();
     }
-    return work(call);
   };
 }
 
 /** Options of another command are a slip, not to be passed over. */
 function assertOwnOptions(name: string, command: Command, given: Readonly<Record<string, unknown>>): void {
-  const own = new Set(['help', 'json', 'state', ...Object.keys(command.options ?? {})]);
+  const own = new Set(['help', 'json', 'state', 'config', ...Object.keys(command.options ?? {})]);
   for (const option of Object.keys(given))
     if (!own.has(option)) throw new UsageProblem(`${name} has no option --${option}.`);
+}
+
+async function contextOf(
+  operands: readonly string[],
+  values: Readonly<Record<string, unknown>>,
+): Promise<CommandContext> {
+  const text = (option: string): string | undefined => {
+    const value = values[option];
+    return typeof value === 'string' ? value : undefined;
+  };
+  const root = path.resolve(import.meta.dirname, '../..');
+  const configFile = text('config') ?? (process.env['MAKRCAVE_CONFIG'] || undefined);
+  const { stateDir, from } = await findState({ state: text('state'), configFile, env: process.env, root });
+  const place: HubPlace = {
+    stateDir,
+    stateInWords: `${stateDir} (${from})`,
+    controlSocket: path.join(stateDir, 'hub/hub.sock'),
+    hubEnv: { ...process.env, MAKRCAVE_STATE_DIR: stateDir, MAKRCAVE_CONFIG: configFile },
+  };
+  const withHub = hubCaller(place);
+  let isSaid = from === '--state' || values['json'] === true;
+  return {
+    ...place,
+    operands,
+    text,
+    isSet: (option) => values[option] === true,
+    json: values['json'] === true,
+    root,
+    configFile,
+    print: (line) => void process.stdout.write(`${line}\n`),
+    withHub(offline, work) {
+      return withHub(offline, (call) => {
+        // Whoever named the folder knows which; otherwise it is said, apart from the answer.
+        if (!isSaid) process.stderr.write(`Hub in ${place.stateInWords}\n`);
+        isSaid = true;
+        return work(call);
+      });
+    },
+  };
 }
 
 async function main(): Promise<number> {
@@ -132,28 +197,9 @@ async function main(): Promise<number> {
     process.stdout.write(helpOf(command));
     return 0;
   }
-  const root = path.resolve(import.meta.dirname, '../..');
-  const text = (option: string): string | undefined => {
-    const value = values[option];
-    return typeof value === 'string' ? value : undefined;
-  };
-  const stateDir = path.resolve(
-    text('state') ?? process.env['MAKRCAVE_STATE_DIR'] ?? path.join(root, 'state'),
-  );
-  const controlSocket = path.join(stateDir, 'hub/hub.sock');
   try {
     assertOwnOptions(name, command, values);
-    const code = await command.run({
-      operands,
-      text,
-      isSet: (option) => values[option] === true,
-      json: values['json'] === true,
-      stateDir,
-      root,
-      controlSocket,
-      print: (line) => void process.stdout.write(`${line}\n`),
-      withHub: hubCaller(stateDir, controlSocket),
-    });
+    const code = await command.run(await contextOf(operands, values));
     return code ?? 0;
   } catch (cause) {
     process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n`);

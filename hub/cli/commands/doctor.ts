@@ -18,12 +18,12 @@ async function askRunningHub({ withHub }: CommandContext): Promise<Findings | nu
 }
 
 /** Opens the store as a start would, reads all of it for damage, and verifies the audit log. */
-async function examineStore({ stateDir, controlSocket }: CommandContext): Promise<Findings> {
+async function examineStore({ hubEnv, controlSocket }: CommandContext): Promise<Findings> {
   const { startHub } = await import('#hub/compose.ts');
   const { callControlSocket } = await import('../control-socket.ts');
   const { Fault } = await import('#hub/kernel/result.ts');
   try {
-    const hub = await startHub({ env: { ...process.env, MAKRCAVE_STATE_DIR: stateDir }, listen: 'console' });
+    const hub = await startHub({ env: hubEnv, listen: 'console' });
     try {
       await hub.checkWhole();
       return recordsOf(accepted(await callControlSocket(controlSocket, 'GET', '/health/detailed')).findings);
@@ -47,15 +47,15 @@ async function examineStopped(context: CommandContext): Promise<Findings> {
   const { checkConfig, checkFiles, checkPorts } = await import('../doctor-checks.ts');
   const { diskFindings, readDiskSpace } = await import('#hub/platform/health/disk-health.ts');
   const { hubPaths } = await import('#hub/platform/config/hub-config.ts');
-  const { config, findings } = checkConfig(context.stateDir);
+  const { config, findings } = checkConfig(context);
   if (config === null) return findings;
   const { store, directory } = hubPaths(config);
   if (!existsSync(store)) {
     const fresh: Finding = {
       id: 'hub.notStartedYet',
       severity: 'info',
-      evidence: `There is no store in ${context.stateDir} yet.`.slice(0, 500),
-      fix: 'The first start (./scripts/start) makes it. If there should be one: check --state and MAKRCAVE_STATE_DIR.',
+      evidence: `There is no store in ${context.stateInWords}.`.slice(0, 500),
+      fix: 'The first start (./scripts/start) makes it. If there should be one: name its state by --state or its configuration by --config.',
     };
     return [fresh, ...(await checkPorts(config))];
   }
@@ -63,7 +63,7 @@ async function examineStopped(context: CommandContext): Promise<Findings> {
     id: 'hub.stopped',
     severity: 'warning',
     evidence: 'The hub is not running. Doors go on by the rules that they have; the page does not answer.',
-    fix: 'Start it with ./scripts/start, or systemctl start makrcave-hub.',
+    fix: 'Start it with ./scripts/start, or by the service that you have set up for it.',
   };
   const ofStore = await examineStore(context);
   const disk = ofStore.some((finding) => String(finding.id).startsWith('disk.'))
@@ -89,7 +89,7 @@ damage and verifies the audit log. Exit code 0 when nothing grave is found, else
     if (findings === null) findings = await examineStopped(context);
     else {
       const { checkConfig, checkFiles } = await import('../doctor-checks.ts');
-      const { config, findings: ofConfig } = checkConfig(context.stateDir);
+      const { config, findings: ofConfig } = checkConfig(context);
       findings = [...findings, ...ofConfig, ...(config === null ? [] : await checkFiles(config))];
     }
     const sorted = byGravity(findings);

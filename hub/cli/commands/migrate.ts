@@ -1,17 +1,12 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { readKey, readOrMakeKey } from '#hub/platform/files/keys.ts';
+import { readKey } from '#hub/platform/files/keys.ts';
 import { createMigration } from '#hub/store/migrating/migration-files.ts';
 import { migrateUp, migrationStatus } from '#hub/store/migrating/migrations.ts';
-import { type Command, UsageProblem } from '../command.ts';
+import { type Command, type CommandContext, UsageProblem } from '../command.ts';
+import { assertStore } from '../find-state.ts';
 import { migrationLine } from '../migration-line.ts';
 
-interface MigrateCommand {
-  readonly operands: readonly string[];
-  readonly stateDir: string;
-  /** The folder that holds `migrations/`. */
-  readonly root: string;
-}
+type MigrateCommand = Pick<CommandContext, 'operands' | 'stateDir' | 'stateInWords' | 'root'>;
 
 /**
  * `migrate status|up|create NAME`: works on the store itself; `up` under the hub's lock, so with the hub stopped.
@@ -24,15 +19,15 @@ async function runMigrateCommand(command: MigrateCommand): Promise<readonly stri
   const keyPlace = path.join(command.stateDir, 'hub/keys/store.key');
   const open = async () => ({
     path: storePath,
-    key: existsSync(storePath) ? await readKey(keyPlace) : await readOrMakeKey(keyPlace),
+    key: await readKey(keyPlace),
     keyPlace,
   });
   if (action === 'status') {
-    if (!existsSync(storePath))
-      return [`There is no store in ${command.stateDir} yet; the first start makes it.`];
+    assertStore(command);
     return migrationStatus(await open(), migrationsDir).map(migrationLine);
   }
   if (action === 'up') {
+    assertStore(command);
     const applied = migrateUp(await open(), migrationsDir, { nowMs: Date.now });
     return applied.length === 0 ? ['Nothing to do: every migration is applied.'] : applied.map(migrationLine);
   }
@@ -44,8 +39,8 @@ export const migrate: Command = {
   usage: 'migrate status | up | create NAME',
   summary: "the database's migrations",
   details: '`up` needs the hub stopped; a start of the hub does the same.',
-  async run({ operands, stateDir, root, print }) {
-    const lines = await runMigrateCommand({ operands, stateDir, root });
+  async run({ operands, stateDir, stateInWords, root, print }) {
+    const lines = await runMigrateCommand({ operands, stateDir, stateInWords, root });
     if (lines === null) throw new UsageProblem('migrate takes status, up, or create NAME.');
     for (const text of lines) print(text);
     return undefined;

@@ -16,7 +16,7 @@ code is on the recovery sheet: without it no card and no PIN works any more. Whe
     'without-cards': { type: 'boolean', help: 'the sheet is lost: enrol every card again' },
     ca: { type: 'string', placeholder: 'FILE', help: "the authority (PEM) of the centre's certificate" },
   },
-  async run({ operands, text, isSet, stateDir, print }) {
+  async run({ operands, text, isSet, stateDir, hubEnv, print }) {
     if (!isSet('from-central')) throw new UsageProblem('restore takes --from-central.');
     const [given, ...tooMany] = operands;
     const url = given ?? process.env[urlVariable] ?? '';
@@ -25,7 +25,7 @@ code is on the recovery sheet: without it no card and no PIN works any more. Whe
     const authorityFile = text('ca');
     const { restoreHub } = await import('#hub/restore.ts');
     await restoreHub({
-      env: { ...process.env, MAKRCAVE_STATE_DIR: stateDir },
+      env: hubEnv,
       url,
       ca: authorityFile === undefined ? undefined : await readFile(authorityFile, 'utf8'),
       code: text('code'),
@@ -34,9 +34,12 @@ code is on the recovery sheet: without it no card and no PIN works any more. Whe
       print,
     });
     print(
-      'Done. Next: set a password (makrcave-hub password USERNAME), start the hub (./scripts/start), and pair',
+      `Done: the hub is in ${stateDir}. Next: set a password (makrcave-hub password USERNAME), start the hub`,
     );
-    print('door controllers on other machines again (Settings, Doors). What they kept comes in by itself.');
+    print(
+      '(./scripts/start), and give door controllers on other machines a new token (docs/configuration.md,',
+    );
+    print('"A door controller on another machine"). What they kept comes in by itself.');
     return undefined;
   },
 };
