@@ -205,6 +205,9 @@ export const bridgeConfigSchema = fields.superRefine((config, context) => {
   checkKeys(config, complain);
   checkPorts(config, complain);
   if (config.hub.url !== undefined && config.hub.caFile === undefined)
-    complain(['hub', 'caFile'], 'is needed with hub.url: the file that `makrcave-hub pair` gave you');
+    complain(
+      ['hub', 'caFile'],
+      'is needed with hub.url: the certificate authority of the hub, as http://localhost:8080/ca.crt there gives it',
+    );
 });
 export type BridgeConfig = z.infer<typeof bridgeConfigSchema>;

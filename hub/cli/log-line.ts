@@ -66,13 +66,13 @@ function stackLines(error: unknown): readonly string[] {
   ];
 }
 
-/** A line for people: `2026-11-23 12:03:41.123 INFO  hub/http request route=/api/members status=200`. */
+/** A line for people: `2026-11-23 12:03:41.123Z INFO  hub/http request route=/api/members status=200`. */
 export function formatLogLine(line: LogLine, coloured: boolean): readonly string[] {
   const { fields, service, level, atMs } = line;
   if (fields === null) return [`${service}: ${line.raw}`];
   const { level: _level, time: _time, msg, subsystem, err, ...rest } = fields;
   const mark = (level ?? '?').toUpperCase().padEnd(5);
-  const time = atMs === null ? '?' : new Date(atMs).toISOString().replace('T', ' ').slice(0, 23);
+  const time = atMs === null ? '?' : new Date(atMs).toISOString().replace('T', ' ');
   const from = typeof subsystem === 'string' ? `${service}/${subsystem}` : service;
   const values = Object.entries(rest).map(([name, value]) => `${withoutControls(name)}=${valueText(value)}`);
   const colour = coloured && level !== null ? `\u001B[${colours[level]}m${mark}\u001B[0m` : mark;

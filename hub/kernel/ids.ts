@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-/** UUIDv7 in its text form, made where the row is made. */
-export const idSchema = z.uuid({ version: 'v7' }).meta({ description: 'UUIDv7' });
+/** UUIDv7 in its text form, made where the row is made. Stored in small letters; capitals are taken. */
+export const idSchema = z.uuid({ version: 'v7' }).toLowerCase().meta({ description: 'UUIDv7' });
 
 /** A UUID's 16 bytes, as they stand in binary records. */
 export function idToBytes(id: string): Uint8Array {

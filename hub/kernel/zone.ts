@@ -46,3 +46,19 @@ export function lastTimeOfDay(timeZone: string, timeOfDay: string, nowMs: number
     date = date.subtract({ days: 1 });
   }
 }
+
+/**
+ * A local date and time (`2026-11-23T18:30`, `2026-11-23 18:30:15`) in a zone -> UTC ms. Clocks that show it twice: the
+ * first; put forward past it: as much later. Null for what is none. Throws RangeError for a name that is no zone.
+ */
+export function localTimeToMs(text: string, timeZone: string): number | null {
+  if (!/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?$/.test(text)) return null;
+  let local: Temporal.PlainDateTime;
+  try {
+    local = Temporal.PlainDateTime.from(text);
+  } catch (cause) {
+    if (cause instanceof RangeError) return null;
+    throw cause;
+  }
+  return local.toZonedDateTime(timeZone).epochMilliseconds;
+}

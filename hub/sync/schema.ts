@@ -167,5 +167,5 @@ export const deadLetterQuerySchema = z.strictObject({
     description: 'Those that were tried again, went through since or were dismissed; or those that wait',
   }),
 });
-export const conflictParamsSchema = z.strictObject({ id: z.uuid() });
+export const conflictParamsSchema = z.strictObject({ id: z.uuid().toLowerCase() });
 export const deadLetterParamsSchema = z.strictObject({ id: idSchema });

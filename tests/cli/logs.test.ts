@@ -39,11 +39,20 @@ describe('logs', () => {
     const { stdout, code } = await logs();
     expect(code).toBe(0);
     expect(messages(stdout)).toEqual(['a', 'b', 'c', 'd', 'e']);
-    expect(stdout.split('\n')[0]).toBe('2026-11-23 10:01:00.000 INFO  hub/http message a status=200');
+    expect(stdout.split('\n')[0]).toBe('2026-11-23 10:01:00.000Z INFO  hub/http message a status=200');
     expect(messages((await logs('bridge')).stdout)).toEqual(['b', 'd']);
     expect(messages((await logs('--lines', '2')).stdout)).toEqual(['d', 'e']);
     expect(messages((await logs('--level', 'warn')).stdout)).toEqual(['d', 'e']);
-    expect(messages((await logs('--since', '2026-11-23T10:03:00Z')).stdout)).toEqual(['c', 'd', 'e']);
+    // In any zone of the machine: what is printed is UTC, and so is what is asked for.
+    for (const since of [
+      '2026-11-23T10:03:00Z',
+      '2026-11-23T10:03',
+      '2026-11-23 10:03:00.000',
+      '2026-11-23T11:03+01:00',
+    ]) {
+      const found = await runCli(['logs', '--state', state, '--since', since], { TZ: 'America/New_York' });
+      expect(messages(found.stdout)).toEqual(['c', 'd', 'e']);
+    }
   });
 
   it('prints lines for programs as they were written', async () => {

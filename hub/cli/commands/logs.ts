@@ -16,13 +16,21 @@ interface Wanted {
 
 const spanMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `15m`, `2h`, `1d`, or a time -> UTC ms. */
+/** A time in ISO 8601 -> UTC ms; NaN for what is none. */
+function readUtc(text: string): number {
+  const isOpen = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?$/.test(text);
+  return Date.parse(isOpen && text.length > 10 ? `${text.replace(' ', 'T')}Z` : text);
+}
+
+/** `15m`, `2h`, `1d`, or a time -> UTC ms. One without an offset is UTC, as the times that are printed. */
 function readSince(text: string, nowMs: number): number {
   const span = /^(\d{1,6})([smhd])$/.exec(text);
   const atMs =
-    span === null ? Date.parse(text) : nowMs - Number(span[1]) * (spanMs[span[2] ?? ''] ?? Number.NaN);
+    span === null ? readUtc(text) : nowMs - Number(span[1]) * (spanMs[span[2] ?? ''] ?? Number.NaN);
   if (Number.isNaN(atMs))
-    throw new UsageProblem(`--since takes a span (15m, 2h, 1d) or a time in ISO 8601, not ${text}.`);
+    throw new UsageProblem(
+      `--since takes a span (15m, 2h, 1d) or a time in ISO 8601 (UTC without an offset), not ${text}.`,
+    );
   return atMs;
 }
 
@@ -138,11 +146,15 @@ export const logs: Command = {
   usage: 'logs [hub|bridge|simulator]',
   summary: 'what the hub and the door controller on this machine wrote',
   details: `Reads the files that ./scripts/start writes or, where systemd runs the hub, the journal. Without a name all of them,
-in order of time. --json prints the lines as they were written.`,
+in order of time, which is UTC (Z). --json prints the lines as they were written.`,
   options: {
     follow: { type: 'boolean', help: 'go on with what is written from now on; Ctrl-C ends it' },
     level: { type: 'string', placeholder: 'LEVEL', help: 'this and graver: debug, info, warn, error, fatal' },
-    since: { type: 'string', placeholder: 'TIME', help: '15m, 2h, 1d, or a time in ISO 8601' },
+    since: {
+      type: 'string',
+      placeholder: 'TIME',
+      help: '15m, 2h, 1d, or a time in ISO 8601; UTC without an offset',
+    },
     lines: { type: 'string', placeholder: 'N', help: `the last N lines (${defaultLines} without --since)` },
   },
   async run(context) {

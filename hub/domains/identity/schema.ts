@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
-import { entityShape, pageOf, pageShape, sortOf } from '#hub/kernel/wire.ts';
+import { entityShape, pageOf, pageShape, sortOf, wireTime } from '#hub/kernel/wire.ts';
 
 /** Who did something: an account, a service account by one of its tokens, the command line on the box, a bridge, or the hub by itself. */
 export type Actor =
@@ -198,7 +198,7 @@ export function roleSchemasOf(permission: PermissionSchema) {
 export type RoleWire = z.output<ReturnType<typeof roleSchemasOf>['role']>;
 export const roleAssignSchema = z.strictObject({
   accountId: idSchema,
-  expiresAt: timeSchema.nullable().default(null),
+  expiresAt: wireTime.nullable().default(null),
 });
 export const roleRevokeParamsSchema = z.strictObject({ id: idSchema, account: idSchema });
 

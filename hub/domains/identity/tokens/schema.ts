@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, lineOf, pageOf, textOf } from '#hub/kernel/wire.ts';
+import { entityShape, lineOf, pageOf, textOf, wireTime } from '#hub/kernel/wire.ts';
 import type { PermissionSchema } from '../schema.ts';
 
 const timeSchema = z.iso.datetime();
@@ -83,7 +83,7 @@ export function serviceAccountSchemasOf(permission: PermissionSchema) {
     accessTokenCreate: z.strictObject({
       name: lineOf(80),
       scopes: scopes.min(1).nullable().default(null),
-      expiresAt: timeSchema.nullable().default(null),
+      expiresAt: wireTime.nullable().default(null),
     }),
     freshToken: z.strictObject({
       token: z
@@ -99,6 +99,6 @@ export type ServiceAccountWire = z.output<ServiceAccountSchemas['serviceAccount'
 export type FreshTokenWire = z.output<ServiceAccountSchemas['freshToken']>;
 
 export const accessTokenRotateSchema = z.strictObject({
-  expiresAt: timeSchema.nullable().optional().meta({ description: 'Absent: as before; null: no end' }),
+  expiresAt: wireTime.nullable().optional().meta({ description: 'Absent: as before; null: no end' }),
 });
 export const accessTokenParamsSchema = z.strictObject({ id: idSchema, tokenId: idSchema });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, lineOf, pageShape, sortOf, textOf } from '#hub/kernel/wire.ts';
+import { entityShape, lineOf, pageShape, sortOf, textOf, wireTime } from '#hub/kernel/wire.ts';
 import { staffMembershipEvents } from '../memberships/rules.ts';
 import { memberStatuses, membershipStates } from '../schema.ts';
 
@@ -12,7 +12,6 @@ function isLocale(text: string): boolean {
   }
 }
 
-const momentSchema = z.iso.datetime({ offset: true });
 const dateSchema = z.iso
   .date()
   .refine((date) => date >= '1900-01-01', { error: 'must not be before 1900-01-01' });
@@ -94,8 +93,8 @@ export const membershipCreateSchema = z.strictObject({
   state: z.enum(['applied', 'pending', 'trial', 'active']).default('active').meta({
     description: '`pending` with `from` begins by itself then; without, it waits for `activate`',
   }),
-  from: momentSchema.nullable().default(null).meta({ description: 'Left out, now' }),
-  until: momentSchema.nullable().default(null).meta({ description: 'Left out, open-ended' }),
+  from: wireTime.nullable().default(null).meta({ description: 'Left out, now' }),
+  until: wireTime.nullable().default(null).meta({ description: 'Left out, open-ended' }),
   reason: lineOf(500).nullable().default(null),
 });
 export type MembershipCreate = z.infer<typeof membershipCreateSchema>;
@@ -103,15 +102,15 @@ export type MembershipCreate = z.infer<typeof membershipCreateSchema>;
 export const membershipPatchSchema = z.strictObject({
   version: z.number().int().min(1),
   planId: idSchema.optional(),
-  from: momentSchema.optional(),
-  until: momentSchema.nullable().optional(),
+  from: wireTime.optional(),
+  until: wireTime.nullable().optional(),
 });
 export type MembershipPatch = z.infer<typeof membershipPatchSchema>;
 
 export const membershipEventSchema = z.strictObject({
   event: z.enum(staffMembershipEvents),
-  from: momentSchema.optional().meta({ description: 'With approve, startTrial and activate' }),
-  until: momentSchema
+  from: wireTime.optional().meta({ description: 'With approve, startTrial and activate' }),
+  until: wireTime
     .nullable()
     .optional()
     .meta({ description: 'Needed with startTrial and renew; null is open-ended' }),
