@@ -13,12 +13,13 @@ import { memoryOf, processorWaitMicros } from '../process-figures.ts';
 import { type BenchRow, median, printReport, quantile, row } from '../report.ts';
 import { OsdpDoors } from './doors.ts';
 import type { MemoryAnswer } from './memory-process.ts';
+import { noiseRows } from './noise-rows.ts';
 import { OsdpPoller } from './poller.ts';
 
 // Eight OSDP readers on a bus, through all of the product's path: reader -> pty with the time of its bytes -> serial process
 // -> door thread -> decision -> journal -> output call. Beside it at the same time, on a bus of its own, a poller that does
-// nothing but ask: what is between the two is ours. Then the same doors with one reader dead, and the memory of the bus's
-// code after millions of frames.
+// nothing but ask: what is between the two is ours. Then the same doors with one reader dead, a line that spoils bytes, and the
+// memory of the bus's code after millions of frames.
 
 const { values } = parseArgs({
   args: process.argv.slice(3),
@@ -38,6 +39,9 @@ const frames = Number(values.frames);
 
 const readers = 8;
 const cardNumbers = 64;
+/** On a line that spoils bytes, in virtual time. */
+const noisyCards = 100;
+const noisySeconds = 300;
 const dead = 5;
 const limit = { ratio: 1.3, deadRatio: 1.1, growth: 5 } as const;
 /** A reader must begin to answer within this (OSDP 2.2, 5.7). */
@@ -270,6 +274,8 @@ async function memoryRows(): Promise<BenchRow[]> {
 
 const rows: BenchRow[] = [];
 for (const speed of speeds) rows.push(...(await speedRows(speed)));
+say('a line that spoils bytes');
+rows.push(...noiseRows(noisyCards, noisySeconds));
 rows.push(...(await memoryRows()));
 say('done');
 printReport('osdp', rows);

@@ -14,6 +14,10 @@ const withOtherCheck = 3;
 export class Opening {
   readonly #crc: boolean;
   #index = 0;
+  #misses = 0;
+  #hasAnswered = false;
+  /** The way before this one was tried right now, in vain. */
+  #isFollowing = false;
 
   /** `crc`: the check of the configuration. */
   constructor(crc: boolean) {
@@ -26,19 +30,23 @@ export class Opening {
   get crc(): boolean {
     return openings[this.#index]?.withOtherCheck === true ? !this.#crc : this.#crc;
   }
-  /** It answered a poll and nothing before. */
-  get wokeOnPoll(): boolean {
-    return this.withPoll && this.crc === this.#crc;
+
+  /** It answers. True: it answered a poll, and nothing right before that. */
+  found(): boolean {
+    this.#hasAnswered = true;
+    return this.#isFollowing && this.withPoll && this.crc === this.#crc;
   }
 
   /**
    * The reader did not answer, or not so that it makes sense; `answersCrc`: the check of what came, if anything.
-   * True: the next way is to be tried at once.
+   * True: the next way is to be tried at once. That is only so for a reader of which nothing is known, and only at
+   * first: a dead one must not cost the others more than one time-out at a time.
    */
   miss(answersCrc: boolean | null): boolean {
     const isOtherCheck = answersCrc !== null && answersCrc !== this.crc && !this.withPoll;
-    const isFirstOfTwo = !this.withPoll;
+    this.#isFollowing = !this.withPoll && !this.#hasAnswered && this.#misses < openings.length;
+    this.#misses += 1;
     this.#index = isOtherCheck ? withOtherCheck : (this.#index + 1) % openings.length;
-    return isFirstOfTwo;
+    return this.#isFollowing;
   }
 }

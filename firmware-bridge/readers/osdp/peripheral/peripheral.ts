@@ -396,7 +396,7 @@ export class Peripheral {
   /** It answers, at last or again. */
   #noteFound(): void {
     this.#problem = 'connecting';
-    if (this.#opening.wokeOnPoll) this.#quirks.add('wakesOnPoll');
+    if (this.#opening.found()) this.#quirks.add('wakesOnPoll');
     const { answersCrc } = this.#exchange;
     if (answersCrc !== null && answersCrc !== this.#options.crc)
       this.#quirks.add(answersCrc ? 'answersCrc' : 'answersChecksum');

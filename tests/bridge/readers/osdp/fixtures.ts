@@ -164,6 +164,10 @@ export class ScriptedReader {
   isOnFactoryKey = true;
   capabilities: Uint8Array = new Uint8Array();
   isMute = false;
+  /** The security block of sealed answers whose data is not encrypted; null: all is encrypted. */
+  openBlock: 0x15 | 0x16 | null = null;
+  /** The block of sealed answers without data. */
+  emptyBlock: 0x16 | 0x18 = 0x16;
   delayMs = 3;
   /** What the next polls give. */
   readonly pending: { id: number; data: Uint8Array }[] = [];
@@ -198,7 +202,8 @@ export class ScriptedReader {
 
   answer(line: Uint8Array, atMs: number): Uint8Array | null {
     const bytes = line[0] === 0xff ? line.slice(1) : line;
-    if (this.isMute || bytes[1] !== this.address) return null;
+    const hasCrc = (bytes[4]! & 4) !== 0;
+    if (this.isMute || bytes[1] !== this.address || !hasCrc) return null;
     const end = bytes.length - 2;
     if (crcOf(bytes.subarray(0, end)) !== bytes[end]! + bytes[end + 1]! * 256)
       throw new Error('CRC of a command');
@@ -300,12 +305,13 @@ export class ScriptedReader {
     const session = this.#session;
     if (session === null || !session.isOpen) return this.#plain(sequence, id, data);
     const hasData = data.length > 0;
+    const isEncrypted = hasData && this.openBlock === null;
     const bytes = frameBytes({
       address: this.address | 0x80,
       control: sequence,
-      security: [2, hasData ? 0x18 : 0x16],
+      security: [2, hasData ? (this.openBlock ?? 0x18) : this.emptyBlock],
       id,
-      data: hasData ? encrypt(session, session.commandMac, data) : data,
+      data: isEncrypted ? encrypt(session, session.commandMac, data) : data,
       macOf: (covered) => {
         session.replyMac = chainedMac(session, session.commandMac, covered);
         return session.replyMac;

@@ -5,6 +5,7 @@ import {
   onlineRig,
   pairedReader,
   required,
+  since,
   w26Card,
   w26Read,
   withCrc,
@@ -109,6 +110,63 @@ describe('a card that is not sealed by the session', () => {
     clock.advance(20_000);
     expect(played).toBeGreaterThan(10);
     expect(reads).toHaveLength(1);
+  });
+});
+
+describe('data that is sealed but not encrypted', () => {
+  test.each([0x15, 0x16] as const)('in block %i is a status, and said; the session goes on', (block) => {
+    const { reader, clock, bus } = onlineRig();
+    reader.openBlock = block;
+    const atMs = clock.now();
+    reader.pending.push({ id: 0x48, data: Uint8Array.of(1, 1) });
+    clock.advance(300);
+    expect(bus.report()).toMatchObject([{ tamper: true, powerFault: true, quirks: ['openReplies'] }]);
+    clock.advance(20_000);
+    expect(since(reader, atMs, 0x76)).toEqual([]);
+  });
+
+  test('is no card and no key, and costs no session, where the installer does not allow it', () => {
+    const { reader, clock, bus, reads, keys, faults, link } = onlineRig();
+    reader.openBlock = 0x16;
+    const atMs = clock.now();
+    const typed = { id: 0x53, data: Uint8Array.of(0, 1, 0x31) };
+    const formatted = { id: 0x51, data: Uint8Array.of(0, 0, 1, 0x31) };
+    reader.pending.push(w26Card, typed, formatted);
+    clock.advance(1000);
+    expect([reads, keys, link()]).toEqual([[], [], 'online']);
+    expect(faults).toHaveLength(3);
+    expect(since(reader, atMs, 0x76)).toEqual([]);
+    expect(bus.report()[0]!.quirks).toContain('openCardsRefused');
+    reader.openBlock = null;
+    reader.pending.push(w26Card);
+    clock.advance(1000);
+    expect(reads).toMatchObject([{ read: w26Read }]);
+  });
+
+  test('is a card where the installer allows it, and never with a wrong MAC', () => {
+    const { reader, clock, reads } = onlineRig({ readers: [{ ...required('front', 0), openCards: true }] });
+    reader.openBlock = 0x16;
+    reader.pending.push(w26Card);
+    clock.advance(500);
+    expect(reads).toMatchObject([{ read: w26Read }]);
+    let forged = 0;
+    reader.onReply = (reply) => {
+      if (reply.length < 20) return reply;
+      forged += 1;
+      return withCrc(reply.subarray(0, -2).map((byte, index) => (index === 14 ? byte ^ 1 : byte)));
+    };
+    reader.pending.push(w26Card);
+    clock.advance(200);
+    expect([forged > 0, reads.length]).toEqual([true, 1]);
+  });
+
+  test('an empty block of encrypted data is an answer without data', () => {
+    const { reader, clock, bus, link } = onlineRig();
+    reader.emptyBlock = 0x18;
+    const atMs = clock.now();
+    clock.advance(10_000);
+    expect(since(reader, atMs, 0x76)).toEqual([]);
+    expect([link(), bus.report()[0]!.quirks]).toEqual(['online', ['emptyBlocks']]);
   });
 });
 
