@@ -300,6 +300,8 @@ class DeviceBrokerState implements DeviceBroker {
         done(null, this.#maySubscribe(client, subscription) ? subscription : null),
       authorizeForward: (client, packet) => {
         if (!this.#mayForward(client, packet)) return null;
+        // The broker knows no second sending [MQTT-3.3.1-1].
+        if (this.#persistence.isSentAgain(packet)) packet.dup = true;
         const qos = this.#askedQos(client, packet);
         return qos === packet.qos ? packet : { ...packet, qos };
       },
@@ -386,6 +388,8 @@ class DeviceBrokerState implements DeviceBroker {
       return done(new Error(`may not publish to ${packet.topic.slice(0, 100)}`));
     }
     this.#counts.received += 1;
+    // Said by the publisher of its own sending, not of ours [MQTT-3.3.1-3].
+    packet.dup = false;
     if (!client.closed) return connection.publishes.enter(packet, done);
     // Its will: the connection is over, so there is no order to keep and nobody to answer.
     const kept = this.#persistence.keep(packet, null);

@@ -57,6 +57,8 @@ export class SessionPersistence {
   readonly #keptRetained = new WeakSet<Buffer>();
   /** Payloads of QoS 2 messages of which `keep` has put the publisher's half on the disk. */
   readonly #keptHalves = new WeakSet<Buffer>();
+  /** Packets on their way to a client that was sent the same message on an earlier connection. */
+  readonly #sentBefore = new WeakSet<object>();
   #broker: { readonly id: string } | null = null;
 
   private constructor(options: PersistenceOptions, state: StoredState) {
@@ -196,6 +198,11 @@ export class SessionPersistence {
     return messageId !== undefined && this.#incoming.get(clientId)?.has(messageId) === true;
   }
 
+  /** This packet of the broker's repeats a message that the client may have already. */
+  isSentAgain(packet: object): boolean {
+    return this.#sentBefore.has(packet);
+  }
+
   noteSeen(clientId: string): void {
     this.#sessions.touch(clientId);
   }
@@ -274,8 +281,10 @@ export class SessionPersistence {
 
   /** A message that does not wait here (it did not fit) is sent all the same. */
   async outgoingUpdate(client: ClientLike, packet: StoredPacket): Promise<void> {
-    const queued = this.#queues.update(client.id, packet);
-    if (queued === null) return;
+    const noted = this.#queues.update(client.id, packet);
+    if (noted === null) return;
+    const { queued, wasSent } = noted;
+    if (wasSent) this.#sentBefore.add(packet);
     const write = { kind: 'outgoing', clientId: client.id, id: queued.id, queued } as const;
     // Exactly once: which id it went out under, and that it arrived, has to be known after a restart.
     if (packet.cmd === 'pubrel' || packet.qos === 2) await this.#writes.now(write);

@@ -80,21 +80,28 @@ export class SessionQueues {
     return this.#byClient.get(clientId)?.entries.size ?? 0;
   }
 
-  /** Notes under which message id it was sent, or that only its release is left. Null: it is not here. */
-  update(clientId: string, packet: StoredPacket): QueuedPacket | null {
+  /**
+   * Notes under which message id it is sent, or that only its release is left. Null: it is not here. `wasSent`: it went
+   * out before, so it may be there already.
+   */
+  update(
+    clientId: string,
+    packet: StoredPacket,
+  ): { readonly queued: QueuedPacket; readonly wasSent: boolean } | null {
     for (const entry of this.#byClient.get(clientId)?.entries.values() ?? []) {
       const isSame =
         packet.brokerId !== undefined &&
         entry.packet.brokerId === packet.brokerId &&
         entry.packet.brokerCounter === packet.brokerCounter;
       if (isSame) {
+        const wasSent = entry.packet.messageId !== undefined;
         entry.packet = { ...entry.packet, messageId: packet.messageId };
-        return entry;
+        return { queued: entry, wasSent };
       }
       const isRelease = packet.cmd === 'pubrel' && entry.packet.messageId === packet.messageId;
       if (isRelease) {
         entry.packet = { cmd: 'pubrel', messageId: packet.messageId };
-        return entry;
+        return { queued: entry, wasSent: false };
       }
     }
     return null;

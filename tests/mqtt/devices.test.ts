@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
-import type { MqttClient } from 'mqtt';
+import type { MqttClient, Packet } from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sessionLimits } from '#hub/mqtt/session-limits.ts';
 import { DeviceScene } from './device-scene.ts';
@@ -49,6 +49,32 @@ describe('sessions', () => {
     expect(isPresent).toBe(true);
     await expect.poll(() => heard, patience).toEqual(['devices/lamp/cmd on', 'devices/lamp/cmd off']);
     await expect.poll(() => scene.broker.figures().queued, patience).toBe(0);
+  });
+
+  it('says of what it sends a second time that it may be there already, and never what the publisher said of his own', async () => {
+    scene = await DeviceScene.open();
+    await scene.add('lamp');
+    const lamp = await scene.connected('lamp', { clean: false });
+    await lamp.subscribeAsync('devices/lamp/#', { qos: 2 });
+    const packets: string[] = [];
+    const note = ({ cmd, ...packet }: Packet): void => {
+      if (cmd === 'publish' && 'dup' in packet) packets.push(`${String(packet.payload)} ${packet.dup}`);
+    };
+    lamp.on('packetreceive', note);
+    // It takes what comes and never acknowledges it.
+    lamp.handleMessage = () => undefined;
+    const other = await scene.connected('lamp', { clientId: 'two' });
+    await other.publishAsync('devices/lamp/cmd', 'on', { qos: 1, dup: true });
+    await expect.poll(() => packets, patience).toEqual(['on false']);
+    lamp.end(true);
+    await closed(lamp);
+    await other.publishAsync('devices/lamp/cmd', 'off', { qos: 2 });
+    await other.publishAsync('devices/lamp/cmd', 'dim', { qos: 1, dup: true });
+    await scene.stop();
+    await scene.start();
+    packets.length = 0;
+    scene.connect('lamp', { clean: false }).on('packetreceive', note);
+    await expect.poll(() => packets, patience).toEqual(['on true', 'off false', 'dim false']);
   });
 
   it('forgets a session that asks to be clean', async () => {
