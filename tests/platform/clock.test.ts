@@ -21,7 +21,7 @@ const facts = (changes: Partial<KernelFacts> = {}): KernelFacts => ({
   monotonicMs: 10_000,
   bootId: 'boot-2',
   synchronized: false,
-  fromRtc: false,
+  rtcMs: null,
   ...changes,
 });
 const mark = (changes: Partial<ClockMark> = {}): ClockMark => ({
@@ -43,8 +43,8 @@ describe('the time at the start', () => {
       'ntp',
       noon,
     ],
-    ['a battery-backed clock set it', { fromRtc: true }, mark(), false, 'rtc', noon],
-    ['the battery was empty', { fromRtc: true, wallMs: 0 }, mark(), false, 'restored', noon - 1000],
+    ['a battery-backed clock set it', { rtcMs: noon }, mark(), false, 'rtc', noon],
+    ['the battery was empty', { rtcMs: 0, wallMs: 0 }, mark(), false, 'restored', noon - 1000],
     ['nothing set it since boot', {}, mark(), false, 'restored', noon],
     ['it was set back two weeks', { wallMs: noon - 14 * day }, mark(), false, 'restored', noon - 1000],
     [
@@ -58,8 +58,25 @@ describe('the time at the start', () => {
     ['nothing is known at all', { wallMs: 0 }, undefined, false, 'none', 0],
     ['the owner vouches for it', {}, undefined, true, 'ntp', noon],
     [
+      'the battery was empty, and the system lifted its clock to the last shutdown',
+      { rtcMs: 40_000, wallMs: noon },
+      mark(),
+      false,
+      'restored',
+      noon,
+    ],
+    ['the same at the very first start', { rtcMs: 40_000 }, undefined, false, 'none', noon],
+    [
+      'the battery-backed clock is days behind the mark',
+      { rtcMs: noon - 2 * day, wallMs: noon - 2 * day },
+      mark(),
+      false,
+      'restored',
+      noon - 1000,
+    ],
+    [
       'seconds behind the mark are drift',
-      { fromRtc: true, wallMs: noon - 11_000 },
+      { rtcMs: noon - 11_000, wallMs: noon - 11_000 },
       mark(),
       false,
       'rtc',
@@ -75,6 +92,16 @@ describe('the time at the start', () => {
     expect(startTime(facts(), same, false)).toMatchObject({ trust: 'ntp', anchorMs: noon });
     const fromHub = startTime(facts({ wallMs: 0 }), { ...same, trust: 'hub' }, false);
     expect(fromHub).toMatchObject({ trust: 'hub', anchorMs: noon });
+    const ofRtc = startTime(facts({ rtcMs: 0 }), { ...same, trust: 'rtc' }, false);
+    expect(ofRtc).toMatchObject({ trust: 'rtc', anchorMs: noon });
+  });
+
+  it('does not believe a battery-backed clock into which the system wrote its own time since the boot', () => {
+    const booted = startTime(facts({ rtcMs: 40_000 }), mark(), false);
+    const written = facts({ rtcMs: noon + 5000, wallMs: noon + 5000, monotonicMs: 15_000 });
+    expect(continueTime(booted, written, false).trust).toBe('restored');
+    const same = mark({ bootId: 'boot-2', monotonicMs: 4000, wallMs: noon - 6000, trust: 'restored' });
+    expect(startTime(facts({ rtcMs: noon }), same, false).trust).toBe('restored');
   });
 });
 
@@ -181,6 +208,22 @@ describe('the system clock', () => {
     expect(second.trust()).toBe('ntp');
     second.close();
     expect(JSON.parse(await readFile(markFile, 'utf8'))).toMatchObject({ wallMs: noon + 5000 });
+  });
+
+  it.each([
+    ['without its battery', '37', 'restored'],
+    ['with a sound battery', String(noon / 1000), 'rtc'],
+    ['that cannot be read', 'no time', 'restored'],
+  ])('asks the battery-backed clock itself: one %s', async (_, sinceEpoch, trust) => {
+    await writeFile(path.join(folder, 'hctosys'), '1\n');
+    await writeFile(path.join(folder, 'since_epoch'), `${sinceEpoch}\n`);
+    const { rtcMs } = createFactsReader(folder)();
+    const markFile = path.join(folder, 'clock');
+    await writeFile(markFile, JSON.stringify(mark()));
+    const readFacts = () => facts({ rtcMs });
+    const clock = createSystemClock({ markFile, trustSystem: false, readFacts });
+    expect(clock.trust()).toBe(trust);
+    clock.close();
   });
 
   it('starts over a damaged mark, and reports it', async () => {

@@ -12,7 +12,7 @@ const trustInWords: Readonly<Record<ClockTrust, string>> = {
 };
 
 const fix =
-  'Let the box reach a time server (internet, or the router), or fit a battery-backed clock. It takes over by itself.';
+  'Let the box reach a time server (internet, or the router), or fit a battery-backed clock with a sound battery (a Raspberry Pi 5 has the clock, but not its battery). It takes over by itself.';
 
 function clockFindings(trust: ClockTrust): readonly Finding[] {
   if (trust === 'none')

@@ -14,8 +14,8 @@ export interface KernelFacts {
   readonly bootId: string;
   /** The kernel's clock is kept by NTP now, or was set by it since boot. */
   readonly synchronized: boolean;
-  /** The kernel took its time from a battery-backed clock at boot. */
-  readonly fromRtc: boolean;
+  /** UTC ms of the battery-backed clock that the kernel took its time from at boot; null: there was none, or it is mute. */
+  readonly rtcMs: number | null;
 }
 
 /** The time as it runs: `anchorMs` at `anchorMonotonicMs`, and on by the monotonic clock. */
@@ -39,14 +39,23 @@ export const timeAt = (state: ClockState, monotonicMs: number): number =>
   state.anchorMs + (monotonicMs - state.anchorMonotonicMs);
 
 /**
+ * Whether the battery-backed clock may vouch for the system's time. One whose battery is missing starts in 1970 or 2000,
+ * and then the system lifts its clock to the last shutdown: what has certainly passed and what the system shows are both
+ * ahead of it.
+ */
+const isRtcSound = ({ rtcMs, wallMs }: KernelFacts, expectedMs: number | undefined): boolean =>
+  rtcMs !== null && rtcMs >= Math.max(wallMs, expectedMs ?? wallMs) - toleranceMs;
+
+/**
  * The time now and how far it is to be trusted. `expectedMs` is what our own time says without the system clock: never
- * less than the mark, undefined at the very first start. `held` is the trust that was earned since the machine's boot.
+ * less than the mark, undefined at the very first start. `held` is the trust that was earned since the machine's boot. The
+ * battery-backed clock is asked only when the process first runs in a boot: later, a wrong system time may stand in it.
  */
 function decideTime(
   facts: KernelFacts,
   expectedMs: number | undefined,
   held: ClockTrust,
-  trustSystem: boolean,
+  { trustSystem, isBooting }: { readonly trustSystem: boolean; readonly isBooting: boolean },
 ): { readonly nowMs: number; readonly trust: ClockTrust } {
   const { wallMs } = facts;
   // The one case in which time may go back: the mark itself was wrong.
@@ -60,8 +69,9 @@ function decideTime(
   }
   const wasSetBack = wallMs < floorMs - toleranceMs;
   const nowMs = Math.max(wallMs, floorMs);
-  if ((trustSystem || facts.fromRtc) && !wasSetBack) return { nowMs, trust: trustSystem ? 'ntp' : 'rtc' };
-  if (trustSystem || facts.fromRtc) return { nowMs, trust: 'restored' };
+  if (trustSystem) return { nowMs, trust: wasSetBack ? 'restored' : 'ntp' };
+  if (held === 'rtc' || (isBooting && isRtcSound(facts, expectedMs)))
+    return { nowMs, trust: wasSetBack ? 'restored' : 'rtc' };
   return { nowMs, trust: expectedMs === undefined || held === 'none' ? 'none' : 'restored' };
 }
 
@@ -74,15 +84,20 @@ const stateOf = (facts: KernelFacts, time: { nowMs: number; trust: ClockTrust })
 
 /** The time at the start of a process. After a boot only the mark is known; within one boot, time went on from it. */
 export function startTime(facts: KernelFacts, mark: ClockMark | undefined, trustSystem: boolean): ClockState {
-  if (mark === undefined) return stateOf(facts, decideTime(facts, undefined, 'none', trustSystem));
+  if (mark === undefined)
+    return stateOf(facts, decideTime(facts, undefined, 'none', { trustSystem, isBooting: true }));
   const isSameBoot = mark.bootId === facts.bootId && facts.monotonicMs >= mark.monotonicMs;
   const expectedMs = isSameBoot ? mark.wallMs + (facts.monotonicMs - mark.monotonicMs) : mark.wallMs;
-  return stateOf(facts, decideTime(facts, expectedMs, isSameBoot ? mark.trust : 'restored', trustSystem));
+  const held = isSameBoot ? mark.trust : 'restored';
+  return stateOf(facts, decideTime(facts, expectedMs, held, { trustSystem, isBooting: !isSameBoot }));
 }
 
 /** The time a while later, with what the machine says then. */
 export const continueTime = (state: ClockState, facts: KernelFacts, trustSystem: boolean): ClockState =>
-  stateOf(facts, decideTime(facts, timeAt(state, facts.monotonicMs), state.trust, trustSystem));
+  stateOf(
+    facts,
+    decideTime(facts, timeAt(state, facts.monotonicMs), state.trust, { trustSystem, isBooting: false }),
+  );
 
 /**
  * A bridge learns the hub's time. A clock that NTP keeps stays as it is; a hub that knows the time is believed; one that

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import { assert, Fault } from '#hub/kernel/result.ts';
 import type { ClockTrust } from '#hub/kernel/time.ts';
 import { writeFileDurably } from '../files/durable-file.ts';
@@ -20,8 +21,8 @@ export const clockRefreshMs = 5000;
 
 /** systemd-timesyncd makes it when the clock was set, and it is gone after a boot. */
 const timesyncdFlag = '/run/systemd/timesync/synchronized';
-/** 1: the kernel took the time from this clock at boot. */
-const rtcFlag = '/sys/class/rtc/rtc0/hctosys';
+/** The battery-backed clock that the kernel takes its time from at boot. */
+const rtcFolder = '/sys/class/rtc/rtc0';
 const bootIdFile = '/proc/sys/kernel/random/boot_id';
 
 /** adjtimex(2): the state TIME_ERROR and the status bit STA_UNSYNC both say that nothing keeps the clock. */
@@ -59,25 +60,40 @@ function createKernelQuery(): () => boolean {
   }
 }
 
+/** UTC ms of the battery-backed clock itself; null unless the kernel took the time from it at boot (`hctosys` is 1). */
+function readRtc(folder: string): number | null {
+  if (readText(path.join(folder, 'hctosys')) !== '1') return null;
+  const seconds = readText(path.join(folder, 'since_epoch'));
+  return seconds !== undefined && /^\d{1,12}$/.test(seconds) ? Number(seconds) * 1000 : null;
+}
+
 const monotonicNow = (): number => Number(process.hrtime.bigint() / 1000n) / 1000;
 
-/** Reads the machine's clocks. Linux; elsewhere nothing vouches for the time. */
-export function createFactsReader(): () => KernelFacts {
+/**
+ * Reads the machine's clocks. Linux; elsewhere nothing vouches for the time.
+ * @param rtc where the kernel shows the battery-backed clock
+ */
+export function createFactsReader(rtc: string = rtcFolder): () => KernelFacts {
   const bootId = readText(bootIdFile) ?? 'unknown';
-  const fromRtc = readText(rtcFlag) === '1';
+  // A slow bus, and only its value at the start counts: it goes on by the monotonic clock.
+  const rtcAtStartMs = readRtc(rtc);
+  const startedMs = monotonicNow();
   let askKernel: (() => boolean) | undefined;
   const isSynchronized = (): boolean => {
     if (existsSync(timesyncdFlag)) return true;
     askKernel ??= createKernelQuery();
     return askKernel();
   };
-  return () => ({
-    wallMs: Date.now(),
-    monotonicMs: monotonicNow(),
-    bootId,
-    synchronized: isSynchronized(),
-    fromRtc,
-  });
+  return () => {
+    const monotonicMs = monotonicNow();
+    return {
+      wallMs: Date.now(),
+      monotonicMs,
+      bootId,
+      synchronized: isSynchronized(),
+      rtcMs: rtcAtStartMs === null ? null : rtcAtStartMs + (monotonicMs - startedMs),
+    };
+  };
 }
 
 export interface SystemClock extends Clock {
