@@ -3,12 +3,15 @@ import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { bridgeProtocol } from '#hub/domains/access/controllers/link-schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
+import { peerOf } from '#hub/kernel/peer-address.ts';
 import type { Logger } from '#hub/platform/log.ts';
+import { SharedPlaces } from '#hub/platform/shared-places.ts';
 import { tlsServerOptions } from '#hub/platform/tls/server-options.ts';
 
-/** Connections in all, and from one address. */
+/** Connections in all, from one address, and from one network of IPv6, where every host has all the addresses. */
 const maxConnections = 300;
 const maxPerAddress = 40;
+const maxPerPeer = 120;
 const handshakeTimeoutMs = 10_000;
 const keepAliveProbeMs = 60_000;
 const retryMs = 30_000;
@@ -51,7 +54,7 @@ class TlsListener implements SecureListener {
   readonly #options: SecureListenerOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
-  readonly #countByAddress = new Map<string, number>();
+  readonly #places = new SharedPlaces(maxConnections);
   #refused = 0;
   #port: number | null = null;
   /** Error code of the last try to listen; null when it succeeded. */
@@ -138,19 +141,21 @@ class TlsListener implements SecureListener {
   /** Tracks a TCP connection, and refuses it when its address has too many. */
   #onConnection(socket: Socket): void {
     const address = socket.remoteAddress ?? '';
-    const count = (this.#countByAddress.get(address) ?? 0) + 1;
-    this.#countByAddress.set(address, count);
+    const giveBack = this.#places.take([
+      { name: `address ${address}`, share: maxPerAddress },
+      { name: `peer ${peerOf(address)}`, share: maxPerPeer },
+    ]);
+    socket.on('error', () => undefined);
+    if (giveBack === null) {
+      this.#refused += 1;
+      socket.destroy();
+      return;
+    }
     this.#sockets.add(socket);
     socket.once('close', () => {
       this.#sockets.delete(socket);
-      const left = (this.#countByAddress.get(address) ?? 1) - 1;
-      if (left === 0) this.#countByAddress.delete(address);
-      else this.#countByAddress.set(address, left);
+      giveBack();
     });
-    socket.on('error', () => undefined);
-    if (count <= maxPerAddress) return;
-    this.#refused += 1;
-    socket.destroy();
   }
 
   /** Hands a connection over to the bridges' or the devices' broker, by ALPN. */
