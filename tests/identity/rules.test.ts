@@ -1,6 +1,7 @@
+import { dictionary } from '@zxcvbn-ts/language-common';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkPassword } from '#hub/domains/identity/accounts/password-rules.ts';
+import { checkPassword, commonPasswordsOf } from '#hub/domains/identity/accounts/password-rules.ts';
 import {
   type AttemptCounter,
   bytesToClaimCode,
@@ -124,10 +125,12 @@ describe('a claim code', () => {
   });
 });
 
+const isCommon = commonPasswordsOf(dictionary['passwords-common']);
+
 describe('a password', () => {
   const names = ['ada', 'Ada Owner', 'Werkraum Nord'];
   const reason = (password: string) => {
-    const checked = checkPassword(password, names);
+    const checked = checkPassword(password, names, isCommon);
     return checked.ok ? 'fine' : checked.refusal.reason;
   };
 
@@ -148,10 +151,26 @@ describe('a password', () => {
     ['098765432109', 'tooCommon'],
     ['12341234123412', 'tooCommon'],
     ['--------------', 'tooCommon'],
+    ['passwort12345', 'tooCommon'],
+    ['Welcome12345!', 'tooCommon'],
+    ['Sommer2026!!', 'tooCommon'],
+    ['1234567890ab', 'tooCommon'],
+    ['zxcvbnm12345', 'tooCommon'],
+    ['aaaaaaaaaaab', 'tooCommon'],
+    ['qazwsxedcrfv', 'tooCommon'],
+    ['123qweasd123qwe', 'tooCommon'],
+    ['P@ssw0rd2026', 'tooCommon'],
+    ['Motdepasse2026', 'tooCommon'],
+    ['Willkommen!2026', 'tooCommon'],
+    ['dragon-monkey-9', 'tooCommon'],
+    ['W3rkraum N0rd 26', 'likeTheName'],
     ['a long walk to the lathe', 'fine'],
     ['ada walks to the lathe', 'fine'],
     ['löten, fräsen, nähen', 'fine'],
     ['x7#kQ!2pLw9z', 'fine'],
+    ['839201748392', 'fine'],
+    ['der Wald steht schwarz', 'fine'],
+    ['monkey wrench, left drawer', 'fine'],
   ])('%j is %s', (password, expected) => {
     expect(reason(password)).toBe(expected);
   });
@@ -162,7 +181,7 @@ describe('a password', () => {
         fc.string({ unit: 'binary', maxLength: 300 }),
         fc.array(fc.string()),
         (password, others) => {
-          const checked = checkPassword(password, others);
+          const checked = checkPassword(password, others, isCommon);
           if (checked.ok) expect(Array.from(password).length).toBeGreaterThanOrEqual(12);
           else expect(checked.refusal.message.length).toBeGreaterThan(10);
         },
@@ -175,7 +194,7 @@ describe('a password', () => {
       fc.property(fc.stringMatching(/^[a-z]{3,20}$/), fc.integer({ min: 0, max: 9999 }), (name, year) => {
         const password = `${name}${year}`;
         fc.pre(password.length >= 12);
-        expect(checkPassword(password, [name]).ok).toBe(false);
+        expect(checkPassword(password, [name], isCommon).ok).toBe(false);
       }),
     );
   });

@@ -16,20 +16,29 @@ import {
 } from '../sessions/workflow.ts';
 import { actorOf, recordAudit } from '../workflow.ts';
 import type { HasherBusy } from './password.ts';
-import { checkPassword, type PasswordRefused } from './password-rules.ts';
+import { checkPassword, commonPasswordsOf, type IsCommon, type PasswordRefused } from './password-rules.ts';
 import { findAccount, findPassword, savePassword } from './repository.ts';
 
 export type NewPasswordRefused = FieldRefusal<'passwordRefused'> & {
   readonly reason: PasswordRefused['reason'];
 };
 
+let commonPasswords: Promise<IsCommon> | undefined;
+
+/** The list comes in when the first password is set: it takes 5 MiB, and most starts need none. */
+async function loadCommonPasswords(): Promise<IsCommon> {
+  const { dictionary } = await import('@zxcvbn-ts/language-common');
+  return commonPasswordsOf(dictionary['passwords-common']);
+}
+
 /** Runs `checkPassword` and points the refusal at the field. */
-export function checkNewPassword(
+export async function checkNewPassword(
   password: string,
   names: readonly string[],
   pointer: string,
-): Result<null, NewPasswordRefused> {
-  const checked = checkPassword(password, names);
+): Promise<Result<null, NewPasswordRefused>> {
+  commonPasswords ??= loadCommonPasswords();
+  const checked = checkPassword(password, names, await commonPasswords);
   if (checked.ok) return checked;
   const { code, reason, message } = checked.refusal;
   return refuse({ code, reason, errors: [{ pointer, message }] });
@@ -69,7 +78,7 @@ export async function changeOwnPassword(
   if (account === null) return refuse(noAccount);
   const site = await findSite(deps.store.read);
   const names = [account.username, account.displayName, site?.name ?? ''];
-  const allowed = checkNewPassword(asked.newPassword, names, '/body/newPassword');
+  const allowed = await checkNewPassword(asked.newPassword, names, '/body/newPassword');
   if (!allowed.ok) return allowed;
   const keys = signInKeys(account.username, place.remoteAddress);
   const begun = await deps.store.transact('password.begin', (tx) =>

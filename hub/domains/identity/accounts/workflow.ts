@@ -138,7 +138,7 @@ export async function createAccount(
   const username = normaliseUsername(draft.username);
   const site = await findSite(deps.store.read);
   const names = [username, draft.displayName, site?.name ?? ''];
-  const allowed = checkNewPassword(draft.password, names, '/body/password');
+  const allowed = await checkNewPassword(draft.password, names, '/body/password');
   if (!allowed.ok) return allowed;
   const hashed = await deps.passwords.hash(draft.password);
   if (!hashed.ok) return hashed;
@@ -255,7 +255,7 @@ export async function resetPassword(
   if (account === null) return refuse({ code: 'accountNotFound' });
   const site = await findSite(deps.store.read);
   const names = [account.username, account.displayName, site?.name ?? ''];
-  const allowed = checkNewPassword(password, names, '/body/password');
+  const allowed = await checkNewPassword(password, names, '/body/password');
   if (!allowed.ok) return allowed;
   const hashed = await deps.passwords.hash(password);
   if (!hashed.ok) return hashed;

@@ -138,7 +138,7 @@ export async function claimSite(
   if (!isTimeZone(asked.timeZone)) return refuse(timeZoneUnknown('/body/timeZone'));
   const username = normaliseUsername(asked.username);
   const names = [username, asked.displayName, asked.siteName];
-  const allowed = checkNewPassword(asked.password, names, '/body/password');
+  const allowed = await checkNewPassword(asked.password, names, '/body/password');
   if (!allowed.ok) return allowed;
   const key: AttemptKey = { kind: 'claim', of: [place.remoteAddress] };
   const { result: tried } = await deps.store.transact('claim.try', (tx) => tryCode(tx, key, asked.code));
