@@ -319,4 +319,31 @@ describe('the members’ API', () => {
     const found = (await csv('/api/members?q=member%2044')).trimEnd().split('\r\n');
     expect(found).toHaveLength(1 + 11);
   });
+
+  it('hints at people who are added twice, by one or by many', async () => {
+    const { call } = await serve();
+    const mia = { name: 'Mia Maker', email: 'mia@example.org', dateOfBirth: '1994-05-17' };
+    const first = await call('POST', '/api/members', mia);
+    expect(first).toMatchObject({ status: 201, body: { similar: [] } });
+    const of = (sameBy: string) => [{ id: first.body['id'], number: 1001, name: 'Mia Maker', sameBy }];
+    const items = [
+      { name: 'M. Maker', email: ' MIA@example.org' },
+      { name: 'MIÁ MAKER' },
+      { name: 'Mia Maker', dateOfBirth: '2001-01-01' },
+      { name: 'Mia Makers' },
+    ];
+    const added = await call('POST', '/api/members/bulk', { items });
+    const [byMail, byName, otherDay, otherName] = added.body['results'].map(
+      (line: { body: { similar: unknown } }) => line.body.similar,
+    );
+    expect(byMail).toEqual(of('email'));
+    expect(byName).toEqual(of('name'));
+    // The one without a day of birth may be either of them.
+    expect(otherDay).toEqual([expect.objectContaining({ name: 'MIÁ MAKER', sameBy: 'name' })]);
+    expect(otherName).toEqual([]);
+    const again = await call('POST', '/api/members', mia);
+    expect(again.body['similar']).toHaveLength(3);
+    const read = await call('GET', `/api/members/${again.body['id']}`);
+    expect(read.body).not.toHaveProperty('similar');
+  });
 });

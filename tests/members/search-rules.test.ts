@@ -11,6 +11,7 @@ const member = (changes: Partial<SearchableMember> = {}): SearchableMember => ({
   number: 1042,
   name: 'Ada Lovelace',
   email: null,
+  phone: null,
   status: 'active',
   planIds: [],
   groupIds: [],
@@ -28,6 +29,28 @@ function isFound(searched: SearchableMember, q: string): boolean {
     terms.every(({ from, to }) => words.some((word) => !below(word, from) && below(word, to)))
   );
 }
+
+describe('a phone number', () => {
+  const mia = member({ name: 'Mia Maker', phone: '+49 30 123 4567', email: 'mia.123456@example.org' });
+  it.each([
+    '+49 30 123',
+    '004930123',
+    '030 1234',
+    '030/123-45 67',
+    '1234567',
+    '(+49) 30',
+    'mia 030 123',
+    '030',
+  ])('is found by %s', (q) => expect(isFound(mia, q)).toBe(true));
+  it.each(['+49 31', '030 9', '4567', '49', 'max 030 123'])('is not found by %s', (q) =>
+    expect(isFound(mia, q)).toBe(false),
+  );
+  it('leaves long numbers of members and of addresses findable', () => {
+    expect(isFound(mia, '123456')).toBe(true);
+    expect(isFound(member({ number: 1234567 }), '123456')).toBe(true);
+    expect(isFound(member({ name: 'Werk 007' }), '007')).toBe(true);
+  });
+});
 
 describe('the words of a search', () => {
   it.each([

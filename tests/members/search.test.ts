@@ -3,6 +3,7 @@ import { memberListQuerySchema } from '#hub/domains/members/member/schema.ts';
 import { searchMembers } from '#hub/domains/members/search/listing.ts';
 import { nameStatement, searchStatement } from '#hub/domains/members/search/repository.ts';
 import { type MemberFilter, memberWords, searchTerms } from '#hub/domains/members/search/rules.ts';
+import { indexPhones } from '#hub/domains/members/workflow.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { type Connection, openConnection } from '#hub/store/sqlite/open.ts';
 import type { Store } from '#hub/store/store.ts';
@@ -15,6 +16,7 @@ const rowAt = (index: number) => ({
   number: 1001 + index,
   name: `${given[index % given.length]} ${family[index % family.length]} ${index.toString(36)}`,
   email: index % 3 === 0 ? `person${index}@example.org` : null,
+  phone: index % 2 === 0 ? `+49 30 23125 ${String(index).padStart(5, '0')}` : null,
   status: index % 50 === 0 ? ('suspended' as const) : ('active' as const),
 });
 
@@ -28,7 +30,6 @@ async function addMany(store: Store, count: number): Promise<void> {
         await tx.insert('member', {
           id: newId(),
           ...row,
-          phone: null,
           locale: null,
           date_of_birth: null,
           guardian: null,
@@ -93,6 +94,24 @@ describe('a sort of 10,000 members', () => {
       expect(refused(await ask(store, { ...other, cursor: first.nextCursor }))).toMatchObject({
         code: 'cursorInvalid',
       });
+  });
+});
+
+describe('phone numbers', () => {
+  it('are searched in a store of a release that did not, once it has been looked through', async () => {
+    const { store } = await openBench();
+    await addMany(store, 500);
+    await store.transact('test', async (tx) => {
+      await tx.local.deleteFrom('member_word').where('word', 'like', 't:%').execute();
+    });
+    const find = async (q: string) => (await readAll(store, { q }, 200)).map((row) => row.number);
+    expect(await find('030 23125 0024')).toEqual([]);
+    // Another release may have begun with it.
+    await indexPhones(store);
+    await indexPhones(store);
+    expect(await find('030 23125 0024')).toEqual([1241, 1243, 1245, 1247, 1249]);
+    expect(await find('+49 (0)30 23125 00240')).toEqual([1241]);
+    expect(await find('23125 00240')).toEqual([1241]);
   });
 });
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { answer, type Domain, hear, type RunningDomain, Signal } from '#hub/domain.ts';
 import { memberExists, siteClaimed } from '#hub/domains/identity/domain.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
+import { dayMs } from '#hub/kernel/time.ts';
 import type { DataOf, PermissionSpec, TopicSpec } from '#hub/kernel/vocabulary.ts';
 import { changeSchema } from '#hub/kernel/wire.ts';
 import { findNamedValues } from '#hub/store/named-rows.ts';
@@ -12,7 +13,7 @@ import { createFirstPlan } from './plans/workflow.ts';
 import { memberProblems } from './problems.ts';
 import { findMember, memberTables } from './repository.ts';
 import { memberEndpoints } from './routes.ts';
-import { followMemberChange, type MemberDeps, reindexAllMembers } from './workflow.ts';
+import { followMemberChange, indexPhones, type MemberDeps, reindexAllMembers } from './workflow.ts';
 
 /** The admission facts of these members (by id) have changed. */
 export const admissionChanged = new Signal<readonly string[]>('members.admissionChanged');
@@ -90,6 +91,7 @@ export const members: Domain<RunningMembers> = {
           everyMs: minuteMs,
           run: async () => void (await advanceDueMemberships(deps)),
         },
+        { name: 'phoneSearch', everyMs: dayMs, run: () => indexPhones(core.store) },
       ],
       hears: [
         hear(siteClaimed, async (tx, { starterRules }) => {

@@ -10,6 +10,7 @@ import { csvLines } from '#hub/platform/csv.ts';
 import { holdEndpoints } from './holds/routes.ts';
 import { memberCsvColumns, memberToCsv } from './member/csv.ts';
 import {
+  memberAddedSchema,
   memberCreateSchema,
   memberListItemSchema,
   memberListQuerySchema,
@@ -73,10 +74,12 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     method: 'POST',
     path: '/api/members',
     summary: 'Add a member',
+    description:
+      'Names in `similar` whoever may be the same person, as each line of `/api/members/bulk` does.',
     tag,
     access: toManage,
     body: memberCreateSchema,
-    response: memberSchema,
+    response: memberAddedSchema,
     status: 201,
     refusals: ['numberTaken', 'dateInFuture'],
     async handle({ principal, body }) {
@@ -89,7 +92,7 @@ const writingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     tag,
     access: toManage,
     item: memberCreateSchema,
-    response: memberSchema,
+    response: memberAddedSchema,
     lineStatus: 201,
     refusals: ['numberTaken', 'dateInFuture'],
     handleLines: ({ principal }, inputs) => createMembers(deps, actorOf(principal), inputs),

@@ -7,7 +7,7 @@ import { admissionPeriod, effectiveMembership, isFinal } from './memberships/rul
 import { findGroup, findPlan } from './plans/repository.ts';
 import { findMember, findMemberNames, listMemberParts } from './repository.ts';
 import type { AdmissionFacts } from './schema.ts';
-import { listMemberWords, replaceMemberWords } from './search/repository.ts';
+import { listMemberWords, listWithoutPhoneWords, replaceMemberWords } from './search/repository.ts';
 import { memberWords, type SearchableMember } from './search/rules.ts';
 
 /** Dependencies of the members' workflows. */
@@ -21,7 +21,10 @@ export interface MemberDeps {
 }
 
 /** Builds a member's admission facts at `nowMs`. */
-export function admissionFactsOf(row: Omit<AdmissionRow, 'name' | 'email'>, nowMs: number): AdmissionFacts {
+export function admissionFactsOf(
+  row: Omit<AdmissionRow, 'name' | 'email' | 'phone'>,
+  nowMs: number,
+): AdmissionFacts {
   const membership = effectiveMembership(row.memberships, nowMs);
   const period = membership === undefined ? null : admissionPeriod(membership);
   return {
@@ -80,6 +83,19 @@ export async function reindexAllMembers(store: Store): Promise<number> {
   }
 }
 
+/** Gives members with a phone number that no search finds their words: those of a store from an earlier release. */
+export async function indexPhones(store: Store): Promise<void> {
+  let after = '';
+  for (;;) {
+    const from = after;
+    const ids = await store.report((reader) => listWithoutPhoneWords(reader, from, reindexedAtOnce));
+    const last = ids.at(-1);
+    if (last === undefined) return;
+    await store.transact('members.reindex', (tx) => reindexMembers(tx, ids));
+    after = last;
+  }
+}
+
 /**
  * What every write about members ends with: search, doors and live pages learn of it.
  * @param change `admission`: something that doors must know has changed
@@ -102,7 +118,7 @@ export async function followMemberChange(
 export async function followNewMember(
   deps: Pick<MemberDeps, 'announceIn' | 'onAdmissionChanged'>,
   tx: Transaction,
-  member: Pick<SearchableMember, 'number' | 'name' | 'email'> & { readonly id: string },
+  member: Pick<SearchableMember, 'number' | 'name' | 'email' | 'phone'> & { readonly id: string },
 ): Promise<void> {
   const words = memberWords({ ...member, status: 'active', planIds: [], groupIds: [] });
   await Promise.all([

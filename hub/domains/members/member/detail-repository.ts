@@ -92,6 +92,7 @@ export async function findMemberDetail(
       number: member.number,
       name: member.name,
       email: member.email,
+      phone: member.phone,
       status: member.status,
       waiverMissing: member.waiverDate === null,
       extendedAccess: member.extendedAccess,

@@ -3,6 +3,7 @@ import { idSchema } from '#hub/kernel/ids.ts';
 import { entityShape, lineOf, pageShape, sortOf, textOf, wireTime } from '#hub/kernel/wire.ts';
 import { staffMembershipEvents } from '../memberships/rules.ts';
 import { memberStatuses, membershipStates } from '../schema.ts';
+import { normaliseEmail, normalisePhone } from './contact-rules.ts';
 
 function isLocale(text: string): boolean {
   try {
@@ -18,11 +19,26 @@ const dateSchema = z.iso
 
 const profileShape = {
   name: lineOf(200),
-  email: z.email().max(254).nullable(),
+  email: z
+    .string()
+    .max(254)
+    .overwrite((text) => normaliseEmail(text) ?? text)
+    .refine((text) => normaliseEmail(text) === text, {
+      error: 'must be an e-mail address such as mia@example.org',
+    })
+    .meta({ description: 'Stored without blanks around it, the domain in small letters: `info@müller.de`' })
+    .nullable(),
   phone: z
     .string()
-    .trim()
-    .regex(/^[+(]?\d[\d ()./-]{1,30}$/, { error: 'must be a phone number such as +49 30 1234567' })
+    .max(60)
+    .overwrite((text) => normalisePhone(text) ?? text)
+    .refine((text) => normalisePhone(text) === text, {
+      error: 'must be a phone number such as +49 30 1234567 or 030 1234567 ext. 5',
+    })
+    .meta({
+      description:
+        'As people write it; stored as groups of digits, `+49 30 12345` for `(+49) 30/12345`, an extension as `ext. 5`',
+    })
     .nullable(),
   locale: z.string().max(35).refine(isLocale, { error: 'must be a language tag such as de-AT' }).nullable(),
   dateOfBirth: dateSchema.nullable(),
@@ -239,6 +255,23 @@ export const memberSchema = z
   });
 export type Member = z.infer<typeof memberSchema>;
 
+/** A member who was just added. */
+export const memberAddedSchema = memberSchema
+  .extend({
+    similar: z
+      .array(
+        z.strictObject({
+          id: idSchema,
+          number: memberNumber,
+          name: z.string(),
+          sameBy: z.enum(['email', 'name']),
+        }),
+      )
+      .meta({ description: 'Members that may be the same person: look before you add somebody twice' }),
+  })
+  .meta({ id: 'MemberAdded' });
+export type MemberAdded = z.infer<typeof memberAddedSchema>;
+
 const creationSortSchema = sortOf('createdAt').default('-createdAt');
 export type CreationSort = z.infer<typeof creationSortSchema>;
 /** Query of a member's memberships or holds. */
@@ -247,11 +280,10 @@ export const memberPartsQuerySchema = z.strictObject({ ...pageShape, sort: creat
 const memberSortSchema = sortOf('name', 'number', 'createdAt', 'updatedAt');
 export type MemberSort = z.infer<typeof memberSortSchema>;
 export const memberListQuerySchema = z.strictObject({
-  q: z
-    .string()
-    .max(100)
-    .optional()
-    .meta({ description: 'Beginnings of words of the name, of the number or of the e-mail address' }),
+  q: z.string().max(100).optional().meta({
+    description:
+      'Beginnings of words of the name, of the number, of the e-mail address or of the phone number',
+  }),
   status: z.enum(memberStatuses).optional().meta({ description: 'Only members in this status' }),
   planId: idSchema.optional().meta({ description: 'With a membership of this plan that is not over' }),
   groupId: idSchema.optional().meta({ description: 'Only members of this group' }),

@@ -22,9 +22,11 @@ import {
   updateProfile,
   updateStatus,
 } from '../repository.ts';
+import { listNamesakes } from '../search/repository.ts';
+import { namesakeWords } from '../search/rules.ts';
 import { actorName, followMemberChange, followNewMember, type MemberDeps } from '../workflow.ts';
-import { decideMemberStatus, type MemberStatusEvent, type MemberStatusRefusal } from './rules.ts';
-import type { Hold, Member, MemberCreate, MemberPatch } from './schema.ts';
+import { decideMemberStatus, type MemberStatusEvent, type MemberStatusRefusal, sameBy } from './rules.ts';
+import type { Hold, Member, MemberAdded, MemberCreate, MemberPatch } from './schema.ts';
 import { holdToWire, loadMember } from './view.ts';
 
 export interface NumberTaken extends Refusal<'numberTaken'> {
@@ -37,6 +39,8 @@ export type DateInFuture = FieldRefusal<'dateInFuture'>;
 const firstNumber = 1001;
 /** Limits the active holds of a member. */
 const maxActiveHolds = 20;
+/** How many members that may be the same person are looked at. */
+const maxNamesakes = 10;
 /** Highest number ever assigned. */
 const highestNumber = new TableCache<number>('member');
 
@@ -63,7 +67,7 @@ async function createInside(
   tx: Transaction,
   actor: Actor,
   input: MemberCreate,
-): Promise<Result<Member, NumberTaken | DateInFuture>> {
+): Promise<Result<MemberAdded, NumberTaken | DateInFuture>> {
   const future = findFutureDates(input, tx.nowMs);
   if (future !== null) return refuse(future);
   if (input.number !== undefined && (await isNumberTaken(tx, input.number)))
@@ -72,7 +76,7 @@ async function createInside(
   const number = input.number ?? highest + 1;
   const id = deps.newId();
   // The store does it in this order; nothing here has to wait for what comes before it.
-  const [, , , member] = await Promise.all([
+  const [, , , member, namesakes] = await Promise.all([
     insertMember(tx, { ...input, id, number }),
     recordAudit(tx, {
       actor,
@@ -82,9 +86,14 @@ async function createInside(
     }),
     followNewMember(deps, tx, { ...input, id, number }),
     loadWritten(tx, id),
+    listNamesakes(tx, namesakeWords(input), number, maxNamesakes),
   ]);
   tx.remember(highestNumber, Math.max(highest, number));
-  return ok(member);
+  const similar = namesakes.flatMap((other) => {
+    const by = sameBy(input, other);
+    return by === null ? [] : [{ id: other.id, number: other.number, name: other.name, sameBy: by }];
+  });
+  return ok({ ...member, similar });
 }
 
 /** Adds a member. Without a number of its own it gets the next above all that were ever given out. */
@@ -92,7 +101,7 @@ export const createMember = (
   deps: MemberDeps,
   actor: Actor,
   input: MemberCreate,
-): Promise<Result<Member, NumberTaken | DateInFuture>> =>
+): Promise<Result<MemberAdded, NumberTaken | DateInFuture>> =>
   deps.store.transact('members.create', (tx) => createInside(deps, tx, actor, input));
 
 /** Adds members, each by itself. */
@@ -100,7 +109,7 @@ export const createMembers = (
   deps: MemberDeps,
   actor: Actor,
   inputs: readonly MemberCreate[],
-): Promise<readonly LineOutcome<Member, NumberTaken | DateInFuture>[]> =>
+): Promise<readonly LineOutcome<MemberAdded, NumberTaken | DateInFuture>[]> =>
   transactEach(deps.store, 'members.createMany', inputs, (tx, input) => createInside(deps, tx, actor, input));
 
 const profileOf = (row: MemberRow): MemberProfile => ({

@@ -180,6 +180,7 @@ export interface AdmissionRow extends Standing {
   readonly number: number;
   readonly name: string;
   readonly email: string | null;
+  readonly phone: string | null;
   readonly status: MemberStatus;
   readonly waiverMissing: boolean;
   readonly extendedAccess: boolean;
@@ -191,7 +192,7 @@ export interface AdmissionRow extends Standing {
 const membersListed = fixedQuery({ ids: '$ids' }, (reader, { ids }) =>
   reader
     .selectFrom('member')
-    .select(['id', 'number', 'name', 'email', 'status', 'waiver_date', 'extended_access'])
+    .select(['id', 'number', 'name', 'email', 'phone', 'status', 'waiver_date', 'extended_access'])
     .where('id', 'in', listed(ids))
     .where('deleted_at_ms', 'is', null),
 );
@@ -268,6 +269,7 @@ export async function listAdmissionRows(
     number: row.number,
     name: row.name,
     email: row.email,
+    phone: row.phone,
     status: row.status,
     waiverMissing: row.waiver_date === null,
     extendedAccess: row.extended_access === 1,

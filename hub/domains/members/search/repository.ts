@@ -6,7 +6,7 @@ import { fixedQuery, listed } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type ListOrder, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { MemberSort } from '../member/schema.ts';
-import { everybody, type SearchTerm } from './rules.ts';
+import { everybody, everyPhone, type SearchTerm } from './rules.ts';
 
 /** A place in the word index. */
 export interface WordPosition {
@@ -230,6 +230,58 @@ export async function listMemberWords(
   const rows = await wordsListed(reader, { ids: JSON.stringify(memberIds) });
   const rowsByMember = Map.groupBy(rows, (row) => row.id);
   return (memberId) => new Set(rowsByMember.get(memberId)?.map((row) => row.word));
+}
+
+const havingWords = fixedQuery(
+  { words: '$words', number: -1, limit: -2 },
+  (reader, { words, number, limit }) =>
+    reader
+      .selectFrom('member_word as hit')
+      .innerJoin('member', 'member.number', 'hit.member_number')
+      .select(['member.id', 'member.number', 'member.name', 'member.email', 'member.date_of_birth'])
+      .distinct()
+      .where('hit.word', 'in', listed(words))
+      .where('hit.member_number', '!=', number)
+      .where('member.deleted_at_ms', 'is', null)
+      .limit(limit),
+);
+
+export interface Namesake {
+  readonly id: string;
+  readonly number: number;
+  readonly name: string;
+  readonly email: string | null;
+  readonly dateOfBirth: string | null;
+}
+
+/** Members other than the one with this number who have one of these words. */
+export async function listNamesakes(
+  reader: Reader,
+  words: readonly string[],
+  number: number,
+  limit: number,
+): Promise<readonly Namesake[]> {
+  const rows = await havingWords(reader, { words: JSON.stringify(words), number, limit });
+  return rows.map(({ date_of_birth, ...row }) => ({ ...row, dateOfBirth: date_of_birth }));
+}
+
+/** Members with a phone number and without a word for it; numbers too short or odd to search for are none. */
+export async function listWithoutPhoneWords(
+  reader: Reader,
+  afterId: string,
+  limit: number,
+): Promise<readonly string[]> {
+  const rows = await reader
+    .selectFrom('member')
+    .select('id')
+    .where('deleted_at_ms', 'is', null)
+    .where('phone', 'is not', null)
+    .where('id', '>', afterId)
+    .where((where) => where.not(hasWord('member.number', everyPhone)))
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.id);
 }
 
 /** Makes the member's rows of the word index these, touching only what differs from what is stored. */

@@ -1,3 +1,4 @@
+import { phoneKeys, splitPhoneSearch } from '../member/contact-rules.ts';
 import type { MemberStatus } from '../schema.ts';
 
 /** Letters that Unicode does not decompose, as people without the key for them type them. */
@@ -18,6 +19,9 @@ const umlauts: Readonly<Record<string, string>> = { ä: 'ae', ö: 'oe', ü: 'ue'
 const maxWordLength = 40;
 const maxSortKeyLength = 24;
 const maxTerms = 6;
+
+const everybodyPrefix = 'a:';
+const sortKeyOf = (name: string): string => cut(foldText(name), maxSortKeyLength);
 
 /** Lower case without accents: `Łukasz Müller` -> `lukasz muller`. */
 export const foldText = (text: string): string =>
@@ -47,6 +51,7 @@ export interface SearchableMember {
   readonly number: number;
   readonly name: string;
   readonly email: string | null;
+  readonly phone: string | null;
   readonly status: MemberStatus;
   /** Plans of memberships that are not over. */
   readonly planIds: readonly string[];
@@ -57,7 +62,10 @@ export interface SearchableMember {
 export function memberWords(member: SearchableMember): ReadonlySet<string> {
   const words = new Set<string>();
   const add = (word: string): void => {
-    if (word !== '') words.add(`n:${cut(word, maxWordLength)}`);
+    if (word === '') return;
+    words.add(`n:${cut(word, maxWordLength)}`);
+    // What a search may take for a phone number: such a search looks here alone.
+    if (/^(?:\d{6}|0\d\d)/.test(word)) words.add(`t:${cut(word, maxWordLength)}`);
   };
   for (const spelling of [member.name, spellOutUmlauts(member.name)]) {
     for (const token of foldText(spelling).split(/\s+/u)) {
@@ -73,8 +81,9 @@ export function memberWords(member: SearchableMember): ReadonlySet<string> {
     add(email);
     for (const piece of piecesOf(email.slice(0, Math.max(0, email.indexOf('@'))))) add(piece);
   }
-  const sortKey = cut(foldText(member.name), maxSortKeyLength);
-  words.add(`a:${sortKey}`);
+  if (member.phone !== null) for (const key of phoneKeys(member.phone)) words.add(`t:${key}`);
+  const sortKey = sortKeyOf(member.name);
+  words.add(`${everybodyPrefix}${sortKey}`);
   words.add(`s:${member.status}:${sortKey}`);
   for (const planId of member.planIds) words.add(`p:${planId}:${sortKey}`);
   for (const groupId of member.groupIds) words.add(`g:${groupId}:${sortKey}`);
@@ -105,23 +114,37 @@ const prefixTerm = (prefix: string, isList: boolean): SearchTerm => ({
 const listTerm = (prefix: string): SearchTerm => prefixTerm(prefix, true);
 
 /** The list of everybody, in the order of names. */
-export const everybody: SearchTerm = listTerm('a:');
+export const everybody: SearchTerm = listTerm(everybodyPrefix);
+
+/** Words that a member of this name, or of this address, has; others may have them too where they are long. */
+export const namesakeWords = ({
+  name,
+  email,
+}: Pick<SearchableMember, 'name' | 'email'>): readonly string[] => [
+  `${everybodyPrefix}${sortKeyOf(name)}`,
+  ...(email === null ? [] : [`n:${cut(foldText(email), maxWordLength)}`]),
+];
+
+/** Whoever has a phone number that can be searched for. */
+export const everyPhone: SearchTerm = prefixTerm('t:', false);
 
 /**
  * The conditions of a search, those of the text first, the longest of them in front. Never empty: without any filter it is
  * the list of everybody. Null when the text holds nothing that could be searched for.
  */
 export function searchTerms(filter: MemberFilter): readonly SearchTerm[] | null {
-  const words = (filter.q ?? '')
+  const [phone, text] = splitPhoneSearch(filter.q ?? '');
+  const words = text
     .trim()
     .split(/\s+/u)
     .map(foldText)
     .flatMap((token) => (token.includes('@') ? [token] : piecesOf(token)))
-    .map((word) => cut(word, maxWordLength))
+    .map((word) => `n:${cut(word, maxWordLength)}`)
+    .concat(phone === null ? [] : [`t:${cut(phone, maxWordLength)}`])
     .sort((left, right) => right.length - left.length)
     .slice(0, maxTerms);
   if (words.length === 0 && (filter.q ?? '').trim() !== '') return null;
-  const terms = [...new Set(words)].map((word) => prefixTerm(`n:${word}`, false));
+  const terms = [...new Set(words)].map((word) => prefixTerm(word, false));
   if (filter.groupId !== undefined) terms.push(listTerm(`g:${filter.groupId}:`));
   if (filter.planId !== undefined) terms.push(listTerm(`p:${filter.planId}:`));
   if (filter.status !== undefined) terms.push(listTerm(`s:${filter.status}:`));
