@@ -55,6 +55,8 @@ export interface Command {
   /** Further lines of its help. */
   readonly details?: string;
   readonly options?: Readonly<Record<string, CommandOption>>;
+  /** Colours its lines, and strips control characters from what it shows itself; `print` does it for all others. */
+  readonly printsStyled?: boolean;
   /** The exit code; 0 when it gives none. */
   run(context: CommandContext): Promise<number | undefined>;
 }

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { toPlainText } from '#hub/kernel/plain-text.ts';
 import {
   type Call,
   type Command,
@@ -143,6 +144,7 @@ function assertOwnOptions(name: string, command: Command, given: Readonly<Record
 }
 
 async function contextOf(
+  { printsStyled = false }: Command,
   operands: readonly string[],
   values: Readonly<Record<string, unknown>>,
 ): Promise<CommandContext> {
@@ -169,7 +171,7 @@ async function contextOf(
     json: values['json'] === true,
     root,
     configFile,
-    print: (line) => void process.stdout.write(`${line}\n`),
+    print: (line) => void process.stdout.write(`${printsStyled ? line : toPlainText(line)}\n`),
     withHub(offline, work) {
       return withHub(offline, (call) => {
         // Whoever named the folder knows which; otherwise it is said, apart from the answer.
@@ -199,10 +201,10 @@ async function main(): Promise<number> {
   }
   try {
     assertOwnOptions(name, command, values);
-    const code = await command.run(await contextOf(operands, values));
+    const code = await command.run(await contextOf(command, operands, values));
     return code ?? 0;
   } catch (cause) {
-    process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n`);
+    process.stderr.write(`${toPlainText(cause instanceof Error ? cause.message : String(cause))}\n`);
     if (cause instanceof UsageProblem) {
       process.stderr.write(`\n${helpOf(command)}`);
       return exitCodes.usage;

@@ -33,8 +33,15 @@ export interface LocalMoment {
 
 export const dayMs = 86_400_000;
 
-/** UTC ms as it stands on the wire: ISO 8601. */
-export const toIso = (ms: number): string => new Date(ms).toISOString();
+/** Beyond it a Date has no value. */
+const mostMs = 8.64e15;
+
+/**
+ * UTC ms as it stands on the wire: ISO 8601. A number that no calendar has stays a number in words, which fits no schema
+ * of a time: whoever shows it says so of that row, and the others are shown.
+ */
+export const toIso = (ms: number): string =>
+  Math.abs(ms) <= mostMs ? new Date(ms).toISOString() : `${ms} ms`;
 export const toIsoOrNull = (ms: number | null): string | null => (ms === null ? null : toIso(ms));
 
 /** UTC ms -> minutes that local time is ahead of UTC. */

@@ -54,12 +54,6 @@ export const pageOf = <T extends z.ZodType>(item: T) =>
       .meta({ description: 'On all pages together; with `count=true`' }),
   });
 
-/** A moment that a caller sends. UTC ms inside, ISO 8601 on the wire. */
-export const wireTime = z.iso.datetime({ offset: true }).meta({ description: 'ISO 8601 with offset' });
-/** Name of a thing. */
-export const nameSchema = z.string().trim().min(1).max(100);
-/** Reason that a person gives. */
-export const reasonSchema = z.string().trim().min(1).max(200);
 /** The version that a change was made on. */
 export const versionField = { version: z.number().int().min(1) } as const;
 
@@ -75,21 +69,3 @@ export const wholeList = <T>(items: readonly T[]): { items: T[]; nextCursor: nul
 
 /** The answer to what has nothing to say. */
 export const emptySchema = z.strictObject({});
-
-/** One line of text for people: no control characters, no blanks around it. */
-export const lineOf = (maxLength: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(maxLength)
-    .regex(/^[^\p{Cc}]*$/u, { error: 'must be one line without control characters' });
-
-/** Text with line breaks. */
-export const textOf = (maxLength: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(maxLength)
-    .regex(/^[^\p{Cc}]*(?:[\t\n\r][^\p{Cc}]*)*$/u, { error: 'must not hold control characters' });

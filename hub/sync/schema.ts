@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { lineOf, pageOf, pageShape } from '#hub/kernel/wire.ts';
+import { lineOf } from '#hub/kernel/text.ts';
+import { pageOf, pageShape } from '#hub/kernel/wire.ts';
 
 /** Raised when synced tables change; the centre says which it speaks. */
 export const syncSchemaNumber = 1;

@@ -7,6 +7,11 @@ import { groupCreateSchema } from '#hub/domains/members/plans/schema.ts';
 import { createGroup } from '#hub/domains/members/plans/workflow.ts';
 import { makesCycle } from '#hub/domains/places/rules.ts';
 import {
+  holidayCreateSchema,
+  holidayPatchSchema,
+  openingHoursPutSchema,
+} from '#hub/domains/places/schema.ts';
+import {
   changeArea,
   changeHoliday,
   createArea,
@@ -100,6 +105,37 @@ describe('doors', () => {
     expect(bridge.document?.portals[0]).toMatchObject({ name: 'Main', settings: { accessTimeSeconds: 8 } });
   });
 
+  test('settings that contradict each other are refused, each at its field', async () => {
+    const { bench } = await openWithBridge();
+    const { id, version } = await firstPortal(bench);
+    const { deps } = bench.access;
+    const window = { weekday: 1, startMinute: 600, endMinute: 600 };
+    const refusal = refused(
+      await changePortal(deps, staff, id, {
+        version,
+        settings: {
+          accessTimeSeconds: 20,
+          extendedAccessTimeSeconds: 15,
+          heldOpenSeconds: 30,
+          preAlarmSeconds: 30,
+          schedule: [{ window, mode: 'unlocked' }],
+          identificationWindows: [
+            { window: { ...window, endMinute: 660 }, identification: 'pin' },
+            { window, identification: 'cardAndPin' },
+          ],
+        },
+      }),
+    );
+    expect(refusal).toMatchObject({ code: 'settingsInvalid' });
+    expect('errors' in refusal ? refusal.errors.map((error) => error.pointer) : []).toEqual([
+      '/body/settings/extendedAccessTimeSeconds',
+      '/body/settings/preAlarmSeconds',
+      '/body/settings/schedule/0/window/endMinute',
+      '/body/settings/identificationWindows/1/window/endMinute',
+    ]);
+    expect((await firstPortal(bench)).version).toBe(version);
+  });
+
   test('one that its bridge still has cannot go; one that it lost goes with its rules', async () => {
     const { bench, bridge } = await openWithBridge();
     const { id } = await firstPortal(bench);
@@ -122,6 +158,29 @@ describe('doors', () => {
     await bridge.pull();
     expect(bridge.document?.portals).toEqual([]);
     expect(bridge.document?.rules.map((rule) => rule.name)).not.toContain('Front');
+  });
+});
+
+describe('hours and holidays', () => {
+  test('a window that ends in the minute in which it begins is refused at its end', () => {
+    const day = { startMinute: 600, endMinute: 600 };
+    const hours = openingHoursPutSchema.safeParse({ areaId: null, windows: [{ weekday: 1, ...day }] });
+    expect(hours.error?.issues.map((issue) => issue.path)).toEqual([['windows', 0, 'endMinute']]);
+    const holiday = {
+      date: '2026-12-24',
+      name: 'Christmas',
+      windows: [{ startMinute: 0, endMinute: 60 }, day],
+    };
+    for (const schema of [holidayCreateSchema, holidayPatchSchema.omit({ version: true })])
+      expect(schema.safeParse(holiday).error?.issues.map((issue) => issue.path)).toEqual([
+        ['windows', 1, 'endMinute'],
+      ]);
+    expect(
+      openingHoursPutSchema.safeParse({
+        areaId: null,
+        windows: [{ weekday: 1, startMinute: 0, endMinute: 1440 }],
+      }).success,
+    ).toBe(true);
   });
 });
 

@@ -144,6 +144,7 @@ async function printer({ json, print }: CommandContext): Promise<(line: LogLine)
 
 export const logs: Command = {
   usage: 'logs [hub|bridge|simulator]',
+  printsStyled: true,
   summary: 'what the hub and the door controller on this machine wrote',
   details: `Reads the files that ./scripts/start writes or, where systemd runs the hub, the journal. Without a name all of them,
 in order of time, which is UTC (Z). --json prints the lines as they were written.`,

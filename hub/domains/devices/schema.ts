@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { entityShape, lineOf } from '#hub/kernel/wire.ts';
+import { lineOf } from '#hub/kernel/text.ts';
+import { entityShape } from '#hub/kernel/wire.ts';
 
 /** Bytes (UTF-8) of a topic or a filter. */
 export const maxTopicBytes = 256;

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
+import { wireTime } from '#hub/kernel/moment.ts';
+import { lineOf, textOf } from '#hub/kernel/text.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
-import { entityShape, pageOf, pageShape, sortOf, wireTime } from '#hub/kernel/wire.ts';
+import { entityShape, pageOf, pageShape, sortOf } from '#hub/kernel/wire.ts';
 
 /** Who did something: an account, a service account by one of its tokens, the command line on the box, a bridge, or the hub by itself. */
 export type Actor =
@@ -20,7 +22,7 @@ export type PermissionSchema = ReturnType<typeof permissionSchemaOf>;
 const timeSchema = z.iso.datetime();
 const versionSchema = z.number().int().min(1);
 export const idParamsSchema = z.strictObject({ id: idSchema });
-export const nameSchema = z.string().trim().min(1).max(80);
+const nameSchema = lineOf(80);
 /** Stored as `normaliseUsername` makes it; compared in that form only. */
 const usernameSchema = z
   .string()
@@ -162,7 +164,8 @@ export const sessionQuerySchema = z.strictObject({
 });
 export const sessionsEndedSchema = z.strictObject({ ended: z.number().int().min(0) });
 
-const descriptionSchema = z.string().trim().max(400);
+/** May be empty. */
+const descriptionSchema = z.union([textOf(400), z.string().trim().length(0)]);
 export const roleQuerySchema = z.strictObject({
   ...pageShape,
   sort: sortOf('createdAt').default('createdAt'),
@@ -245,7 +248,7 @@ export const auditEntrySchema = z.strictObject({
   hash: z.string(),
 });
 export const auditPageSchema = pageOf(auditEntrySchema);
-export const auditEmptySchema = z.strictObject({ reason: z.string().trim().min(3).max(400) });
+export const auditEmptySchema = z.strictObject({ reason: lineOf(400).min(3) });
 const auditFlaws = [
   'gap',
   'chainBroken',

@@ -3,6 +3,7 @@ import { actorOf } from '#hub/domains/identity/workflow.ts';
 import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
+import { wireDate } from '#hub/kernel/moment.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { emptySchema, pageOf, wholeList } from '#hub/kernel/wire.ts';
 import { findAreas, findHolidays, findOpeningHours } from './repository.ts';
@@ -13,7 +14,6 @@ import {
   holidayCreateSchema,
   holidayPatchSchema,
   holidaySchema,
-  isoDateSchema,
   openingHoursPutSchema,
   openingHoursSchema,
 } from './schema.ts';
@@ -144,9 +144,7 @@ function holidayEndpoints(deps: PlaceDeps, tag: string): Endpoint[] {
       tag,
       access: { permission: 'rule.read' },
       query: z.strictObject({
-        from: isoDateSchema
-          .optional()
-          .meta({ description: 'Earliest day, YYYY-MM-DD in the zone of the site' }),
+        from: wireDate.optional().meta({ description: 'Earliest day, YYYY-MM-DD in the zone of the site' }),
       }),
       response: pageOf(holidaySchema),
       refusals: [],

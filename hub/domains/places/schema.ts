@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, nameSchema, versionField } from '#hub/kernel/wire.ts';
+import { wireDate } from '#hub/kernel/moment.ts';
+import { nameSchema } from '#hub/kernel/text.ts';
+import { entityShape, versionField } from '#hub/kernel/wire.ts';
+import { type DayWindow, windowErrors } from './rules.ts';
 
 const minuteOfDay = z.number().int().min(0).max(1440).meta({ description: 'Minutes since local midnight' });
 
@@ -11,25 +14,42 @@ export const weeklyWindowSchema = z
     startMinute: minuteOfDay.max(1439),
     endMinute: minuteOfDay,
   })
-  .meta({ description: 'Weekly window in the wall clock of the site' });
+  .meta({
+    description: 'Weekly window in the wall clock of the site; it ends in another minute than it starts',
+    examples: [{ weekday: 1, startMinute: 540, endMinute: 1080 }],
+  });
 export type WeeklyWindow = z.infer<typeof weeklyWindowSchema>;
 export const weeklyWindowsSchema = z.array(weeklyWindowSchema).max(100);
 
-export const isoDateSchema = z.iso.date();
+/** Names each window without length, at its end. */
+function checkWindows(
+  windows: readonly DayWindow[],
+  context: z.core.$RefinementCtx<readonly DayWindow[]>,
+): void {
+  for (const { index, message } of windowErrors(windows))
+    context.addIssue({ code: 'custom', path: [index, 'endMinute'], message });
+}
+
+/** Windows as they are written: stored ones may be without length. */
+export const writtenWindowsSchema = weeklyWindowsSchema.superRefine(checkWindows);
+
+const dayWindowSchema = z
+  .strictObject({ startMinute: minuteOfDay.max(1439), endMinute: minuteOfDay })
+  .meta({ examples: [{ startMinute: 600, endMinute: 840 }] });
 
 /** A day that differs from the weekly opening hours: closed when `windows` is empty. */
 export const scheduleExceptionSchema = z.strictObject({
-  date: isoDateSchema,
+  date: z.iso.date(),
   name: z.string().min(1).max(100),
   /** null = the whole site. */
   areaId: z.string().nullable(),
-  windows: z.array(z.strictObject({ startMinute: minuteOfDay.max(1439), endMinute: minuteOfDay })).max(20),
+  windows: z.array(dayWindowSchema).max(20),
 });
 export type ScheduleException = z.infer<typeof scheduleExceptionSchema>;
 
 export const areaSchema = z.strictObject({
   ...entityShape,
-  name: nameSchema,
+  name: z.string(),
   parentId: idSchema.nullable(),
 });
 export type Area = z.infer<typeof areaSchema>;
@@ -49,18 +69,21 @@ export type OpeningHours = z.infer<typeof openingHoursSchema>;
 /** Sets the week of one area or, with `areaId` null, of the site. No windows at all: always closed. */
 export const openingHoursPutSchema = z.strictObject({
   areaId: idSchema.nullable(),
-  windows: weeklyWindowsSchema,
+  windows: writtenWindowsSchema,
 });
 
 export const holidaySchema = z.strictObject({ ...entityShape, ...scheduleExceptionSchema.shape });
 export type Holiday = z.infer<typeof holidaySchema>;
+const writtenDayWindowsSchema = scheduleExceptionSchema.shape.windows.superRefine(checkWindows);
 export const holidayCreateSchema = scheduleExceptionSchema.extend({
+  date: wireDate,
+  name: nameSchema,
   areaId: idSchema.nullable().default(null),
-  windows: scheduleExceptionSchema.shape.windows.default([]),
+  windows: writtenDayWindowsSchema.default([]),
 });
 export const holidayPatchSchema = z.strictObject({
   ...versionField,
-  date: isoDateSchema.optional(),
+  date: wireDate.optional(),
   name: nameSchema.optional(),
-  windows: scheduleExceptionSchema.shape.windows.optional(),
+  windows: writtenDayWindowsSchema.optional(),
 });

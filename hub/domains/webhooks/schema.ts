@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
+import { lineOf } from '#hub/kernel/text.ts';
 import type { LastingTopic, PermissionName, TopicSpec } from '#hub/kernel/vocabulary.ts';
-import { entityShape, lineOf, pageOf, pageShape } from '#hub/kernel/wire.ts';
+import { entityShape, pageOf, pageShape } from '#hub/kernel/wire.ts';
 import { deliveryProblems } from './rules.ts';
 
 /** Topics that webhooks can subscribe to, in the order of the domains. */

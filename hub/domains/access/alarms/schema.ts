@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
+import { reasonSchema } from '#hub/kernel/text.ts';
 import { entityShape, pageShape } from '#hub/kernel/wire.ts';
 
 const named = z.strictObject({ id: z.string(), name: z.string() }).nullable();
@@ -24,4 +25,4 @@ export const alarmSchema = z
 export type Alarm = z.infer<typeof alarmSchema>;
 
 export const alarmQuerySchema = z.strictObject({ limit: pageShape.limit, cursor: pageShape.cursor });
-export const alarmAcknowledgeSchema = z.strictObject({ note: z.string().trim().min(1).max(200).optional() });
+export const alarmAcknowledgeSchema = z.strictObject({ note: reasonSchema.optional() });

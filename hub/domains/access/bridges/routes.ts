@@ -4,7 +4,8 @@ import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok } from '#hub/kernel/result.ts';
-import { nameSchema, pageOf } from '#hub/kernel/wire.ts';
+import { nameSchema } from '#hub/kernel/text.ts';
+import { pageOf } from '#hub/kernel/wire.ts';
 import type { BridgeDeps } from './deps.ts';
 import { bridgeSchema, simulatedTapSchema } from './schema.ts';
 import {

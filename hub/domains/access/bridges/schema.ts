@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { findingSchema } from '#hub/kernel/finding.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
-import { nameSchema } from '#hub/kernel/wire.ts';
 import { cardTextSchema } from '../cards/schema.ts';
 
 export const bridgeSchema = z.strictObject({
@@ -10,7 +9,7 @@ export const bridgeSchema = z.strictObject({
   version: z.number().int(),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
-  name: nameSchema,
+  name: z.string(),
   connected: z.boolean(),
   lastSeenAt: z.iso.datetime().nullable(),
   release: z.string().nullable(),

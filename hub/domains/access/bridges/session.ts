@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { recordAudit } from '#hub/domains/identity/workflow.ts';
 import { loadAreas } from '#hub/domains/places/workflow.ts';
+import { toPlainLine } from '#hub/kernel/plain-text.ts';
 import type { Change } from '#hub/kernel/wire.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { Commands } from '../controllers/commands.ts';
@@ -71,11 +72,12 @@ async function registerPortals(
     const portal = known.get(announced.key);
     if (portal === undefined) {
       const id = deps.newId();
+      const name = toPlainLine(announced.name.trim()) || announced.key;
       await insertPortal(tx, {
         id,
         bridgeId,
         key: announced.key,
-        name: announced.name.trim() || announced.key,
+        name,
         areaId: onlyArea,
         settings: defaultPortalSettings,
         override: null,
@@ -85,7 +87,7 @@ async function registerPortals(
         actor: { kind: 'bridge', id: bridgeId },
         action: 'portal.announce',
         target: { table: 'portal', id },
-        payload: { key: announced.key, name: announced.name },
+        payload: { key: announced.key, name },
       });
       changed.push({ portalId: id, change: 'created' });
     } else if (JSON.stringify(portal.readers) !== JSON.stringify(announced.readers)) {

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { credentialStatuses } from '#hub/domains/members/schema.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, pageShape, reasonSchema, sortOf, wireTime } from '#hub/kernel/wire.ts';
+import { wireTime } from '#hub/kernel/moment.ts';
+import { lineOf, reasonSchema } from '#hub/kernel/text.ts';
+import { entityShape, pageShape, sortOf } from '#hub/kernel/wire.ts';
 
-export const labelSchema = z.string().trim().min(1).max(60);
+export const labelSchema = lineOf(60);
 export const cardTextSchema = z.string().min(1).max(160).meta({ description: 'A card as written: 123:4567' });
 export const credentialStatusSchema = z.enum(credentialStatuses);
 const credentialKindSchema = z.enum(['card', 'pin']);

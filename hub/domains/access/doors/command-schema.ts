@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { reasonSchema, wireTime } from '#hub/kernel/wire.ts';
+import { wireTime } from '#hub/kernel/moment.ts';
+import { reasonSchema } from '#hub/kernel/text.ts';
 import { portalSchema } from './schema.ts';
 
 export const unlockSchema = z.strictObject({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, nameSchema, versionField } from '#hub/kernel/wire.ts';
+import { nameSchema } from '#hub/kernel/text.ts';
+import { entityShape, versionField } from '#hub/kernel/wire.ts';
 import { portalLiveSchema } from '../controllers/portal-schema.ts';
 import {
   defaultPortalSettings,
@@ -19,7 +20,7 @@ export const portalSchema = z
     ...entityShape,
     bridgeId: idSchema,
     key: z.string(),
-    name: nameSchema,
+    name: z.string(),
     areaId: idSchema.nullable(),
     walkSeconds: walkSecondsSchema,
     settings: portalSettingsSchema,

@@ -9,6 +9,7 @@ import { followPolicyChange } from './change-workflow.ts';
 import type { DoorDeps } from './deps.ts';
 import { findPortal, portalChanges } from './repository.ts';
 import type { Portal, portalPatchSchema } from './schema.ts';
+import { settingsErrors } from './settings-rules.ts';
 import { loadPortal } from './view.ts';
 
 export type PortalRefusal =
@@ -37,14 +38,12 @@ export function changePortal(
       return refuse(fieldRefusal('areaUnknown', 'areaId', 'is no area: choose one of the list, or none'));
     const given = Object.entries(body.settings ?? {}).filter(([, value]) => value !== undefined);
     const settings = portalSettingsSchema.parse({ ...row.settings, ...Object.fromEntries(given) });
-    if (settings.preAlarmSeconds >= settings.heldOpenSeconds)
-      return refuse(
-        fieldRefusal(
-          'settingsInvalid',
-          'settings/preAlarmSeconds',
-          `must be less than heldOpenSeconds (${settings.heldOpenSeconds}); 0 = no warning`,
-        ),
-      );
+    const errors = body.settings === undefined ? [] : settingsErrors(settings);
+    if (errors.length > 0)
+      return refuse({
+        code: 'settingsInvalid',
+        errors: errors.map(({ field, message }) => ({ pointer: `/body/settings/${field}`, message })),
+      });
     const changes = {
       ...(body.name === undefined ? {} : { name: body.name }),
       ...(body.areaId === undefined ? {} : { areaId: body.areaId }),

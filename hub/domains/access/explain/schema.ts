@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { wireTime } from '#hub/kernel/wire.ts';
+import { wireTime } from '#hub/kernel/moment.ts';
 import { cardTextSchema } from '../cards/schema.ts';
 import { eveningExample, namedSchema, whySchema, wordedCheckSchema } from '../events/schema.ts';
 import { denyReasonSchema, portalModeSchema } from '../schema.ts';

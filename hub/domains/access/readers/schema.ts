@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { nameSchema } from '#hub/kernel/wire.ts';
 import { readerIdSchema } from '../controllers/reader-id-schema.ts';
 import {
   outputSecondsSchema,
@@ -58,9 +57,9 @@ export const readerSchema = z
     id: readerIdSchema,
     key: z.string(),
     bridgeId: idSchema,
-    bridgeName: nameSchema,
+    bridgeName: z.string(),
     portalId: idSchema,
-    portalName: nameSchema,
+    portalName: z.string(),
     connected: z.boolean().meta({ description: 'Whether its door controller is' }),
     live: readerLiveSchema.nullable(),
   })

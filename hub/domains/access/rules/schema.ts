@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { weeklyWindowsSchema } from '#hub/domains/places/schema.ts';
-import { entityShape, nameSchema, versionField, wireTime } from '#hub/kernel/wire.ts';
+import { wireTime } from '#hub/kernel/moment.ts';
+import { nameSchema } from '#hub/kernel/text.ts';
+import { entityShape, versionField } from '#hub/kernel/wire.ts';
 import { ruleSubjectSchema, ruleTargetSchema } from '../schema.ts';
 
 const ruleFields = {
@@ -14,6 +16,7 @@ const ruleFields = {
 export const ruleSchema = z.strictObject({
   ...entityShape,
   ...ruleFields,
+  name: z.string(),
   validFrom: z.iso.datetime().nullable(),
   validUntil: z.iso.datetime().nullable(),
 });

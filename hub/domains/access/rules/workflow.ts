@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Actor } from '#hub/domains/identity/schema.ts';
 import { subjectExists } from '#hub/domains/members/workflow.ts';
+import { windowErrors } from '#hub/domains/places/rules.ts';
 import { areaExists } from '#hub/domains/places/workflow.ts';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
@@ -30,12 +31,8 @@ async function checkRule(tx: Transaction, rule: Omit<PolicyRule, 'id'>): Promise
     errors.push({ pointer: '/body/subject/id', message: `is no ${subject.kind}: choose one of the list` });
   if (rule.validFromMs !== null && rule.validUntilMs !== null && rule.validUntilMs <= rule.validFromMs)
     errors.push({ pointer: '/body/validUntil', message: 'must be later than validFrom' });
-  for (const [index, window] of rule.windows.entries())
-    if (window.startMinute === window.endMinute)
-      errors.push({
-        pointer: `/body/windows/${index}/endMinute`,
-        message: 'is the same as the start: for a whole day write 0 to 1440',
-      });
+  for (const { index, message } of windowErrors(rule.windows))
+    errors.push({ pointer: `/body/windows/${index}/endMinute`, message });
   return errors.length === 0 ? null : { code: 'ruleInvalid', errors };
 }
 

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, lineOf, pageOf, textOf, wireTime } from '#hub/kernel/wire.ts';
+import { wireTime } from '#hub/kernel/moment.ts';
+import { lineOf, textOf } from '#hub/kernel/text.ts';
+import { entityShape, pageOf } from '#hub/kernel/wire.ts';
 import type { PermissionSchema } from '../schema.ts';
 
 const timeSchema = z.iso.datetime();

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { entityShape, lineOf, pageShape, sortOf, textOf, wireTime } from '#hub/kernel/wire.ts';
+import { wireDate, wireTime } from '#hub/kernel/moment.ts';
+import { lineOf, textOf } from '#hub/kernel/text.ts';
+import { entityShape, pageShape, sortOf } from '#hub/kernel/wire.ts';
 import { staffMembershipEvents } from '../memberships/rules.ts';
 import { memberStatuses, membershipStates } from '../schema.ts';
 import { normaliseEmail, normalisePhone } from './contact-rules.ts';
@@ -12,10 +14,6 @@ function isLocale(text: string): boolean {
     return false;
   }
 }
-
-const dateSchema = z.iso
-  .date()
-  .refine((date) => date >= '1900-01-01', { error: 'must not be before 1900-01-01' });
 
 const profileShape = {
   name: lineOf(200),
@@ -41,11 +39,11 @@ const profileShape = {
     })
     .nullable(),
   locale: z.string().max(35).refine(isLocale, { error: 'must be a language tag such as de-AT' }).nullable(),
-  dateOfBirth: dateSchema.nullable(),
+  dateOfBirth: wireDate.nullable(),
   guardian: lineOf(300).nullable().meta({ description: 'Who answers for a minor, and how to reach them' }),
   notes: textOf(10_000).nullable(),
   waiverVersion: lineOf(50).nullable(),
-  waiverDate: dateSchema.nullable().meta({ description: 'Day on which the waiver was signed' }),
+  waiverDate: wireDate.nullable().meta({ description: 'Day on which the waiver was signed' }),
   extendedAccess: z.boolean().meta({ description: 'Needs the longer door time' }),
 };
 

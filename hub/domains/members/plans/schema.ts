@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { entityShape, lineOf, pageShape, sortOf, textOf } from '#hub/kernel/wire.ts';
+import { lineOf, textOf } from '#hub/kernel/text.ts';
+import { entityShape, pageShape, sortOf } from '#hub/kernel/wire.ts';
 
 export const planIntervals = ['month', 'year', 'once', 'none'] as const;
 export type PlanInterval = (typeof planIntervals)[number];

@@ -37,6 +37,10 @@ const endToMinute = (time: string): number => timeToMinute(time) || 1440;
 export const endsNextDay = (row: Pick<WindowRow, 'start' | 'end'>): boolean =>
   endToMinute(row.end) <= timeToMinute(row.start);
 
+/** True when both times are the same, which the hub refuses. */
+export const hasNoLength = (row: Pick<WindowRow, 'start' | 'end'>): boolean =>
+  row.start !== '' && endToMinute(row.end) === timeToMinute(row.start);
+
 interface DayHours {
   readonly startMinute: number;
   readonly endMinute: number;
