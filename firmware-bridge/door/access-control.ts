@@ -4,12 +4,7 @@ import { Keypads, type PinBy, type PinOutcome } from '#bridge/pin/keypads.ts';
 import type { LockoutFile } from '#bridge/pin/lockout-file.ts';
 import { type Lookup, type Policy, type PolicyAge, PolicyView } from '#bridge/policy/policy.ts';
 import type { Later } from '#bridge/ports.ts';
-import {
-  type AccessDecision,
-  cardAlone,
-  decideAccess,
-  type Proof,
-} from '#hub/domains/access/decide/rules.ts';
+import { type AccessDecision, cardAlone, decideAmong, type Proof } from '#hub/domains/access/decide/rules.ts';
 import { waysInAt } from '#hub/domains/access/decide/schedule-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { isClockTrusted } from '#hub/kernel/time.ts';
@@ -113,7 +108,7 @@ export class AccessControl {
     const found = this.#view?.lookUp(read) ?? null;
     const digest = found === null ? null : hexOf(found.digest);
     if (digest !== null && this.#isRepeat(readerKey, digest, door)) return;
-    const memberId = found?.credential?.memberId ?? null;
+    const memberId = found?.memberId ?? null;
     const proof = this.#proofOfCard(readerKey, memberId);
     const decision = this.#decide(door, found, proof);
     if (decision.reason === 'pinRequired' && digest !== null && memberId !== null) {
@@ -125,7 +120,7 @@ export class AccessControl {
     }
     this.#keypads.otherCard(readerKey);
     const seq = this.#carryOut(door, readerKey, found, decision, false);
-    if (seq !== null && found !== null && found.credential === undefined) commands.keepUnknown(seq, read);
+    if (seq !== null && found !== null && found.owners.length === 0) commands.keepUnknown(seq, read);
   }
 
   /** Journals a decision and acts upon it. Returns its number in the journal, or null when there was no room. */
@@ -236,7 +231,7 @@ export class AccessControl {
       mode: door.mode,
       journalWritable: journal.writable,
     };
-    return decideAccess(this.#view.policy.document, portal, found.credential, moment, proof);
+    return decideAmong(this.#view.policy.document, portal, found.owners, moment, proof);
   }
 
   #entryOf(
@@ -247,7 +242,9 @@ export class AccessControl {
     decision: AccessDecision,
   ): DoorEntry {
     const version = this.#view?.policy.version;
+    // Of a card that looks like another one, nobody knows whose it was.
     const credential = found?.credential;
+    const memberId = found?.memberId ?? null;
     return {
       kind: decision.granted ? 'granted' : 'denied',
       portalKey: door.key,
@@ -255,9 +252,8 @@ export class AccessControl {
       mode: door.mode,
       checks: [...decision.checks],
       ...(digest === null ? {} : { digest }),
-      ...(credential === undefined
-        ? {}
-        : { credentialId: credential.credentialId, memberId: credential.memberId }),
+      ...(credential === undefined ? {} : { credentialId: credential.credentialId }),
+      ...(memberId === null ? {} : { memberId }),
       ...(decision.reason === null ? {} : { reason: decision.reason }),
       ...(decision.ruleId === null ? {} : { ruleId: decision.ruleId }),
       ...(version === undefined ? {} : { policyEpoch: version.epoch, policyRevision: version.revision }),

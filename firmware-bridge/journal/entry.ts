@@ -63,6 +63,7 @@ export const reasonCodes: readonly DenyReason[] = [
   'tooManyAttempts',
   'pinRequired',
   'pinWrong',
+  'ambiguousCard',
 ];
 export const checkCodes: readonly AccessCheck[] = [
   'credentialKnown',
@@ -83,6 +84,7 @@ export const checkCodes: readonly AccessCheck[] = [
   'attemptsLeft',
   'pinGiven',
   'pinRight',
+  'cardUnambiguous',
 ];
 export const modeCodes: readonly PortalMode[] = [
   'fireRelease',

@@ -1,4 +1,10 @@
-import { digestBytes, findRecord, isSecret, recordBytes } from '#hub/domains/access/policy/record-schema.ts';
+import {
+  digestBytes,
+  findRecord,
+  isSecret,
+  isShared,
+  recordBytes,
+} from '#hub/domains/access/policy/record-schema.ts';
 import { credentialStatuses, memberStatuses } from '#hub/domains/members/schema.ts';
 import { bytesToId } from '#hub/kernel/ids.ts';
 
@@ -72,11 +78,11 @@ const isOpen = (records: Uint8Array, offset: number): boolean =>
 
 /**
  * Iterates over the credential of every reading, so one with several readings comes several times. A PIN comes with
- * its record of facts, not with its secret.
+ * its record of facts, not with its secret, and a card that looks like another with its own facts only.
  */
 function* credentialsIn(records: Uint8Array): Generator<{ readonly id: string; readonly open: boolean }> {
   for (let offset = 0; offset + recordBytes <= records.length; offset += recordBytes)
-    if (!isSecret(records, offset))
+    if (!isSecret(records, offset) && !isShared(records, offset))
       yield { id: bytesToId(records, offset + 16), open: isOpen(records, offset) };
 }
 

@@ -1,16 +1,24 @@
-import { digestOf, numberDigestOf, pinDigestOf } from '#hub/domains/access/cards/digest-rules.ts';
+import {
+  digestOf,
+  numberDigestOf,
+  ownerDigestOf,
+  pinDigestOf,
+} from '#hub/domains/access/cards/digest-rules.ts';
 import type {
   CredentialFacts,
   PolicyDocument,
   PolicyPortal,
   PolicyVersion,
 } from '#hub/domains/access/decide/policy-schema.ts';
+import { isOneMember } from '#hub/domains/access/decide/rules.ts';
 import {
   decodeRecord,
   decodeSecret,
   digestBytes,
   findRecord,
   isSecret,
+  isShared,
+  ownersAt,
   type PinSecret,
 } from '#hub/domains/access/policy/record-schema.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
@@ -29,9 +37,20 @@ export interface Policy {
 
 export interface Lookup {
   readonly digest: Uint8Array;
-  /** Undefined: the policy does not contain the card or number. */
+  /** Every credential that was perhaps presented. Empty: the policy does not contain the card or number. */
+  readonly owners: readonly CredentialFacts[];
+  /** The only one that it can have been. */
   readonly credential: CredentialFacts | undefined;
+  /** Whose it is; null when unknown, or when it may be one of several members. */
+  readonly memberId: string | null;
 }
+
+const lookupOf = (digest: Uint8Array, owners: readonly CredentialFacts[]): Lookup => ({
+  digest,
+  owners,
+  credential: owners.length === 1 ? owners[0] : undefined,
+  memberId: isOneMember(owners) ? (owners[0]?.memberId ?? null) : null,
+});
 
 /** A policy with the lookups that the door thread needs. */
 export class PolicyView {
@@ -52,12 +71,22 @@ export class PolicyView {
   }
 
   lookUp(read: CardRead): Lookup {
-    return this.#lookUpDigest(digestOf(this.#digestKey, read).subarray(0, digestBytes));
+    const digest = digestOf(this.#digestKey, read).subarray(0, digestBytes);
+    const { records } = this.policy;
+    const offset = findRecord(records, digest);
+    if (offset < 0 || !isShared(records, offset)) return lookupOf(digest, this.#factsAt(offset));
+    const owners = Array.from({ length: ownersAt(records, offset) }, (_, index) =>
+      findRecord(records, ownerDigestOf(this.#digestKey, read, index + 1)),
+    ).flatMap((owner) => this.#factsAt(owner));
+    // With an owner missing, nobody could say that all may pass: the shared record itself reads as a retired card.
+    const isWhole = owners.length > 0 && owners.length === ownersAt(records, offset);
+    return lookupOf(digest, isWhole ? owners : this.#factsAt(offset));
   }
 
   /** Looks up the PIN of the member with this number: its facts, not its secret. */
   lookUpNumber(memberNumber: number): Lookup {
-    return this.#lookUpDigest(numberDigestOf(this.#digestKey, memberNumber));
+    const digest = numberDigestOf(this.#digestKey, memberNumber);
+    return lookupOf(digest, this.#factsAt(findRecord(this.policy.records, digest)));
   }
 
   /** The secret to check this member's PIN against; null: no PIN of theirs may open. */
@@ -68,13 +97,12 @@ export class PolicyView {
     return secret === null || this.#withheld.has(secret.credentialId) ? null : secret;
   }
 
-  #lookUpDigest(digest: Uint8Array): Lookup {
+  /** The facts in the record at `offset`; none when there is no record, or when it is a PIN's. */
+  #factsAt(offset: number): readonly CredentialFacts[] {
     const { records, document } = this.policy;
-    const offset = findRecord(records, digest);
-    if (offset < 0 || isSecret(records, offset)) return { digest, credential: undefined };
+    if (offset < 0 || isSecret(records, offset)) return [];
     const facts = decodeRecord(records, offset, document);
-    if (!this.#withheld.has(facts.credentialId)) return { digest, credential: facts };
-    return { digest, credential: { ...facts, credentialStatus: 'suspended' } };
+    return [this.#withheld.has(facts.credentialId) ? { ...facts, credentialStatus: 'suspended' } : facts];
   }
 }
 

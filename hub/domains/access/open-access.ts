@@ -8,6 +8,7 @@ import { bridgeHealth } from './bridges/health-workflow.ts';
 import { createLiveBridges } from './bridges/live.ts';
 import { BridgeSessions } from './bridges/session.ts';
 import { giveMissingSecrets, resumeRotations } from './bridges/workflow.ts';
+import { loadLooksLike } from './cards/alike-workflow.ts';
 import type { LoadCardMarks } from './cards/deps.ts';
 import { cardHealth, loadSuspectedCopies } from './clones/workflow.ts';
 import { createCommands } from './controllers/commands.ts';
@@ -69,11 +70,16 @@ export interface Access {
 /** A second or two of work, in which other writers get their turn between any two slices. */
 const slicesPerTurn = 80;
 
-/** Where the last change of a card has not arrived yet, and whether there seems to be a copy of it. */
+/** Where the last change of a card has not arrived yet, what it looks like, and whether there seems to be a copy of it. */
 const loadCardMarks: LoadCardMarks = async (reader, credentialIds) => {
   const notAppliedAt = await loadNotAppliedAt(reader, credentialIds);
   const copies = await loadSuspectedCopies(reader, credentialIds);
-  return (id) => ({ suspectedCopy: copies.get(id) ?? null, notAppliedAt: notAppliedAt(id) });
+  const looksLike = await loadLooksLike(reader, credentialIds);
+  return (id) => ({
+    suspectedCopy: copies.get(id) ?? null,
+    looksLike: looksLike.get(id) ?? null,
+    notAppliedAt: notAppliedAt(id),
+  });
 };
 
 export function createAccess(outside: AccessDeps & Pick<EventDeps, 'onEventsStored'>): Access {
@@ -87,7 +93,7 @@ export function createAccess(outside: AccessDeps & Pick<EventDeps, 'onEventsStor
     store: outside.store,
     onPolicyChanged: () => sessions.nudge(),
   });
-  const vault = createCardVault(outside);
+  const vault = createCardVault({ ...outside, onReadingsAdded: keeper.refreshCredentials });
   const commands = createCommands(outside);
   const live = createLiveBridges({
     announce: outside.announce,

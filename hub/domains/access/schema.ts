@@ -21,6 +21,7 @@ export const denyReasons = [
   'tooManyAttempts',
   'pinRequired',
   'pinWrong',
+  'ambiguousCard',
 ] as const;
 export const denyReasonSchema = z.enum(denyReasons);
 export type DenyReason = z.infer<typeof denyReasonSchema>;
@@ -28,6 +29,7 @@ export type DenyReason = z.infer<typeof denyReasonSchema>;
 /** The checks of `decideAccess`, in the order in which they are made. The first that fails gives the reason. */
 export const accessChecks = [
   'credentialKnown',
+  'cardUnambiguous',
   'credentialActive',
   'memberActive',
   'noHold',
@@ -61,6 +63,12 @@ export const cardReadSchema = z.strictObject({
   hex: z.string().regex(/^[0-9a-f]{1,128}$/),
 });
 export type CardRead = z.infer<typeof cardReadSchema>;
+
+/** A reading of a card as it is stored. */
+export interface KnownReading extends CardRead {
+  /** A reader delivered it; false: computed from a wider reading. */
+  readonly seen: boolean;
+}
 
 /** A time of day on the site's wall clock, in minutes since midnight; 1440 is the end of the day. */
 export const ruleSubjectSchema = z.discriminatedUnion('kind', [

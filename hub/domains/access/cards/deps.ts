@@ -1,10 +1,10 @@
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import type { AccessDeps } from '../deps.ts';
-import type { KnownReading } from './repository.ts';
+import type { KnownReading } from '../schema.ts';
 import type { Credential } from './schema.ts';
 
 /** What other rooms know of a card and its page shows. */
-export type CardMarks = Pick<Credential, 'notAppliedAt' | 'suspectedCopy'>;
+export type CardMarks = Pick<Credential, 'looksLike' | 'notAppliedAt' | 'suspectedCopy'>;
 
 /** Loads the marks of many cards at once; answers for each of these ids. */
 export type LoadCardMarks = (

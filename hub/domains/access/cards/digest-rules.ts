@@ -13,6 +13,10 @@ export const digestKeyBytes = 32;
 export const digestOf = (key: Uint8Array, read: CardRead): Uint8Array =>
   truncatedHmac(key, `${read.reading}:${read.bits}:${read.hex}`);
 
+/** What a bridge finds the owners of a reading by that several cards have; `place` counts from 1. */
+export const ownerDigestOf = (key: Uint8Array, read: CardRead, place: number): Uint8Array =>
+  truncatedHmac(key, `owner:${String(place)}:${read.reading}:${read.bits}:${read.hex}`);
+
 /** What a bridge finds a member by whose number was typed. No reading of a card is called so. */
 export const numberDigestOf = (key: Uint8Array, memberNumber: number): Uint8Array =>
   truncatedHmac(key, `number:${String(memberNumber)}`);

@@ -1,5 +1,5 @@
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
-import type { CardRead, Reading } from '../schema.ts';
+import type { CardRead, KnownReading, Reading } from '../schema.ts';
 
 /** Bits `first` .. `last` of a frame, most significant first; bit 0 was sent first. */
 interface Field {
@@ -326,4 +326,17 @@ export function derivedReadings(read: CardRead): readonly CardRead[] {
   return wiegandOfSerial(view.facility * 65_536 + view.number).filter(
     (derived) => derived.reading !== read.reading,
   );
+}
+
+const isSameRead = (one: CardRead, other: CardRead): boolean =>
+  one.reading === other.reading && one.bits === other.bits && one.hex === other.hex;
+
+/** What follows from the readings of one card that readers delivered and is not among them yet. */
+export function missingReadings(readings: readonly KnownReading[]): readonly KnownReading[] {
+  const missing: KnownReading[] = [];
+  for (const { seen, ...read } of readings)
+    for (const derived of seen ? derivedReadings(read) : [])
+      if (![...readings, ...missing].some((known) => isSameRead(known, derived)))
+        missing.push({ ...derived, seen: false });
+  return missing;
 }

@@ -3,8 +3,14 @@ import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { CardRead } from '../schema.ts';
 import type { CardDeps } from './deps.ts';
 import { maskedCardText } from './format-rules.ts';
-import { countReadings, findCredential, findReadingOwner } from './repository.ts';
-import { type AlreadyEnrolled, followCredentialChange, keepReadings, whoseCard } from './workflow.ts';
+import { countReadings, findCredential, findReadingOwners } from './repository.ts';
+import {
+  type AlreadyEnrolled,
+  findSeenOwner,
+  followCredentialChange,
+  keepReadings,
+  whoseCard,
+} from './workflow.ts';
 
 /** One fob is read in as many ways as there are kinds of readers, and some of them give two. */
 const maxReadings = 16;
@@ -30,11 +36,9 @@ export function addReading(
       return refuse({ code: 'credentialNotFound', title: 'The card is not there any more.' });
     if (row.status === 'retired')
       return refuse({ code: 'credentialRetired', title: 'The card is retired: enrol it anew.' });
-    const owner = await findReadingOwner(tx, read);
-    const other = owner === null || owner.credentialId === credentialId ? null : owner;
-    const owning = other === null ? null : await findCredential(tx, other.credentialId);
-    if (other?.seen === true && owning !== null && owning.status !== 'retired')
-      return refuse(await whoseCard(tx, owning));
+    const others = (await findReadingOwners(tx, read)).filter((owner) => owner.credentialId !== credentialId);
+    const seenOf = await findSeenOwner(tx, others);
+    if (seenOf !== null) return refuse(await whoseCard(tx, seenOf));
     if ((await countReadings(tx, credentialId)) >= maxReadings)
       return refuse({ code: 'tooManyReadings', title: 'The card has as many readings as it may have.' });
     await keepReadings(deps, tx, credentialId, read);
@@ -43,7 +47,7 @@ export function addReading(
       id: credentialId,
       memberId: row.memberId,
       payload: { label: row.label, reading: read.reading, bits: read.bits, masked: maskedCardText(read) },
-      alsoIds: other === null ? [] : [other.credentialId],
+      alsoIds: others.map((other) => other.credentialId),
     });
     return ok(credentialId);
   });

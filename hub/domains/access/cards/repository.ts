@@ -160,21 +160,88 @@ export async function findCredentialIdsAfter(
   return rows.map((row) => row.id);
 }
 
+/** A card that a reading may be of. */
 export interface ReadingOwner {
   readonly credentialId: string;
   /** A reader delivered it; false: computed from a wider reading. */
   readonly seen: boolean;
+  readonly isRetired: boolean;
 }
 
-export async function findReadingOwner(reader: Reader, read: CardRead): Promise<ReadingOwner | null> {
-  const row = await reader
+/** The cards that have this reading, those first of which a reader delivered it. */
+export async function findReadingOwners(reader: Reader, read: CardRead): Promise<readonly ReadingOwner[]> {
+  const rows = await reader
     .selectFrom('credential_reading')
-    .select(['credential_id', 'seen'])
+    .innerJoin('credential', 'credential.id', 'credential_reading.credential_id')
+    .select(['credential_id', 'seen', 'status'])
     .where('reading', '=', read.reading)
     .where('bits', '=', read.bits)
     .where('hex', '=', read.hex)
-    .executeTakeFirst();
-  return row ? { credentialId: row.credential_id, seen: row.seen === 1 } : null;
+    .where('deleted_at_ms', 'is', null)
+    .orderBy('seen', 'desc')
+    .orderBy('credential_id')
+    .execute();
+  return rows.map(({ credential_id, seen, status }) => ({
+    credentialId: credential_id,
+    seen: seen === 1,
+    isRetired: status === 'retired',
+  }));
+}
+
+/** A card that claims a reading. */
+export interface ReadingClaim {
+  readonly credentialId: string;
+  readonly read: CardRead;
+  readonly seen: boolean;
+}
+
+/** Every reading of these credentials, with all other credentials that have it too. */
+export async function findClaims(
+  reader: Reader,
+  credentialIds: readonly string[],
+): Promise<readonly ReadingClaim[]> {
+  const claims = new Map<string, ReadingClaim>();
+  for (const batch of batchesOf(credentialIds)) {
+    const rows = await reader
+      .selectFrom('credential_reading as mine')
+      .innerJoin('credential_reading as claim', (join) =>
+        join
+          .onRef('claim.reading', '=', 'mine.reading')
+          .onRef('claim.bits', '=', 'mine.bits')
+          .onRef('claim.hex', '=', 'mine.hex'),
+      )
+      .select(['claim.credential_id', 'claim.reading', 'claim.bits', 'claim.hex', 'claim.seen'])
+      .where('mine.credential_id', 'in', batch)
+      .execute();
+    for (const { credential_id, seen, ...read } of rows)
+      claims.set(`${credential_id}/${read.reading}:${read.bits}:${read.hex}`, {
+        credentialId: credential_id,
+        read: cardReadSchema.parse(read),
+        seen: seen === 1,
+      });
+  }
+  return [...claims.values()];
+}
+
+/** Every credential with a reading that another credential has too, retired ones left out. */
+export async function findAlikeIds(reader: Reader): Promise<readonly string[]> {
+  const rows = await reader
+    .selectFrom('credential_reading as one')
+    .innerJoin('credential_reading as other', (join) =>
+      join
+        .onRef('other.reading', '=', 'one.reading')
+        .onRef('other.bits', '=', 'one.bits')
+        .onRef('other.hex', '=', 'one.hex')
+        .onRef('other.credential_id', '!=', 'one.credential_id'),
+    )
+    .innerJoin('credential', 'credential.id', 'one.credential_id')
+    .select('one.credential_id')
+    .distinct()
+    .where('credential.status', '!=', 'retired')
+    .where('credential.deleted_at_ms', 'is', null)
+    .orderBy('one.credential_id')
+    .execute();
+  return rows.map((row) => row.credential_id);
 }
 
 export async function countReadings(reader: Reader, credentialId: string): Promise<number> {
@@ -184,12 +251,6 @@ export async function countReadings(reader: Reader, credentialId: string): Promi
     .where('credential_id', '=', credentialId)
     .executeTakeFirstOrThrow();
   return row.rows;
-}
-
-/** A reading of a card as it is stored. */
-export interface KnownReading extends CardRead {
-  /** A reader delivered it; false: computed from a wider reading. */
-  readonly seen: boolean;
 }
 
 /** Every reading of these credentials. */

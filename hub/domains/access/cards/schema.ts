@@ -22,6 +22,21 @@ export const suspectedCopySchema = z.strictObject({
 });
 export type SuspectedCopy = z.infer<typeof suspectedCopySchema>;
 
+export const looksLikeSchema = z.strictObject({
+  sentence: z.string(),
+  nextStep: z.string(),
+  cards: z.array(
+    z.strictObject({
+      credentialId: idSchema,
+      memberId: idSchema,
+      memberName: z.string().nullable(),
+      label: z.string(),
+      status: credentialStatusSchema,
+    }),
+  ),
+});
+export type LooksLike = z.infer<typeof looksLikeSchema>;
+
 export const credentialSchema = z.strictObject({
   ...entityShape,
   memberId: idSchema,
@@ -37,6 +52,8 @@ export const credentialSchema = z.strictObject({
   masked: z.string(),
   /** The card was read at two doors sooner than anybody gets from one to the other, and nobody has looked into it yet. */
   suspectedCopy: suspectedCopySchema.nullable(),
+  /** Other cards in use that some reader cannot tell from this one: there it opens only what all of them may open. */
+  looksLike: looksLikeSchema.nullable(),
   /** Names of the door controllers that do not know of the last change yet. */
   notAppliedAt: z.array(z.string()),
 });

@@ -21,9 +21,9 @@ import {
   credentialOrder,
   findCredential,
   findCredentials,
-  findReadingOwner,
-  type KnownReading,
+  findReadingOwners,
   placeOfCredential,
+  type ReadingOwner,
 } from './repository.ts';
 import { type CredentialAction, decideCredentialStatus, type TransitionRefusal } from './rules.ts';
 import type { Credential, credentialPatchSchema, credentialQuerySchema, enrolCardSchema } from './schema.ts';
@@ -124,17 +124,24 @@ export async function whoseCard(tx: Transaction, credential: CredentialRow): Pro
   };
 }
 
-/** A reading of a card, and those that follow from it; what a reader delivered stands above what was computed. */
+/** Gives a card a reading and those that follow from it, whoever else has them: the doors are told of all owners. */
 export async function keepReadings(
   { vault }: Pick<CardDeps, 'vault'>,
   tx: Transaction,
   credentialId: string,
   read: CardRead,
 ): Promise<void> {
-  const readings: KnownReading[] = [{ ...read, seen: true }];
-  for (const derived of derivedReadings(read))
-    if ((await findReadingOwner(tx, derived)) === null) readings.push({ ...derived, seen: false });
-  await vault.giveReadings(tx, credentialId, readings);
+  const derived = derivedReadings(read).map((reading) => ({ ...reading, seen: false }));
+  await vault.giveReadings(tx, credentialId, [{ ...read, seen: true }, ...derived]);
+}
+
+/** The card in use of which a reader delivered the reading: no other can be it too. */
+export async function findSeenOwner(
+  tx: Transaction,
+  owners: readonly ReadingOwner[],
+): Promise<CredentialRow | null> {
+  const owner = owners.find(({ seen, isRetired }) => seen && !isRetired);
+  return owner === undefined ? null : await findCredential(tx, owner.credentialId);
 }
 
 /**
@@ -160,11 +167,9 @@ export async function enrolInside(
       code: 'datesInvalid',
       errors: [{ pointer: '/body/validUntil', message: 'must be later than validFrom and than now' }],
     });
-  const owner = await findReadingOwner(tx, read);
-  const owning = owner === null ? null : await findCredential(tx, owner.credentialId);
-  // A reading that was only computed gives way to a card that was really seen.
-  if (owner?.seen === true && owning !== null && owning.status !== 'retired')
-    return refuse(await whoseCard(tx, owning));
+  const owners = await findReadingOwners(tx, read);
+  const seenOf = await findSeenOwner(tx, owners);
+  if (seenOf !== null) return refuse(await whoseCard(tx, seenOf));
   const id = deps.newId();
   await tx.insert('credential', {
     id,
@@ -183,7 +188,7 @@ export async function enrolInside(
     id,
     memberId: wanted.memberId,
     payload: { label: wanted.label, masked: maskedCardText(read) },
-    alsoIds: owner === null ? [] : [owner.credentialId],
+    alsoIds: owners.map(({ credentialId }) => credentialId),
   });
   return ok(id);
 }
@@ -395,13 +400,16 @@ export async function loadCredential(
 async function credentialFilterOf(reader: Reader, query: CredentialQuery): Promise<CredentialFilter | null> {
   const { search, memberId, kind, status } = query;
   const card = search === undefined ? null : parseCardText(search);
-  const owner = card?.ok === true ? await findReadingOwner(reader, card.value) : null;
-  if (card?.ok === true && owner === null) return null;
+  const owners = card?.ok === true ? await findReadingOwners(reader, card.value) : [];
+  if (card?.ok === true && owners.length === 0) return null;
+  // Those of which a reader delivered it are the cards that were meant.
+  const seen = owners.filter((owner) => owner.seen);
+  const meant = seen.length > 0 ? seen : owners;
   return {
     ...(memberId === undefined ? {} : { memberIds: [memberId] }),
     ...(kind === undefined ? {} : { kind }),
     ...(status === undefined ? {} : { status }),
-    ...(owner === null ? {} : { credentialIds: [owner.credentialId] }),
+    ...(meant.length === 0 ? {} : { credentialIds: meant.map(({ credentialId }) => credentialId) }),
     ...(card?.ok === false && search !== undefined ? { labelPart: search } : {}),
   };
 }

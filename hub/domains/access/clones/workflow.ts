@@ -5,6 +5,7 @@ import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
 import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
+import { findAlikeCards } from '../cards/alike-workflow.ts';
 import { findCredential, findCredentialsById } from '../cards/repository.ts';
 import type { SuspectedCopy } from '../cards/schema.ts';
 import { type AccessDeps } from '../deps.ts';
@@ -95,35 +96,40 @@ export function dismissCopy(
   });
 }
 
-/** Cards that seem to be there twice. */
+/** Cards that seem to be there twice, and cards that some reader cannot tell apart. */
 export function cardHealth(deps: Pick<AccessDeps, 'store'>): HealthPart {
   return {
     name: 'card',
     title: 'Cards',
     async findings() {
-      const { read } = deps.store;
-      const rows = await findSuspectedCopies(read);
-      if (rows.length === 0) return [];
-      const ids = rows.map(({ credentialId }) => credentialId);
-      const credentials = await findCredentialsById(read, ids);
-      const copies = await loadSuspectedCopies(read, ids);
-      return rows.flatMap(({ credentialId }): Finding[] => {
-        const credential = credentials.get(credentialId);
-        const copy = copies.get(credentialId);
-        // One that opens nothing any more is no danger.
-        const opens = credential?.status === 'active' || credential?.status === 'temporary';
-        if (!opens || copy === undefined) return [];
-        const { from, to, walkSeconds } = copy;
-        const seconds = Math.round((Date.parse(to.at) - Date.parse(from.at)) / 1000);
-        return [
-          {
-            id: `card.copied:${credentialId}`,
-            severity: 'error',
-            evidence: `The card "${credential.label}" was at "${from.portalName}" at ${from.at} and ${seconds} s later at "${to.portalName}"; the way takes at least ${walkSeconds} s.`,
-            fix: "Ask its member whether it was lent or read by mistake. If not, somebody has a copy: mark the card lost and give out another. Then say on the member's page that it is settled.",
-          },
-        ];
-      });
+      const alike = await deps.store.report(findAlikeCards);
+      return [...alike, ...(await copyFindings())];
     },
   };
+
+  async function copyFindings(): Promise<readonly Finding[]> {
+    const { read } = deps.store;
+    const rows = await findSuspectedCopies(read);
+    if (rows.length === 0) return [];
+    const ids = rows.map(({ credentialId }) => credentialId);
+    const credentials = await findCredentialsById(read, ids);
+    const copies = await loadSuspectedCopies(read, ids);
+    return rows.flatMap(({ credentialId }): Finding[] => {
+      const credential = credentials.get(credentialId);
+      const copy = copies.get(credentialId);
+      // One that opens nothing any more is no danger.
+      const opens = credential?.status === 'active' || credential?.status === 'temporary';
+      if (!opens || copy === undefined) return [];
+      const { from, to, walkSeconds } = copy;
+      const seconds = Math.round((Date.parse(to.at) - Date.parse(from.at)) / 1000);
+      return [
+        {
+          id: `card.copied:${credentialId}`,
+          severity: 'error',
+          evidence: `The card "${credential.label}" was at "${from.portalName}" at ${from.at} and ${seconds} s later at "${to.portalName}"; the way takes at least ${walkSeconds} s.`,
+          fix: "Ask its member whether it was lent or read by mistake. If not, somebody has a copy: mark the card lost and give out another. Then say on the member's page that it is settled.",
+        },
+      ];
+    });
+  }
 }

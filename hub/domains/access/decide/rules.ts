@@ -44,6 +44,7 @@ export interface AccessDecision {
 
 const reasonByCheck: Readonly<Record<AccessCheck, DenyReason>> = {
   credentialKnown: 'unknownCredential',
+  cardUnambiguous: 'ambiguousCard',
   credentialActive: 'credentialInactive',
   memberActive: 'memberInactive',
   noHold: 'hold',
@@ -281,4 +282,41 @@ export function decideAccess(
     ruleId: granted ? byRules.ruleId : null,
     extended: credential.extendedAccess,
   };
+}
+
+/** Whether all of these credentials are one member's. */
+export const isOneMember = (owners: readonly CredentialFacts[]): boolean =>
+  owners.every(({ memberId }) => memberId === owners[0]?.memberId);
+
+/**
+ * The same where a reader cannot tell several cards apart: opens for nobody who would not be let in as the owner of each of
+ * them. Of cards of several members none is asked for a PIN, since nobody knows whose it would have to be.
+ * @param owners every credential that was perhaps presented; none: card or number are not in the policy
+ */
+export function decideAmong(
+  policy: Policy,
+  portal: PolicyPortal,
+  owners: readonly CredentialFacts[],
+  at: AccessMoment,
+  proof: Proof = cardAlone,
+): AccessDecision {
+  const [first, ...others] = owners;
+  if (others.length === 0) return decideAccess(policy, portal, first, at, proof);
+  const isOne = isOneMember(owners);
+  const shown: Proof = isOne ? proof : { ...proof, pin: 'none', hasPin: false };
+  const decisions = owners.map((owner) => decideAccess(policy, portal, owner, at, shown));
+  const reasons = new Set(decisions.map(({ reason }) => reason));
+  const extended = decisions.every((decision) => decision.extended);
+  const [decision] = decisions;
+  const isCommon = reasons.size === 1 && (isOne || !reasons.has('assuranceTooLow'));
+  if (decision !== undefined && isCommon) return { ...decision, extended };
+  const asking = decisions.find(({ reason }) => reason === 'pinRequired');
+  const isRefused = decisions.some(({ granted, reason }) => !granted && reason !== 'pinRequired');
+  if (asking !== undefined && !isRefused) return { ...asking, extended };
+  const checks: CheckResult[] = [
+    { check: 'credentialKnown', passed: true },
+    { check: 'cardUnambiguous', passed: false },
+    ...checkPortal(portal, at),
+  ];
+  return { granted: false, reason: reasonByCheck.cardUnambiguous, checks, ruleId: null, extended };
 }

@@ -77,6 +77,11 @@ export const wordingByReason: Readonly<Record<DenyReason, Wording>> = {
     sentence: 'This door asks for a PIN, and none was given in time.',
     nextStep: 'Present the card again and type the PIN, then #.',
   },
+  ambiguousCard: {
+    sentence: 'To this reader two cards look alike, and not both of them may pass here.',
+    nextStep:
+      'Give one of the two members a card of another format, or fit a reader that reads the whole number; the Health page names the cards.',
+  },
   pinWrong: {
     sentence: 'The PIN was wrong, or the number that was typed before it.',
     nextStep: "Try again; whoever has forgotten it gets another on their member's page.",
@@ -88,6 +93,10 @@ export const wordingByCheck: Readonly<
   Record<AccessCheck, { readonly passed: string; readonly failed: string }>
 > = {
   credentialKnown: { passed: 'The card is known.', failed: wordingByReason.unknownCredential.sentence },
+  cardUnambiguous: {
+    passed: 'The card is the only one that looks like this.',
+    failed: wordingByReason.ambiguousCard.sentence,
+  },
   credentialActive: { passed: 'The card is active.', failed: wordingByReason.credentialInactive.sentence },
   memberActive: { passed: 'The member is active.', failed: wordingByReason.memberInactive.sentence },
   noHold: { passed: 'There is no hold.', failed: wordingByReason.hold.sentence },

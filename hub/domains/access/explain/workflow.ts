@@ -3,16 +3,16 @@ import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { isClockTrusted, toIso } from '#hub/kernel/time.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { type FieldRefusal, fieldRefusal } from '#hub/store/written.ts';
-import { digestOf, pinDigestOf } from '../cards/digest-rules.ts';
+import { digestOf, ownerDigestOf, pinDigestOf } from '../cards/digest-rules.ts';
 import { findCardsOfMember, findCredential } from '../cards/repository.ts';
 import { type CardRefusal, readCardText } from '../cards/workflow.ts';
 import { findBridgeStatuses } from '../controllers/repository.ts';
 import { wordChecks, wordDecision } from '../decide/event-rules.ts';
 import type { CredentialFacts, PolicyDocument, PolicyPortal } from '../decide/policy-schema.ts';
-import { type AccessMoment, cardAlone, decideAccess, type Proof } from '../decide/rules.ts';
+import { type AccessMoment, cardAlone, decideAmong, isOneMember, type Proof } from '../decide/rules.ts';
 import { plannedModeAt, waysInAt } from '../decide/schedule-rules.ts';
 import { findNamedPortal } from '../doors/named-workflow.ts';
-import { decodeRecord, isSecret } from '../policy/record-schema.ts';
+import { decodeRecord, isSecret, isShared, ownersAt } from '../policy/record-schema.ts';
 import {
   findDocument,
   findPolicyState,
@@ -21,6 +21,7 @@ import {
   findSets,
   type PolicySet,
 } from '../policy/repository.ts';
+import type { CardRead } from '../schema.ts';
 import type { ExplainDeps } from './deps.ts';
 import type { CheckAnswer, CheckRequest } from './schema.ts';
 
@@ -30,7 +31,28 @@ export type ExplainRefusal =
 
 /** What a bridge has of a credential that is facts and no secret. */
 const findFactsRecord = async (read: Reader, set: PolicySet, credentialId: string) =>
-  (await findRecordsOf(read, set, [credentialId])).find(({ record }) => !isSecret(record, 0));
+  (await findRecordsOf(read, set, [credentialId])).find(
+    ({ record }) => !isSecret(record, 0) && !isShared(record, 0),
+  );
+
+/** The facts of every card that this reading may be of, as the bridge finds them. */
+async function findOwners(
+  reader: Reader,
+  set: PolicySet,
+  document: PolicyDocument,
+  read: CardRead,
+): Promise<readonly CredentialFacts[]> {
+  const found = await findRecordByDigest(reader, set, digestOf(set.key, read));
+  if (found === null) return [];
+  if (!isShared(found.record, 0)) return [decodeRecord(found.record, 0, document)];
+  const owners: CredentialFacts[] = [];
+  for (let place = 1; place <= ownersAt(found.record, 0); place += 1) {
+    const owner = await findRecordByDigest(reader, set, ownerDigestOf(set.key, read, place));
+    if (owner !== null) owners.push(decodeRecord(owner.record, 0, document));
+  }
+  const isWhole = owners.length > 0 && owners.length === ownersAt(found.record, 0);
+  return isWhole ? owners : [decodeRecord(found.record, 0, document)];
+}
 
 /**
  * How they would show it: a card as it is, with its PIN where that is asked about; a PIN by the number and by itself.
@@ -38,29 +60,30 @@ const findFactsRecord = async (read: Reader, set: PolicySet, credentialId: strin
 async function proofOf(
   read: Reader,
   set: PolicySet,
-  facts: CredentialFacts | null,
+  owners: readonly CredentialFacts[],
   withPin: boolean,
 ): Promise<Proof> {
-  if (facts === null) return cardAlone;
+  const [facts] = owners;
+  if (facts === undefined || !isOneMember(owners)) return cardAlone;
   const isPin = (await findCredential(read, facts.credentialId))?.kind === 'pin';
   const hasPin = (await findRecordByDigest(read, set, pinDigestOf(set.key, facts.memberId))) !== null;
   return { by: isPin ? 'number' : 'card', pin: hasPin && (isPin || withPin) ? 'right' : 'none', hasPin };
 }
 
-/** The facts of who asks, as the bridge of the door has them; null: the card is not known there. */
+/** The facts of all who perhaps ask, as the bridge of the door has them; none: the card is not known there. */
 async function findFacts(
   deps: ExplainDeps,
   request: CheckRequest,
   set: PolicySet,
   document: PolicyDocument,
-): Promise<Result<CredentialFacts | null, ExplainRefusal>> {
+): Promise<Result<readonly CredentialFacts[], ExplainRefusal>> {
   const { read } = deps.store;
-  const decode = (row: { readonly record: Uint8Array } | null | undefined): CredentialFacts | null =>
-    row === null || row === undefined ? null : decodeRecord(row.record, 0, document);
+  const decode = (row: { readonly record: Uint8Array } | undefined): readonly CredentialFacts[] =>
+    row === undefined ? [] : [decodeRecord(row.record, 0, document)];
   if (request.card !== undefined) {
     const card = readCardText(request.card);
     if (!card.ok) return card;
-    return ok(decode(await findRecordByDigest(read, set, digestOf(set.key, card.value))));
+    return ok(await findOwners(read, set, document, card.value));
   }
   if (request.credentialId !== undefined) {
     if ((await findCredential(read, request.credentialId)) === null)
@@ -74,14 +97,8 @@ async function findFacts(
   const usable = cards.find((card) => card.status === 'active' || card.status === 'temporary') ?? cards[0];
   if (usable !== undefined) return ok(decode(await findFactsRecord(read, set, usable.id)));
   // Nobody without a card passes, but by a number and PIN; the question is what would be with a card.
-  return ok({
-    ...admission,
-    credentialId: '',
-    credentialStatus: 'active',
-    assurance: 0,
-    validFromMs: null,
-    validUntilMs: null,
-  });
+  const credential = { credentialId: '', credentialStatus: 'active', assurance: 0 } as const;
+  return ok([{ ...admission, ...credential, validFromMs: null, validUntilMs: null }]);
 }
 
 function momentOf(
@@ -149,7 +166,7 @@ export async function explainAccess(
   const portal = document.portals.find((candidate) => candidate.id === portalRow.id);
   if (portal === undefined || at === null) return refuse({ code: 'noPolicy' });
   const proof = await proofOf(read, set, facts.value, request.withPin);
-  const decision = decideAccess(document, portal, facts.value ?? undefined, at, proof);
+  const decision = decideAmong(document, portal, facts.value, at, proof);
   const rule = document.rules.find((candidate) => candidate.id === decision.ruleId) ?? null;
   const { epoch } = await findPolicyState(read);
   const applied = status?.applied ?? null;
@@ -174,12 +191,14 @@ export async function explainAccess(
 
 async function namesOf(
   deps: ExplainDeps,
-  facts: CredentialFacts | null,
+  owners: readonly CredentialFacts[],
 ): Promise<Pick<CheckAnswer, 'member' | 'credential'>> {
-  if (facts === null) return { member: null, credential: null };
+  const [facts] = owners;
+  if (facts === undefined || !isOneMember(owners)) return { member: null, credential: null };
   const { read } = deps.store;
   const names = await loadMemberNames(read, [facts.memberId]);
-  const credential = facts.credentialId === '' ? null : await findCredential(read, facts.credentialId);
+  const isNamed = owners.length === 1 && facts.credentialId !== '';
+  const credential = !isNamed ? null : await findCredential(read, facts.credentialId);
   return {
     member: { id: facts.memberId, name: names.get(facts.memberId) ?? 'removed member' },
     credential: credential === null ? null : { id: credential.id, name: credential.label },

@@ -78,6 +78,28 @@ export function decodeRecord(
 }
 
 /** In the place of a credential's status. Whatever takes such a record for facts, an older bridge too, reads `retired`. */
+const sharedMark = 254;
+/** More cards than this with one reading are none that could be told apart by anybody: they stay shut. */
+export const mostOwners = 255;
+
+/**
+ * A reading that several cards have. It stands where a card of its own would: the facts of the first owner, but for 88 mark u8
+ * and 93 number of owners u8 (0: too many). The facts of each are found by a digest of their own.
+ */
+export function encodeShared(digest: Uint8Array, first: RecordInput, owners: number): Uint8Array {
+  const bytes = encodeRecord(digest, first);
+  bytes[88] = sharedMark;
+  bytes[93] = owners > mostOwners ? 0 : owners;
+  return bytes;
+}
+
+/** Whether the record at `offset` says only that several cards have this reading. */
+export const isShared = (records: Uint8Array, offset: number): boolean => records[offset + 88] === sharedMark;
+
+/** How many cards have the reading of the shared record at `offset`. */
+export const ownersAt = (records: Uint8Array, offset: number): number => records[offset + 93] ?? 0;
+
+/** In the place of a credential's status. Whatever takes such a record for facts, an older bridge too, reads `retired`. */
 const secretMark = 255;
 
 /** The PIN of a member, as a bridge checks it. */

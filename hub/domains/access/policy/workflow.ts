@@ -4,19 +4,20 @@ import { loadAreas, loadHolidays, loadOpeningHours } from '#hub/domains/places/w
 import { dayMs } from '#hub/kernel/time.ts';
 import { zoneOffsets } from '#hub/kernel/zone.ts';
 import type { Store, Transaction } from '#hub/store/store.ts';
-import { digestOf, numberDigestOf, pinDigestOf } from '../cards/digest-rules.ts';
+import { ownersByReading } from '../cards/alike-rules.ts';
+import { digestOf, numberDigestOf, ownerDigestOf, pinDigestOf } from '../cards/digest-rules.ts';
 import {
+  findClaims,
   findCredentialIdsAfter,
   findCredentialIdsOf,
   findCredentialsById,
-  findReadings,
 } from '../cards/repository.ts';
 import type { PolicyDocument } from '../decide/policy-schema.ts';
 import { findPortals } from '../doors/repository.ts';
 import { findPins } from '../pins/repository.ts';
 import { findRules, toPolicyRule } from '../rules/repository.ts';
 import { documentHash, toggleRecord } from './hash-rules.ts';
-import { encodeRecord, encodeSecret } from './record-schema.ts';
+import { encodeRecord, encodeSecret, encodeShared, mostOwners } from './record-schema.ts';
 import {
   applySetChange,
   findDocument,
@@ -61,17 +62,33 @@ async function numberOf(
 /** What a set should hold of some credentials. */
 type Desired = (key: Uint8Array) => StoredRecord[];
 
+/** These credentials and those that have a reading in common with one of them: their records change together. */
+async function withAlike(tx: Transaction, credentialIds: readonly string[]): Promise<readonly string[]> {
+  const claims = await findClaims(tx, credentialIds);
+  return [...new Set([...credentialIds, ...claims.map(({ credentialId }) => credentialId)])];
+}
+
 /** Loads facts once; the records of each set differ by nothing but the digest. */
 async function loadDesired(
   tx: Transaction,
   credentialIds: readonly string[],
   symbols: PolicySymbols,
 ): Promise<Desired> {
-  const credentials = await findCredentialsById(tx, credentialIds);
+  const own = new Set(credentialIds);
+  const claims = await findClaims(tx, credentialIds);
+  const credentials = await findCredentialsById(tx, [
+    ...own,
+    ...claims.map(({ credentialId }) => credentialId),
+  ]);
   const memberIds = [...new Set([...credentials.values()].map((credential) => credential.memberId))];
   const factsByMember = await loadAdmissionFacts(tx, memberIds, tx.nowMs);
-  const readings = await findReadings(tx, [...credentials.keys()]);
-  const pins = await findPins(tx, [...credentials.keys()]);
+  const owned = ownersByReading(
+    claims.flatMap((claim) => {
+      const status = credentials.get(claim.credentialId)?.status;
+      return status === undefined ? [] : [{ ...claim, isRetired: status === 'retired' }];
+    }),
+  );
+  const pins = await findPins(tx, credentialIds);
   const inputs = new Map<string, Parameters<typeof encodeRecord>[1]>();
   for (const credential of credentials.values()) {
     const facts = factsByMember.get(credential.memberId);
@@ -108,13 +125,26 @@ async function loadDesired(
       return [facts, { digest, credentialId, record: encodeSecret(digest, { credentialId, ...pin }) }];
     });
   const ofCards: Desired = (key) =>
-    readings.flatMap(({ credentialId, read }) => {
-      const input = inputs.get(credentialId);
-      if (input === undefined) return [];
+    owned.flatMap(({ read, ownerIds }) => {
+      const owners = ownerIds.flatMap((id) => inputs.get(id) ?? []);
+      const [first] = owners;
+      if (first === undefined) return [];
       const digest = digestOf(key, read);
-      return [{ digest, credentialId, record: encodeRecord(digest, input) }];
+      const { credentialId } = first;
+      if (owners.length === 1) return [{ digest, credentialId, record: encodeRecord(digest, first) }];
+      return [
+        { digest, credentialId, record: encodeShared(digest, first, owners.length) },
+        ...owners.slice(0, mostOwners).map((owner, index) => {
+          const ofOwner = ownerDigestOf(key, read, index + 1);
+          return {
+            digest: ofOwner,
+            credentialId: owner.credentialId,
+            record: encodeRecord(ofOwner, owner),
+          };
+        }),
+      ];
     });
-  return (key) => [...ofCards(key), ...ofPins(key)];
+  return (key) => [...ofCards(key), ...ofPins(key)].filter(({ credentialId }) => own.has(credentialId));
 }
 
 /** The difference between what a set holds and what it should, with the sum after it; null when there is none. */
@@ -194,10 +224,11 @@ export function createPolicyKeeper(deps: PolicyDeps): PolicyKeeper {
 
   async function refreshCredentials(
     tx: Transaction,
-    credentialIds: readonly string[],
+    changedIds: readonly string[],
     onlyKeyId?: string,
   ): Promise<void> {
-    if (credentialIds.length === 0) return;
+    if (changedIds.length === 0) return;
+    const credentialIds = await withAlike(tx, changedIds);
     const symbols = await findSymbols(tx);
     const symbolsBefore = symbols.plans.size + symbols.groupSets.size;
     const desired = await loadDesired(tx, credentialIds, symbols);

@@ -4,8 +4,8 @@ import { assert, Fault } from '#hub/kernel/result.ts';
 import { keyBytes } from '#hub/platform/files/keys.ts';
 import { seal, unseal } from '#hub/platform/files/sealed-file.ts';
 import { pinHashBytes, pinSaltBytes } from '#hub/platform/pin-hash.ts';
-import type { KnownReading } from '../cards/repository.ts';
 import type { StoredPin } from '../pins/repository.ts';
+import type { KnownReading } from '../schema.ts';
 import { type CardRead, cardReadSchema } from '../schema.ts';
 
 /** What of a credential never leaves the hub in the clear. */

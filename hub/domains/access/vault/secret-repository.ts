@@ -1,6 +1,8 @@
 import type { Reader, Transaction } from '#hub/store/store.ts';
-import { findReadings, type KnownReading } from '../cards/repository.ts';
+import { missingReadings } from '../cards/format-rules.ts';
+import { findReadings } from '../cards/repository.ts';
 import { findPins, type StoredPin } from '../pins/repository.ts';
+import type { KnownReading } from '../schema.ts';
 import type { CardSecrets } from './seal.ts';
 
 // Everything that writes `credential_reading` and `credential_pin`. What calls it must bring `credential_seal` up to date
@@ -23,17 +25,40 @@ export async function findSecrets(
   );
 }
 
-/** Gives a reading to a credential, taking it from whichever had it. */
+/** Takes a reading from the retired credentials that have it, and returns their ids. */
+export async function takeFromRetired(
+  tx: Transaction,
+  credentialId: string,
+  { reading, bits, hex }: KnownReading,
+): Promise<readonly string[]> {
+  const losers = await tx.local
+    .deleteFrom('credential_reading')
+    .where('reading', '=', reading)
+    .where('bits', '=', bits)
+    .where('hex', '=', hex)
+    .where('credential_id', '!=', credentialId)
+    .where('credential_id', 'in', (query) =>
+      query.selectFrom('credential').select('id').where('status', '=', 'retired'),
+    )
+    .returning('credential_id')
+    .execute();
+  return losers.map((row) => row.credential_id);
+}
+
+/** Gives a reading to a credential; others may have it too. */
 export async function saveReading(
   tx: Transaction,
   credentialId: string,
   { reading, bits, hex, seen }: KnownReading,
 ): Promise<void> {
-  const owner = { credential_id: credentialId, seen: seen ? 1 : 0 };
-  await tx.local
-    .insertInto('credential_reading')
-    .values({ reading, bits, hex, ...owner })
-    .onConflict((conflict) => conflict.columns(['reading', 'bits', 'hex']).doUpdateSet(owner))
+  const row = { credential_id: credentialId, reading, bits, hex, seen: seen ? 1 : 0 };
+  const insert = tx.local.insertInto('credential_reading').values(row);
+  // What a reader delivered stands above what was computed.
+  await insert
+    .onConflict((conflict) => {
+      const same = conflict.columns(['credential_id', 'reading', 'bits', 'hex']);
+      return seen ? same.doUpdateSet({ seen: 1 }) : same.doNothing();
+    })
     .execute();
 }
 
@@ -52,26 +77,17 @@ export async function deletePin(tx: Transaction, credentialId: string): Promise<
   await tx.local.deleteFrom('credential_pin').where('credential_id', '=', credentialId).execute();
 }
 
-/** Puts back what a seal held. What is there already stays: it is the same, or newer. */
+/**
+ * Puts back what a seal held, with what follows from it: a seal of an older release lacks what others have too. What is
+ * there already stays: it is the same, or newer.
+ */
 export async function putBackSecrets(
   tx: Transaction,
   credentialId: string,
   { readings, pin }: CardSecrets,
 ): Promise<void> {
-  if (readings.length > 0)
-    await tx.local
-      .insertInto('credential_reading')
-      .values(
-        readings.map(({ reading, bits, hex, seen }) => ({
-          reading,
-          bits,
-          hex,
-          credential_id: credentialId,
-          seen: seen ? 1 : 0,
-        })),
-      )
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
+  for (const reading of [...readings, ...missingReadings(readings)])
+    await saveReading(tx, credentialId, reading);
   if (pin === null) return;
   await tx.local
     .insertInto('credential_pin')

@@ -1,7 +1,9 @@
 import { Fault } from '#hub/kernel/result.ts';
 import type { Store, Transaction } from '#hub/store/store.ts';
-import { findCredentialIdsAfter, findReadingOwner, type KnownReading } from '../cards/repository.ts';
+import { missingReadings } from '../cards/format-rules.ts';
+import { findCredentialIdsAfter } from '../cards/repository.ts';
 import type { StoredPin } from '../pins/repository.ts';
+import type { KnownReading } from '../schema.ts';
 import {
   findSeals,
   findVaultState,
@@ -13,7 +15,7 @@ import {
   type VaultState,
 } from './repository.ts';
 import { cardKeyId, openSecretsText, sealSecrets, secretsText } from './seal.ts';
-import { deletePin, findSecrets, savePin, saveReading } from './secret-repository.ts';
+import { deletePin, findSecrets, savePin, saveReading, takeFromRetired } from './secret-repository.ts';
 
 /** Credentials in one transaction of the walk over all of them, so that each stays well below 50 ms. */
 const sliceSize = 25;
@@ -25,7 +27,7 @@ const sliceSize = 25;
 export interface CardVault {
   /** Of the card key under which it seals. */
   readonly keyId: string;
-  /** Gives readings to a credential, each taken from whichever had it. */
+  /** Gives readings to a credential; what readers delivered of it is taken from retired ones. */
   readonly giveReadings: (
     tx: Transaction,
     credentialId: string,
@@ -55,10 +57,13 @@ export function createCardVault({
   store,
   cardKey,
   newId,
+  onReadingsAdded = async () => {},
 }: {
   readonly store: Pick<Store, 'read' | 'transact'>;
   readonly cardKey: Uint8Array;
   readonly newId: () => string;
+  /** Readings that follow from others were missing and are there now: the doors are to know of them. */
+  readonly onReadingsAdded?: (tx: Transaction, credentialIds: readonly string[]) => Promise<void>;
 }): CardVault {
   const keyId = cardKeyId(cardKey);
 
@@ -85,10 +90,22 @@ export function createCardVault({
     }
   }
 
+  /** Adds what follows from readings and is not there: a release that knows more kinds of readers derives more. */
+  async function completeReadings(tx: Transaction, credentialIds: readonly string[]): Promise<void> {
+    const added: string[] = [];
+    for (const [credentialId, { readings }] of await findSecrets(tx, credentialIds)) {
+      const missing = missingReadings(readings);
+      for (const reading of missing) await saveReading(tx, credentialId, reading);
+      if (missing.length > 0) added.push(credentialId);
+    }
+    if (added.length > 0) await onReadingsAdded(tx, added);
+  }
+
   async function nextSlice({ walkAfter }: VaultState): Promise<string | null> {
     const ids = await findCredentialIdsAfter(store.read, walkAfter ?? '', sliceSize);
     const next = ids.at(-1) ?? null;
     await store.transact('vault.seal', async (tx) => {
+      await completeReadings(tx, ids);
       // A hub whose cards are still to be restored has seals and nothing to compare them with: those are left.
       await sealAnew(tx, ids, 'leave');
       await saveVaultState(tx, { keyId, walkAfter: next });
@@ -101,11 +118,11 @@ export function createCardVault({
     async giveReadings(tx, credentialId, readings) {
       const losers = new Set<string>();
       for (const reading of readings) {
-        const owner = await findReadingOwner(tx, reading);
-        if (owner !== null && owner.credentialId !== credentialId) losers.add(owner.credentialId);
+        if (reading.seen)
+          for (const loser of await takeFromRetired(tx, credentialId, reading)) losers.add(loser);
         await saveReading(tx, credentialId, reading);
       }
-      // Whoever lost one first: a replication that was cut in between never has a reading at two cards.
+      // Whoever lost one first: a replication that was cut in between never has a seen reading at two cards.
       await sealAnew(tx, [...losers, credentialId], 'remove');
     },
     async setPin(tx, credentialId, pin) {
