@@ -1,5 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { addAccount, claim, type IdentityHub, makeFolder, owner, passwordOf, startHub } from './hub.ts';
+import { recordWaitingRefusals } from '#hub/domains/identity/sessions/refused-sign-ins.ts';
+import { signIn } from '#hub/domains/identity/sessions/workflow.ts';
+import {
+  addAccount,
+  callAsPage,
+  claim,
+  type IdentityHub,
+  makeFolder,
+  owner,
+  passwordOf,
+  startHub,
+} from './hub.ts';
 
 let folder: ReturnType<typeof makeFolder>;
 let hub: IdentityHub;
@@ -49,6 +60,71 @@ describe('wrong sign-ins', () => {
     expect((await send('bob', passwordOf('bob'))).status).toBe(201);
     for (const username of ['carl', 'dana', 'emil']) expect((await fail(5, username)).at(-1)).toBe(401);
     expect((await send('bob', passwordOf('bob'))).body.code).toBe('tooManyAttempts');
+  });
+
+  it('of an address that has failed twenty times lock it once, and no right sign-in locks it again', async () => {
+    await addAccount(hub, 'bob', null);
+    for (let name = 0; name < 20; name += 1) expect(await fail(1, `nobody${name}`)).toEqual([401]);
+    expect((await send('bob', passwordOf('bob'))).body).toMatchObject({ retryAfterSeconds: 30 });
+    hub.clock.advance(30_000);
+    const statuses = [];
+    for (const username of ['bob', 'ada', 'bob', 'bob'])
+      statuses.push((await send(username, username === 'ada' ? owner.password : passwordOf('bob'))).status);
+    expect(statuses).toEqual([201, 201, 201, 201]);
+    expect((await fail(1, 'nobody')).concat(await fail(1, 'nobody'))).toEqual([401, 429]);
+  });
+
+  it('from ever new addresses lock the account, of one IPv6 network at once, and never the device it is known on', async () => {
+    const known = await hub.call(null, 'POST', '/auth/session', {
+      username: 'ada',
+      password: owner.password,
+    });
+    const proof = known.headers.getSetCookie().find((cookie) => cookie.startsWith('__Host-makrcave-device='));
+    expect(proof).toMatch(/; Path=\/; Max-Age=15552000; HttpOnly; Secure; SameSite=Strict$/);
+    const guess = async (remoteAddress: string): Promise<string> => {
+      const place = { kind: 'browser', device: 'a browser', remoteAddress } as const;
+      const asked = { username: 'ada', password: 'wrong wrong wrong', replacesSessionId: null, ...place };
+      const answer = await signIn(hub.deps, asked);
+      return answer.ok ? 'in' : answer.refusal.code;
+    };
+    const ofNetwork = [];
+    for (let host = 1; host <= 6; host += 1) ofNetwork.push(await guess(`2001:db8:1:2::${host}`));
+    expect(ofNetwork).toEqual([...Array(5).fill('credentialsWrong'), 'tooManyAttempts']);
+    for (let host = 1; host <= 25; host += 1) expect(await guess(`10.0.0.${host}`)).toBe('credentialsWrong');
+    expect(await guess('10.0.0.99')).toBe('tooManyAttempts');
+    expect((await send('ada', owner.password)).status).toBe(429);
+    const onDevice = (password: string, username = 'ada') =>
+      callAsPage(hub.baseUrl, null, 'POST', '/auth/session', { username, password }, { Cookie: proof! });
+    expect((await onDevice(owner.password)).status).toBe(201);
+    const wrong = [];
+    for (let count = 0; count < 6; count += 1) wrong.push((await onDevice('wrong wrong wrong')).status);
+    expect(wrong).toEqual([401, 401, 401, 401, 401, 429]);
+    // It proves nothing for another account.
+    await addAccount(hub, 'bob', null);
+    await fail(5, 'bob');
+    expect((await onDevice(passwordOf('bob'), 'bob')).status).toBe(429);
+  });
+
+  it('of one account within a minute are one line of the audit log with their number', async () => {
+    const lines = async () => {
+      const { body } = await hub.console('GET', '/api/access-control/audit-logs?action=session.refuse');
+      return body.items.map((entry: { payload: unknown }) => entry.payload);
+    };
+    await fail(4, 'ada');
+    await fail(3, 'nobody');
+    expect(await lines()).toHaveLength(2);
+    hub.clock.advance(60_000);
+    await hub.store.transact('test', recordWaitingRefusals);
+    await hub.store.transact('test', recordWaitingRefusals);
+    expect(await lines()).toEqual([
+      { count: 3 },
+      { count: 2 },
+      { count: 1, remoteAddress: '127.0.0.1' },
+      { count: 1, remoteAddress: '127.0.0.1' },
+    ]);
+    hub.clock.advance(60_000);
+    await fail(1, 'ada');
+    expect((await lines())[0]).toEqual({ count: 1, remoteAddress: '127.0.0.1' });
   });
 
   it('at other accounts are not forgotten because one password was right', async () => {

@@ -75,6 +75,25 @@ describe('a password’s hash', () => {
     expect(bestMs.nobody / bestMs.somebody).toBeLessThan(4);
   });
 
+  it('from one peer take no more than its places, strangers leave some, and who is known comes first', async () => {
+    const hasher = createPasswordHasher({ memoryKiB: 1024, passes: 2, lanes: 1 });
+    const order: string[] = [];
+    const ask = async (peer: string, isKnown: boolean): Promise<string> => {
+      const result = await hasher.verify(null, 'wrong', { peer, isKnown });
+      if (result.ok) order.push(peer);
+      return result.ok ? 'looked at' : result.refusal.code;
+    };
+    const one = Array.from({ length: 10 }, () => ask('10.0.0.1', false));
+    const strangers = Array.from({ length: 20 }, (_, host) => ask(`10.0.1.${host}`, false));
+    const known = ask('device', true);
+    const answers = await Promise.all([...one, ...strangers, known]);
+    expect(answers.slice(0, 10)).toEqual([...Array(6).fill('looked at'), ...Array(4).fill('signInBusy')]);
+    expect(answers.slice(10, 30)).toEqual([...Array(14).fill('looked at'), ...Array(6).fill('signInBusy')]);
+    expect(answers[30]).toBe('looked at');
+    // Two were at work when it came; it may end beside the one that was taken up with it.
+    expect(order.indexOf('device')).toBeLessThanOrEqual(3);
+  });
+
   it('beyond two at work and 24 waiting is refused with the time to come again, and work goes on', async () => {
     const hasher = createPasswordHasher({ memoryKiB: 1024, passes: 2, lanes: 1 });
     const results = await Promise.all(

@@ -94,10 +94,31 @@ describe('wrong tries', () => {
         const before = failures(times).counter;
         const again = decideAttempt(before, policy, before.lockedUntilMs);
         if (!again.allowed) throw new Error('it should be let try');
-        expect(uncountAttempt(again.counted, policy)?.failures).toBe(before.failures);
+        expect(uncountAttempt(again.counted, { before, counted: again.counted }, policy)).toEqual(before);
       }),
     );
-    expect(uncountAttempt(failures(1).counter, policy)).toBeNull();
+    const { counter } = failures(1);
+    expect(uncountAttempt(counter, { before: null, counted: counter }, policy)).toBeNull();
+  });
+
+  it('of others that came meanwhile stay when one is taken back', () => {
+    const right = decideAttempt(failures(3).counter, policy, 2_000_000);
+    if (!right.allowed) throw new Error('it should be let try');
+    const wrong = decideAttempt(right.counted, policy, 2_000_001);
+    if (!wrong.allowed) throw new Error('it should be let try');
+    const tried = { before: failures(3).counter, counted: right.counted };
+    const left = uncountAttempt(wrong.counted, tried, policy);
+    expect(left).toEqual({ failures: 4, lastAtMs: 2_000_001, lockedUntilMs: 2_000_001 });
+  });
+
+  it('of people who share a kiosk do not add up over the day', () => {
+    let counter: AttemptCounter | null = null;
+    for (let minute = 0; minute < 24 * 60; minute += 12) {
+      const decision = decideAttempt(counter, lockPolicies.address, minute * 60_000);
+      if (!decision.allowed) throw new Error('nobody is locked out');
+      counter = decision.counted;
+      expect(counter.failures).toBeLessThan(lockPolicies.address.locksAt);
+    }
   });
 });
 

@@ -32,9 +32,11 @@ describe('signing in', () => {
       password: owner.password,
     });
     expect(answer.status).toBe(201);
-    expect(answer.headers.get('set-cookie')).toMatch(
+    const [session, device] = answer.headers.getSetCookie();
+    expect(session).toMatch(
       /^__Host-makrcave=[\w-]{43}; Path=\/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax$/,
     );
+    expect(device).toMatch(/^__Host-makrcave-device=[\w-]{22}\.[\w-]{43}; /);
     const token = browser.cookie!.split('=')[1]!;
     expect(JSON.stringify(answer.body)).not.toContain(token);
     expect(answer.body).toMatchObject({

@@ -34,6 +34,8 @@ export interface IdentityDeps {
   readonly log: Logger;
   readonly passwords: PasswordHasher;
   readonly tokens: TokenKeys;
+  /** Signs the proofs of known devices. */
+  readonly deviceKey: Uint8Array;
   readonly permissions: PermissionCatalog;
   /** The shapes on the wire in which permissions occur. */
   readonly wire: PermissionWire;

@@ -8,6 +8,8 @@ import { type Claimed, type IdentityDeps, permissionWireOf } from './deps.ts';
 import { identityProblems } from './problems.ts';
 import { identityTables, type Site } from './repository.ts';
 import { identityEndpoints } from './routes.ts';
+import { deviceKeyOf } from './sessions/known-device.ts';
+import { recordWaitingRefusals } from './sessions/refused-sign-ins.ts';
 import { startIdentity } from './site/workflow.ts';
 import { openTokenKeys } from './tokens/keys.ts';
 import { loadSite } from './workflow.ts';
@@ -69,6 +71,7 @@ export const identity: Domain<RunningIdentity> = {
       ...core,
       passwords: core.ports.passwords ?? createPasswordHasher(),
       tokens: await openTokenKeys(await core.secret('tokens')),
+      deviceKey: deviceKeyOf(await core.secret('tokens')),
       permissions: core.catalog.permissions,
       wire: permissionWireOf(core.catalog.permissions),
       async onClaimed(tx, claimed) {
@@ -87,6 +90,11 @@ export const identity: Domain<RunningIdentity> = {
       authenticator: createAuthenticator(deps),
       health: [audit.part],
       chores: [
+        {
+          name: 'refusedSignIns',
+          everyMs: 60_000,
+          run: () => core.store.transact('signIn.refusals', recordWaitingRefusals),
+        },
         {
           name: 'auditCheck',
           dailyAt: '03:30',

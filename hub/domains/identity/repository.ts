@@ -223,6 +223,23 @@ export async function findCounter(reader: Reader, id: string): Promise<AttemptCo
   return { failures: row.failures, lastAtMs: row.last_at_ms, lockedUntilMs: row.locked_until_ms };
 }
 
+/** The counters whose id begins so. */
+export async function findCounters(
+  reader: Reader,
+  prefix: string,
+): Promise<{ readonly id: string; readonly counter: AttemptCounter }[]> {
+  const rows = await reader
+    .selectFrom('attempt_counter')
+    .selectAll()
+    .where('id', '>=', prefix)
+    .where('id', '<', `${prefix}\u{10ffff}`)
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    counter: { failures: row.failures, lastAtMs: row.last_at_ms, lockedUntilMs: row.locked_until_ms },
+  }));
+}
+
 export async function saveCounter(tx: Transaction, id: string, counter: AttemptCounter): Promise<void> {
   const values = {
     failures: counter.failures,

@@ -41,20 +41,27 @@ export interface LockPolicy {
   /** The first lock; each further failure doubles it, up to `maxLockMs`. */
   readonly baseLockMs: number;
   readonly maxLockMs: number;
-  /** After so long without a try, all is forgotten. */
+  /** After so long without a wrong try, all is forgotten. */
   readonly forgetAfterMs: number;
+  /** Each such time without a wrong try halves the count; undefined: it stays until it is forgotten. */
+  readonly halvesAfterMs?: number;
 }
 
 const quarterHourMs = 15 * 60_000;
-const lockTimes = { baseLockMs: 30_000, maxLockMs: quarterHourMs, forgetAfterMs: 60 * 60_000 };
+const hourMs = 60 * 60_000;
+const lockTimes = { baseLockMs: 30_000, maxLockMs: quarterHourMs, forgetAfterMs: hourMs };
+/** What many people share: typing errors of a day do not add up. */
+const shared = { ...lockTimes, forgetAfterMs: 12 * hourMs, halvesAfterMs: hourMs };
 
 /**
- * One account from one address; one address over all accounts (a kiosk is shared); claims from one address; recovery codes
- * that one account checks.
+ * One account from one peer, or from one known device; one peer over all accounts (a kiosk is shared); one account over
+ * all peers but the devices that it is known on; claims from one peer; recovery codes that one account checks.
  */
 export const lockPolicies = {
   signIn: { locksAt: 5, ...lockTimes },
-  address: { locksAt: 20, ...lockTimes },
+  device: { locksAt: 5, ...lockTimes },
+  address: { locksAt: 20, ...shared },
+  account: { locksAt: 30, ...shared },
   claim: { locksAt: 5, ...lockTimes },
   recovery: { locksAt: 5, ...lockTimes },
 } satisfies Record<string, LockPolicy>;
@@ -75,16 +82,40 @@ export function decideAttempt(
 ): AttemptDecision {
   const leftMs = (counter?.lockedUntilMs ?? 0) - nowMs;
   if (leftMs > 0 && leftMs <= policy.maxLockMs) return { allowed: false, retryAfterMs: leftMs };
-  const forgotten = counter === null || nowMs - counter.lastAtMs >= policy.forgetAfterMs;
-  const failures = (forgotten ? 0 : counter.failures) + 1;
+  const failures = failuresLeft(counter, policy, nowMs) + 1;
   return {
     allowed: true,
     counted: { failures, lastAtMs: nowMs, lockedUntilMs: nowMs + lockMs(failures, policy) },
   };
 }
 
-/** Removes the latest try from the counter; null if none is left. */
-export function uncountAttempt(counter: AttemptCounter, policy: LockPolicy): AttemptCounter | null {
+function failuresLeft(counter: AttemptCounter | null, policy: LockPolicy, nowMs: number): number {
+  if (counter === null) return 0;
+  const quietMs = Math.max(0, nowMs - counter.lastAtMs);
+  if (quietMs >= policy.forgetAfterMs) return 0;
+  const { halvesAfterMs } = policy;
+  return halvesAfterMs === undefined
+    ? counter.failures
+    : Math.floor(counter.failures * 0.5 ** (quietMs / halvesAfterMs));
+}
+
+/** One try: the counter as it was, and with the try. */
+export interface CountedTry {
+  readonly before: AttemptCounter | null;
+  readonly counted: AttemptCounter;
+}
+
+/**
+ * The counter without a try that was no wrong one, null if none is left: as it was before, lock and all, or one less
+ * where others have tried since.
+ */
+export function uncountAttempt(
+  counter: AttemptCounter,
+  tried: CountedTry,
+  policy: LockPolicy,
+): AttemptCounter | null {
+  const { counted, before } = tried;
+  if (counter.failures === counted.failures && counter.lastAtMs === counted.lastAtMs) return before;
   const failures = counter.failures - 1;
   if (failures <= 0) return null;
   return { ...counter, failures, lockedUntilMs: counter.lastAtMs + lockMs(failures, policy) };

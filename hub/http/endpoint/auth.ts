@@ -5,6 +5,8 @@ import type { Method, Principal } from './endpoint.ts';
 
 /** `__Host-`: only this very host can have set it, over a secure connection, for all paths. */
 export const sessionCookieName = '__Host-makrcave';
+/** Proves that somebody has signed in with this browser before. Opens nothing. */
+export const deviceCookieName = '__Host-makrcave-device';
 /** Proves that the hub's own page sent a write. */
 export const csrfHeaderName = 'x-csrf-token';
 

@@ -27,6 +27,8 @@ export interface CallContext {
   readonly remoteAddress: string;
   /** As the caller sent it; empty when it sent none. */
   readonly userAgent: string;
+  /** The cookie `deviceCookieName`, whatever is in it. */
+  readonly deviceToken?: string | undefined;
 }
 
 /** Required access: a permission, any signed-in account, or none, with the reason why that is safe. */

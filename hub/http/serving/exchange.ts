@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Context } from 'koa';
-import type { Caller, Transport } from '../endpoint/auth.ts';
+import { type Caller, deviceCookieName, type Transport } from '../endpoint/auth.ts';
 import type { CallContext, Method } from '../endpoint/endpoint.ts';
 import type { AnyRequest } from '../endpoint/raw-endpoint.ts';
 import type { RouteCount } from './request-meter.ts';
@@ -19,6 +19,7 @@ export interface Exchange {
   count: RouteCount;
 }
 
+const maxCookieLength = 200;
 const acceptedRequestId = /^[A-Za-z0-9][A-Za-z0-9_-]{7,63}$/;
 
 /** The caller's request id when it is harmless in logs and headers, else one of our own. */
@@ -63,11 +64,19 @@ function headersOf(ctx: Context): IncomingHttpHeaders {
     : headers;
 }
 
+/** The first value that the Cookie header has under the name. */
+function readCookie(header: string | undefined, name: string): string | undefined {
+  if (header === undefined || !header.includes(name)) return undefined;
+  const pair = header.split(';').find((candidate) => candidate.trim().startsWith(`${name}=`));
+  return pair?.trim().slice(name.length + 1, name.length + 1 + maxCookieLength);
+}
+
 /** Builds the context of a handler: facts of the request beside its content. */
 export const contextOf = (ctx: Context, { requestId, remoteAddress }: Exchange): CallContext => ({
   requestId,
   remoteAddress,
   userAgent: (ctx.req.headers['user-agent'] ?? '').slice(0, 500),
+  deviceToken: readCookie(ctx.req.headers.cookie, deviceCookieName),
 });
 
 export function callerOf(ctx: Context, exchange: Exchange): Caller {

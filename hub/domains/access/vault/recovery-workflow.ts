@@ -84,13 +84,12 @@ export async function checkRecoveryCode(
   const key: AttemptKey = { kind: 'recovery', of: [asker.accountId] };
   const isCounted = asker.kind !== 'console';
   const { result } = await deps.store.transact('recovery.check', async (tx): Promise<Checked> => {
-    const begun = isCounted ? await beginAttempt(tx, [key]) : ok(null);
+    const begun = isCounted ? await beginAttempt(tx, [key]) : ok([]);
     if (!begun.ok) return { result: begun };
     const opened = await openCardKey(tx, typed);
     const wrap = await findCardKeyWrap(tx);
     // Without a sheet nothing was tried.
-    if (isCounted && (opened.ok || wrap === null))
-      await settleAttempt(tx, key, opened.ok ? 'reset' : 'takeBack');
+    if (opened.ok || wrap === null) await settleAttempt(tx, begun.value, opened.ok ? ['recovery'] : []);
     if (wrap !== null)
       await recordAudit(tx, {
         actor: actorOf(asker),

@@ -5,13 +5,14 @@ import type { IdentityDeps } from '../deps.ts';
 import { findSite } from '../repository.ts';
 import type { TooManyAttempts } from '../sessions/attempt-workflow.ts';
 import { beginAttempt, settleAttempt } from '../sessions/attempt-workflow.ts';
+import { recordRefusedSignIn } from '../sessions/refused-sign-ins.ts';
 import { deleteSessionsOf, findSession } from '../sessions/repository.ts';
 import {
+  clearedByPassword,
   type OpenedSession,
   openSession,
-  recordRefusedSignIn,
+  placeOfTry,
   type SignInPlace,
-  signInKeys,
   uncountTry,
 } from '../sessions/workflow.ts';
 import { actorOf, recordAudit } from '../workflow.ts';
@@ -68,7 +69,7 @@ const currentWrong: PasswordChangeRefusal = fieldRefusal(
  * own goes on, as its tokens are not a cookie that somebody could have planted: then the answer is null.
  */
 export async function changeOwnPassword(
-  deps: Pick<IdentityDeps, 'store' | 'passwords' | 'newId' | 'onSessionsEnded'>,
+  deps: Pick<IdentityDeps, 'store' | 'passwords' | 'newId' | 'deviceKey' | 'onSessionsEnded'>,
   principal: Principal,
   asked: { readonly currentPassword: string; readonly newPassword: string },
   place: Omit<SignInPlace, 'kind'>,
@@ -80,13 +81,15 @@ export async function changeOwnPassword(
   const names = [account.username, account.displayName, site?.name ?? ''];
   const allowed = await checkNewPassword(asked.newPassword, names, '/body/newPassword');
   if (!allowed.ok) return allowed;
-  const keys = signInKeys(account.username, place.remoteAddress);
-  const begun = await deps.store.transact('password.begin', (tx) =>
-    beginAttempt(tx, [keys.signIn, keys.address]),
-  );
+  const { keys, claim } = placeOfTry(deps, {
+    username: account.username,
+    remoteAddress: place.remoteAddress,
+    deviceToken: place.deviceToken,
+  });
+  const begun = await deps.store.transact('password.begin', (tx) => beginAttempt(tx, keys));
   if (!begun.ok) return begun;
   const phc = await findPassword(deps.store.read, account.id);
-  const verified = await deps.passwords.verify(phc, asked.currentPassword);
+  const verified = await deps.passwords.verify(phc, asked.currentPassword, claim);
   if (verified.ok && !verified.value.matches) {
     await deps.store.transact('password.refused', (tx) =>
       recordRefusedSignIn(tx, account, place.remoteAddress),
@@ -95,13 +98,12 @@ export async function changeOwnPassword(
   }
   const hashed = verified.ok ? await deps.passwords.hash(asked.newPassword) : verified;
   if (!hashed.ok) {
-    await uncountTry(deps, keys);
+    await uncountTry(deps, begun.value);
     return hashed;
   }
   return deps.store.transact('password.change', async (tx) => {
     if ((await findPassword(tx, account.id)) !== phc) return refuse(currentWrong);
-    await settleAttempt(tx, keys.signIn, 'reset');
-    await settleAttempt(tx, keys.address, 'takeBack');
+    await settleAttempt(tx, begun.value, clearedByPassword);
     await savePassword(tx, account.id, hashed.value);
     const own = await findSession(tx, principal.sessionId);
     const keepsOwn = own?.kind === 'api';

@@ -1,6 +1,7 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { SharedPlaces } from '#hub/platform/shared-places.ts';
 
 /** Too many passwords are being hashed already; the caller should retry. */
 export interface HasherBusy extends Refusal<'signInBusy'> {
@@ -13,6 +14,13 @@ export interface PasswordParameters {
   readonly lanes: number;
 }
 
+/** On whose account a place in the hasher goes. */
+export interface HasherClaim {
+  readonly peer: string;
+  /** Somebody has signed in from there before: goes first, and finds a place when strangers have taken theirs. */
+  readonly isKnown: boolean;
+}
+
 export interface PasswordHasher {
   /** Hashes a password with a fresh salt; returns a PHC string. */
   hash(password: string): Promise<Result<string, HasherBusy>>;
@@ -23,6 +31,8 @@ export interface PasswordHasher {
   verify(
     phc: string | null,
     password: string,
+    /** Without it for the hub itself. */
+    claim?: HasherClaim,
   ): Promise<Result<{ readonly matches: boolean; readonly stale: boolean }, HasherBusy>>;
 }
 
@@ -33,7 +43,8 @@ const saltBytes = 16;
 const tagBytes = 32;
 /** On two cores, so that the doors' Workers keep one; 38 MiB at the most. */
 const maxRunning = 2;
-const maxWaiting = 24;
+/** Places in all, running or waiting; those of strangers; those of one peer. */
+const places = { all: 26, strangers: 20, peer: 6 } as const;
 
 const derive = promisify(argon2);
 
@@ -80,20 +91,28 @@ async function deriveTag(
   });
 }
 
-/** Runs at most `maxRunning` at a time; null if `maxWaiting` wait already. */
-function createGate(): <T>(work: () => Promise<T>) => Promise<T | null> {
-  const waiting: (() => void)[] = [];
+/** Runs at most `maxRunning` at a time, known devices first; null where there is no place left for the claim. */
+function createGate(): <T>(work: () => Promise<T>, claim: HasherClaim | null) => Promise<T | null> {
+  const shared = new SharedPlaces(places.all);
+  const waiting = { known: new Array<() => void>(), strangers: new Array<() => void>() };
   let running = 0;
-  return async (work) => {
+  return async (work, claim) => {
+    const isKnown = claim === null || claim.isKnown;
+    const giveBack = shared.take([
+      ...(claim === null ? [] : [{ name: `peer ${claim.peer}`, share: places.peer }]),
+      ...(isKnown ? [] : [{ name: 'strangers', share: places.strangers }]),
+    ]);
+    if (giveBack === null) return null;
     if (running >= maxRunning) {
-      if (waiting.length >= maxWaiting) return null;
-      // Whoever leaves hands its place over, so `running` is counted already.
-      await new Promise<void>((resolve) => waiting.push(resolve));
+      const queue = isKnown ? waiting.known : waiting.strangers;
+      // Whoever leaves hands its turn over, so `running` is counted already.
+      await new Promise<void>((resolve) => queue.push(resolve));
     } else running += 1;
     try {
       return await work();
     } finally {
-      const next = waiting.shift();
+      giveBack();
+      const next = waiting.known.shift() ?? waiting.strangers.shift();
       if (next === undefined) running -= 1;
       else next();
     }
@@ -108,13 +127,16 @@ export function createPasswordHasher(parameters: PasswordParameters = passwordPa
   return {
     async hash(password) {
       const salt = randomBytes(saltBytes);
-      const tag = await gate(() => deriveTag(password, salt, parameters, tagBytes));
+      const tag = await gate(() => deriveTag(password, salt, parameters, tagBytes), null);
       return tag === null ? busy : ok(printPhc({ parameters, salt, tag }));
     },
-    async verify(phc, password) {
+    async verify(phc, password, claim) {
       const known = phc === null ? null : parsePhc(phc);
       const target = known ?? nobody;
-      const tag = await gate(() => deriveTag(password, target.salt, target.parameters, target.tag.length));
+      const tag = await gate(
+        () => deriveTag(password, target.salt, target.parameters, target.tag.length),
+        claim ?? null,
+      );
       if (tag === null) return busy;
       const matches = timingSafeEqual(tag, target.tag) && known !== null;
       return ok({ matches, stale: known !== null && !sameParameters(known, parameters) });

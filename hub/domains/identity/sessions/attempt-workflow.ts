@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import { deleteCounter, findCounter, pruneCounters, saveCounter } from '../repository.ts';
-import { decideAttempt, lockPolicies, uncountAttempt } from '../rules.ts';
+import { type CountedTry, decideAttempt, lockPolicies, uncountAttempt } from '../rules.ts';
 
 /** One thing whose wrong tries are counted. */
 export interface AttemptKey {
@@ -20,6 +20,9 @@ export interface TooManyAttempts extends Refusal<'tooManyAttempts'> {
 const idOf = ({ kind, of }: AttemptKey): string =>
   `${kind}:${createHash('sha256').update(JSON.stringify(of)).digest('hex')}`;
 
+/** A try that is counted, under each of its keys. */
+export type Attempt = readonly (CountedTry & { readonly key: AttemptKey })[];
+
 /**
  * Counts a try under each key, or refuses it when one of them is locked. Counted before the try is looked at; a try
  * that turns out right is taken back with `settleAttempt`.
@@ -27,33 +30,36 @@ const idOf = ({ kind, of }: AttemptKey): string =>
 export async function beginAttempt(
   tx: Transaction,
   keys: readonly AttemptKey[],
-): Promise<Result<null, TooManyAttempts>> {
-  const counted = [];
+): Promise<Result<Attempt, TooManyAttempts>> {
+  const attempt = [];
   for (const key of keys) {
-    const counter = await findCounter(tx, idOf(key));
-    const decision = decideAttempt(counter, lockPolicies[key.kind], tx.nowMs);
+    const before = await findCounter(tx, idOf(key));
+    const decision = decideAttempt(before, lockPolicies[key.kind], tx.nowMs);
     if (!decision.allowed) return refuse(tooManyAttempts(decision.retryAfterMs));
-    counted.push({ key, counter: decision.counted });
+    attempt.push({ key, before, counted: decision.counted });
   }
-  for (const { key, counter } of counted) await saveCounter(tx, idOf(key), counter);
+  for (const { key, counted } of attempt) await saveCounter(tx, idOf(key), counted);
   await pruneCounters(tx, tx.nowMs - Math.max(...Object.values(lockPolicies).map((p) => p.forgetAfterMs)));
-  return ok(null);
+  return ok(attempt);
 }
 
 /**
- * Ends a try that was right, or was never looked at. `reset` forgets all tries under the key; `takeBack` only this
- * one: a right password for one account must not clear what its address tried at others.
+ * Ends a try that was right, or was never looked at: takes it back under each key. Under the kinds in `reset` all
+ * tries are forgotten; not under those that count for others too: a right password for one account must not clear what
+ * its address tried at others.
  */
 export async function settleAttempt(
   tx: Transaction,
-  key: AttemptKey,
-  how: 'reset' | 'takeBack',
+  attempt: Attempt,
+  reset: readonly AttemptKey['kind'][] = [],
 ): Promise<void> {
-  const id = idOf(key);
-  const counter = how === 'reset' ? null : await findCounter(tx, id);
-  const left = counter === null ? null : uncountAttempt(counter, lockPolicies[key.kind]);
-  if (left === null) await deleteCounter(tx, id);
-  else await saveCounter(tx, id, left);
+  for (const { key, ...tried } of attempt) {
+    const id = idOf(key);
+    const counter = reset.includes(key.kind) ? null : await findCounter(tx, id);
+    const left = counter === null ? null : uncountAttempt(counter, tried, lockPolicies[key.kind]);
+    if (left === null) await deleteCounter(tx, id);
+    else await saveCounter(tx, id, left);
+  }
 }
 
 function tooManyAttempts(retryAfterMs: number): TooManyAttempts {

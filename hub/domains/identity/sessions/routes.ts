@@ -20,6 +20,7 @@ import {
   signInSchema,
 } from '../schema.ts';
 import { describeDevice } from '../tokens/rules.ts';
+import { printDeviceCookie } from './known-device.ts';
 import {
   listOwnSessions,
   loadSessionView,
@@ -35,7 +36,7 @@ import { closeSession, type OpenedSession, type SignInPlace, signIn } from './wo
 type CurrentSession = z.input<CurrentSessionSchema>;
 type Deps = Pick<
   IdentityDeps,
-  'store' | 'clock' | 'newId' | 'passwords' | 'permissions' | 'wire' | 'onSessionsEnded'
+  'store' | 'clock' | 'newId' | 'passwords' | 'permissions' | 'wire' | 'deviceKey' | 'onSessionsEnded'
 >;
 
 const tag = 'sign-in';
@@ -74,10 +75,11 @@ async function sessionless(deps: Deps, principal: Principal): Promise<CurrentSes
 }
 
 /** Returns the place of a browser sign-in. */
-export const browserAt = ({ remoteAddress, userAgent }: CallContext): SignInPlace => ({
+export const browserAt = ({ remoteAddress, userAgent, deviceToken }: CallContext): SignInPlace => ({
   kind: 'browser',
   remoteAddress,
   device: describeDevice(userAgent),
+  deviceToken,
 });
 
 const sessionToWire = (session: Session, principal: Principal) => ({
@@ -95,7 +97,12 @@ const sessionToWire = (session: Session, principal: Principal) => ({
 export async function replyWithSession(deps: Deps, opened: OpenedSession): Promise<Reply<CurrentSession>> {
   const body = await currentSession(deps, opened.session.id);
   assert(body !== null, 'the session was just committed');
-  return new Reply(body, { headers: { 'Set-Cookie': printSessionCookie(opened.token, sessionLifeMs) } });
+  const { deviceToken } = opened;
+  const cookies = [
+    printSessionCookie(opened.token, sessionLifeMs),
+    ...(deviceToken === undefined ? [] : [printDeviceCookie(deviceToken)]),
+  ];
+  return new Reply(body, { headers: { 'Set-Cookie': cookies } });
 }
 
 /** Builds the response to signing out, which clears a browser's cookie. */

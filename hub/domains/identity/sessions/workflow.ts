@@ -1,13 +1,8 @@
+import { peerOf } from '#hub/kernel/peer-address.ts';
 import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
-import type { HasherBusy } from '../accounts/password.ts';
-import {
-  type Account,
-  findAccount,
-  findAccountByUsername,
-  findPassword,
-  savePassword,
-} from '../accounts/repository.ts';
+import type { HasherBusy, HasherClaim } from '../accounts/password.ts';
+import { findAccount, findAccountByUsername, findPassword, savePassword } from '../accounts/repository.ts';
 import type { IdentityDeps } from '../deps.ts';
 import {
   maxSessionsPerAccount,
@@ -23,7 +18,15 @@ import {
   printRefreshToken,
 } from '../tokens/opaque-token.ts';
 import { recordAudit } from '../workflow.ts';
-import { type AttemptKey, beginAttempt, settleAttempt, type TooManyAttempts } from './attempt-workflow.ts';
+import {
+  type Attempt,
+  type AttemptKey,
+  beginAttempt,
+  settleAttempt,
+  type TooManyAttempts,
+} from './attempt-workflow.ts';
+import { createDeviceToken, readDeviceToken } from './known-device.ts';
+import { recordRefusedSignIn } from './refused-sign-ins.ts';
 import {
   deleteSessions,
   deleteStaleSessions,
@@ -38,6 +41,8 @@ import { createSessionToken, hashSessionToken } from './token.ts';
 export interface OpenedSession {
   readonly session: Session;
   readonly token: string;
+  /** For the browser to keep: the next wrong passwords of strangers do not lock this one out. */
+  readonly deviceToken?: string;
 }
 
 /** Where and as what somebody signs in. */
@@ -46,6 +51,8 @@ export interface SignInPlace {
   readonly remoteAddress: string;
   /** As `describeDevice` says it. */
   readonly device: string;
+  /** The browser's proof that it is a known device. */
+  readonly deviceToken?: string | undefined;
 }
 
 export interface Credentials extends SignInPlace {
@@ -61,7 +68,7 @@ export type SignInRefusal =
   | TooManyAttempts
   | HasherBusy;
 
-type Deps = Pick<IdentityDeps, 'store' | 'passwords' | 'newId'>;
+type Deps = Pick<IdentityDeps, 'store' | 'passwords' | 'newId' | 'deviceKey'>;
 
 const wrong: SignInRefusal = {
   code: 'credentialsWrong',
@@ -79,16 +86,14 @@ const disabled: SignInRefusal = {
  */
 export async function signIn(deps: Deps, given: Credentials): Promise<Result<OpenedSession, SignInRefusal>> {
   const username = normaliseUsername(given.username);
-  const keys = signInKeys(username, given.remoteAddress);
-  const begun = await deps.store.transact('signIn.begin', (tx) =>
-    beginAttempt(tx, [keys.signIn, keys.address]),
-  );
+  const { keys, claim } = placeOfTry(deps, { ...given, username, deviceToken: given.deviceToken });
+  const begun = await deps.store.transact('signIn.begin', (tx) => beginAttempt(tx, keys));
   if (!begun.ok) return begun;
   const account = await findAccountByUsername(deps.store.read, username);
   const phc = account === null ? null : await findPassword(deps.store.read, account.id);
-  const verified = await deps.passwords.verify(phc, given.password);
+  const verified = await deps.passwords.verify(phc, given.password, claim);
   if (!verified.ok) {
-    await uncountTry(deps, keys);
+    await uncountTry(deps, begun.value);
     return verified;
   }
   if (account === null || phc === null || !verified.value.matches) {
@@ -103,8 +108,7 @@ export async function signIn(deps: Deps, given: Credentials): Promise<Result<Ope
     // Somebody may have changed either while the password was looked at.
     if (now === null || (await findPassword(tx, account.id)) !== phc) return refuse(wrong);
     if (now.status !== 'active') return refuse(disabled);
-    await settleAttempt(tx, keys.signIn, 'reset');
-    await settleAttempt(tx, keys.address, 'takeBack');
+    await settleAttempt(tx, begun.value, clearedByPassword);
     if (rehashed?.ok) await savePassword(tx, account.id, rehashed.value);
     await endReplaced(tx, given);
     const opened = await openSession(tx, deps, account.id, given);
@@ -114,7 +118,8 @@ export async function signIn(deps: Deps, given: Credentials): Promise<Result<Ope
       target: { table: 'account', id: account.id },
       payload: { remoteAddress: given.remoteAddress, kind: given.kind },
     });
-    return ok(opened);
+    if (given.kind !== 'browser') return ok(opened);
+    return ok({ ...opened, deviceToken: createDeviceToken(deps.deviceKey, username) });
   });
 }
 
@@ -125,46 +130,56 @@ async function endReplaced(tx: Transaction, given: Credentials): Promise<void> {
   if (replaced?.kind === given.kind) await deleteSessions(tx, [replaced.id]);
 }
 
-/** Keys under which a wrong password counts: this account from this address, and this address over all accounts. */
-export function signInKeys(
-  username: string,
-  remoteAddress: string,
-): { readonly signIn: AttemptKey; readonly address: AttemptKey } {
+/** Who tries, as far as counting goes. */
+export interface Trier {
+  /** Normalised. */
+  readonly username: string;
+  readonly remoteAddress: string;
+  /** Its proof that it is a device of this account. */
+  readonly deviceToken: string | undefined;
+}
+
+/** How a try is counted, and what it may take of the hasher. */
+export interface TryPlace {
+  readonly keys: readonly AttemptKey[];
+  readonly claim: HasherClaim;
+}
+
+/**
+ * Where a wrong password counts: on a device that the account is known on there alone, so that nobody else can lock
+ * it; else for this account from this peer, for the peer over all accounts, and for the account over all peers.
+ */
+export function placeOfTry(deps: Pick<IdentityDeps, 'deviceKey'>, trier: Trier): TryPlace {
+  const { username, remoteAddress, deviceToken } = trier;
+  const peer = peerOf(remoteAddress);
+  const device = readDeviceToken(deps.deviceKey, deviceToken, username);
+  if (device !== null)
+    return {
+      keys: [{ kind: 'device', of: [username, device.id] }],
+      claim: { peer: `device ${device.id}`, isKnown: true },
+    };
   return {
-    signIn: { kind: 'signIn', of: [username, remoteAddress] },
-    address: { kind: 'address', of: [remoteAddress] },
+    keys: [
+      { kind: 'signIn', of: [username, peer] },
+      { kind: 'address', of: [peer] },
+      { kind: 'account', of: [username] },
+    ],
+    claim: { peer, isKnown: false },
   };
 }
 
-/** Uncounts a try whose password was never checked. */
-export async function uncountTry(
-  deps: Pick<Deps, 'store'>,
-  keys: ReturnType<typeof signInKeys>,
-): Promise<void> {
-  await deps.store.transact('signIn.takeBack', async (tx) => {
-    await settleAttempt(tx, keys.signIn, 'takeBack');
-    await settleAttempt(tx, keys.address, 'takeBack');
-  });
-}
+/** Kinds whose counters a right password clears: what it shows is right for this account here. */
+export const clearedByPassword = ['signIn', 'device'] as const;
 
-/** Records a refused sign-in. Keeps nothing of an unknown username: it may be a password in the wrong field. */
-export async function recordRefusedSignIn(
-  tx: Transaction,
-  account: Account | null,
-  remoteAddress: string,
-): Promise<void> {
-  await recordAudit(tx, {
-    actor: { kind: 'system' },
-    action: 'session.refuse',
-    target: account === null ? null : { table: 'account', id: account.id },
-    payload: { remoteAddress },
-  });
+/** Uncounts a try whose password was never checked. */
+export async function uncountTry(deps: Pick<Deps, 'store'>, attempt: Attempt): Promise<void> {
+  await deps.store.transact('signIn.takeBack', (tx) => settleAttempt(tx, attempt));
 }
 
 /** Adds a session; the account's longest unused ones of the kind beyond the bound end. */
 export async function openSession(
   tx: Transaction,
-  deps: Pick<Deps, 'newId'>,
+  deps: Pick<IdentityDeps, 'newId'>,
   accountId: string,
   place: SignInPlace,
 ): Promise<OpenedSession> {

@@ -166,7 +166,7 @@ async function tryCode(tx: Transaction, key: AttemptKey, typed: string): Promise
     return { result: refuse(codeVoid) };
   const typedHash = Buffer.from(hashCode(code.salt, normaliseClaimCode(typed)), 'hex');
   if (timingSafeEqual(typedHash, Buffer.from(code.codeHash, 'hex'))) {
-    await settleAttempt(tx, key, 'reset');
+    await settleAttempt(tx, begun.value, ['claim']);
     return { result: ok(code.codeHash) };
   }
   const tries = code.tries + 1;

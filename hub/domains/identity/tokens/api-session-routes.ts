@@ -10,7 +10,7 @@ import { logIn, logOut, refresh, type TokenPair } from './api-session-workflow.t
 import { describeDevice } from './rules.ts';
 import { logoutSchema, refreshSchema, tokenPairSchema } from './schema.ts';
 
-type Deps = Pick<IdentityDeps, 'store' | 'passwords' | 'newId' | 'tokens' | 'onSessionsEnded'>;
+type Deps = Pick<IdentityDeps, 'store' | 'passwords' | 'deviceKey' | 'newId' | 'tokens' | 'onSessionsEnded'>;
 
 const tag = 'sign-in';
 

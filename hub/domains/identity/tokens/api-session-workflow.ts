@@ -26,7 +26,7 @@ export interface TokenPair {
 
 export type RefreshRefusal = Refusal<'refreshTokenInvalid' | 'refreshTokenExpired' | 'refreshTokenReused'>;
 
-type Deps = Pick<IdentityDeps, 'store' | 'passwords' | 'newId' | 'tokens' | 'onSessionsEnded'>;
+type Deps = Pick<IdentityDeps, 'store' | 'passwords' | 'newId' | 'deviceKey' | 'tokens' | 'onSessionsEnded'>;
 
 /** Signs a program in: the same tries, locks and audit as a browser's sign-in. */
 export async function logIn(
