@@ -1,17 +1,26 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
+import type { Authenticator } from '#hub/http/endpoint/auth.ts';
 import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
 import type { CsvList } from '#hub/http/endpoint/endpoint.ts';
-import { CsvAnswers } from '#hub/http/serving/csv-answer.ts';
+import { CsvAnswers, csvHolders } from '#hub/http/serving/csv-answer.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { csvLines } from '#hub/platform/csv.ts';
-import { ask, logInto, serve } from './support.ts';
+import { ada, ask, logInto, serve } from './support.ts';
 
 type Lines = CsvList<unknown>['lines'];
 
 /** A hub with one list that is `lines` as CSV. */
+/** Knows everybody by the name in place of a token. */
+const byName: Authenticator = {
+  authenticate: async ({ headers: { authorization } }) =>
+    ok(authorization === undefined ? null : { ...ada, accountId: authorization.slice(7) }),
+  recheck: async (principal) => principal,
+};
+
 async function serveList(lines: Lines) {
   const list = defineEndpoint({
     method: 'GET',
@@ -29,13 +38,12 @@ async function serveList(lines: Lines) {
     csv: { fileName: 'tools', columns: ['name', 'note'], lines },
     handle: async ({ query }) => ok({ items: query.kind ?? [] }),
   });
-  const { origin, lines: log } = await serve({ endpoints: [list] });
-  const headers = { authorization: 'Bearer ada' };
+  const { origin, lines: log } = await serve({ endpoints: [list], authenticator: byName });
   return {
     url: `${origin}/api/tools`,
     log,
-    get: (accept: string, query = '') =>
-      fetch(`${origin}/api/tools${query}`, { headers: { ...headers, accept } }),
+    get: (accept: string, query = '', name = 'ada') =>
+      fetch(`${origin}/api/tools${query}`, { headers: { authorization: `Bearer ${name}`, accept } }),
   };
 }
 const some: Lines = async function* () {
@@ -158,7 +166,7 @@ describe('a list as CSV', () => {
     const list = { fileName: 'tools', columns: ['name', 'note'], lines };
     const context = { requestId: 'one', remoteAddress: '127.0.0.1', userAgent: '' };
     const call = { principal: null, params: {}, query: {}, body: {}, context };
-    expect(await text(answers.stream(list, call))).toMatch(/^name,note\r\n(Lathe,\d\r\n){5}$/);
+    expect(await text(answers.stream(list, call, [])!)).toMatch(/^name,note\r\n(Lathe,\d\r\n){5}$/);
     expect(asked).toEqual([0, 0, 1, 2, 2]);
   });
 
@@ -168,15 +176,70 @@ describe('a list as CSV', () => {
       await release;
       yield csvLines([['Lathe', '']]);
     });
-    const started = [1, 2, 3, 4].map(() => get('text/csv'));
+    const started = ['ada', 'ada', 'bea', 'cleo'].map((name) => get('text/csv', '', name));
     await Promise.all(started);
-    const refused = await get('text/csv');
+    const refused = await get('text/csv', '', 'dora');
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '10']);
     expect(await refused.json()).toMatchObject({ code: 'tooManyExports' });
     resolve();
     for (const answer of started) expect(await (await answer).text()).toBe('name,note\r\nLathe,\r\n');
     await expect.poll(async () => (await get('text/csv')).status).toBe(200);
     expect(url).toContain('/api/tools');
+  });
+});
+
+describe('places for CSV files', () => {
+  const context = { requestId: 'one', remoteAddress: '10.0.0.9', userAgent: '' };
+  const call = { principal: null, params: {}, query: {}, body: {}, context };
+  const endless: Lines = async function* () {
+    for (;;) yield csvLines([['Lathe', '']]);
+  };
+  const list = { fileName: 'tools', columns: ['name', 'note'], lines: endless };
+  const places = () => {
+    const answers = new CsvAnswers(logInto().log, () => 0);
+    return (accountId: string, remoteAddress: string) => {
+      const stream = answers.stream(
+        list,
+        call,
+        csvHolders({ ...ada, accountId }, { remoteAddress, transport: 'https' }),
+      );
+      if (stream !== null) onTestFinished(() => void stream.destroy());
+      return stream;
+    };
+  };
+
+  it('are two for an account and two for an address, so that nobody keeps all others from them', () => {
+    const open = places();
+    expect(open('ada', '10.0.0.9')).not.toBeNull();
+    expect(open('ada', '10.0.0.8')).not.toBeNull();
+    expect(open('ada', '10.0.0.7')).toBeNull();
+    expect(open('bea', '10.0.0.9')).not.toBeNull();
+    expect(open('cleo', '10.0.0.9')).toBeNull();
+    expect(open('cleo', '10.0.0.7')).not.toBeNull();
+  });
+
+  it('are taken from who has read nothing for ten seconds when another finds none', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const open = places();
+    const held = ['ada', 'bea', 'cleo', 'dora'].map((name, index) => open(name, `10.0.0.${index}`)!);
+    for (const stream of held) {
+      await once(stream, 'readable');
+      stream.read();
+      await once(stream, 'readable');
+    }
+    await vi.advanceTimersByTimeAsync(5000);
+    for (const stream of held.slice(1)) {
+      stream.read();
+      await once(stream, 'readable');
+    }
+    await vi.advanceTimersByTimeAsync(4000);
+    expect(open('emil', '10.0.0.7')).toBeNull();
+    expect(held[0]?.destroyed).toBe(false);
+    await vi.advanceTimersByTimeAsync(1500);
+    expect(open('emil', '10.0.0.7')).toBeNull();
+    expect(held.map((stream) => stream.destroyed)).toEqual([true, false, false, false]);
+    await expect.poll(() => open('emil', '10.0.0.7')).not.toBeNull();
   });
 });
 

@@ -9,7 +9,7 @@ import { decideResumption } from '#hub/http/live/event-ring.ts';
 import { createLiveEvents, heartbeatMs, type LiveEventsOptions } from '#hub/http/live/live-events.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { openTls } from '#hub/platform/tls/tls.ts';
-import { ada, folder, logInto, serve } from './support.ts';
+import { ada, authenticator as byToken, folder, logInto, serve } from './support.ts';
 
 interface Received {
   readonly id?: string;
@@ -58,7 +58,7 @@ class EventReader {
 
 async function live(options: Partial<LiveEventsOptions> = {}) {
   const beats: (() => void)[] = [];
-  const state: { principal: Principal | null } = { principal: ada };
+  const state: { principal: Principal | null; signedIn: Principal } = { principal: ada, signedIn: ada };
   const { log, lines } = logInto();
   const events = createLiveEvents({
     topics,
@@ -72,7 +72,14 @@ async function live(options: Partial<LiveEventsOptions> = {}) {
     ...options,
   });
   onTestFinished(() => events.close());
-  const hub = await serve({ rawEndpoints: [events.endpoint] });
+  const hub = await serve({
+    rawEndpoints: [events.endpoint],
+    authenticator: {
+      ...byToken,
+      authenticate: async (caller) =>
+        caller.headers.authorization === 'Bearer ada' ? ok(state.signedIn) : byToken.authenticate(caller),
+    },
+  });
   const open = async (headers: Record<string, string> = {}, query = '') => {
     const reader = new EventReader();
     const sent = request({
@@ -307,6 +314,34 @@ describe('live events', () => {
     first.sent.destroy();
     await vi.waitFor(() => expect(events.connectionCount()).toBe(1));
     expect((await open()).status).toBe(200);
+  });
+
+  it('leave room for others, whatever one account opens in how many sessions', async () => {
+    const session = (name: string, number: number): Principal => ({
+      ...ada,
+      accountId: name,
+      sessionId: `${name} ${number}`,
+    });
+    const { events, open, state } = await live({ maxConnections: 20, maxConnectionsPerAccount: 5 });
+    const statusFor = async (principal: Principal) => {
+      state.signedIn = principal;
+      return (await open()).status;
+    };
+    const many = async (name: string, count: number) => {
+      const statuses: number[] = [];
+      for (let number = 0; number < count; number += 1) statuses.push(await statusFor(session(name, number)));
+      return statuses;
+    };
+    expect(await many('guest', 7)).toEqual([200, 200, 200, 200, 200, 429, 429]);
+    for (const name of ['bea', 'cleo', 'dora']) await many(name, 5);
+    // The last two of twenty are for who has none.
+    expect(events.connectionCount()).toBe(18);
+    expect(await many('guest', 1)).toEqual([429]);
+    expect(await many('owner', 2)).toEqual([200, 429]);
+    expect(events.lost.noRoom).toBeGreaterThanOrEqual(4);
+  });
+
+  it('are bounded in all', async () => {
     const tight = await live({ maxConnections: 1 });
     await tight.open();
     expect((await tight.open()).status).toBe(429);

@@ -8,41 +8,10 @@ import { connect, createServer } from 'node:net';
 import path from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Caller } from '#hub/http/endpoint/auth.ts';
-import { authorityEndpoint } from '#hub/http/serving/authority-endpoint.ts';
 import { startServer } from '#hub/http/serving/server.ts';
-import { ok } from '#hub/kernel/result.ts';
 import { claimSocketPath } from '#hub/platform/files/unix-socket.ts';
 import { openTls } from '#hub/platform/tls/tls.ts';
-import { ask, folder, logInto, serve } from './support.ts';
-
-async function secureHub(nowMs = Date.now()) {
-  const directory = folder();
-  const time = { nowMs };
-  const addresses = ['127.0.0.1', '::1'];
-  const tls = await openTls({
-    directory,
-    configuredNames: [],
-    clock: { nowMs: () => time.nowMs },
-    log: logInto().log,
-    hostname: () => 'testbox',
-    addresses: () => addresses,
-  });
-  onTestFinished(() => tls.close());
-  const callers: Caller[] = [];
-  const authenticator = {
-    authenticate: async (caller: Caller) => {
-      callers.push(caller);
-      return ok(null);
-    },
-    recheck: async () => null,
-  };
-  const running = await serve(
-    { authenticator, rawEndpoints: [authorityEndpoint(tls)] },
-    { https: { port: 0, host: '127.0.0.1', certificates: tls } },
-  );
-  return { ...running, tls, time, addresses, callers };
-}
+import { ask, folder, logInto, secureHub, serve } from './support.ts';
 
 function askHttps(port: number, options: { ca: string; servername: string; path?: string }) {
   const { promise, resolve, reject } = Promise.withResolvers<{

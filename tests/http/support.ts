@@ -8,9 +8,12 @@ import type { Authenticator, Caller } from '#hub/http/endpoint/auth.ts';
 import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
 import { type Endpoint, type Principal, Reply } from '#hub/http/endpoint/endpoint.ts';
 import { type AppOptions, createApp } from '#hub/http/serving/app.ts';
+import { authorityEndpoint } from '#hub/http/serving/authority-endpoint.ts';
+import type { ConnectionBounds } from '#hub/http/serving/connection-bounds.ts';
 import { type HubServer, type ServerOptions, startServer } from '#hub/http/serving/server.ts';
 import { Fault, ok, refuse } from '#hub/kernel/result.ts';
 import { createLog, type Logger } from '#hub/platform/log.ts';
+import { openTls } from '#hub/platform/tls/tls.ts';
 import { testCatalog } from './problems.ts';
 
 export const clock = { monotonicMs: () => performance.now() };
@@ -142,6 +145,39 @@ export async function serve(
   const running = await startServer({ app: made, httpPort: 0, log, ...server });
   onTestFinished(() => running.close(0));
   return { ...running, origin: `http://127.0.0.1:${running.httpPort}`, lines };
+}
+
+/** A hub over HTTPS under a certificate of its own; its callers are without credentials. */
+export async function secureHub(
+  nowMs = Date.now(),
+  app: Partial<AppOptions> = {},
+  bounds: Partial<ConnectionBounds> = {},
+) {
+  const directory = folder();
+  const time = { nowMs };
+  const addresses = ['127.0.0.1', '::1'];
+  const tls = await openTls({
+    directory,
+    configuredNames: [],
+    clock: { nowMs: () => time.nowMs },
+    log: logInto().log,
+    hostname: () => 'testbox',
+    addresses: () => addresses,
+  });
+  onTestFinished(() => tls.close());
+  const callers: Caller[] = [];
+  const nobody = {
+    authenticate: async (caller: Caller) => {
+      callers.push(caller);
+      return ok(null);
+    },
+    recheck: async () => null,
+  };
+  const running = await serve(
+    { authenticator: nobody, rawEndpoints: [authorityEndpoint(tls)], ...app },
+    { https: { port: 0, host: '127.0.0.1', certificates: tls }, bounds },
+  );
+  return { ...running, tls, time, addresses, callers };
 }
 
 export interface Answer {

@@ -126,9 +126,14 @@ export const platformProblems = {
     title: 'Too many requests',
     nextStep: 'Wait as long as the Retry-After header says.',
   },
+  tooManyAtOnce: {
+    status: 429,
+    title: 'Too many requests from this address are under way at once',
+    nextStep: 'Wait for the answers to those before; many writes at once go to the bulk addresses.',
+  },
   tooManyExports: {
     status: 503,
-    title: 'Too many CSV files are under way',
+    title: 'Too many CSV files are under way, in all or of this account or address',
     nextStep: 'Try again when one of them is done.',
   },
   internalError: {

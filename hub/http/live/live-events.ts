@@ -3,11 +3,13 @@ import type { Writable } from 'node:stream';
 import { z } from 'zod';
 import { assert, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Logger } from '#hub/platform/log.ts';
+import { SharedPlaces } from '#hub/platform/shared-places.ts';
 import type { Authenticator } from '../endpoint/auth.ts';
 import type { Principal } from '../endpoint/endpoint.ts';
 import { type FieldError, platformProblem } from '../endpoint/problem.ts';
 import type { RawCall, RawEndpoint } from '../endpoint/raw-endpoint.ts';
 import { parseRequest } from '../endpoint/request-parsing.ts';
+import { addressHolders } from '../serving/caller-shares.ts';
 import { decideResumption, EventRing, type LiveEvent } from './event-ring.ts';
 import { chooseTopics, describeTopics, type LiveTopics } from './event-topics.ts';
 
@@ -20,6 +22,7 @@ export interface LiveEventsOptions {
   readonly maxEvents?: number;
   readonly maxConnections?: number;
   readonly maxConnectionsPerSession?: number;
+  readonly maxConnectionsPerAccount?: number;
   /** Unread bytes above which a connection is dropped. */
   readonly maxUnreadBytes?: number;
   readonly recheck: Authenticator['recheck'];
@@ -51,6 +54,8 @@ interface Connection {
   /** The topics that it asked for; null: all. */
   readonly topics: ReadonlySet<string> | null;
   readonly response: Writable;
+  /** Gives its place back. */
+  readonly leave: () => void;
   /** The last event that it got while it catches up on what it missed; null once it gets events as they come. */
   behindSeq: number | null;
   /** Position at the last beat while catching up: a client that has not moved since does not read. */
@@ -116,6 +121,11 @@ class EventStreams {
     this.end(connection, 'dropped', { reason: 'tooSlow' });
   }
 
+  refuse({ accountId }: Principal): void {
+    this.#log.warn({ accountId }, 'no room for a live connection');
+    this.lost.noRoom += 1;
+  }
+
   /** To all who get events as they come; who still catches up finds it in the log. */
   publish(event: LiveEvent): void {
     for (const connection of this.connections)
@@ -126,6 +136,7 @@ class EventStreams {
   end(connection: Connection, notice: string, data: Readonly<Record<string, string>>): void {
     if (connection.ending) return;
     connection.ending = true;
+    connection.leave();
     connection.response.end(`event: ${notice}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
@@ -163,20 +174,25 @@ class EventStreams {
     }
   }
 
-  open(call: RawCall, principal: Principal, asked: StreamRequest): void {
+  open(call: RawCall, principal: Principal, asked: StreamRequest, leave: () => void): void {
     const response: Writable = call.response;
     const { topics } = asked;
+    const forget = (): void => {
+      this.connections.delete(connection);
+      leave();
+    };
     const connection: Connection = {
       principal,
       topics,
       response,
+      leave,
       behindSeq: null,
       beatSeq: null,
       ending: false,
     };
     this.connections.add(connection);
-    response.once('close', () => this.connections.delete(connection));
-    response.on('error', () => this.connections.delete(connection));
+    response.once('close', forget);
+    response.on('error', forget);
     call.response.statusCode = 200;
     call.response.setHeader('Content-Type', 'text/event-stream');
     call.response.setHeader('Cache-Control', 'no-store');
@@ -251,14 +267,25 @@ export function createLiveEvents(options: LiveEventsOptions): LiveEvents {
   const streams = new EventStreams(options);
   const maxConnections = options.maxConnections ?? 200;
   const maxPerSession = options.maxConnectionsPerSession ?? 8;
+  const maxPerAccount = options.maxConnectionsPerAccount ?? 16;
   let closed = false;
   const stopBeat = (options.every ?? everyWithTimer)(heartbeatMs, () => void streams.beat());
 
-  const isFull = (principal: Principal): boolean => {
-    const own = [...streams.connections].filter(
-      (connection) => connection.principal.sessionId === principal.sessionId && !connection.ending,
-    );
-    return streams.connections.size >= maxConnections || own.length >= maxPerSession;
+  const places = new SharedPlaces(maxConnections);
+  /** The last places are for accounts that have none yet. */
+  const keptPlaces = Math.floor(maxConnections / 10);
+  const addressShare = Math.ceil(maxConnections / 3);
+
+  /** Returns the function that gives the place back; null when there is none. */
+  const takePlace = ({ caller }: RawCall, { kind, accountId, sessionId }: Principal): (() => void) | null => {
+    const { size } = streams.connections;
+    if (size >= maxConnections) return null;
+    const isScarce = size >= maxConnections - keptPlaces;
+    return places.take([
+      { name: `session ${sessionId}`, share: maxPerSession },
+      { name: `${kind} ${accountId}`, share: isScarce ? 1 : maxPerAccount },
+      ...addressHolders(caller, addressShare),
+    ]);
   };
 
   const endpoint: RawEndpoint = {
@@ -278,11 +305,12 @@ export function createLiveEvents(options: LiveEventsOptions): LiveEvents {
       if (call.caller.method === 'HEAD')
         return { status: 200, headers: { 'Content-Type': 'text/event-stream' }, body: '' };
       if (closed) return { problem: platformProblem('storeBusy', { retryAfterSeconds: 5 }) };
-      if (isFull(call.principal)) {
-        streams.lost.noRoom += 1;
+      const leave = takePlace(call, call.principal);
+      if (leave === null) {
+        streams.refuse(call.principal);
         return { problem: platformProblem('tooManyRequests', { retryAfterSeconds: 30 }) };
       }
-      streams.open(call, call.principal, asked.value);
+      streams.open(call, call.principal, asked.value, leave);
       return null;
     },
   };

@@ -20,7 +20,7 @@ function lostFindings(tooSlow: number, noRoom: number): readonly Finding[] {
       id: 'live.noRoom',
       severity: 'warning',
       evidence: `${noRoom} pages found no room for a live connection within the last hour; they are not updated by themselves.`,
-      fix: 'Close pages that nobody looks at, or raise live.maxConnections in hub.yaml.',
+      fix: 'Close pages that nobody looks at; the log names accounts that had all of their share. Or raise live.maxConnections or live.maxConnectionsPerAccount in hub.yaml.',
     });
   return found;
 }

@@ -142,6 +142,7 @@ export function platformCodes(traits: EndpointTraits): PlatformProblemCode[] {
     ...(isWrite && traits.takesVersion ? (['ifMatchDiffers', 'preconditionFailed'] as const) : []),
     ...(traits.hasCsv ? (['tooManyExports'] as const) : []),
     'tooManyRequests',
+    'tooManyAtOnce',
     'internalError',
     'storeBusy',
   ];

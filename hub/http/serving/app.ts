@@ -14,6 +14,7 @@ import type { ProblemCatalog } from '../endpoint/problem-catalog.ts';
 import type { AnyRequest, AnyResponse, RawEndpoint } from '../endpoint/raw-endpoint.ts';
 import type { Idempotency } from '../idempotency/idempotency.ts';
 import { admit } from './admission.ts';
+import { CallerShares } from './caller-shares.ts';
 import { CsvAnswers } from './csv-answer.ts';
 import { callerOf, contextOf, type Exchange, openExchange } from './exchange.ts';
 import { BoundedCounters, defaultLocalFactor, limitRate } from './rate-limit.ts';
@@ -132,7 +133,10 @@ function edge(core: Core): Middleware {
     const exchange = core.exchangeOf(ctx);
     ctx.set('X-Request-ID', exchange.requestId);
     try {
-      if (exchange.transport === 'http' && !isLoopbackHost(ctx.host))
+      const end = core.shares.beginRequest(exchange);
+      if (end !== null) ctx.res.once('close', end);
+      if (end === null) answer(core, ctx, platformProblem('tooManyAtOnce', { retryAfterSeconds: 1 }));
+      else if (exchange.transport === 'http' && !isLoopbackHost(ctx.host))
         answer(core, ctx, platformProblem('misdirectedRequest'));
       else await next();
     } catch (error) {
@@ -253,6 +257,7 @@ export function createApp(options: AppOptions): App {
     problems: options.problems,
     consolePrincipal: consolePrincipalOf(options.permissions),
     bodyReaderFor: (limitBytes) => (limitBytes === undefined ? readBody : createBodyReader(limitBytes)),
+    shares: new CallerShares(),
     csvAnswers: new CsvAnswers(log, () => meter.answered),
     reportFault: (ctx, fault) => reportFailure(core, ctx, fault),
     idempotency: options.idempotency,

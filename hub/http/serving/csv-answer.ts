@@ -3,16 +3,22 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { csvLines } from '#hub/platform/csv.ts';
 import type { Logger } from '#hub/platform/log.ts';
+import { type Holder, SharedPlaces } from '#hub/platform/shared-places.ts';
 import { createYieldToRequests } from '#hub/platform/yield-to-requests.ts';
-import type { CsvList, ParsedCall } from '../endpoint/endpoint.ts';
+import type { CsvList, ParsedCall, Principal } from '../endpoint/endpoint.ts';
 import { type FieldError, type Problem, platformProblem } from '../endpoint/problem.ts';
+import { addressHolders } from './caller-shares.ts';
+import type { Exchange } from './exchange.ts';
 
 export const csvMediaType = 'text/csv';
 
-/** Files that are under way at once; each takes its turns in the reader Worker. */
+/** Files that are under way at once, in all and for one account or address; each takes its turns in the reader Worker. */
 const maxAtOnce = 4;
+const share = 2;
 /** A caller who takes nothing for so long is gone: its file ends, and its place is free. */
 const stalledMs = 60_000;
+/** After so long it is ended for another who finds no place. */
+const yieldingMs = 10_000;
 /** Parameters of pages, which a whole file does not have. */
 const pagingNames = ['limit', 'cursor', 'count'];
 
@@ -25,12 +31,29 @@ export const pagingErrors = (query: Readonly<Record<string, unknown>>): readonly
       message: 'has no meaning with text/csv: it is the whole list',
     }));
 
+/** A file that is under way. */
+interface RunningFile {
+  /** Since when its reader has taken nothing; null while a piece is being made. */
+  waitsSinceMs: number | null;
+  readonly cut: () => void;
+}
+
+/** Holders of the places of a call, with their shares. */
+export const csvHolders = (
+  principal: Principal | null,
+  caller: Pick<Exchange, 'remoteAddress' | 'transport'>,
+): readonly Holder[] => [
+  ...(principal === null ? [] : [{ name: `${principal.kind} ${principal.accountId}`, share }]),
+  ...addressHolders(caller, share),
+];
+
 /** The files that are under way. */
 export class CsvAnswers {
   readonly #log: Logger;
   readonly #answeredRequests: () => number;
   readonly #pause: (ms: number) => Promise<unknown>;
-  #running = 0;
+  readonly #places = new SharedPlaces(maxAtOnce);
+  readonly #running = new Set<RunningFile>();
 
   /** @param answeredRequests so many so far: while there come more, a file leaves time to them between its pieces */
   constructor(
@@ -43,35 +66,48 @@ export class CsvAnswers {
     this.#pause = pause;
   }
 
-  get isFull(): boolean {
-    return this.#running >= maxAtOnce;
-  }
-
-  /** Header and lines as a stream; ends when it is read out, destroyed, or not read from for a minute. */
-  stream(list: CsvList<ParsedCall>, call: ParsedCall): Readable {
-    this.#running += 1;
-    const stream = Readable.from(
-      this.#pieces(list, call, () => stream.destroy()),
-      { highWaterMark: 1 },
-    );
+  /**
+   * Header and lines as a stream; ends when it is read out, destroyed, or not read from for a minute. Null when there is
+   * no place; one that nobody reads from is then ended, so that there is one soon.
+   */
+  stream(list: CsvList<ParsedCall>, call: ParsedCall, holders: readonly Holder[]): Readable | null {
+    const giveBack = this.#places.take(holders);
+    if (giveBack === null) {
+      if (this.#places.isFull) this.#cutSlowest();
+      return null;
+    }
+    const file: RunningFile = { waitsSinceMs: null, cut: () => stream.destroy() };
+    const stream = Readable.from(this.#pieces(list, call, file), { highWaterMark: 1 });
+    this.#running.add(file);
     stream.once('close', () => {
-      this.#running -= 1;
+      this.#running.delete(file);
+      giveBack();
     });
     return stream;
   }
 
-  async *#pieces(list: CsvList<ParsedCall>, call: ParsedCall, cut: () => void) {
+  #cutSlowest(): void {
+    const waiting = [...this.#running].flatMap((file) =>
+      file.waitsSinceMs === null ? [] : [{ cut: file.cut, sinceMs: file.waitsSinceMs }],
+    );
+    const [slowest] = waiting.sort((left, right) => left.sinceMs - right.sinceMs);
+    if (slowest !== undefined && performance.now() - slowest.sinceMs >= yieldingMs) slowest.cut();
+  }
+
+  async *#pieces(list: CsvList<ParsedCall>, call: ParsedCall, file: RunningFile) {
     try {
       yield Buffer.from(csvLines([list.columns]));
       const yieldToRequests = createYieldToRequests(this.#answeredRequests, this.#pause);
       let askedMs = performance.now();
       for await (const piece of list.lines(call)) {
         const workedMs = performance.now() - askedMs;
-        const stalled = setTimeout(cut, stalledMs);
+        const stalled = setTimeout(file.cut, stalledMs);
+        file.waitsSinceMs = performance.now();
         try {
           yield typeof piece === 'string' ? Buffer.from(piece) : piece;
         } finally {
           clearTimeout(stalled);
+          file.waitsSinceMs = null;
         }
         await yieldToRequests(workedMs);
         askedMs = performance.now();
@@ -89,12 +125,13 @@ export function answerCsv(
   ctx: Context,
   answers: CsvAnswers,
   list: CsvList<ParsedCall>,
-  call: ParsedCall,
+  asked: { readonly call: ParsedCall; readonly holders: readonly Holder[] },
 ): Problem | null {
-  if (answers.isFull) return platformProblem('tooManyExports', { retryAfterSeconds: 10 });
-  ctx.status = 200;
   // Koa asks a HEAD's body for its length only.
-  ctx.body = ctx.method === 'HEAD' ? Readable.from([]) : answers.stream(list, call);
+  const body = ctx.method === 'HEAD' ? Readable.from([]) : answers.stream(list, asked.call, asked.holders);
+  if (body === null) return platformProblem('tooManyExports', { retryAfterSeconds: 10 });
+  ctx.status = 200;
+  ctx.body = body;
   ctx.set('Content-Type', `${csvMediaType}; charset=utf-8; header=present`);
   ctx.set('Content-Disposition', `attachment; filename="${list.fileName}.csv"`);
   ctx.set('Cache-Control', 'no-store');

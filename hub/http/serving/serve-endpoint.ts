@@ -14,7 +14,8 @@ import { parseRequest } from '../endpoint/request-parsing.ts';
 import type { Idempotency, KeyedWrite } from '../idempotency/idempotency.ts';
 import type { RenderedAnswer } from '../idempotency/rendered-answer.ts';
 import { admit } from './admission.ts';
-import { answerCsv, type CsvAnswers, csvMediaType, pagingErrors } from './csv-answer.ts';
+import type { CallerShares } from './caller-shares.ts';
+import { answerCsv, type CsvAnswers, csvHolders, csvMediaType, pagingErrors } from './csv-answer.ts';
 import { entityTagOf, matchesTag } from './entity-tag.ts';
 import { callerOf, contextOf, type Exchange } from './exchange.ts';
 import { applyPrecondition, type Precondition } from './precondition.ts';
@@ -29,6 +30,7 @@ export interface ServingDeps {
   readonly exchangeOf: (ctx: Context) => Exchange;
   /** For bodies of at most so many bytes; undefined is the limit of the whole interface. */
   readonly bodyReaderFor: (limitBytes: number | undefined) => ReturnType<typeof createBodyReader>;
+  readonly shares: CallerShares;
   readonly csvAnswers: CsvAnswers;
   /** Logs and reports a fault. */
   readonly reportFault: (ctx: Context, fault: unknown) => void;
@@ -167,7 +169,9 @@ export function serveEndpoint(deps: ServingDeps, endpoint: Endpoint): Middleware
     exchange.accountId = principal?.accountId;
     const format = chooseFormat(ctx, endpoint);
     if (format === null) return refuseWith(notAcceptable(endpoint));
-    const read = await readBody(ctx);
+    const endBody = isRead ? () => undefined : deps.shares.beginBody(exchange);
+    if (endBody === null) return refuseWith(platformProblem('tooManyAtOnce', { retryAfterSeconds: 1 }));
+    const read = await readBody(ctx).finally(endBody);
     if (!read.ok) return refuseWith(read.problem);
     const guarded: Precondition = isRead
       ? { ok: true, body: read.body, isConditional: false }
@@ -186,7 +190,10 @@ export function serveEndpoint(deps: ServingDeps, endpoint: Endpoint): Middleware
     if (format === csvMediaType && endpoint.csv !== undefined) {
       const errors = pagingErrors(ctx.query);
       if (errors.length > 0) return refuseWith(platformProblem('invalidRequest', { errors }));
-      const problem = answerCsv(ctx, deps.csvAnswers, endpoint.csv, call);
+      const problem = answerCsv(ctx, deps.csvAnswers, endpoint.csv, {
+        call,
+        holders: csvHolders(principal, exchange),
+      });
       return problem === null ? undefined : refuseWith(problem);
     }
     const work = (): Promise<RenderedAnswer> =>

@@ -7,8 +7,13 @@ import { claimSocketPath } from '#hub/platform/files/unix-socket.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { tlsServerOptions } from '#hub/platform/tls/server-options.ts';
 import type { App } from './app.ts';
-
-const maxSockets = 512;
+import {
+  boundSession,
+  type ConnectionBounds,
+  connectionBounds,
+  shareConnections,
+  timesOf,
+} from './connection-bounds.ts';
 
 /** The certificate that is shown now, and news of the next one. */
 export interface Certificates {
@@ -24,6 +29,8 @@ export interface ServerOptions {
   readonly https?: { readonly port: number; readonly host?: string; readonly certificates: Certificates };
   /** The Unix socket of the command line. */
   readonly controlSocket?: string;
+  /** Others than `connectionBounds`. */
+  readonly bounds?: Partial<ConnectionBounds>;
   readonly log: Logger;
 }
 
@@ -76,18 +83,11 @@ function trackSockets(server: Server): Set<Socket> {
   return sockets;
 }
 
-/** A slow or silent client holds a socket for seconds, not for ever. */
-const timeBounds = {
-  headersTimeout: 15_000,
-  requestTimeout: 30_000,
-  keepAliveTimeout: 65_000,
-  maxConnections: maxSockets,
-} as const;
-/** An HTTP/2 connection on which nothing is said for so long is closed; live events beat far more often. */
-const http2IdleMs = 300_000;
+const boundsOf = (options: ServerOptions): ConnectionBounds => ({ ...connectionBounds, ...options.bounds });
 
-function plainListener(app: App, transport: 'http' | 'console'): Listener {
-  const server = Object.assign(createHttpServer(app.handlerFor(transport)), timeBounds);
+function plainListener(options: ServerOptions, transport: 'http' | 'console'): Listener {
+  const bounds = boundsOf(options);
+  const server = Object.assign(createHttpServer(options.app.handlerFor(transport)), timesOf(bounds));
   return { server, endIdle: () => server.closeIdleConnections(), sockets: trackSockets(server) };
 }
 
@@ -96,11 +96,11 @@ async function listenOnLoopback(
   options: ServerOptions,
   port: number,
 ): Promise<{ listeners: Listener[]; port: number }> {
-  const first = plainListener(options.app, 'http');
+  const first = plainListener(options, 'http');
   const bound = await listen(first.server, { host: '127.0.0.1', port }).catch((cause: unknown) => {
     throw listenFault(`127.0.0.1:${port} (http.port)`, cause);
   });
-  const second = plainListener(options.app, 'http');
+  const second = plainListener(options, 'http');
   try {
     await listen(second.server, { host: '::1', port: bound, ipv6Only: true });
     return { listeners: [first, second], port: bound };
@@ -113,19 +113,22 @@ async function listenOnLoopback(
 }
 
 function secureListener(
-  app: App,
+  options: ServerOptions,
   certificates: Certificates,
 ): Listener & { readonly server: Http2SecureServer } {
+  const bounds = boundsOf(options);
   const server = createSecureServer(
     {
       allowHTTP1: true,
       ...tlsServerOptions,
       ...certificates.current(),
+      handshakeTimeout: bounds.handshakeMs,
       settings: { maxConcurrentStreams: 100 },
     },
-    app.handlerFor('https'),
+    options.app.handlerFor('https'),
   );
-  Object.assign(server, timeBounds);
+  Object.assign(server, timesOf(bounds));
+  server.on('connection', shareConnections(bounds));
   // A failed handshake (a client that does not trust the certificate) is that client's affair.
   server.on('tlsClientError', () => undefined);
   server.on('sessionError', () => undefined);
@@ -134,7 +137,7 @@ function secureListener(
   server.on('session', (session) => {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
-    session.setTimeout(http2IdleMs, () => session.close());
+    boundSession(session, bounds);
   });
   const sockets = trackSockets(server);
   const endIdle = (): void => {
@@ -147,7 +150,7 @@ function secureListener(
 }
 
 async function listenSecurely(options: ServerOptions, https: NonNullable<ServerOptions['https']>) {
-  const listener = secureListener(options.app, https.certificates);
+  const listener = secureListener(options, https.certificates);
   const hosts = https.host === undefined ? ['::', '0.0.0.0'] : [https.host];
   for (const host of hosts) {
     try {
@@ -162,7 +165,7 @@ async function listenSecurely(options: ServerOptions, https: NonNullable<ServerO
 
 async function listenForConsole(options: ServerOptions, socketPath: string): Promise<Listener> {
   await claimSocketPath(socketPath);
-  const listener = plainListener(options.app, 'console');
+  const listener = plainListener(options, 'console');
   await listen(listener.server, { path: socketPath }).catch((cause: unknown) => {
     throw listenFault(socketPath, cause);
   });

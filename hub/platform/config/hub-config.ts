@@ -44,6 +44,7 @@ export const platformConfigSchema = z.strictObject({
       maxEvents: z.number().int().min(10).max(100_000).default(1000),
       maxConnections: z.number().int().min(1).max(10_000).default(200),
       maxConnectionsPerSession: z.number().int().min(1).max(100).default(8),
+      maxConnectionsPerAccount: z.number().int().min(1).max(1000).default(16),
     })
     .prefault({}),
   clock: z.strictObject({ trustSystem: z.boolean().default(false) }).prefault({}),
