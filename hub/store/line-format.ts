@@ -1,4 +1,4 @@
-import { type CsvCell, csvLines } from '#hub/platform/csv.ts';
+import { type CsvCell, type CsvDelimiter, csvLines } from '#hub/platform/csv.ts';
 
 /** One column of lines that are made from rows. */
 export interface LineColumn {
@@ -26,11 +26,15 @@ const cellOf = (row: object, { name, form, words }: LineColumn): CsvCell => {
 };
 
 /** Rows -> CSV lines. Runs in the reader Worker, so that a long file costs the main thread next to nothing. */
-export function rowsToLines(rows: readonly unknown[], columns: readonly LineColumn[]): LinePiece {
+export function rowsToLines(
+  rows: readonly unknown[],
+  columns: readonly LineColumn[],
+  delimiter: CsvDelimiter,
+): LinePiece {
   const cells = rows.map((row) =>
     typeof row === 'object' && row !== null ? columns.map((column) => cellOf(row, column)) : [],
   );
-  return { lines: Buffer.from(csvLines(cells)), rows: rows.length, last: rows.at(-1) ?? null };
+  return { lines: Buffer.from(csvLines(cells, delimiter)), rows: rows.length, last: rows.at(-1) ?? null };
 }
 
 /** A Worker's answer as a piece. */

@@ -1,6 +1,7 @@
 import type { Compilable, Insertable, Kysely, Selectable, Updateable } from 'kysely';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
+import type { CsvDelimiter } from '#hub/platform/csv.ts';
 import type { Database } from './database.ts';
 import type { StoreFigures } from './health/store-figures.ts';
 import type { LineColumn, LinePiece } from './line-format.ts';
@@ -91,7 +92,11 @@ export interface Transaction extends Reader {
 }
 
 /** Runs a query and makes CSV lines of its rows, both in the reader Worker. */
-export type ToLines = (query: Compilable, columns: readonly LineColumn[]) => Promise<LinePiece>;
+export type ToLines = (
+  query: Compilable,
+  columns: readonly LineColumn[],
+  delimiter?: CsvDelimiter,
+) => Promise<LinePiece>;
 
 /** A replicated table with the columns that it has. */
 export interface ReplicatedTable {

@@ -46,9 +46,9 @@ async function serveList(lines: Lines) {
       fetch(`${origin}/api/tools${query}`, { headers: { authorization: `Bearer ${name}`, accept } }),
   };
 }
-const some: Lines = async function* () {
-  yield csvLines([['Lathe', '=1+1']]);
-  yield Buffer.from(csvLines([['Säge', null]]));
+const some: Lines = async function* (_call, delimiter) {
+  yield csvLines([['Lathe', '=1+1']], delimiter);
+  yield Buffer.from(csvLines([['Säge', null]], delimiter));
 };
 
 describe('a list as CSV', () => {
@@ -88,6 +88,28 @@ describe('a list as CSV', () => {
     expect(await answer.json()).toMatchObject({
       code: 'notAcceptable',
       offered: ['application/json', 'text/csv'],
+    });
+  });
+
+  it('comes as a spreadsheet takes it, on request: other separators, a byte order mark', async () => {
+    const { get } = await serveList(async function* (_call, delimiter) {
+      yield csvLines([['Säge, groß; "alt"', 'a;b']], delimiter);
+    });
+    const bytes = async (query: string) =>
+      Buffer.from(await (await get('text/csv', query)).arrayBuffer()).toString('utf8');
+    expect(await bytes('?kind=x')).toBe('name,note\r\n"Säge, groß; ""alt""",a;b\r\n');
+    expect(await bytes('?delimiter=semicolon&bom=true&kind=x')).toBe(
+      '\ufeffname;note\r\n"Säge, groß; ""alt""";"a;b"\r\n',
+    );
+    expect(await bytes('?delimiter=tab&bom=false')).toBe('name\tnote\r\n"Säge, groß; ""alt"""\ta;b\r\n');
+    const wrong = await get('text/csv', '?delimiter=%3B&bom=1&limit=5');
+    expect(await wrong.json()).toMatchObject({
+      code: 'invalidRequest',
+      errors: [{ pointer: '/query/delimiter' }, { pointer: '/query/bom' }, { pointer: '/query/limit' }],
+    });
+    // Only files have a style.
+    expect(await (await get('application/json', '?bom=true')).json()).toMatchObject({
+      errors: [{ pointer: '/query/bom' }],
     });
   });
 

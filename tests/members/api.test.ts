@@ -320,6 +320,29 @@ describe('the members’ API', () => {
     expect(found).toHaveLength(1 + 11);
   });
 
+  it('gives what is written about a member as CSV, as a spreadsheet takes it', async () => {
+    const { call, csv } = await serve();
+    const profile = {
+      phone: '(+49) 30 12345',
+      dateOfBirth: '2010-05-17',
+      guardian: 'Ada Maker; +49 30 54321',
+      waiverVersion: '2026-01',
+      waiverDate: '2026-03-02',
+      locale: 'de-DE',
+    };
+    await call('POST', '/api/members', { name: 'Mia Maker', ...profile, notes: 'for the page alone' });
+    const [header, mia] = (await csv('/api/members?delimiter=semicolon&bom=true')).trimEnd().split('\r\n');
+    expect(header).toMatch(
+      /;version;phone;dateOfBirth;guardian;waiverVersion;waiverDate;locale;extendedAccess$/,
+    );
+    expect(mia).toMatch(
+      /;'\+49 30 12345;2010-05-17;"Ada Maker; \+49 30 54321";2026-01;2026-03-02;de-DE;false$/,
+    );
+    expect(mia).not.toContain('for the page alone');
+    // Whoever may not see members gets no file of them.
+    expect((await call('GET', '/api/members', undefined, ['plan.read'])).status).toBe(403);
+  });
+
   it('hints at people who are added twice, by one or by many', async () => {
     const { call } = await serve();
     const mia = { name: 'Mia Maker', email: 'mia@example.org', dateOfBirth: '1994-05-17' };

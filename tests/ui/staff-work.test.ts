@@ -218,6 +218,10 @@ describe('the work of staff, in a browser', () => {
     const [columns = '', ...rows] = text.trimEnd().split('\r\n');
     expect(columns).toContain('id,');
     expect(rows.some((line) => row.test(line))).toBe(true);
+    await page.getByLabel('Separator in the file').selectOption(';');
+    const [other] = await Promise.all([page.waitForEvent('download'), button.click()]);
+    expect((await readDownload(other)).split('\r\n')[0]).toBe(columns.replaceAll(',', ';'));
+    await page.getByLabel('Separator in the file').selectOption(',');
   });
 
   it('adds a rule for a group over midnight, removes it, and brings it back with Undo', async () => {

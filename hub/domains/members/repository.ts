@@ -288,6 +288,54 @@ export async function findMembersByNumber(
   );
 }
 
+const profilesByNumber = fixedQuery({ numbers: '$numbers' }, (reader, { numbers }) =>
+  reader
+    .selectFrom('member')
+    .select([
+      'number',
+      'phone',
+      'locale',
+      'date_of_birth',
+      'guardian',
+      'waiver_version',
+      'waiver_date',
+      'extended_access',
+    ])
+    .where('number', 'in', listed<number>(numbers)),
+);
+
+/** What a file of members has beyond their list. */
+export interface FiledProfile {
+  readonly phone: string | null;
+  readonly locale: string | null;
+  readonly dateOfBirth: string | null;
+  readonly guardian: string | null;
+  readonly waiverVersion: string | null;
+  readonly waiverDate: string | null;
+  readonly extendedAccess: boolean;
+}
+
+export async function findProfilesByNumber(
+  reader: Reader,
+  numbers: readonly number[],
+): Promise<ReadonlyMap<number, FiledProfile>> {
+  const rows = await profilesByNumber(reader, { numbers: JSON.stringify(numbers) });
+  return new Map(
+    rows.map((row) => [
+      row.number,
+      {
+        phone: row.phone,
+        locale: row.locale,
+        dateOfBirth: row.date_of_birth,
+        guardian: row.guardian,
+        waiverVersion: row.waiver_version,
+        waiverDate: row.waiver_date,
+        extendedAccess: row.extended_access === 1,
+      },
+    ]),
+  );
+}
+
 const idByNumber = fixedQuery({ number: -1 }, (reader, { number }) =>
   reader.selectFrom('member').select('id').where('number', '=', number),
 );

@@ -43,9 +43,9 @@ const readingEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     csv: {
       fileName: 'members',
       columns: memberCsvColumns,
-      async *lines({ query }) {
+      async *lines({ query }, delimiter) {
         for await (const members of streamMembers(deps.store, query, () => deps.clock.nowMs()))
-          yield csvLines(members.map(memberToCsv));
+          yield csvLines(members.map(memberToCsv), delimiter);
       },
     },
     refusals: ['cursorInvalid'],

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Permitted } from '#hub/kernel/permission-catalog.ts';
 import type { Refusal, Result } from '#hub/kernel/result.ts';
 import type { PermissionName, RefusalCode } from '#hub/kernel/vocabulary.ts';
+import type { CsvDelimiter } from '#hub/platform/csv.ts';
 import type { FieldError } from './problem.ts';
 import type { ProblemCatalog } from './problem-catalog.ts';
 
@@ -79,9 +80,9 @@ export interface CsvList<C> {
   readonly columns: readonly string[];
   /**
    * All lines that fit the query, in pieces of UTF-8 that each end with a line; made only as fast as they are taken,
-   * and no longer when the caller has gone. Paging does not apply.
+   * and no longer when the caller has gone. Paging does not apply. `delimiter` is what stands between cells.
    */
-  lines(call: C): AsyncIterable<string | Uint8Array>;
+  lines(call: C, delimiter: CsvDelimiter): AsyncIterable<string | Uint8Array>;
 }
 
 /**

@@ -128,8 +128,9 @@ const withExample = ({ components }: Draft, schema: Json, name = ''): Json => ({
   example: exampleOf(components, schema, name),
 });
 
-/** The headers that an endpoint takes. */
-const headerParametersOf = ({ method, isEntity, takesVersion }: Endpoint): Json[] => [
+/** The headers that an endpoint takes, and how a list as a file may be asked for. */
+const headerParametersOf = ({ method, isEntity, takesVersion, csv }: Endpoint): Json[] => [
+  ...(csv === undefined ? [] : [parameterRef('delimiter'), parameterRef('bom')]),
   ...(method === 'GET' ? [] : [parameterRef('Idempotency-Key')]),
   ...(method !== 'GET' && takesVersion ? [parameterRef('If-Match')] : []),
   ...(method === 'GET' && isEntity ? [parameterRef('If-None-Match')] : []),

@@ -54,8 +54,21 @@ export const headerComponents: Json = {
   },
 };
 
-/** Headers that many operations take, as the document's components. */
+/** Headers and parameters that many operations take, as the document's components. */
 export const parameterComponents: Json = {
+  delimiter: {
+    name: 'delimiter',
+    in: 'query',
+    description:
+      'With text/csv: what stands between cells. Spreadsheets where a decimal comma is written expect `semicolon`',
+    schema: { type: 'string', enum: ['comma', 'semicolon', 'tab'], default: 'comma' },
+  },
+  bom: {
+    name: 'bom',
+    in: 'query',
+    description: 'With text/csv: `true` puts a byte order mark in front, by which spreadsheets know UTF-8',
+    schema: { type: 'string', enum: ['true', 'false'], default: 'false' },
+  },
   'Idempotency-Key': {
     name: 'Idempotency-Key',
     in: 'header',
@@ -81,7 +94,9 @@ export const parameterComponents: Json = {
   },
 };
 
-export const parameterRef = (name: 'Idempotency-Key' | 'If-Match' | 'If-None-Match'): Json => ({
+export const parameterRef = (
+  name: 'Idempotency-Key' | 'If-Match' | 'If-None-Match' | 'delimiter' | 'bom',
+): Json => ({
   $ref: `#/components/parameters/${name}`,
 });
 

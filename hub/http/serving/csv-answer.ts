@@ -1,12 +1,14 @@
 import { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Context } from 'koa';
-import { csvLines } from '#hub/platform/csv.ts';
+import { z } from 'zod';
+import { type CsvDelimiter, csvLines } from '#hub/platform/csv.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { type Holder, SharedPlaces } from '#hub/platform/shared-places.ts';
 import { createYieldToRequests } from '#hub/platform/yield-to-requests.ts';
 import type { CsvList, ParsedCall, Principal } from '../endpoint/endpoint.ts';
 import { type FieldError, type Problem, platformProblem } from '../endpoint/problem.ts';
+import { parseAt } from '../endpoint/request-parsing.ts';
 import { addressHolders } from './caller-shares.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -21,6 +23,33 @@ const stalledMs = 60_000;
 const yieldingMs = 10_000;
 /** Parameters of pages, which a whole file does not have. */
 const pagingNames = ['limit', 'cursor', 'count'];
+
+/** How a caller wants the file. */
+export interface CsvStyle {
+  readonly delimiter: CsvDelimiter;
+  /** A byte order mark in front, by which spreadsheets know UTF-8. */
+  readonly bom: boolean;
+}
+
+const plainStyle: CsvStyle = { delimiter: 'comma', bom: false };
+
+/** Query of every list as CSV, beside its own. */
+const styleSchema = z.strictObject({
+  delimiter: z.enum(['comma', 'semicolon', 'tab']).default('comma'),
+  bom: z.stringbool({ truthy: ['true'], falsy: ['false'] }).default(false),
+});
+
+/** Takes the style of the file out of a query: the rest is the list's own. */
+export function takeCsvStyle({ delimiter, bom, ...rest }: Readonly<Record<string, unknown>>): {
+  readonly style: CsvStyle;
+  readonly errors: readonly FieldError[];
+  readonly rest: Readonly<Record<string, unknown>>;
+} {
+  const parsed = styleSchema.safeParse({ delimiter, bom });
+  if (parsed.success) return { style: parsed.data, errors: [], rest };
+  const { errors } = parseAt(styleSchema, { delimiter, bom }, 'query');
+  return { style: plainStyle, errors, rest };
+}
 
 /** Returns errors for paging parameters, which a whole file does not take. */
 export const pagingErrors = (query: Readonly<Record<string, unknown>>): readonly FieldError[] =>
@@ -70,14 +99,19 @@ export class CsvAnswers {
    * Header and lines as a stream; ends when it is read out, destroyed, or not read from for a minute. Null when there is
    * no place; one that nobody reads from is then ended, so that there is one soon.
    */
-  stream(list: CsvList<ParsedCall>, call: ParsedCall, holders: readonly Holder[]): Readable | null {
+  stream(
+    list: CsvList<ParsedCall>,
+    call: ParsedCall,
+    holders: readonly Holder[],
+    style: CsvStyle = plainStyle,
+  ): Readable | null {
     const giveBack = this.#places.take(holders);
     if (giveBack === null) {
       if (this.#places.isFull) this.#cutSlowest();
       return null;
     }
     const file: RunningFile = { waitsSinceMs: null, cut: () => stream.destroy() };
-    const stream = Readable.from(this.#pieces(list, call, file), { highWaterMark: 1 });
+    const stream = Readable.from(this.#pieces(list, call, file, style), { highWaterMark: 1 });
     this.#running.add(file);
     stream.once('close', () => {
       this.#running.delete(file);
@@ -94,12 +128,12 @@ export class CsvAnswers {
     if (slowest !== undefined && performance.now() - slowest.sinceMs >= yieldingMs) slowest.cut();
   }
 
-  async *#pieces(list: CsvList<ParsedCall>, call: ParsedCall, file: RunningFile) {
+  async *#pieces(list: CsvList<ParsedCall>, call: ParsedCall, file: RunningFile, style: CsvStyle) {
     try {
-      yield Buffer.from(csvLines([list.columns]));
+      yield Buffer.from(`${style.bom ? '\ufeff' : ''}${csvLines([list.columns], style.delimiter)}`);
       const yieldToRequests = createYieldToRequests(this.#answeredRequests, this.#pause);
       let askedMs = performance.now();
-      for await (const piece of list.lines(call)) {
+      for await (const piece of list.lines(call, style.delimiter)) {
         const workedMs = performance.now() - askedMs;
         const stalled = setTimeout(file.cut, stalledMs);
         file.waitsSinceMs = performance.now();
@@ -125,10 +159,11 @@ export function answerCsv(
   ctx: Context,
   answers: CsvAnswers,
   list: CsvList<ParsedCall>,
-  asked: { readonly call: ParsedCall; readonly holders: readonly Holder[] },
+  asked: { readonly call: ParsedCall; readonly holders: readonly Holder[]; readonly style: CsvStyle },
 ): Problem | null {
   // Koa asks a HEAD's body for its length only.
-  const body = ctx.method === 'HEAD' ? Readable.from([]) : answers.stream(list, asked.call, asked.holders);
+  const { call, holders, style } = asked;
+  const body = ctx.method === 'HEAD' ? Readable.from([]) : answers.stream(list, call, holders, style);
   if (body === null) return platformProblem('tooManyExports', { retryAfterSeconds: 10 });
   ctx.status = 200;
   ctx.body = body;

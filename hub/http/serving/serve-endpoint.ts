@@ -15,7 +15,14 @@ import type { Idempotency, KeyedWrite } from '../idempotency/idempotency.ts';
 import type { RenderedAnswer } from '../idempotency/rendered-answer.ts';
 import { admit } from './admission.ts';
 import type { CallerShares } from './caller-shares.ts';
-import { answerCsv, type CsvAnswers, csvHolders, csvMediaType, pagingErrors } from './csv-answer.ts';
+import {
+  answerCsv,
+  type CsvAnswers,
+  csvHolders,
+  csvMediaType,
+  pagingErrors,
+  takeCsvStyle,
+} from './csv-answer.ts';
 import { entityTagOf, matchesTag } from './entity-tag.ts';
 import { callerOf, contextOf, type Exchange } from './exchange.ts';
 import { applyPrecondition, type Precondition } from './precondition.ts';
@@ -178,7 +185,10 @@ export function serveEndpoint(deps: ServingDeps, endpoint: Endpoint): Middleware
       : applyPrecondition(endpoint, ctx, read.body);
     if (!guarded.ok) return refuseWith(guarded.problem);
     const params: unknown = ctx['params'];
-    const request = parseRequest(endpoint, { params, query: queryOf(ctx, endpoint), body: guarded.body });
+    const isCsv = format === csvMediaType;
+    const query = queryOf(ctx, endpoint);
+    const { style, errors: ofStyle, rest } = takeCsvStyle(isCsv ? query : {});
+    const request = parseRequest(endpoint, { params, query: isCsv ? rest : query, body: guarded.body });
     if (!request.ok) return refuseWith(platformProblem('invalidRequest', { errors: request.errors }));
     const call: ParsedCall = {
       principal,
@@ -187,12 +197,13 @@ export function serveEndpoint(deps: ServingDeps, endpoint: Endpoint): Middleware
       body: request.body,
       context: contextOf(ctx, exchange),
     };
-    if (format === csvMediaType && endpoint.csv !== undefined) {
-      const errors = pagingErrors(ctx.query);
+    if (isCsv && endpoint.csv !== undefined) {
+      const errors = [...ofStyle, ...pagingErrors(ctx.query)];
       if (errors.length > 0) return refuseWith(platformProblem('invalidRequest', { errors }));
       const problem = answerCsv(ctx, deps.csvAnswers, endpoint.csv, {
         call,
         holders: csvHolders(principal, exchange),
+        style,
       });
       return problem === null ? undefined : refuseWith(problem);
     }

@@ -119,11 +119,12 @@ export class ReportReader {
 
 const linesOf =
   (link: WorkerLink, state: { readonly isOver: boolean }): ToLines =>
-  async (query, columns) => {
+  async (query, columns, delimiter = 'comma') => {
     assert(!state.isOver, 'the report is over: await each of its statements inside');
     const compiled = query.compile();
     admitSelect(compiled.query);
-    const { rows } = await link.request({ kind: 'lines', statement: toStatement(compiled), columns });
+    const statement = toStatement(compiled);
+    const { rows } = await link.request({ kind: 'lines', statement, columns, delimiter });
     const [piece] = rows;
     assert(isLinePiece(piece), 'lines come back in one row');
     return piece;

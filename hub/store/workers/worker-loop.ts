@@ -53,7 +53,10 @@ export function answersOf(
         assert(connection.inTransaction, 'a statement runs inside a transaction');
         return runWith(request.statement, request.follow);
       case 'lines':
-        return { ...nothing, rows: [rowsToLines(run(request.statement).rows, request.columns)] };
+        return {
+          ...nothing,
+          rows: [rowsToLines(run(request.statement).rows, request.columns, request.delimiter)],
+        };
       case 'stream':
         assert(stream === null, 'one stream at a time on a connection');
         // Not from the cache: a statement that is being iterated cannot be run by another.

@@ -1,3 +1,4 @@
+import type { CsvDelimiter } from '#hub/platform/csv.ts';
 import type { ColumnValue } from '../canonical-json.ts';
 import type { LineColumn } from '../line-format.ts';
 import type { MigrationState } from '../migrating/migrations.ts';
@@ -15,7 +16,12 @@ export type WorkerRequest =
   | { readonly kind: 'next'; readonly rows: number }
   | { readonly kind: 'endStream' }
   /** One row comes back: a `LinePiece`. */
-  | { readonly kind: 'lines'; readonly statement: Statement; readonly columns: readonly LineColumn[] };
+  | {
+      readonly kind: 'lines';
+      readonly statement: Statement;
+      readonly columns: readonly LineColumn[];
+      readonly delimiter: CsvDelimiter;
+    };
 
 /** `rows` for what returns rows; `changes` and `lastInsertRowid` for the rest. */
 export interface StatementResult {

@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import type { CsvDelimiter } from '#hub/platform/csv.ts';
 import type { LineColumn } from '#hub/store/line-format.ts';
 import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Store, Transaction } from '#hub/store/store.ts';
@@ -76,12 +77,13 @@ const placeOfRow = (row: unknown): Place | null =>
 export async function* streamDeadLetterLines(
   store: Pick<Store, 'report'>,
   isResolved: boolean,
+  delimiter: CsvDelimiter = 'comma',
 ): AsyncGenerator<Uint8Array> {
   let after: Place | null = null;
   do {
     const page: DeadLetterPage = { after, limit: lettersPerPiece };
     const piece = await store.report((reader, toLines) =>
-      toLines(deadLetterPage(reader, isResolved, page), columns),
+      toLines(deadLetterPage(reader, isResolved, page), columns, delimiter),
     );
     yield piece.lines;
     after = piece.rows < lettersPerPiece ? null : placeOfRow(piece.last);

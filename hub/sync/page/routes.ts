@@ -174,7 +174,7 @@ const listEndpoints = (deps: SyncPageDeps): readonly Endpoint[] => [
     csv: {
       fileName: 'sync-dead-letters',
       columns: deadLetterCsvColumns,
-      lines: ({ query }) => streamDeadLetterLines(deps.store, isResolved(query)),
+      lines: ({ query }, delimiter) => streamDeadLetterLines(deps.store, isResolved(query), delimiter),
     },
     refusals: pageRefusals,
     async handle({ query }) {

@@ -66,9 +66,9 @@ export function credentialEndpoints(deps: CardDeps): Endpoint[] {
       csv: {
         fileName: 'credentials',
         columns: credentialCsvColumns,
-        async *lines({ query }) {
+        async *lines({ query }, delimiter) {
           for await (const credentials of streamCredentials(deps, query))
-            yield csvLines(credentials.map(credentialToCsv));
+            yield csvLines(credentials.map(credentialToCsv), delimiter);
         },
       },
       async handle({ query }) {

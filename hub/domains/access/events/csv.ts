@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
+import type { CsvDelimiter } from '#hub/platform/csv.ts';
 import type { LineColumn } from '#hub/store/line-format.ts';
 import type { Place } from '#hub/store/list-order.ts';
 import { wordEvent } from '../decide/event-rules.ts';
@@ -54,6 +55,7 @@ const idOf = (row: unknown): Place | null =>
 export async function* streamEventLines(
   deps: Pick<AccessDeps, 'store'>,
   query: z.output<typeof eventQuerySchema>,
+  delimiter: CsvDelimiter = 'comma',
 ): AsyncGenerator<Uint8Array> {
   const isOldestFirst = !isReversed(query.sort);
   let after: Place | null = null;
@@ -62,7 +64,7 @@ export async function* streamEventLines(
     const piece = await deps.store.report(async (reader, toLines) => {
       const members = await findMembersOfEvents(reader, query, page);
       const names = Object.fromEntries(await loadMemberNames(reader, members));
-      return await toLines(flatEvents(reader, query, page), columnsWith(names));
+      return await toLines(flatEvents(reader, query, page), columnsWith(names), delimiter);
     });
     yield piece.lines;
     after = piece.rows < eventsPerPiece ? null : idOf(piece.last);

@@ -27,7 +27,7 @@ export const eventEndpoints = (deps: EventDeps): Endpoint[] => [
     csv: {
       fileName: 'access-events',
       columns: eventCsvColumns,
-      lines: ({ query }) => streamEventLines(deps, query),
+      lines: ({ query }, delimiter) => streamEventLines(deps, query, delimiter),
     },
     refusals: pageRefusals,
     async handle({ query }) {

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { isReversed } from '#hub/kernel/wire.ts';
+import type { CsvDelimiter } from '#hub/platform/csv.ts';
 import type { LineColumn } from '#hub/store/line-format.ts';
 import type { Place } from '#hub/store/list-order.ts';
 import type { Store } from '#hub/store/store.ts';
@@ -31,12 +32,15 @@ const seqOf = (row: unknown): Place | null =>
 export async function* streamAuditLines(
   store: Pick<Store, 'report'>,
   query: z.output<typeof auditQuerySchema>,
+  delimiter: CsvDelimiter = 'comma',
 ): AsyncGenerator<Uint8Array> {
   const isOldestFirst = !isReversed(query.sort);
   let after: Place | null = null;
   do {
     const page: AuditPage = { isOldestFirst, after, limit: entriesPerPiece };
-    const piece = await store.report((reader, toLines) => toLines(auditPage(reader, query, page), columns));
+    const piece = await store.report((reader, toLines) =>
+      toLines(auditPage(reader, query, page), columns, delimiter),
+    );
     yield piece.lines;
     after = piece.rows < entriesPerPiece ? null : seqOf(piece.last);
   } while (after !== null);

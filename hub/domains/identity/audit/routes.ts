@@ -49,7 +49,7 @@ export function auditEndpoints(deps: Deps): readonly Endpoint[] {
       csv: {
         fileName: 'audit-log',
         columns: auditCsvColumns,
-        lines: ({ query }) => streamAuditLines(deps.store, query),
+        lines: ({ query }, delimiter) => streamAuditLines(deps.store, query, delimiter),
       },
       refusals: pageRefusals,
       async handle({ query }) {

@@ -14,7 +14,8 @@ export function normalisePhone(text: string): string | null {
   const plain = text
     .normalize('NFKC')
     .trim()
-    .replace(/^tel:\s*/i, '');
+    // The apostrophe by which a CSV file keeps a spreadsheet from calculating.
+    .replace(/^(?:tel:|')\s*/i, '');
   const own = extension.exec(plain);
   const main = own === null ? plain : plain.slice(0, own.index);
   if (!/^[\s(]*\+?[\d\s()./\p{Pd}\u2212]+$/u.test(main)) return null;

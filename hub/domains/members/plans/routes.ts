@@ -60,8 +60,9 @@ export const planEndpoints = (deps: MemberDeps): readonly Endpoint[] => [
     csv: {
       fileName: 'plans',
       columns: planCsvColumns,
-      async *lines({ query }) {
-        for await (const plans of streamPlans(deps.store, query)) yield csvLines(plans.map(planToCsv));
+      async *lines({ query }, delimiter) {
+        for await (const plans of streamPlans(deps.store, query))
+          yield csvLines(plans.map(planToCsv), delimiter);
       },
     },
     refusals: ['cursorInvalid'],

@@ -7,9 +7,10 @@ import {
 import { ok, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Store } from '#hub/store/store.ts';
+import type { FiledMember } from '../member/csv.ts';
 import type { MemberListItem, MemberListQuery, MemberSort } from '../member/schema.ts';
 import { membersToListItems } from '../member/view.ts';
-import { findMembersByNumber, type ListedMember } from '../repository.ts';
+import { findMembersByNumber, findProfilesByNumber, type ListedMember } from '../repository.ts';
 import { countHits, countWords, listInOrder, type OrderedHit, searchWords } from './repository.ts';
 import { everybody, type SearchTerm, searchTerms } from './rules.ts';
 
@@ -141,7 +142,7 @@ export async function* streamMembers(
   store: Pick<Store, 'report'>,
   query: MemberListQuery,
   nowMs: () => number,
-): AsyncGenerator<readonly MemberListItem[]> {
+): AsyncGenerator<readonly FiledMember[]> {
   const terms = searchTerms(query);
   if (terms === null) return;
   let after: Place | null = null;
@@ -149,7 +150,13 @@ export async function* streamMembers(
     const page: { readonly after: Place | null; readonly limit: number } = { after, limit: membersPerPiece };
     const piece = await store.report(async (reader) => {
       const hits = await findInOrder(reader, terms, query.sort ?? 'name', page);
-      const items = await membersToListItems(reader, await loadMembers(reader, hits), nowMs());
+      const numbers = hits.map((hit) => hit.memberNumber);
+      const profiles = await findProfilesByNumber(reader, numbers);
+      const members = await membersToListItems(reader, await loadMembers(reader, hits), nowMs());
+      const items = members.flatMap((member) => {
+        const profile = profiles.get(member.number);
+        return profile === undefined ? [] : [{ ...member, ...profile }];
+      });
       return { items, last: hits.length < membersPerPiece ? null : (hits.at(-1)?.place ?? null) };
     });
     yield piece.items;

@@ -127,11 +127,21 @@ export async function api(method: Verb, path: string, init?: object): Promise<un
 }
 
 /**
- * Fetches a complete list as CSV, with the byte order mark that spreadsheets need to detect UTF-8.
+ * Fetches a complete list as CSV, as spreadsheets here open it: with a byte order mark for UTF-8, and `;` between cells
+ * where `semicolons` says so.
  * @throws ApiProblem when the hub refuses or cannot be reached
  */
-export async function fetchCsv(path: string, query: Readonly<Record<string, string>>): Promise<Blob> {
-  const init = { params: { query }, headers: { accept: 'text/csv' }, parseAs: 'stream' } as const;
+export async function fetchCsv(
+  path: string,
+  query: Readonly<Record<string, string>>,
+  semicolons: boolean,
+): Promise<Blob> {
+  const style = { delimiter: semicolons ? 'semicolon' : 'comma', bom: 'true' };
+  const init = {
+    params: { query: { ...query, ...style } },
+    headers: { accept: 'text/csv' },
+    parseAs: 'stream',
+  } as const;
   const { response } = await client.request('get', path, { ...init });
-  return new Blob(['\ufeff', await response.blob()], { type: 'text/csv' });
+  return new Blob([await response.blob()], { type: 'text/csv' });
 }
