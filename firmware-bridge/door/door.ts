@@ -195,6 +195,10 @@ export class Door {
    * and sound, what the door was before.
    */
   showState(): void {
+    if (this.#settings.observe) {
+      this.#rest();
+      return;
+    }
     const { led, buzzer } = restingSignals(this.#portal);
     this.#signal(this.#readers, 'led', led);
     this.#signal(this.#readers, 'buzzer', buzzer);

@@ -32,7 +32,7 @@ export function createReaderCommands({
     cancelPairing(readerKey) {
       if (!wiringByKey.has(readerKey)) return refused('unknownReader');
       serial.cancelPairing(readerKey);
-      health.endPairing(readerKey);
+      health.endPairing(readerKey, 'over');
       return { kind: 'done' };
     },
     test(readerKey) {

@@ -8,6 +8,8 @@ import type { Clock } from '#hub/platform/clock/clock.ts';
 import { Alternation, changesNote } from './alternation.ts';
 import type { DoorEntry } from './door.ts';
 
+type PairingOutcome = NonNullable<ReaderState['pairingEnded']>['outcome'];
+
 interface ReaderRecord {
   readonly shownAs: ReaderKind;
   readonly isSerial: boolean;
@@ -36,6 +38,7 @@ interface ReaderRecord {
   /** UTC ms. */
   pairingUntilMs: number | null;
   endPairing: (() => void) | null;
+  pairingEnded: ReaderState['pairingEnded'];
 }
 
 /** A noisy line must not fill the journal: after the first entry, faults are counted for this long. */
@@ -70,6 +73,7 @@ const newRecord = (
   reportingOffline: null,
   pairingUntilMs: null,
   endPairing: null,
+  pairingEnded: null,
 });
 
 interface ReaderHealthDeps {
@@ -212,15 +216,16 @@ export class ReaderHealth {
     if (record === undefined) return;
     record.endPairing?.();
     record.pairingUntilMs = this.#nowMs() + forMs;
-    record.endPairing = this.#deps.later(forMs, () => this.endPairing(readerKey));
+    record.endPairing = this.#deps.later(forMs, () => this.endPairing(readerKey, 'over'));
     this.#deps.onChange();
   }
 
-  endPairing(readerKey: string): void {
+  endPairing(readerKey: string, outcome: PairingOutcome): void {
     const record = this.#records.get(readerKey);
     if (record === undefined) return;
     record.endPairing?.();
     record.endPairing = null;
+    if (record.pairingUntilMs !== null) record.pairingEnded = { atMs: this.#nowMs(), outcome };
     record.pairingUntilMs = null;
     this.#deps.onChange();
   }
@@ -228,12 +233,12 @@ export class ReaderHealth {
   /** The reader has its own key now. */
   notePaired(readerKey: string): void {
     this.#deps.append({ kind: 'readerPaired', readerKey });
-    this.endPairing(readerKey);
+    this.endPairing(readerKey, 'paired');
   }
 
   /** No key comes any more for a reader that goes on with the one that it has; others are still tried. */
   noteKeyRefused(readerKey: string): void {
-    if (this.isOnline(readerKey)) this.endPairing(readerKey);
+    if (this.isOnline(readerKey)) this.endPairing(readerKey, 'refused');
   }
 
   findings(): Finding[] {
@@ -255,6 +260,7 @@ export class ReaderHealth {
       problem: record.serial?.problem ?? null,
       channel: record.serial?.channel ?? null,
       pairingUntilMs: record.pairingUntilMs,
+      pairingEnded: record.pairingEnded,
       tamper: record.serial?.tamper ?? null,
       powerFault: record.serial?.powerFault ?? null,
       inputs: record.serial?.inputs.slice(0, mostReaderLines) ?? [],

@@ -80,6 +80,24 @@ it('ends with 1 when the pairing ends without a key', async () => {
   expect(code).toBe(1);
 });
 
+it.each([
+  ['refused', 'did not take the new key', 1],
+  ['over', 'the reader has got no key', 1],
+  ['paired', 'has a key of its own now', 0],
+] as const)(
+  'a reader that has a key already is not called paired when it was %s',
+  async (outcome, why, code) => {
+    bridge.readers = [osdpState('outside'), wiegandState('inside')];
+    await say();
+    open(() =>
+      bridge.change('outside', { pairingUntilMs: null, pairingEnded: { atMs: Date.now(), outcome } }),
+    );
+    const { stdout, code: ended } = await cli('--reader', 'outside');
+    expect(stdout).toContain(why);
+    expect(ended).toBe(code);
+  },
+);
+
 it('ends a pairing with --cancel', async () => {
   const { stdout, code } = await cli('--reader', 'outside', '--bridge', 'This box', '--cancel');
   expect(stdout).toBe('outside gets no new key any more; a key that it has got stays.\n');

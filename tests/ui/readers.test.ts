@@ -152,6 +152,18 @@ describe('the readers in the browser', () => {
     await page.getByText('outside gets no new key any more').waitFor();
   });
 
+  it('a reader that has a key and refuses a new one is not called paired', async () => {
+    const dialog = page.getByRole('dialog');
+    bridge.answer = () => ({ kind: 'done' });
+    await page.getByRole('button', { name: 'Pair gate', exact: true }).click();
+    await dialog.getByRole('button', { name: 'Start pairing' }).click();
+    await dialog.getByText('Waiting for the reader').waitFor();
+    bridge.change('gate', { pairingEnded: { atMs: Date.now(), outcome: 'refused' } });
+    await dialog.getByText('gate did not take the new key').waitFor();
+    await dialog.getByRole('button', { name: 'Start again' }).waitFor();
+    await page.keyboard.press('Escape');
+  });
+
   it('lamp, buzzer and lock are tried; a refusal says what to do', async () => {
     await page.getByRole('button', { name: 'Test lamp and buzzer of inside' }).click();
     await page.getByText('inside shows its lamp').waitFor();

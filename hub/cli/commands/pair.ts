@@ -50,10 +50,21 @@ interface Ended {
   readonly why: string;
 }
 
+const endings = {
+  refused:
+    'The reader did not take the new key, so the one that it has stays in use. Put it into install mode, as its manual says, and run this again.',
+  over: 'Pairing has ended and the reader has got no key. Put it into install mode and run this again.',
+} as const;
+
+/** When the last pairing of the reader ended, as its controller said; empty: none, or the controller does not say. */
+const endedAt = (live: unknown): string =>
+  isRecord(live) && isRecord(live.pairingEnded) ? textOf(live.pairingEnded.at) : '';
+
 /** Tracks a pairing by the announcements of its reader; some from before the start may still arrive. */
 function pairingOf(reader: Json, say: (line: string) => void): (event: StreamedEvent) => Ended | null {
   const before = isRecord(reader.live) ? reader.live.channel : null;
   const paired: Ended = { paired: true, why: `${textOf(reader.key)} has a key of its own now.` };
+  const endedBefore = endedAt(reader.live);
   let isOpen = false;
   let told = '';
   return ({ topic, data }) => {
@@ -67,18 +78,22 @@ function pairingOf(reader: Json, say: (line: string) => void): (event: StreamedE
         paired: false,
         why: 'The connection to the door controller was lost. Run this again when it is back.',
       };
-    const { channel, pairingUntil } = data.live;
+    const { channel, pairingUntil, pairingEnded } = data.live;
     const progress = progressLine(data.live);
     if (progress !== told) say(progress);
     told = progress;
     const wasOpen = isOpen;
     isOpen = pairingUntil !== null;
+    const hasSaid = endedAt(data.live) !== endedBefore;
+    if (!isOpen && hasSaid && isRecord(pairingEnded)) {
+      const outcome = textOf(pairingEnded.outcome);
+      return outcome === 'paired'
+        ? paired
+        : { paired: false, why: outcome === 'refused' ? endings.refused : endings.over };
+    }
     if (channel === 'ownKey' && (before !== 'ownKey' || (wasOpen && !isOpen))) return paired;
     if (!wasOpen || isOpen) return null;
-    return {
-      paired: false,
-      why: 'Pairing has ended and the reader has got no key. Put it into install mode and run this again.',
-    };
+    return { paired: false, why: endings.over };
   };
 }
 

@@ -264,6 +264,9 @@ export const readerLinkSchema = z.enum(['offline', 'connecting', 'online']);
 /** How a reader on a bus speaks: in the open, with the key that everybody knows, or with its own. */
 export const readerChannelSchema = z.enum(['none', 'installKey', 'ownKey']);
 
+/** How a pairing ended: with a new key, because the reader did not take it, or because its time was over or it was stopped. */
+export const pairingOutcomeSchema = z.enum(['paired', 'refused', 'over']);
+
 /** How long a reader may be given a key of its own, seconds. */
 export const pairingSecondsSchema = z.number().int().min(10).max(900);
 

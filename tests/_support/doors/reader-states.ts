@@ -8,6 +8,7 @@ export const wiegandState = (key: string, change: Partial<ReaderState> = {}): Re
   problem: null,
   channel: null,
   pairingUntilMs: null,
+  pairingEnded: null,
   tamper: null,
   powerFault: null,
   inputs: [],

@@ -132,8 +132,16 @@ describe('a reader on a serial line', () => {
     book.notePaired('front');
     expect([until(), kinds()]).toEqual([null, ['readerPaired']]);
     book.notePairing('front', 60_000);
-    book.endPairing('front');
+    book.endPairing('front', 'over');
     expect(until()).toBeNull();
+    const ended = (): unknown => book.report()[0]?.pairingEnded?.outcome;
+    expect(ended()).toBe('over');
+    book.notePairing('front', 60_000);
+    book.noteKeyRefused('front');
+    expect([until(), ended()]).toEqual([null, 'refused']);
+    book.notePairing('front', 60_000);
+    book.notePaired('front');
+    expect(ended()).toBe('paired');
   });
 
   it('counts wrong check sums and wrong parity apart from what else went wrong', () => {

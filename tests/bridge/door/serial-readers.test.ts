@@ -88,6 +88,11 @@ describe('readers on serial lines', () => {
       { settings: { observe: true } },
       { moreReaders: serialReaders },
     );
+    // A door that observes leaves them at rest.
+    expect(rig.serialOrders.slice(-2)).toEqual([
+      { readerKey: 'bus-reader', led: 'idle' },
+      { readerKey: 'bus-reader', buzzer: 'silent' },
+    ]);
     rig.serialOrders.length = 0;
     rig.thread.swapPolicy(makePolicy([{ number: 1 }], { settings: { observe: false } }), false);
     expect(rig.serialOrders).toContainEqual({ readerKey: 'bus-reader', led: 'idle' });

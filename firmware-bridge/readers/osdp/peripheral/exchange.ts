@@ -100,6 +100,10 @@ export class Exchange {
     return this.#inFlight?.bytes ?? null;
   }
 
+  isAsking(kind: Command['kind']): boolean {
+    return this.#inFlight?.command.kind === kind;
+  }
+
   begin(command: Command): Uint8Array {
     const parts: FrameParts = {
       address: this.#address,

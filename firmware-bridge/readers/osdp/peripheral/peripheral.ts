@@ -266,6 +266,10 @@ export class Peripheral {
 
   #retry(problem: OsdpProblem, nowMs: number): void {
     this.#retries.unanswered(nowMs, this.#sawNoise);
+    if (this.isOnline && this.#retries.isExhausted && this.#exchange.isAsking('keySet')) {
+      this.#endKeySet(nowMs);
+      return;
+    }
     if (this.isOnline && this.#retries.isOutOfSync) {
       this.#fail('sessionLost', nowMs);
       this.#retries.restart(nowMs);
@@ -340,7 +344,7 @@ export class Peripheral {
 
   #takeReply(asked: Command['kind'], reply: Reply, nowMs: number): void {
     if (this.#phase === 'connecting') this.#onProgress(this.#setup.take(reply, nowMs), nowMs);
-    else if (asked === 'keySet') this.#onKeySetReply(reply, nowMs);
+    else if (asked === 'keySet') this.#endKeySet(nowMs);
     else if (asked === 'communication') this.#onCommunication(reply, nowMs);
     else if (this.isOnline) this.#onData(reply, nowMs);
   }
@@ -375,6 +379,7 @@ export class Peripheral {
       this.#pollAtMs = nowMs;
       return;
     }
+    if (this.keys.provesRefusal(source)) this.#deps.emit({ kind: 'keyRefused' });
     const key = this.keys.proved(source);
     if (source === 'pending') this.#source = 'own';
     this.#goOnline(nowMs);
@@ -402,13 +407,9 @@ export class Peripheral {
       this.#quirks.add(answersCrc ? 'answersCrc' : 'answersChecksum');
   }
 
-  #onKeySetReply(reply: Reply, nowMs: number): void {
-    if (reply.kind !== 'ack') {
-      this.#fail('malformedReply', nowMs);
-      return;
-    }
-    // A plain answer proves nothing: the handshake with the new key does.
-    this.keys.dropChange();
+  /** An answer proves nothing, and neither does silence: the handshake with the new key does. */
+  #endKeySet(nowMs: number): void {
+    this.keys.awaitProof();
     this.begin(nowMs);
   }
 

@@ -19,6 +19,7 @@ export class ReaderKeys {
   #isStored: boolean;
   /** Until when another key is wanted for a reader that has one. */
   #changeUntilMs = Number.NEGATIVE_INFINITY;
+  #isProofDue = false;
   #installUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(own: Uint8Array | null, pending: Uint8Array | null) {
@@ -87,7 +88,19 @@ export class ReaderKeys {
     return this.#isStored ? this.#pending : null;
   }
 
-  /** KEYSET was answered, or is not wanted any more: it is not sent again by itself. */
+  /** KEYSET was answered, or often enough not: the next handshake proves whether the reader took the key. */
+  awaitProof(): void {
+    this.dropChange();
+    this.#isProofDue = true;
+  }
+  /** The handshake under way proved this key. True: so the reader did not take the new one. */
+  provesRefusal(source: KeyCandidate['source']): boolean {
+    const wasDue = this.#isProofDue;
+    this.#isProofDue = false;
+    return wasDue && source === 'own';
+  }
+
+  /** The key is not wanted any more, or was refused: it is not sent again by itself. */
   dropChange(): void {
     this.#changeUntilMs = Number.NEGATIVE_INFINITY;
   }

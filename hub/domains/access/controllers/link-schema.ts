@@ -8,6 +8,7 @@ import {
   checkResultSchema,
   denyReasonSchema,
   outputSecondsSchema,
+  pairingOutcomeSchema,
   pairingSecondsSchema,
   portalModeSchema,
   portalStateSchema,
@@ -289,6 +290,8 @@ export const readerStateSchema = z.strictObject({
   channel: readerChannelSchema.nullable(),
   /** Until when it may be given a key of its own; null when it may not. */
   pairingUntilMs: utcMs.nullable(),
+  /** How its last pairing since the start of the bridge ended. Older bridges do not say. */
+  pairingEnded: z.strictObject({ atMs: utcMs, outcome: pairingOutcomeSchema }).nullable().default(null),
   /** Levels that the reader itself reports; null where it does not. */
   tamper: z.boolean().nullable(),
   powerFault: z.boolean().nullable(),

@@ -1,4 +1,4 @@
-import { toIsoOrNull } from '#hub/kernel/time.ts';
+import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
 import type { ReaderState } from '../controllers/link-schema.ts';
 import { readerId } from '../controllers/reader-id-schema.ts';
 import { type AccessDeps } from '../deps.ts';
@@ -13,6 +13,10 @@ export const readerToLive = (reader: ReaderState): ReaderLive => ({
   problem: reader.problem,
   channel: reader.channel,
   pairingUntil: toIsoOrNull(reader.pairingUntilMs),
+  pairingEnded:
+    reader.pairingEnded === null
+      ? null
+      : { at: toIso(reader.pairingEnded.atMs), outcome: reader.pairingEnded.outcome },
   tamper: reader.tamper,
   powerFault: reader.powerFault,
   inputs: reader.inputs,
@@ -32,9 +36,9 @@ export const readerToLive = (reader: ReaderState): ReaderLive => ({
 /** What somebody who looks at the reader waits for: everything but counters and the last card. */
 const pressingPart = (live: ReaderLive): string => {
   const { kind, link, problem, channel, pairingUntil, tamper, powerFault, inputs, outputs } = live;
-  const { identity, quirks } = live;
+  const { identity, quirks, pairingEnded } = live;
   const parts = [kind, link, problem, channel, pairingUntil, tamper, powerFault, inputs, outputs];
-  return JSON.stringify([...parts, identity, quirks]);
+  return JSON.stringify([...parts, identity, quirks, pairingEnded]);
 };
 
 interface ReaderPlace {

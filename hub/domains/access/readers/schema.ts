@@ -3,6 +3,7 @@ import { idSchema } from '#hub/kernel/ids.ts';
 import { readerIdSchema } from '../controllers/reader-id-schema.ts';
 import {
   outputSecondsSchema,
+  pairingOutcomeSchema,
   pairingSecondsSchema,
   readerChannelSchema,
   readerKindSchema,
@@ -29,6 +30,9 @@ export const readerLiveSchema = z.strictObject({
     .datetime()
     .nullable()
     .meta({ description: 'Until then it may be given a key of its own; null: it may not' }),
+  pairingEnded: z.strictObject({ at: z.iso.datetime(), outcome: pairingOutcomeSchema }).nullable().meta({
+    description: 'How its last pairing ended; null: there has been none since its controller started',
+  }),
   tamper: z.boolean().nullable().meta({ description: 'Null: it does not report this' }),
   powerFault: z.boolean().nullable().meta({ description: 'Null: it does not report this' }),
   inputs: readerLevelsSchema.meta({
@@ -80,6 +84,7 @@ export const readerSchema = z
           problem: null,
           channel: 'ownKey',
           pairingUntil: null,
+          pairingEnded: null,
           tamper: false,
           powerFault: false,
           inputs: [true, false, false],

@@ -4,6 +4,7 @@ import {
   busRig,
   bytesOf,
   onlineRig,
+  ownKey,
   pairedReader,
   required,
   ScriptedReader,
@@ -53,6 +54,28 @@ describe('a reader that refuses something', () => {
     clock.advance(2000);
     expect([link(), bus.report()[0]!.channel]).toEqual(['online', 'ownKey']);
   });
+
+  test.each(['silence', 'an answer of another kind'] as const)(
+    'a new key with %s costs seconds, once, and keeps its old one',
+    (how) => {
+      const { reader, clock, bus, keysRefused, link } = onlineRig();
+      reader.onReply = (reply, { id }) => {
+        if (id !== 0x75) return reply;
+        reader.key = ownKey;
+        return how === 'silence' ? null : reply;
+      };
+      reader.instead = ({ id }) =>
+        id === 0x75 && how !== 'silence' ? { id: 0x48, data: bytesOf('0000') } : undefined;
+      bus.beginInstall('front', 60_000);
+      bus.changeKey('front', 60_000);
+      clock.advance(4000);
+      expect([link(), keysRefused]).toEqual(['online', ['front']]);
+      const atMs = clock.now();
+      clock.advance(60_000);
+      expect(since(reader, atMs, 0x75)).toEqual([]);
+      expect(since(reader, atMs, 0x76)).toEqual([]);
+    },
+  );
 
   test('a new key that is not wanted any more, or not in time, is not sent', () => {
     for (const end of ['cancel', 'time'] as const) {
