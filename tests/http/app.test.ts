@@ -222,10 +222,25 @@ describe('bodies', () => {
     expect(await send('{"name":"x"}', { 'content-type': 'application/csp-report' })).toBe('bodyNotJson');
     expect(await send('{"name":"x"}', { 'content-encoding': 'gzip' })).toBe('bodyNotJson');
     expect(await send('{"name":"x"}', { 'content-type': 'application/json; charset=utf-8' })).toBe(201);
+    expect(await send('{"name":"x"}', { 'content-type': 'application/json;charset="UTF-8"' })).toBe(201);
+    expect(await send('{"name":"x"}', { 'content-type': 'application/json; charset=iso-8859-1' })).toBe(
+      'bodyNotJson',
+    );
     for (const broken of ['{', '"x"', 'nul', '\u0000', '{"name":"x"}}'])
       expect(await send(broken, {})).toBe('malformedJson');
     expect(await send('[]', {})).toBe('invalidRequest');
     expect(await send('', {})).toBe('invalidRequest');
+  });
+
+  it('are UTF-8: a byte that is not is refused, and never becomes another character', async () => {
+    const { origin } = await serve();
+    const send = async (body: Uint8Array<ArrayBuffer>, headers: Record<string, string> = json) => {
+      const response = await fetch(`${origin}/api/things/7`, { method: 'POST', body, headers });
+      return response.ok ? response.status : (await problemOf(response)).code;
+    };
+    expect(await send(Buffer.from('{"name":"Müller"}', 'latin1'))).toBe('bodyNotUtf8');
+    expect(await send(Buffer.from('{"name":"Müller"}', 'utf16le'))).toBe('malformedJson');
+    expect(await send(Buffer.from('{"name":"Müller \ufffd"}'))).toBe(201);
   });
 
   it('are 413 when they are too large, by their length or as they come', async () => {

@@ -58,7 +58,7 @@ async function serve() {
     const headers = { 'x-permissions': 'member.read,plan.read', accept: 'text/csv' };
     return (await fetch(`http://127.0.0.1:${server.httpPort}${path}`, { headers })).text();
   };
-  return { bench, call, csv };
+  return { bench, call, csv, origin: `http://127.0.0.1:${server.httpPort}` };
 }
 
 const euro = { priceMinor: 2500, currency: 'EUR', interval: 'month' };
@@ -289,6 +289,32 @@ describe('the members’ API', () => {
       body: { errors: [{ pointer: '/body/items' }] },
     });
     expect((await call('POST', '/api/members/bulk', { items: [] })).status).toBe(400);
+  });
+
+  it('refuses the lines that are not UTF-8, at the field, and takes the others', async () => {
+    const { origin } = await serve();
+    const list = [
+      Buffer.from('{"items":[{"name":"Ada"},{"name":"M'),
+      Buffer.from([0xfc]),
+      Buffer.from('ller"},{"name":"Weiß"}]}'),
+    ];
+    const response = await fetch(`${origin}/api/members/bulk`, {
+      method: 'POST',
+      headers: { 'x-permissions': 'member.manage', 'content-type': 'application/json' },
+      body: Buffer.concat(list),
+    });
+    expect(await response.json()).toMatchObject({
+      succeeded: 2,
+      failed: 1,
+      results: [
+        { status: 201, body: { name: 'Ada' } },
+        {
+          status: 400,
+          problem: { errors: [{ pointer: '/body/items/1/name', message: 'is not encoded as UTF-8' }] },
+        },
+        { status: 201, body: { name: 'Weiß' } },
+      ],
+    });
   });
 
   it('gives all plans as CSV, more than one read gives, in the order of the list', async () => {

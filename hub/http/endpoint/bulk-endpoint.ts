@@ -6,7 +6,7 @@ import { defineEndpoint } from './define-endpoint.ts';
 import { type CallContext, type Endpoint, type ParsedBody, type Principal, Reply } from './endpoint.ts';
 import { errorToProblem, type FieldError, platformProblem, problemBody, problemSchema } from './problem.ts';
 import type { ProblemCatalog } from './problem-catalog.ts';
-import { parseAt } from './request-parsing.ts';
+import { parseAt, pointerStep } from './request-parsing.ts';
 
 const maxLines = 1000;
 const bodyLimitBytes = 2 * 1024 * 1024;
@@ -47,10 +47,29 @@ type Line =
 const linesSchema = z.strictObject({ items: z.array(z.unknown()).min(1).max(maxLines) });
 const isLines = (body: unknown): body is readonly Line[] => Array.isArray(body);
 
+/** Deeper than the fields of any line. */
+const maxDepth = 10;
+
+/** Finds a text with half of a surrogate pair, which also marks bytes that are not UTF-8; returns its pointer. */
+function findBrokenText(value: unknown, pointer: string, depth = 0): string | null {
+  if (typeof value === 'string') return value.isWellFormed() ? null : pointer;
+  if (typeof value !== 'object' || value === null || depth === maxDepth) return null;
+  for (const [name, part] of Object.entries(value)) {
+    const found = name.isWellFormed()
+      ? findBrokenText(part, pointer + pointerStep(name), depth + 1)
+      : pointer;
+    if (found !== null) return found;
+  }
+  return null;
+}
+
 function parseLines(item: z.ZodType, body: unknown): ParsedBody {
   const whole = linesSchema.safeParse(body);
   if (!whole.success) return parseAt(linesSchema, body, 'body');
   const lines: Line[] = whole.data.items.map((value, index) => {
+    const broken = findBrokenText(value, `/body/items/${index}`);
+    if (broken !== null)
+      return { fits: false, errors: [{ pointer: broken, message: 'is not encoded as UTF-8' }] };
     const parsed = parseAt(item, value, `body/items/${index}`);
     return parsed.errors.length === 0
       ? { fits: true, value: parsed.value }

@@ -14,6 +14,11 @@ export const platformProblems = {
     title: 'The body is not JSON',
     nextStep: 'Send one JSON object, encoded as UTF-8.',
   },
+  bodyNotUtf8: {
+    status: 400,
+    title: 'The body is not encoded as UTF-8',
+    nextStep: 'Encode it as UTF-8 and send it again.',
+  },
   signInRequired: { status: 401, title: 'Nobody is signed in', nextStep: 'Sign in and try again.' },
   sessionExpired: { status: 401, title: 'The session has ended', nextStep: 'Sign in again.' },
   credentialsInvalid: { status: 401, title: 'The credentials are not valid', nextStep: 'Sign in again.' },
@@ -114,7 +119,7 @@ export const platformProblems = {
   bodyNotJson: {
     status: 415,
     title: 'The body has a type that is not taken here',
-    nextStep: 'Send JSON with Content-Type: application/json, without Content-Encoding.',
+    nextStep: 'Send JSON in UTF-8 with Content-Type: application/json, without Content-Encoding.',
   },
   misdirectedRequest: {
     status: 421,

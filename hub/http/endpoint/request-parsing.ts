@@ -15,7 +15,7 @@ export type ParsedRequest =
   | { readonly ok: false; readonly errors: readonly FieldError[] };
 
 /** One step of a JSON pointer (RFC 6901). */
-const pointerStep = (step: PropertyKey): string =>
+export const pointerStep = (step: PropertyKey): string =>
   `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
 function issueToErrors(issue: z.core.$ZodIssue, part: string): FieldError[] {

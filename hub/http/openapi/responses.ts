@@ -130,6 +130,7 @@ export interface EndpointTraits {
 const writeCodes = [
   'csrfFailed',
   'malformedJson',
+  'bodyNotUtf8',
   'bodyTooLarge',
   'bodyNotJson',
   'diskFull',

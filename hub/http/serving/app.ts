@@ -247,7 +247,8 @@ export function createApp(options: AppOptions): App {
     return exchange;
   };
   const log = options.log.child({ subsystem: 'http' });
-  const readBody = createBodyReader(options.bodyLimitBytes ?? defaultBodyLimitBytes);
+  const defaultLimitBytes = options.bodyLimitBytes ?? defaultBodyLimitBytes;
+  const readBody = createBodyReader(defaultLimitBytes);
   const core: Core = {
     options,
     log,
@@ -256,7 +257,10 @@ export function createApp(options: AppOptions): App {
     authenticator: options.authenticator,
     problems: options.problems,
     consolePrincipal: consolePrincipalOf(options.permissions),
-    bodyReaderFor: (limitBytes) => (limitBytes === undefined ? readBody : createBodyReader(limitBytes)),
+    bodyReaderFor: ({ bodyLimitBytes, parseBody }) =>
+      bodyLimitBytes === undefined && parseBody === undefined
+        ? readBody
+        : createBodyReader(bodyLimitBytes ?? defaultLimitBytes, { hasLines: parseBody !== undefined }),
     shares: new CallerShares(),
     csvAnswers: new CsvAnswers(log, () => meter.answered),
     reportFault: (ctx, fault) => reportFailure(core, ctx, fault),

@@ -35,8 +35,8 @@ export interface ServingDeps {
   /** Whoever sits at the box itself. */
   readonly consolePrincipal: Principal;
   readonly exchangeOf: (ctx: Context) => Exchange;
-  /** For bodies of at most so many bytes; undefined is the limit of the whole interface. */
-  readonly bodyReaderFor: (limitBytes: number | undefined) => ReturnType<typeof createBodyReader>;
+  /** Reads bodies up to the endpoint's own limit, or that of the whole interface. */
+  readonly bodyReaderFor: (endpoint: Endpoint) => ReturnType<typeof createBodyReader>;
   readonly shares: CallerShares;
   readonly csvAnswers: CsvAnswers;
   /** Logs and reports a fault. */
@@ -164,7 +164,7 @@ const keyedWriteOf = (
 
 /** Admission, format, body, preconditions, parsing, handler, answer. */
 export function serveEndpoint(deps: ServingDeps, endpoint: Endpoint): Middleware {
-  const readBody = deps.bodyReaderFor(endpoint.bodyLimitBytes);
+  const readBody = deps.bodyReaderFor(endpoint);
   const isRead = endpoint.method === 'GET';
   return async (ctx) => {
     const exchange = deps.exchangeOf(ctx);
