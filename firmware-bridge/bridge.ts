@@ -7,7 +7,10 @@ import { createSystemClock, type SystemClock } from '#hub/platform/clock/system-
 import { loadConfig } from '#hub/platform/config/config.ts';
 import { makePrivateDirectory } from '#hub/platform/files/durable-file.ts';
 import { readOrMakeKey } from '#hub/platform/files/keys.ts';
+import { lostLinesFindings, lostLinesKeptMs } from '#hub/platform/health/log-health.ts';
+import { RecentCount } from '#hub/platform/health/recent-count.ts';
 import { createLog, type Logger } from '#hub/platform/log.ts';
+import { LogOutput, sharedLostLines } from '#hub/platform/log-output.ts';
 import { type BridgeConfig, bridgeConfigSchema } from './config.ts';
 import { lineRequests } from './door/line-requests.ts';
 import { startSerialReaders } from './door/serial-readers.ts';
@@ -110,14 +113,18 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     env: options.env,
     envPrefix: 'MAKRCAVE_BRIDGE_',
   });
-  const log = createLog({ level: config.log.level }).child({ process: 'bridge' });
+  const lostLogLines = sharedLostLines();
+  const destination = new LogOutput({ lost: lostLogLines });
+  const log = createLog({ level: config.log.level, destination }).child({ process: 'bridge' });
   const directory = path.resolve(options.stateDirectory, 'bridge');
   const simulationDir = path.resolve(options.stateDirectory, 'sim');
   await makePrivateDirectory(directory);
   const gpio = await openGpioPort(config.gpio, lineRequests(config), { simulationDir, log });
   gpio.onFault = options.onFatal;
   try {
-    const bridge = new Bridge(await openState({ options, config, log, directory, simulationDir, gpio }));
+    const bridge = new Bridge(
+      await openState({ options, config, log, lostLogLines, directory, simulationDir, gpio }),
+    );
     await bridge.start();
     return bridge;
   } catch (error) {
@@ -130,6 +137,8 @@ interface Hardware {
   readonly options: BridgeOptions;
   readonly config: BridgeConfig;
   readonly log: Logger;
+  /** Counter of what the logs of all threads lost. */
+  readonly lostLogLines: Uint32Array;
   /** The bridge's own state directory. */
   readonly directory: string;
   readonly simulationDir: string;
@@ -190,6 +199,7 @@ class Bridge implements RunningBridge {
   #serial: SerialReaders | null = null;
   #link: LinkHost | null = null;
   #reportedWritable = true;
+  readonly #recentlyLost = new RecentCount(lostLinesKeptMs);
   #timers: readonly NodeJS.Timeout[] = [];
 
   constructor(state: OpenedState) {
@@ -246,7 +256,10 @@ class Bridge implements RunningBridge {
       data: () => this.#linkData(),
     });
     this.#timers = [
-      setInterval(this.#stateNews.mark, stateEveryMs),
+      setInterval(() => {
+        this.#judgeLog();
+        this.#stateNews.mark();
+      }, stateEveryMs),
       setInterval(() => void this.#keep(), keepEveryMs),
     ];
     this.#stateNews.mark();
@@ -294,8 +307,15 @@ class Bridge implements RunningBridge {
     this.#link?.tell({ kind: 'state', state: this.#thread.report(bootId), clock: reading });
   }
 
+  #judgeLog(): void {
+    const { lostLogLines, clock } = this.#state;
+    const lines = this.#recentlyLost.update(Atomics.load(lostLogLines, 0), clock.monotonicMs());
+    for (const finding of lostLinesFindings(lines)) this.#thread.raiseFinding(finding);
+    if (lines === 0) this.#thread.clearFinding('log.linesLost');
+  }
+
   #linkData(): LinkData {
-    const { options, config, directory, key, bootId, gpio, clock, journal } = this.#state;
+    const { options, config, directory, key, bootId, gpio, clock, journal, lostLogLines } = this.#state;
     return {
       stateDirectory: directory,
       connection: connectionOf(config, options.stateDirectory),
@@ -316,6 +336,7 @@ class Bridge implements RunningBridge {
       },
       clock: readingOf(clock),
       logLevel: config.log.level,
+      lostLogLines,
     };
   }
 

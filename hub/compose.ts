@@ -68,11 +68,12 @@ export async function startHub({ env, listen, makesStore = listen === 'all' }: H
   const paths = hubPaths(config);
   if (!makesStore && !existsSync(paths.store))
     throw new Fault('storeMissing', `there is no store in ${config.stateDir}; the first start makes it`);
-  const { log, clock } = await openGround(config, isServing ? config.log.level : 'silent', stack);
+  const ground = await openGround(config, isServing ? config.log.level : 'silent', stack);
+  const { log, clock } = ground;
   const store = await openHubStore(config, { clock, log: log.child({ subsystem: 'store' }) });
   stack.defer(() => store.close());
   if (listen !== 'restore') await refuseHalfRestored(store.read);
-  const platform = await openPlatform(config, { store, clock, log }, { isOffered: isServing, stack });
+  const platform = await openPlatform(config, { ...ground, store }, { isOffered: isServing, stack });
   const { tls, errorReports } = platform;
   const brokers = await openBrokers({
     store,

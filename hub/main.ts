@@ -31,7 +31,7 @@ try {
   const stop = (signal: string): void => {
     hub.log.info({ signal }, 'stopping');
     // A second signal, or a close that hangs, ends the process at once; the store survives that.
-    setTimeout(() => process.exit(1), 10_000).unref();
+    setTimeout(() => process.exit(1), 7000).unref();
     hub.close().then(
       () => process.exit(0),
       (cause: unknown) => {

@@ -9,8 +9,10 @@ import type { ErrorReports } from './platform/errors/error-report.ts';
 import { makePrivateDirectory } from './platform/files/durable-file.ts';
 import { diskHealth } from './platform/health/disk-health.ts';
 import type { HealthPart } from './platform/health/health-part.ts';
+import { logHealth } from './platform/health/log-health.ts';
 import { watchProcess } from './platform/health/process-health.ts';
 import { createLog, type Logger } from './platform/log.ts';
+import { LogOutput } from './platform/log-output.ts';
 import { openTls, type Tls } from './platform/tls/tls.ts';
 import { tlsHealth } from './platform/tls/tls-health.ts';
 import { storeHealth } from './store/health/store-health.ts';
@@ -21,22 +23,34 @@ import type { Store } from './store/store.ts';
 const firstCheckAfterMs = 10 * 60_000;
 const root = path.resolve(import.meta.dirname, '..');
 
+/** What there is before the store. */
+export interface Ground {
+  readonly log: Logger;
+  readonly logOutput: LogOutput;
+  readonly clock: SystemClock;
+}
+
 /** Log and clock, before there is a store. Whatever is opened is closed by `stack`. */
 export async function openGround(
   config: HubConfig,
   level: HubConfig['log']['level'] | 'silent',
   stack: AsyncDisposableStack,
-): Promise<{ readonly log: Logger; readonly clock: SystemClock }> {
+): Promise<Ground> {
   const paths = hubPaths(config);
-  const log = createLog({ level, isBuffered: true });
+  const logOutput = new LogOutput({ isBuffered: true });
+  const log = createLog({ level, destination: logOutput });
   await makePrivateDirectory(paths.directory);
   const clock = createSystemClock({ markFile: paths.clock, trustSystem: config.clock.trustSystem });
   stack.defer(async () => {
-    await clock.saveMark();
+    await clock
+      .saveMark()
+      .catch((cause: unknown) =>
+        log.warn({ err: cause }, 'the time of this run was not kept for the next start'),
+      );
     clock.close();
   });
   if (clock.markFault !== undefined) log.warn({ err: clock.markFault }, 'the clock starts without its mark');
-  return { log, clock };
+  return { log, logOutput, clock };
 }
 
 /** What the hub stands on beside its store. */
@@ -52,10 +66,10 @@ export interface Platform {
 /** Opens TLS where the hub is offered to the network, error reports where they are wanted, and what watches the box. */
 export async function openPlatform(
   config: HubConfig,
-  deps: { readonly store: Store; readonly clock: SystemClock; readonly log: Logger },
+  deps: Ground & { readonly store: Store },
   { isOffered, stack }: { readonly isOffered: boolean; readonly stack: AsyncDisposableStack },
 ): Promise<Platform> {
-  const { store, clock, log } = deps;
+  const { store, clock, log, logOutput } = deps;
   const paths = hubPaths(config);
   const tls = isOffered
     ? await openTls({ directory: paths.tls, configuredNames: config.tls.names, clock, log })
@@ -73,6 +87,7 @@ export async function openPlatform(
       ofStore.part,
       diskHealth(paths.directory),
       clockHealth(clock),
+      logHealth(logOutput, clock),
       process.part,
       ...(errorReports === undefined ? [] : [errorReports.part]),
       ...(tls === undefined ? [] : [tlsHealth(tls, clock)]),

@@ -31,6 +31,8 @@ export interface LinkData {
   >;
   readonly clock: ClockReading;
   readonly logLevel: LogLevel;
+  /** Shared counter of lost log lines. */
+  readonly lostLogLines: Uint32Array;
 }
 
 /** The door thread's clock, the only one that follows the hub's. */

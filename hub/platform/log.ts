@@ -1,4 +1,5 @@
 import { type Bindings, type DestinationStream, type Level, type Logger, pino, stdTimeFunctions } from 'pino';
+import { LogOutput } from './log-output.ts';
 
 export type { Logger } from 'pino';
 
@@ -85,15 +86,6 @@ function redactChildren(log: Logger): Logger {
   });
 }
 
-const bufferMs = 50;
-const bufferBytes = 8192;
-
-function bufferedOutput(): DestinationStream {
-  const output = pino.destination({ fd: 1, sync: false, minLength: bufferBytes });
-  setInterval(() => output.flush(), bufferMs).unref();
-  return output;
-}
-
 /**
  * The process's log: JSON lines with level names and ISO times, on stdout unless `destination` says otherwise. Give
  * each subsystem its `log.child({ subsystem: 'http' })`.
@@ -101,8 +93,6 @@ function bufferedOutput(): DestinationStream {
 export function createLog(options: {
   readonly level: LogLevel;
   readonly destination?: DestinationStream;
-  /** Lines leave together, at the latest after 50 ms and at the end of the process: writing each by itself costs a busy process dearly. */
-  readonly isBuffered?: boolean;
 }): Logger {
   const log = pino(
     {
@@ -113,8 +103,7 @@ export function createLog(options: {
       // Errors are serialized by `redact`, with their causes as fields.
       serializers: { err: (value: unknown) => value },
     },
-    options.destination ??
-      (options.isBuffered === true ? bufferedOutput() : pino.destination({ fd: 1, sync: true })),
+    options.destination ?? new LogOutput(),
   );
   return redactChildren(log);
 }

@@ -131,6 +131,7 @@ function startLink(policy: StoredPolicy | null = null): Link {
     hello: { protocol: 1, bootId: journal.bootId, release: 'test', portals: [], simulated: true },
     clock: { offsetMs: 0, trust: 'ntp' },
     logLevel: 'silent',
+    lostLogLines: new Uint32Array(1),
   };
   const made = new Link(
     data,
