@@ -1,12 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { type ControlAnswer, callControlSocket } from '#hub/cli/control-socket.ts';
 import { commandToPrint, findState } from '#hub/cli/find-state.ts';
 import { readDemoMarker } from '#hub/demo/marker.ts';
+import { LogOutput } from '#hub/platform/log-output.ts';
+import { HealthWatch } from './health-watch.ts';
 import { boundLog } from './log-rotation.ts';
+import { Service, stopServices } from './service.ts';
 
 const help = `Usage: ./scripts/start [options]
 
@@ -45,7 +48,9 @@ if (values.help) {
   process.exit(0);
 }
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+// A terminal that is closed or stopped must not end or block what watches over the doors.
+const output = new LogOutput({ gapLine: (lines) => `(${lines} lines are missing here)` });
+const say = (line: string): void => output.write(`${line}\n`);
 const configFile = values.config ?? (process.env.MAKRCAVE_CONFIG || undefined);
 const { stateDir } = await findState({ state: values.state, configFile, env: process.env, root });
 
@@ -58,10 +63,26 @@ async function newestChangeMs(folder: string): Promise<number> {
   return Math.max(0, ...(await Promise.all(times)));
 }
 
-/** Runs a script of the project's to its end; rejects when it fails. */
+/** The build of the web UI, or the demo's own process. */
+let runningScript: ChildProcess | undefined;
+
+/** Runs a script of the project's to its end and gives its exit code. */
+async function runScript(args: readonly string[], options: SpawnOptions): Promise<number> {
+  const child = spawn(process.execPath, args, { cwd: root, ...options });
+  runningScript = child;
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (exit) => resolve(exit ?? 1));
+    });
+  } finally {
+    runningScript = undefined;
+  }
+}
+
+/** The same; rejects when it fails. */
 async function runToEnd(args: readonly string[], failure: string): Promise<void> {
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-  const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)));
+  const code = await runScript(args, { stdio: ['ignore', 'inherit', 'inherit'] });
   if (code !== 0) throw new Error(failure);
 }
 
@@ -81,13 +102,6 @@ async function buildUi(): Promise<void> {
   await runToEnd(args, failure);
 }
 
-interface Service {
-  readonly name: string;
-  readonly args: readonly string[];
-  child: ChildProcess | undefined;
-  startedMs: number;
-}
-
 let stopping = false;
 // A Raspberry Pi has no clock of its own; on any other machine the owner's clock is taken as right.
 const isPi = existsSync('/proc/device-tree/model');
@@ -101,59 +115,28 @@ const env: NodeJS.ProcessEnv = {
   ...(configFile === undefined ? {} : { MAKRCAVE_CONFIG: path.resolve(configFile) }),
 };
 
-const logFileOf = (service: Service): string => path.join(stateDir, 'log', `${service.name}.log`);
+const socketPath = path.join(stateDir, 'hub/hub.sock');
+const logFileOf = (name: string): string => path.join(stateDir, 'log', `${name}.log`);
 const logCheckMs = 10_000;
 
-/** Starts a service with its output in a log file (the one before is kept), and again when it ends by itself. */
-async function start(service: Service): Promise<void> {
-  const logFile = logFileOf(service);
-  if (service.child === undefined) await rename(logFile, `${logFile}.1`).catch(() => undefined);
-  const log = await open(logFile, 'a', 0o600);
-  service.startedMs = Date.now();
-  const child = spawn(process.execPath, service.args, {
-    cwd: root,
-    env,
-    stdio: ['ignore', log.fd, log.fd],
-    // Ctrl-C reaches this process only, so that the services end in order.
-    detached: true,
-  });
-  await log.close();
-  service.child = child;
-  child.once('exit', (code, signal) => {
-    if (stopping) return;
-    // 78: the configuration is wrong; starting again would not help. The log says what.
-    if (code === 78 || Date.now() - service.startedMs < 2000) {
-      void readFile(logFile, 'utf8').then((text) => {
-        process.stderr.write(`${text.split('\n').slice(-15).join('\n')}\n`);
-        say(`The ${service.name} stopped (${signal ?? code}); see ${logFile}`);
-        return stop(1);
-      });
-      return;
-    }
-    say(`The ${service.name} ended (${signal ?? code}); starting it again.`);
-    void start(service);
-  });
-}
-
+/** The hub last: it takes what a door controller still has to tell. */
+const endOrder = ['simulator', 'bridge', 'hub'];
 const services: Service[] = [];
+let watch: HealthWatch | undefined;
 setInterval(() => {
   for (const service of services)
-    boundLog(logFileOf(service)).catch((cause: unknown) =>
-      say(`A log could not be bounded: ${String(cause)}`),
-    );
+    boundLog(service.logFile).catch((cause: unknown) => say(`A log could not be bounded: ${String(cause)}`));
 }, logCheckMs).unref();
 
 async function stop(code: number): Promise<void> {
   if (stopping) return;
   stopping = true;
-  for (const { child } of services.toReversed()) {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) continue;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    const killer = setTimeout(() => child.kill('SIGKILL'), 8000);
-    await ended;
-    clearTimeout(killer);
-  }
+  watch?.stop();
+  runningScript?.kill('SIGTERM');
+  await stopServices(
+    services.toSorted((left, right) => endOrder.indexOf(left.name) - endOrder.indexOf(right.name)),
+  );
+  output.flushSync();
   process.exit(code);
 }
 process.on('SIGINT', () => {
@@ -161,26 +144,30 @@ process.on('SIGINT', () => {
   void stop(0);
 });
 process.on('SIGTERM', () => void stop(0));
+// The terminal is gone, the doors stay.
+process.on('SIGHUP', () => undefined);
 
-async function startService(name: string, ...args: string[]): Promise<void> {
-  const service: Service = { name, args, child: undefined, startedMs: 0 };
+/** Runs `args` under supervision, beside what runs already. */
+async function startService(name: string, ...args: string[]): Promise<Service> {
+  const service = new Service({ name, args, cwd: root, env, logFile: logFileOf(name), say });
   services.push(service);
-  await start(service);
+  await service.start();
+  return service;
 }
 
 /** Asks the hub until `isThere` accepts its answer; undefined when that does not happen in time, or we are stopping. */
 async function waitFor(
-  socketPath: string,
   address: string,
+  seconds: number,
   isThere: (answer: ControlAnswer) => boolean,
 ): Promise<ControlAnswer | undefined> {
-  for (let attempt = 0; attempt < 300; attempt += 1) {
-    if (stopping) return undefined;
+  const endMs = performance.now() + seconds * 1000;
+  for (;;) {
+    if (stopping || performance.now() >= endMs) return undefined;
     const answer = await callControlSocket(socketPath, 'GET', address).catch(() => undefined);
     if (answer !== undefined && isThere(answer)) return answer;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return undefined;
 }
 
 const bridgesOf = (
@@ -194,10 +181,7 @@ async function makeDemo(): Promise<void> {
   if (values['demo-size'] !== undefined) args.push('--size', values['demo-size']);
   if (values['demo-seed'] !== undefined) args.push('--seed', values['demo-seed']);
   if (values['demo-restart']) args.push('--restart');
-  const child = spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit' });
-  services.push({ name: 'demo', args, child, startedMs: Date.now() });
-  const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)));
-  services.pop();
+  const code = await runScript(args, { env, stdio: 'inherit' });
   if (code !== 0 && !stopping) await stop(code);
 }
 
@@ -235,36 +219,45 @@ const recordsIn = (answer: ControlAnswer): readonly Readonly<Record<string, unkn
   Array.isArray(answer.json.items) ? answer.json.items : [];
 
 /** The key of a door to try: one of this machine's, whatever its configuration calls it. */
-async function doorToTry(socketPath: string): Promise<string | undefined> {
+async function doorToTry(): Promise<string | undefined> {
   const answer = await callControlSocket(socketPath, 'GET', '/api/access-control/portals');
   const keys = recordsIn(answer).map(({ key }) => String(key));
   return keys.includes('front') ? 'front' : keys[0];
 }
 
-async function main(): Promise<void> {
+/** What must be right before anything runs. Gives the configuration of the bridge; null when we are stopping. */
+async function prepare(): Promise<{ readonly isDemo: boolean; readonly bridgeConfig: string } | null> {
   await mkdir(path.join(stateDir, 'log'), { recursive: true, mode: 0o700 });
   const isDemo = await settleDemo();
-  if (stopping) return;
-  const bridgeConfig = await settleBridgeConfig(isDemo);
-  await buildUi();
+  return stopping ? null : { isDemo, bridgeConfig: await settleBridgeConfig(isDemo) };
+}
 
-  const socketPath = path.join(stateDir, 'hub/hub.sock');
-  await startService('hub', path.join(root, 'hub/main.ts'));
-  if ((await waitFor(socketPath, '/health', ({ status }) => status === 200)) === undefined) {
+/** Doors first: they need neither the hub nor its page. */
+async function run({ isDemo, bridgeConfig }: { isDemo: boolean; bridgeConfig: string }): Promise<void> {
+  const bridge = path.join(root, 'firmware-bridge/main.ts');
+  await startService('bridge', bridge, '--config', bridgeConfig, '--state', stateDir);
+  await buildUi().catch((cause: unknown) => say(`${String(cause)}. The hub answers without it.`));
+  if (stopping) return;
+  const hub = await startService('hub', path.join(root, 'hub/main.ts'));
+  watch = new HealthWatch({ service: hub, ask: () => callControlSocket(socketPath, 'GET', '/health'), say });
+  while ((await waitFor('/health', 60, ({ status }) => status === 200)) === undefined) {
     if (stopping) return;
-    throw new Error(`the hub did not become ready within 30 s; see ${path.join(stateDir, 'log/hub.log')}`);
+    say(`The hub is not ready yet; see ${hub.logFile}`);
   }
-  const bridgeArguments = ['--config', bridgeConfig, '--state', stateDir];
-  await startService('bridge', path.join(root, 'firmware-bridge/main.ts'), ...bridgeArguments);
-  const bridges = await waitFor(socketPath, '/api/access-control/bridges', (answer) =>
+  const bridges = await waitFor('/api/access-control/bridges', 30, (answer) =>
     // Connected is not enough: it says what it is a moment later.
     bridgesOf(answer).some(({ connected, release }) => connected === true && release !== null),
   );
   if (stopping) return;
-  const simulated = bridges !== undefined && bridgesOf(bridges).some((bridge) => bridge.simulated === true);
+  const simulated = bridges !== undefined && bridgesOf(bridges).some((found) => found.simulated === true);
   const simulator = path.join(root, 'firmware-bridge/gpio/simulator.ts');
   if (simulated) await startService('simulator', simulator, '--state', path.join(stateDir, 'sim'));
+  await greet({ isDemo, simulated, isConnected: bridges !== undefined });
+}
 
+/** Says where the hub is found and how to begin. */
+async function greet(found: { isDemo: boolean; simulated: boolean; isConnected: boolean }): Promise<void> {
+  const { isDemo, simulated, isConnected } = found;
   const claim = await callControlSocket(socketPath, 'POST', '/api/system/claim-code', {});
   const addresses = await callControlSocket(socketPath, 'GET', '/api/system/addresses');
   say('');
@@ -277,16 +270,20 @@ async function main(): Promise<void> {
   say(`  State and logs    ${stateDir}`);
   if (simulated) {
     say('  Door              simulated: there is no GPIO hardware here');
-    const door = await doorToTry(socketPath);
+    const door = await doorToTry();
     const tap = ['--portal', door ?? 'front', '--card', isDemo ? '1:1' : '123:4567'];
     if (door !== undefined) say(`  Try a tap         ${await commandToPrint(stateDir, root, 'tap', ...tap)}`);
-  } else if (bridges === undefined)
+  } else if (!isConnected)
     say(`  Door              not connected; see ${path.join(stateDir, 'log/bridge.log')}`);
   say('Ctrl-C stops it.');
 }
 
-await main().catch(async (cause: unknown) => {
+const prepared = await prepare().catch(async (cause: unknown) => {
   process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n`);
   await writeFile(path.join(stateDir, 'log/start.log'), String(cause)).catch(() => undefined);
   await stop(1);
+  return null;
 });
+// From here on nothing but a signal ends the doors.
+if (prepared !== null)
+  await run(prepared).catch((cause: unknown) => say(cause instanceof Error ? cause.message : String(cause)));
