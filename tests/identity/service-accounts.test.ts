@@ -204,6 +204,27 @@ describe('the scopes of a token', () => {
     expect(curbed.status).toBe(200);
   });
 
+  it('follow whoever made a token for somebody else: it ends with the maker, until the other makes it theirs', async () => {
+    const makerId = await addAccount(hub, 'maker', 'makerspace_admin');
+    const maker = await hub.signIn('maker', passwordOf('maker'));
+    const service = await addService(['account.read', 'member.read'], maker, adminId);
+    const made = await hub.call(maker, 'POST', `${base}/${service.id}/tokens`, { name: 'of another' });
+    const { token, accessToken } = made.body;
+    expect(accessToken.madeBy).toEqual({ id: makerId, displayName: 'Name of maker', active: true });
+    expect(await sayTo(token, '/api/accounts')).toBe('200');
+    const role = await roleId(hub, 'makerspace_admin');
+    await hub.console('POST', `/api/access-control/roles/${role}/revoke/${makerId}`);
+    expect(await sayTo(token, '/api/accounts')).toBe('permissionMissing');
+    await hub.console('POST', `/api/access-control/roles/${role}/assign`, { accountId: makerId });
+    await hub.call(admin, 'POST', `/api/accounts/${makerId}/disable`);
+    expect(await sayTo(token)).toBe('accessTokenExpired');
+    const { body } = await hub.call(admin, 'GET', `${base}/${service.id}`);
+    expect(body.tokens[0].madeBy.active).toBe(false);
+    const rotate = `${base}/${service.id}/tokens/${accessToken.id}/rotate`;
+    const theirs = await hub.call(admin, 'POST', rotate, {});
+    expect([await sayTo(token), await sayTo(theirs.body.token)]).toEqual(['credentialsInvalid', '200']);
+  });
+
   it('follow what the owner may do now: a right that the owner loses is lost at once', async () => {
     const ownerId = await addAccount(hub, 'passing', 'makerspace_admin');
     const passing = await hub.signIn('passing', passwordOf('passing'));

@@ -29,8 +29,8 @@ export async function principalOfSession(
 }
 
 /**
- * What the token may do now: what its own scopes, its service account's and the rights of the owner have in common.
- * Null when any of them has ended.
+ * What the token may do now: what its own scopes, its service account's and the rights of the owner have in common, and
+ * those of whoever made it for another: a dismissed administrator knows its text. Null when any of them has ended.
  */
 export async function principalOfToken(
   reader: Reader,
@@ -39,12 +39,16 @@ export async function principalOfToken(
 ): Promise<Principal | null> {
   if (token.expiresAtMs !== null && nowMs >= token.expiresAtMs) return null;
   if (serviceAccount.status !== 'active' || ownerStatus !== 'active') return null;
+  const { maker } = token;
+  if (maker !== null && !maker.active) return null;
   const held = await loadPermissions(reader, serviceAccount.ownerId, nowMs);
+  const isMadeForAnother = maker !== null && maker.id !== serviceAccount.ownerId;
+  const heldByMaker = isMadeForAnother ? [...(await loadPermissions(reader, maker.id, nowMs))] : null;
   return {
     kind: 'service',
     accountId: serviceAccount.id,
     displayName: serviceAccount.name,
-    permissions: narrowPermissions(held, serviceAccount.scopes, token.scopes),
+    permissions: narrowPermissions(held, heldByMaker, serviceAccount.scopes, token.scopes),
     sessionId: token.id,
   };
 }

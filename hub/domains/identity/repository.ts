@@ -64,6 +64,8 @@ export interface AccessTokenTable {
   expires_at_ms: number | null;
   last_used_at_ms: number | null;
   last_used_address: string | null;
+  /** Null: the command line. */
+  made_by: string | null;
 }
 export interface RoleTable extends StateColumns {
   name: string;

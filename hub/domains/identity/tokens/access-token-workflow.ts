@@ -71,6 +71,7 @@ const tooWide = (permissions: readonly string[]): ScopesTooWide => ({
 function freshToken(
   tx: Transaction,
   deps: Pick<Deps, 'newId'>,
+  asker: Principal,
   draft: Pick<AccessToken, 'serviceAccountId' | 'name' | 'scopes' | 'expiresAtMs'>,
 ): FreshToken {
   const text = createAccessToken();
@@ -87,6 +88,8 @@ function freshToken(
     expiresAtMs: draft.expiresAtMs,
     lastUsedAtMs: null,
     lastUsedAddress: null,
+    maker:
+      asker.kind === 'account' ? { id: asker.accountId, displayName: asker.displayName, active: true } : null,
   };
   return { token, text };
 }
@@ -121,7 +124,7 @@ export async function createToken(
         max: maxTokensPerServiceAccount,
         nextStep: 'Revoke a token that nothing uses any more.',
       });
-    const { token, text } = freshToken(tx, deps, { serviceAccountId, name, scopes, expiresAtMs });
+    const { token, text } = freshToken(tx, deps, asker, { serviceAccountId, name, scopes, expiresAtMs });
     await insertToken(tx, token);
     await recordToken(tx, asker, 'accessToken.create', token);
     return ok({ token, text });
@@ -185,7 +188,7 @@ export async function rotateToken(
     const expiresAtMs = asked.expiresAtMs === undefined ? token.expiresAtMs : asked.expiresAtMs;
     if (expiresAtMs !== null && expiresAtMs <= tx.nowMs) return refuse(endsInThePast);
     // A row of its own: whoever came in by the one before is known by its id, and goes with it.
-    const fresh = freshToken(tx, deps, { ...token, expiresAtMs });
+    const fresh = freshToken(tx, deps, asker, { ...token, expiresAtMs });
     await deleteToken(tx, token.id);
     await insertToken(tx, fresh.token);
     tx.afterCommit(deps.onSessionsEnded);

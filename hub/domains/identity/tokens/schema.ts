@@ -42,6 +42,10 @@ const accessTokenSchemaOf = (permission: PermissionSchema) =>
     expired: z.boolean(),
     lastUsedAt: timeSchema.nullable().meta({ description: 'Exact to a minute; null: never used' }),
     lastUsedAddress: z.string().nullable().meta({ description: 'IP address of that use' }),
+    madeBy: z.strictObject({ id: idSchema, displayName: z.string(), active: z.boolean() }).nullable().meta({
+      description:
+        'Who made it and saw its text; it stops when that account is disabled, and never may do more than that account may; null: the command line',
+    }),
   });
 
 /** The shapes of service accounts and their tokens, with the permissions of this hub. */

@@ -33,6 +33,8 @@ export interface AccessToken {
   readonly expiresAtMs: number | null;
   readonly lastUsedAtMs: number | null;
   readonly lastUsedAddress: string | null;
+  /** Who made its text and may know it; null: the command line. */
+  readonly maker: { readonly id: string; readonly displayName: string; readonly active: boolean } | null;
 }
 
 export const rowToServiceAccount = (row: Selectable<ServiceAccountTable>): ServiceAccount => ({
@@ -47,7 +49,12 @@ export const rowToServiceAccount = (row: Selectable<ServiceAccountTable>): Servi
   status: row.status,
 });
 
-const rowToToken = (row: Selectable<AccessTokenTable>): AccessToken => ({
+interface TokenRow extends Selectable<AccessTokenTable> {
+  readonly maker_name: string | null;
+  readonly maker_status: AccountStatus | null;
+}
+
+const rowToToken = (row: TokenRow): AccessToken => ({
   id: row.id,
   serviceAccountId: row.service_account_id,
   name: row.name,
@@ -58,6 +65,10 @@ const rowToToken = (row: Selectable<AccessTokenTable>): AccessToken => ({
   expiresAtMs: row.expires_at_ms,
   lastUsedAtMs: row.last_used_at_ms,
   lastUsedAddress: row.last_used_address,
+  maker:
+    row.made_by === null
+      ? null
+      : { id: row.made_by, displayName: row.maker_name ?? '', active: row.maker_status === 'active' },
 });
 
 const serviceAccounts = (reader: Reader) =>
@@ -140,9 +151,13 @@ export async function listTokens(
   if (serviceAccountIds.length === 0) return [];
   const rows = await reader
     .selectFrom('access_token')
-    .selectAll()
+    .leftJoin('account as maker', (join) =>
+      join.onRef('maker.id', '=', 'access_token.made_by').on('maker.deleted_at_ms', 'is', null),
+    )
+    .selectAll('access_token')
+    .select(['maker.display_name as maker_name', 'maker.status as maker_status'])
     .where('service_account_id', 'in', serviceAccountIds)
-    .orderBy('id')
+    .orderBy('access_token.id')
     .execute();
   return rows.map(rowToToken);
 }
@@ -159,8 +174,13 @@ const tokenHolders = (reader: Reader) =>
     .selectFrom('access_token')
     .innerJoin('service_account', 'service_account.id', 'access_token.service_account_id')
     .innerJoin('account', 'account.id', 'service_account.owner_id')
+    .leftJoin('account as maker', (join) =>
+      join.onRef('maker.id', '=', 'access_token.made_by').on('maker.deleted_at_ms', 'is', null),
+    )
     .selectAll('access_token')
     .select([
+      'maker.display_name as maker_name',
+      'maker.status as maker_status',
       'service_account.name as holder_name',
       'service_account.scopes as holder_scopes',
       'service_account.status as holder_status',
@@ -209,6 +229,7 @@ export async function insertToken(tx: Transaction, token: AccessToken): Promise<
       expires_at_ms: token.expiresAtMs,
       last_used_at_ms: token.lastUsedAtMs,
       last_used_address: token.lastUsedAddress,
+      made_by: token.maker?.id ?? null,
     })
     .execute();
 }

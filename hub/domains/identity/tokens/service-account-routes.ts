@@ -42,6 +42,7 @@ const tokenToWire = ({ permissions }: Deps, token: AccessToken, nowMs: number): 
   expired: token.expiresAtMs !== null && token.expiresAtMs <= nowMs,
   lastUsedAt: toIsoOrNull(token.lastUsedAtMs),
   lastUsedAddress: token.lastUsedAddress,
+  madeBy: token.maker,
 });
 
 const toWire = (
