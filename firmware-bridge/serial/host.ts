@@ -37,6 +37,8 @@ export interface SerialReaders extends ReaderOrders {
 const restartMs = [0, 1000, 2000, 5000];
 /** A process that ran for this long is restarted at once. */
 const steadyMs = 60_000;
+/** So long lamps and buzzers of a few readers take to be set. */
+const signalMs = 500;
 const endedProblem =
   'The process that reads the serial lines has ended; it is started again by itself. The log has the reason.';
 
@@ -55,6 +57,8 @@ class SerialHost implements SerialReaders {
   #stopping = false;
   #ends = 0;
   #cancelRestart: (() => void) | null = null;
+  /** When a lamp or a buzzer was set last. */
+  #signalledMs = Number.NEGATIVE_INFINITY;
   #states: readonly SerialReaderState[] = [];
   /** The resting patterns of each lamp and buzzer, which a new process does not know. */
   readonly #resting = new Map<string, { led?: ReaderSignal; buzzer?: ReaderSignal }>();
@@ -71,6 +75,7 @@ class SerialHost implements SerialReaders {
     if ('led' in signal) {
       if (!isPassing(ledSignals[signal.led])) resting.led = signal;
     } else if (!isPassing(buzzerSignals[signal.buzzer])) resting.buzzer = signal;
+    this.#signalledMs = performance.now();
     this.#tell({ kind: 'signal', readerKey, signal });
   }
   pair(readerKey: string, forMs: number): void {
@@ -90,6 +95,9 @@ class SerialHost implements SerialReaders {
     const child = this.#child;
     if (child === null) return;
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    // Doors that stop put their readers to rest: an alarm must not sound on.
+    const restMs = this.#signalledMs + signalMs - performance.now();
+    if (restMs > 0) await new Promise<void>((resolve) => this.#deps.later(restMs, resolve));
     child.kill('SIGKILL');
     await ended;
   }

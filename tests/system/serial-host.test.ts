@@ -47,7 +47,7 @@ let states: readonly SerialReaderState[] = [];
 
 beforeEach(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'mc-'));
-  for (const list of [reads, keys, faults, paired, keyFaults, log]) list.length = 0;
+  for (const list of [reads, keys, faults, paired, keysRefused, ports, keyFaults, log]) list.length = 0;
   states = [];
 });
 afterEach(async () => {
@@ -121,7 +121,11 @@ describe('readers on a serial bus', () => {
     for (const { readerKey, read } of reads)
       expect({ readerKey, read }).toEqual({ readerKey: 'front', read: card() });
     expect(bus.lines.filter((line) => 'violation' in line)).toEqual([]);
-    expect(keyFaults).toEqual([]);
+    expect([keyFaults, keysRefused]).toEqual([[], []]);
+    expect(ports).toEqual([{ port: bus.link, problem: null }]);
+    await bus.stop();
+    await until('the adapter is pulled', () => ports.length > 1, patienceMs);
+    expect(ports.at(-1)?.problem).toContain('is the adapter plugged in?');
   });
 
   it('keeps the key sealed on the disk, and comes back with it after its process was killed', async () => {
@@ -183,6 +187,14 @@ describe('readers on a serial bus', () => {
     await until('keys', () => keys.includes('front'), patienceMs);
     await bus.order({ tamper: { address: 0, on: true } });
     await untilState('front', { tamper: true });
+    serial?.signal('front', { buzzer: 'alarm' });
+    serial?.signal('front', { buzzer: 'silent' });
+    serial?.signal('front', { led: 'idle' });
+    const last = bus.lines.length;
+    await serial?.stop();
+    serial = null;
+    await bus.line('led', () => true, last);
+    await bus.line('buzzer', (line) => JSON.stringify(line).includes('"tone":1'), last);
   });
 
   it('does not pair a reader whose new key cannot be written down', async () => {
