@@ -19,6 +19,7 @@ import { findPortals } from './doors/repository.ts';
 import type { EnrolmentDeps } from './enrolment/deps.ts';
 import { createEnrolments, type Enrolments } from './enrolment/workflow.ts';
 import type { EventDeps } from './events/deps.ts';
+import { CardGuesses } from './explain/card-guesses.ts';
 import type { ExplainDeps } from './explain/deps.ts';
 import type { PinDeps } from './pins/deps.ts';
 import { findBridgesUpToDate, loadNotAppliedAt } from './policy/applied.ts';
@@ -107,6 +108,7 @@ export function createAccess(outside: AccessDeps & Pick<EventDeps, 'onEventsStor
     vault,
     commands,
     live,
+    guesses: new CardGuesses(outside.clock),
     hashPin: createPinHasher(),
     findBridgesUpToDate,
     removeRulesOf,
@@ -117,7 +119,7 @@ export function createAccess(outside: AccessDeps & Pick<EventDeps, 'onEventsStor
     deps,
     enrolments: createEnrolments(deps),
     health: bridgeHealth(deps, decisions),
-    cardHealth: cardHealth(deps),
+    cardHealth: cardHealth(deps, () => deps.guesses.findings()),
     handler: sessions.handler,
     async start() {
       await loadPortalIds();

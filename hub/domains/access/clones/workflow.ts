@@ -97,13 +97,13 @@ export function dismissCopy(
 }
 
 /** Cards that seem to be there twice, and cards that some reader cannot tell apart. */
-export function cardHealth(deps: Pick<AccessDeps, 'store'>): HealthPart {
+export function cardHealth(deps: Pick<AccessDeps, 'store'>, guessed: () => readonly Finding[]): HealthPart {
   return {
     name: 'card',
     title: 'Cards',
     async findings() {
       const alike = await deps.store.report(findAlikeCards);
-      return [...alike, ...(await copyFindings())];
+      return [...alike, ...(await copyFindings()), ...guessed()];
     },
   };
 

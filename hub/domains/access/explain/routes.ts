@@ -1,8 +1,8 @@
 import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
+import { explainTo } from './asker-workflow.ts';
 import type { ExplainDeps } from './deps.ts';
 import { checkAnswerSchema, checkRequestSchema } from './schema.ts';
-import { explainAccess } from './workflow.ts';
 
 const tag = 'access events';
 
@@ -12,6 +12,9 @@ export const explainEndpoint = (deps: ExplainDeps): Endpoint =>
     path: '/api/access-control/check',
     summary: 'What a door would say to a card, now or at another time, and why',
     tag,
+    description:
+      'A card is asked about with the permission `credential.read`, a member with `member.read`. Numbers of cards that ' +
+      'nobody has are counted: ten a minute for each account.',
     access: { permission: 'accessEvent.read' },
     body: checkRequestSchema,
     response: checkAnswerSchema,
@@ -22,8 +25,10 @@ export const explainEndpoint = (deps: ExplainDeps): Endpoint =>
       'credentialUnknown',
       'cardText',
       'noPolicy',
+      'beyondOwnPermissions',
+      'tooManyAttempts',
     ],
-    async handle({ body }) {
-      return await explainAccess(deps, body);
+    async handle({ principal, body }) {
+      return await explainTo(deps, principal, body);
     },
   });
