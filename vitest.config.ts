@@ -6,9 +6,11 @@ import { LongestFirst } from './tests/_support/run/sequencer.ts';
 
 // What needs something that the test command builds or installs; where it cannot, it says so at its end.
 const isMissing = (command: string): boolean => spawnSync(command, ['-h']).error !== undefined;
+const mbedTls = ['-fsyntax-only', path.join(import.meta.dirname, 'tests/mqtt/mbedtls-client.c')];
 const leftOut = [
   ...(process.env.MAKRCAVE_UML_KERNEL === undefined ? ['tests/system/kernel/*.test.ts'] : []),
   ...(isMissing('mosquitto_pub') ? ['tests/mqtt/mosquitto.test.ts'] : []),
+  ...(spawnSync('cc', mbedTls).status === 0 ? [] : ['tests/mqtt/small-tls.test.ts']),
   ...(isMissing('socat')
     ? ['tests/**/*serial*.test.ts', 'tests/bridge/readers/osdp/peripheral-process.test.ts']
     : []),

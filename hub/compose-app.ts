@@ -6,7 +6,7 @@ import type { Idempotency } from './http/idempotency/idempotency.ts';
 import type { LiveEvents } from './http/live/live-events.ts';
 import { openapiEndpoint } from './http/openapi/openapi.ts';
 import { type App, createApp } from './http/serving/app.ts';
-import { authorityEndpoint } from './http/serving/authority-endpoint.ts';
+import { authorityEndpoint, deviceAuthorityEndpoint } from './http/serving/authority-endpoint.ts';
 import { healthEndpoint } from './http/serving/health.ts';
 import type { RequestMeter } from './http/serving/request-meter.ts';
 import type { StaticFiles } from './http/serving/static-files.ts';
@@ -47,7 +47,7 @@ export function composeApp(deps: AppDeps): { readonly app: App; readonly endpoin
     healthEndpoint({ probes, release: hubRelease, clock }),
     live.endpoint,
     ...running.collect((domain) => domain.rawEndpoints),
-    ...(tls === undefined ? [] : [authorityEndpoint(tls)]),
+    ...(tls === undefined ? [] : [authorityEndpoint(tls), deviceAuthorityEndpoint(tls)]),
   ];
   const document = openapiEndpoint({
     sessionCookie: sessionCookieName,

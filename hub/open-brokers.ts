@@ -61,7 +61,7 @@ export async function openBrokers(deps: BrokerDeps): Promise<Brokers> {
       if (tls === undefined || !config.tls) return;
       listener = await listenSecurely({
         port: config.tlsPort,
-        certificates: tls,
+        certificates: await tls.forDevices(),
         log,
         onBridge: (socket) => bridges.handle(socket),
         onDevice: (socket, from) => devices.handle(socket, from),

@@ -29,26 +29,48 @@ export async function findKernel(leftOutFile: string): Promise<string | null> {
   return null;
 }
 
-/** Debian's programs that tests run against; `command` shows whether a package is there. */
-const debianTools = [
+interface DebianTool {
+  /** Shows whether the packages are there: the command runs, and ends well where that is asked for. */
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly mustEndWell: boolean;
+  readonly debianPackages: readonly string[];
+  readonly tested: string;
+}
+
+/** Debian's programs and libraries that tests run against. */
+const debianTools: readonly DebianTool[] = [
   {
     command: 'mosquitto_pub',
-    debianPackage: 'mosquitto-clients',
+    args: ['-h'],
+    mustEndWell: false,
+    debianPackages: ['mosquitto-clients'],
     tested: "the broker with Debian's mosquitto_pub and mosquitto_sub (tests/mqtt/mosquitto.test.ts)",
   },
   {
     command: 'socat',
-    debianPackage: 'socat',
+    args: ['-h'],
+    mustEndWell: false,
+    debianPackages: ['socat'],
     tested: 'serial readers on real pseudo terminals (*serial*.test.ts, osdp/peripheral-process.test.ts)',
   },
-] as const;
+  {
+    command: 'cc',
+    args: ['-fsyntax-only', path.join(root, 'tests/mqtt/mbedtls-client.c')],
+    mustEndWell: true,
+    debianPackages: ['gcc', 'libc6-dev', 'libmbedtls-dev'],
+    tested: "MQTT over TLS with Debian's mbedTLS, as on an ESP32 (tests/mqtt/small-tls.test.ts)",
+  },
+];
 
 /** Installed once where this user may; else what they test is said at the end. */
 export async function findTools(leftOutFile: string): Promise<void> {
-  const isThere = (command: string): boolean => spawnSync(command, ['-h']).error === undefined;
-  const isMissing = ({ command }: (typeof debianTools)[number]): boolean => !isThere(command);
+  const isMissing = ({ command, args, mustEndWell }: DebianTool): boolean => {
+    const { error, status } = spawnSync(command, args);
+    return error !== undefined || (mustEndWell && status !== 0);
+  };
   const asRoot = process.getuid?.() === 0;
-  const wantedPackages = debianTools.filter(isMissing).map(({ debianPackage }) => debianPackage);
+  const wantedPackages = debianTools.filter(isMissing).flatMap(({ debianPackages }) => debianPackages);
   if (wantedPackages.length > 0 && asRoot) {
     process.stderr.write(`Installing ${wantedPackages.join(', ')} ...\n`);
     const bounded = {
@@ -62,10 +84,11 @@ export async function findTools(leftOutFile: string): Promise<void> {
       spawnSync('apt-get', install, bounded);
     }
   }
-  for (const { debianPackage, tested } of debianTools.filter(isMissing)) {
+  for (const { debianPackages, tested } of debianTools.filter(isMissing)) {
+    const packages = debianPackages.join(' ');
     const reason = asRoot
-      ? `apt-get could not install ${debianPackage}`
-      : `run as root: apt-get install ${debianPackage}`;
+      ? `apt-get could not install ${packages}`
+      : `run as root: apt-get install ${packages}`;
     await appendFile(leftOutFile, `- ${tested}: ${reason}\n`);
   }
 }

@@ -20,7 +20,7 @@ export interface SecureListenerOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly certificates: {
-    current(): { readonly key: string; readonly cert: string };
+    current(): { readonly key: string | string[]; readonly cert: string | string[] };
     onRenewed(listener: () => void): void;
   };
   readonly log: Logger;
@@ -71,7 +71,10 @@ class TlsListener implements SecureListener {
       handshakeTimeout: handshakeTimeoutMs,
       ALPNCallback: ({ protocols }) => (protocols.includes(bridgeProtocol) ? bridgeProtocol : protocols[0]),
     });
-    certificates.onRenewed(() => this.#server.setSecureContext(certificates.current()));
+    // Whatever it is not told again goes back to Node's defaults.
+    certificates.onRenewed(() =>
+      this.#server.setSecureContext({ ...certificates.current(), ...tlsServerOptions }),
+    );
     this.#server.maxConnections = maxConnections;
     this.#server.on('drop', () => {
       this.#refused += 1;

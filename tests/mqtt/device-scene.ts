@@ -96,7 +96,7 @@ export class DeviceScene {
     await writeFile(this.caFile, this.tls.authorityPem());
     this.listener = await listenSecurely({
       port: 0,
-      certificates: this.tls,
+      certificates: await this.tls.forDevices(),
       log,
       onBridge: (socket) => socket.destroy(),
       onDevice: (socket, address) => this.broker.handle(socket, address),

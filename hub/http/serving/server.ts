@@ -132,7 +132,8 @@ function secureListener(
   // A failed handshake (a client that does not trust the certificate) is that client's affair.
   server.on('tlsClientError', () => undefined);
   server.on('sessionError', () => undefined);
-  certificates.onRenewed(() => server.setSecureContext(certificates.current()));
+  // Whatever it is not told again goes back to Node's defaults.
+  certificates.onRenewed(() => server.setSecureContext({ ...tlsServerOptions, ...certificates.current() }));
   const sessions = new Set<ServerHttp2Session>();
   server.on('session', (session) => {
     sessions.add(session);

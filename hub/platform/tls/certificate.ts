@@ -1,6 +1,8 @@
 import {
   createHash,
   createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
@@ -8,6 +10,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { BlockList, isIPv4 } from 'node:net';
+import { promisify } from 'node:util';
 import { assert } from '#hub/kernel/result.ts';
 import { dayMs } from '#hub/kernel/time.ts';
 import * as der from './der.ts';
@@ -22,6 +25,7 @@ const oid = {
   commonName: '2.5.4.3',
   organization: '2.5.4.10',
   ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  rsaWithSha256: '1.2.840.113549.1.1.11',
   subjectKeyId: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
@@ -94,6 +98,8 @@ const publicKeyBytes = (key: KeyObject): Buffer => key.export({ type: 'spki', fo
 const keyIdOf = (key: KeyObject): Buffer =>
   createHash('sha256').update(publicKeyBytes(key)).digest().subarray(0, 20);
 
+const isRsa = (key: KeyObject): boolean => key.asymmetricKeyType === 'rsa';
+
 interface ToSign {
   readonly subject: Buffer;
   readonly issuer: Buffer;
@@ -105,7 +111,9 @@ interface ToSign {
 }
 
 function signCertificate(parts: ToSign): string {
-  const algorithm = der.sequence(der.objectId(oid.ecdsaWithSha256));
+  const algorithm = isRsa(parts.signingKey)
+    ? der.sequence(der.objectId(oid.rsaWithSha256), der.nothing)
+    : der.sequence(der.objectId(oid.ecdsaWithSha256));
   const serial = randomBytes(16);
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
   const toBeSigned = der.sequence(
@@ -131,6 +139,10 @@ const makeKeyPair = (): { publicKey: KeyObject; privateKey: KeyObject } =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const toPem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
 
+/** RSA 2048 for devices that know nothing else; takes a slow machine seconds, away from the main thread. */
+export const makeRsaKey = async (): Promise<string> =>
+  toPem((await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })).privateKey);
+
 /**
  * A certificate authority (ECDSA P-256, ten years) that can vouch only for `dnsNames`, what lies below them, and private
  * addresses: whoever trusts it trusts the hub with nothing else (RFC 5280, 4.2.1.10).
@@ -140,7 +152,28 @@ export function makeAuthority(options: {
   readonly dnsNames: readonly string[];
   readonly nowMs: number;
 }): KeyAndCertificate {
-  const { publicKey, privateKey } = makeKeyPair();
+  const key = toPem(makeKeyPair().privateKey);
+  const notAfterMs = options.nowMs + authorityLifetimeMs;
+  return {
+    key,
+    cert: makeAuthorityCertificate({ ...options, key, notAfterMs, constraintsAreCritical: true }),
+  };
+}
+
+/**
+ * An authority's certificate for a key that is there. Constraints that are not critical bind whoever knows them, as
+ * browsers and OpenSSL do, and let clients in that refuse what they do not know, as mbedTLS does.
+ */
+export function makeAuthorityCertificate(options: {
+  readonly key: string;
+  readonly commonName: string;
+  readonly dnsNames: readonly string[];
+  readonly nowMs: number;
+  readonly notAfterMs: number;
+  readonly constraintsAreCritical: boolean;
+}): string {
+  const privateKey = createPrivateKey(options.key);
+  const publicKey = createPublicKey(privateKey);
   const name = distinguishedName(options.commonName);
   const subtrees = [
     ...options.dnsNames.map((dns) => der.sequence(dnsName(dns))),
@@ -149,35 +182,43 @@ export function makeAuthority(options: {
       return der.sequence(ipName(address, maskBytes(address.length, prefix)));
     }),
   ];
-  const cert = signCertificate({
+  return signCertificate({
     subject: name,
     issuer: name,
     publicKey,
     signingKey: privateKey,
     notBeforeMs: options.nowMs - backdatedMs,
-    notAfterMs: options.nowMs + authorityLifetimeMs,
+    notAfterMs: options.notAfterMs,
     extensions: [
       extension(oid.basicConstraints, true, der.sequence(der.isTrue, der.integer(Buffer.of(0)))),
       // keyCertSign (5) and cRLSign (6).
       extension(oid.keyUsage, true, der.bits(Buffer.of(0x06), 1)),
-      extension(oid.nameConstraints, true, der.sequence(der.context(0, true, ...subtrees))),
+      extension(
+        oid.nameConstraints,
+        options.constraintsAreCritical,
+        der.sequence(der.context(0, true, ...subtrees)),
+      ),
       extension(oid.subjectKeyId, false, der.octets(keyIdOf(publicKey))),
     ],
   });
-  return { key: toPem(privateKey), cert };
 }
 
-/** A server's certificate for these names and addresses, signed by the authority; 397 days. */
+/**
+ * A server's certificate for these names and addresses, signed by the authority; 397 days. For a new ECDSA key, or the
+ * given one.
+ */
 export function makeServerCertificate(options: {
   readonly authority: KeyAndCertificate;
   readonly authorityName: string;
   readonly dnsNames: readonly string[];
   readonly addresses: readonly string[];
   readonly nowMs: number;
+  readonly key?: string;
 }): KeyAndCertificate {
   const [firstName] = options.dnsNames;
   assert(firstName !== undefined, 'a server certificate has a name');
-  const { publicKey, privateKey } = makeKeyPair();
+  const privateKey = options.key === undefined ? makeKeyPair().privateKey : createPrivateKey(options.key);
+  const publicKey = createPublicKey(privateKey);
   const names = [
     ...options.dnsNames.map(dnsName),
     ...options.addresses.map((address) => ipName(addressBytes(address))),
@@ -192,8 +233,12 @@ export function makeServerCertificate(options: {
     notAfterMs: Math.min(options.nowMs + serverLifetimeMs, authorityCertificate.validToDate.getTime()),
     extensions: [
       extension(oid.basicConstraints, true, der.sequence()),
-      // digitalSignature (0).
-      extension(oid.keyUsage, true, der.bits(Buffer.of(0x80), 7)),
+      // digitalSignature (0); old clients want keyEncipherment (2) of RSA, whatever the suite.
+      extension(
+        oid.keyUsage,
+        true,
+        isRsa(publicKey) ? der.bits(Buffer.of(0xa0), 5) : der.bits(Buffer.of(0x80), 7),
+      ),
       extension(oid.extendedKeyUsage, false, der.sequence(der.objectId(oid.serverAuth))),
       extension(oid.subjectAltName, false, der.sequence(...names)),
       extension(oid.subjectKeyId, false, der.octets(keyIdOf(publicKey))),

@@ -19,6 +19,7 @@ export const sequence = (...items: readonly Uint8Array[]): Buffer => element(0x3
 export const set = (...items: readonly Uint8Array[]): Buffer => element(0x31, ...items);
 export const octets = (bytes: Uint8Array): Buffer => element(0x04, bytes);
 export const utf8 = (text: string): Buffer => element(0x0c, Buffer.from(text, 'utf8'));
+export const nothing = element(0x05);
 export const isTrue = element(0x01, Buffer.of(0xff));
 
 /** Context-specific tag `[number]`; `constructed` when it holds elements and not bytes. */

@@ -1,9 +1,7 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { networkInterfaces, hostname as osHostname } from 'node:os';
 import path from 'node:path';
-import { z } from 'zod';
-import { Fault } from '#hub/kernel/result.ts';
+import { assert } from '#hub/kernel/result.ts';
 import { dayMs } from '#hub/kernel/time.ts';
 import type { Clock } from '../clock/clock.ts';
 import { makePrivateDirectory, writeFileDurably } from '../files/durable-file.ts';
@@ -14,29 +12,22 @@ import {
   makeAuthority,
   makeServerCertificate,
 } from './certificate.ts';
+import { type DeviceIdentity, settleDeviceIdentity } from './device-certificates.ts';
+import {
+  type AuthorityFile,
+  authorityFileSchema,
+  datesOf,
+  readOwn,
+  readReplaceable,
+  type ServerFile,
+  serverFileSchema,
+} from './tls-files.ts';
 
 /** The certificate is made anew so long before it ends. */
 const renewBeforeMs = 30 * dayMs;
 /** Interval of the check of names, addresses and dates: short, so that a new address from the router is covered soon. */
 export const certificateCheckMs = 10 * 60_000;
 const maxAddresses = 40;
-
-/** One file each, so that a key and its certificate never part. */
-const serverFileSchema = z.strictObject({
-  key: z.string(),
-  cert: z.string(),
-  dnsNames: z.array(z.string()),
-  addresses: z.array(z.string()),
-});
-const authorityFileSchema = z.strictObject({
-  key: z.string(),
-  cert: z.string(),
-  name: z.string(),
-  /** Name constraints of the authority: these names and everything below each. */
-  dnsNames: z.array(z.string()),
-});
-type ServerFile = z.infer<typeof serverFileSchema>;
-type AuthorityFile = z.infer<typeof authorityFileSchema>;
 
 /** Current names and addresses of the hub. Names in lower case. */
 export interface WantedNames {
@@ -106,41 +97,6 @@ export function currentAddresses(): string[] {
   return [...new Set(['127.0.0.1', '::1', ...found])].slice(0, maxAddresses);
 }
 
-async function readOwn<S extends z.ZodType>(file: string, schema: S): Promise<z.output<S> | undefined> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
-    throw new Fault('tlsUnreadable', `${file} cannot be read: it must belong to this process's user`, {
-      cause,
-    });
-  });
-  if (text === undefined) return undefined;
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new Fault(
-      'tlsTorn',
-      `${file} is damaged: put it back from a backup, or move it away to have another made`,
-      {
-        cause,
-      },
-    );
-  }
-}
-
-function datesOf(pem: string, file: string): { notBeforeMs: number; notAfterMs: number } {
-  try {
-    const certificate = new X509Certificate(pem);
-    return {
-      notBeforeMs: certificate.validFromDate.getTime(),
-      notAfterMs: certificate.validToDate.getTime(),
-    };
-  } catch (cause) {
-    throw new Fault('tlsTorn', `${file} holds no certificate: put it back from a backup, or move it away`, {
-      cause,
-    });
-  }
-}
-
 export interface TlsOptions {
   /** Private (0700); holds the authority and the server's certificate. */
   readonly directory: string;
@@ -151,6 +107,12 @@ export interface TlsOptions {
   readonly addresses?: () => readonly string[];
 }
 
+export interface DeviceCertificates {
+  current(): Pick<DeviceIdentity, 'key' | 'cert'>;
+  onRenewed(listener: () => void): void;
+  authorityPem(): string;
+}
+
 export interface Tls {
   /** Key and chain that the server shows now. */
   current(): KeyAndCertificate;
@@ -159,6 +121,8 @@ export interface Tls {
   authorityPem(): string;
   /** SHA-256 of the authority's certificate, to compare with what a phone shows: `AB:CD:...`. */
   authorityFingerprint(): string;
+  /** What devices are shown and trust: made when it is asked for first, and followed from then on. */
+  forDevices(): Promise<DeviceCertificates>;
   /** Names, addresses and dates are looked at again. True when there is another certificate now. */
   refresh(): Promise<boolean>;
   close(): void;
@@ -186,7 +150,13 @@ async function settle(options: TlsOptions, wanted: WantedNames) {
     );
   }
   const names = { dnsNames: serverNames(authority.dnsNames, wanted), addresses: wanted.addresses };
-  const knownServer = authorityReason === undefined ? await readServer(serverFile, log) : undefined;
+  const knownServer =
+    authorityReason === undefined
+      ? await readReplaceable(serverFile, serverFileSchema, {
+          certificates: ({ cert }) => [cert],
+          log,
+        })
+      : undefined;
   const reason = decideServerCertificate(
     knownServer && { ...knownServer, ...datesOf(knownServer.cert, serverFile) },
     names,
@@ -198,19 +168,6 @@ async function settle(options: TlsOptions, wanted: WantedNames) {
   await writeFileDurably(serverFile, JSON.stringify(server, null, 2));
   log.info({ reason, ...names }, 'server certificate made');
   return { authority, server };
-}
-
-/** A damaged server certificate is no loss: the authority makes another. */
-async function readServer(file: string, log: Logger): Promise<ServerFile | undefined> {
-  try {
-    const server = await readOwn(file, serverFileSchema);
-    if (server !== undefined) datesOf(server.cert, file);
-    return server;
-  } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'tlsTorn') throw error;
-    log.warn({ err: error }, 'the server certificate is made anew');
-    return undefined;
-  }
 }
 
 function authorityFor(wanted: WantedNames, nowMs: number): AuthorityFile {
@@ -235,10 +192,15 @@ export async function openTls(options: TlsOptions): Promise<Tls> {
   });
   let state = await settle({ ...options, log }, wanted());
   const listeners: (() => void)[] = [];
+  const settleDevices = (): Promise<DeviceIdentity> =>
+    settleDeviceIdentity(options.directory, state, options.clock.nowMs(), log);
+  let ofDevices: DeviceIdentity | undefined;
+  let making: Promise<void> | undefined;
   const refresh = async (): Promise<boolean> => {
     const before = state.server.cert;
     state = await settle({ ...options, log }, wanted());
     if (state.server.cert === before) return false;
+    if (ofDevices !== undefined) ofDevices = await settleDevices();
     for (const listener of listeners) listener();
     return true;
   };
@@ -251,6 +213,19 @@ export async function openTls(options: TlsOptions): Promise<Tls> {
     onRenewed: (listener) => void listeners.push(listener),
     authorityPem: () => state.authority.cert,
     authorityFingerprint: () => new X509Certificate(state.authority.cert).fingerprint256,
+    async forDevices() {
+      making ??= settleDevices().then((made) => void (ofDevices ??= made));
+      await making;
+      const identity = (): DeviceIdentity => {
+        assert(ofDevices !== undefined, 'the certificates for devices were made');
+        return ofDevices;
+      };
+      return {
+        current: identity,
+        onRenewed: (listener) => void listeners.push(listener),
+        authorityPem: () => identity().authorityPem,
+      };
+    },
     refresh,
     close: () => clearInterval(timer),
   };
