@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { type ClientHttp2Session, type ClientSessionOptions, connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -73,6 +73,10 @@ async function hub(bounds: Parameters<typeof secureHub>[2] = short) {
 
 const post = { ':method': 'POST', ':path': '/api/open', 'content-type': 'application/json' };
 
+/** Resolves at its end, also when that came by an error. */
+const closed = (connection: Pick<EventEmitter, 'once'>): Promise<void> =>
+  new Promise((resolve) => void connection.once('close', resolve));
+
 /** Sends a byte now and then until the test ends. */
 function drip(send: () => void): void {
   const timer = setInterval(send, 20);
@@ -89,23 +93,23 @@ async function statusOf(session: ClientHttp2Session): Promise<unknown> {
 describe('a connection that is kept open', () => {
   it('ends without a TLS handshake', async () => {
     const { raw } = await hub();
-    await once(raw().resume(), 'close');
+    await closed(raw().resume());
   });
 
   it('ends without a preface of HTTP/2, and with nothing but pings on it', async () => {
     const { secured, session } = await hub();
-    await once((await secured('h2')).resume(), 'close');
+    await closed((await secured('h2')).resume());
     const pinging = session();
     await once(pinging, 'connect');
     drip(() => void (pinging.destroyed || pinging.ping(() => undefined)));
-    await once(pinging, 'close');
+    await closed(pinging);
   });
 
   it('ends when a request over HTTP/2 was its last for long', async () => {
     const { session } = await hub();
     const used = session();
     expect(await statusOf(used)).toBe(200);
-    await once(used, 'close');
+    await closed(used);
   });
 
   it.each([
@@ -119,7 +123,7 @@ describe('a connection that is kept open', () => {
     const socket = await secured('http/1.1');
     socket.write(start);
     drip(() => void socket.write('a'));
-    await once(socket.resume(), 'close');
+    await closed(socket.resume());
   });
 
   it('loses a body of HTTP/2 that comes byte by byte, and nothing else', async () => {
@@ -129,7 +133,7 @@ describe('a connection that is kept open', () => {
     slow.on('error', () => undefined);
     slow.write('{"a":"');
     drip(() => void (slow.destroyed || slow.write('a')));
-    await once(slow, 'close');
+    await closed(slow);
     expect(slow.rstCode).toBe(8);
     expect(await statusOf(shared)).toBe(200);
   });
@@ -141,7 +145,7 @@ describe('a connection that is kept open', () => {
     await until('an end over HTTP/1.1', () => ends.length === 1);
     const stream = session().request({ ':path': '/api/large' });
     stream.on('error', () => undefined);
-    await once(stream, 'close');
+    await closed(stream);
     expect([ends, stream.rstCode]).toEqual([['cut', 'cut'], 8]);
   });
 });
@@ -151,7 +155,7 @@ describe('connections of one address', () => {
     const { raw, session } = await hub({ connections: 6, connectionsPerAddress: 3 });
     const held = [raw('127.0.0.9'), raw('127.0.0.9'), raw('127.0.0.9')];
     await Promise.all(held.map((socket) => once(socket, 'connect')));
-    await once(raw('127.0.0.9').resume(), 'close');
+    await closed(raw('127.0.0.9').resume());
     expect(held.map((socket) => socket.destroyed)).toEqual([false, false, false]);
     expect(await statusOf(session())).toBe(200);
     held[0]?.destroy();
