@@ -11,6 +11,7 @@ import { joinRegistry, type Registrations } from './table-registry.ts';
 import { InThreadWriter } from './workers/in-thread-writer.ts';
 import { type StoreLink, WorkerLink } from './workers/worker-link.ts';
 import type { StoreReady, WriterWorkerData } from './workers/worker-protocol.ts';
+import { transactStep } from './writing/step-log.ts';
 import { WriteQueue } from './writing/write-queue.ts';
 
 export interface OpenStoreOptions extends StoreLocation {
@@ -83,7 +84,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     const reports = new ReportReader(location, options.readerIdleMs ?? 30_000, log, figures);
     return {
       read: reader,
-      transact: async (name, work) => await queue.transact(name, work),
+      transact: async (name, work) => await transactStep((...asked) => queue.transact(...asked), name, work),
       report: async (work) => await reports.report(work),
       replication,
       figures,

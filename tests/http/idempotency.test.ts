@@ -33,7 +33,26 @@ async function open(bounds: Partial<IdempotencyBounds> = {}) {
   const idempotency = makeIdempotency();
   const done: string[] = [];
   const { promise: gate, resolve: openGate } = Promise.withResolvers<void>();
-  const endpoint = (spec: { readonly path: string; readonly answerIsSecret?: true }) =>
+  /** Settles never: what follows it did not happen before the hub was killed. */
+  const killed = new Promise<never>(() => undefined);
+  const state = { killsAfter: '' };
+  const order = (step: string, what: string) =>
+    store.transact(`orders.${step}`, async (tx) => {
+      await tx.local
+        .insertInto('store_fact')
+        .values({ name: `order ${step} ${what}`, value: String(done.length), updated_at_ms: tx.nowMs })
+        .execute();
+      return { id: String(done.length), step };
+    });
+  const ordered = async () => {
+    const facts = await store.read.selectFrom('store_fact').select('name').orderBy('name').execute();
+    return facts.map(({ name }) => name).filter((name) => name.startsWith('order '));
+  };
+  const endpoint = (spec: {
+    readonly path: string;
+    readonly answerIsSecret?: true;
+    readonly actsOutside?: true;
+  }) =>
     defineEndpoint({
       ...spec,
       method: 'POST',
@@ -51,6 +70,18 @@ async function open(bounds: Partial<IdempotencyBounds> = {}) {
         if (what === 'asleep') return refuse({ code: 'machineAsleep' });
         if (what === 'busy') throw new Fault('storeBusy', 'queue full');
         if (what === 'bug') throw new Error('in the middle');
+        if (what.startsWith('two steps')) {
+          const first = await order('first', what);
+          if (state.killsAfter === 'first') await killed;
+          const second = await order('second', what);
+          if (state.killsAfter === 'second') await killed;
+          return ok({ id: `${first.id} ${second.id}`, version: 1, what });
+        }
+        if (what === 'taken') {
+          if ((await ordered()).includes('order first taken')) return refuse({ code: 'soldOut' });
+          await order('first', what);
+          if (state.killsAfter === 'first') await killed;
+        }
         const headers = what === 'cookie' ? { 'Set-Cookie': 'secret=1' } : {};
         return ok(new Reply({ id: String(done.length), version: 1, what }, { headers }));
       },
@@ -59,6 +90,7 @@ async function open(bounds: Partial<IdempotencyBounds> = {}) {
     endpoint({ path: '/api/orders' }),
     endpoint({ path: '/api/orders/second' }),
     endpoint({ path: '/api/orders/secret', answerIsSecret: true }),
+    endpoint({ path: '/api/orders/outside', actsOutside: true }),
   ];
   const bob = {
     ...authenticator,
@@ -73,8 +105,15 @@ async function open(bounds: Partial<IdempotencyBounds> = {}) {
     },
   };
   const { origin } = await serve({ endpoints, idempotency, authenticator: bob });
+  let address = origin;
+  /** What a hub finds that is started after one was killed. */
+  const restart = async () => {
+    state.killsAfter = '';
+    const again = await serve({ endpoints, idempotency: makeIdempotency(), authenticator: bob });
+    address = again.origin;
+  };
   const post = async (key: string | null, body: object, options: { at?: string; as?: string } = {}) => {
-    const answer = await fetch(origin + (options.at ?? '/api/orders'), {
+    const answer = await fetch(address + (options.at ?? '/api/orders'), {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -93,7 +132,7 @@ async function open(bounds: Partial<IdempotencyBounds> = {}) {
     };
   };
   const countKept = async () => (await store.read.selectFrom('keyed_request').select('id').execute()).length;
-  return { store, clock, idempotency, makeIdempotency, done, openGate, post, origin, countKept };
+  return { store, clock, idempotency, done, openGate, post, origin, countKept, state, restart, ordered };
 }
 
 describe('a write with an Idempotency-Key', () => {
@@ -170,35 +209,73 @@ describe('a write with an Idempotency-Key', () => {
     expect(done).toEqual(['soldOut', 'asleep', 'asleep', 'busy', 'busy']);
   });
 
-  it('says that it does not know when the hub broke in the middle, also after a restart', async () => {
-    const { post, done, makeIdempotency, clock } = await open();
+  it('is a first request again when the hub broke off before it wrote anything', async () => {
+    const { post, done, restart } = await open();
     expect((await post('k1', { what: 'bug' })).status).toBe(500);
-    const again = await post('k1', { what: 'bug' });
-    expect(again).toMatchObject({
+    expect((await post('k1', { what: 'bug' })).status).toBe(500);
+    void post('k2', { what: 'slow' }).catch(() => undefined);
+    await expect.poll(() => done).toEqual(['bug', 'bug', 'slow']);
+    await restart();
+    void post('k2', { what: 'slow' }).catch(() => undefined);
+    await expect.poll(() => done).toEqual(['bug', 'bug', 'slow', 'slow']);
+  });
+
+  it.each(['first', 'second'])(
+    'comes to its answer when the hub was killed behind its %s transaction',
+    async (step) => {
+      const { post, restart, state, ordered, done } = await open();
+      state.killsAfter = step;
+      void post('k1', { what: 'two steps' }).catch(() => undefined);
+      await expect.poll(ordered).toHaveLength(step === 'first' ? 1 : 2);
+      await restart();
+      expect(await post('k1', { what: 'two steps, changed' })).toMatchObject({
+        status: 422,
+        body: { code: 'idempotencyKeyReused' },
+      });
+      const again = await post('k1', { what: 'two steps' });
+      expect(again).toMatchObject({
+        status: 201,
+        replayed: 'true',
+        // The value that was committed, and for what was left a new one.
+        body: { id: step === 'first' ? '1 2' : '1 1' },
+      });
+      expect(await post('k1', { what: 'two steps' })).toEqual(again);
+      expect(await ordered()).toEqual(['order first two steps', 'order second two steps']);
+      expect(done).toHaveLength(2);
+    },
+  );
+
+  it('says that it was carried out where its answer cannot be found any more', async () => {
+    const { post, restart, state, ordered, store } = await open();
+    state.killsAfter = 'first';
+    void post('k1', { what: 'two steps' }, { at: '/api/orders/secret' }).catch(() => undefined);
+    await expect.poll(ordered).toHaveLength(1);
+    void post('k2', { what: 'taken' }).catch(() => undefined);
+    await expect.poll(ordered).toHaveLength(2);
+    const kept = await store.read.selectFrom('keyed_request').select('body').execute();
+    expect(kept).toHaveLength(2);
+    await restart();
+    const notKept = { status: 409, body: { code: 'idempotencyAnswerNotKept', firstStatus: 201 } };
+    expect(await post('k1', { what: 'two steps' }, { at: '/api/orders/secret' })).toMatchObject(notKept);
+    // It meets what itself has written, and would say so.
+    expect(await post('k2', { what: 'taken' })).toMatchObject(notKept);
+    expect(await ordered()).toHaveLength(2);
+  });
+
+  it('of unknown outcome is not repeated where it acts on more than the store', async () => {
+    const { post, done, clock, restart } = await open();
+    const outside = { at: '/api/orders/outside' };
+    expect((await post('k1', { what: 'bug' }, outside)).status).toBe(500);
+    const unknown = {
       status: 409,
       body: { code: 'idempotencyOutcomeUnknown', firstAt: new Date(clock.ms).toISOString() },
-    });
-    expect(done).toEqual(['bug']);
-    // What a hub that was killed leaves behind: begun, and no word of how it ended.
-    const keyed = {
-      key: 'k2',
-      caller: 'account ada',
-      endpoint: 'POST /api/orders',
-      target: '/api/orders',
-      body: { what: 'drill' },
-      isSecret: false,
     };
-    const never = new Promise<never>(() => undefined);
-    const begun = Promise.withResolvers<void>();
-    void makeIdempotency().answerOnce(keyed, async () => {
-      begun.resolve();
-      return never;
-    });
-    await begun.promise;
-    expect(await post('k2', { what: 'drill' })).toMatchObject({
-      status: 409,
-      body: { code: 'idempotencyOutcomeUnknown' },
-    });
+    expect(await post('k1', { what: 'bug' }, outside)).toMatchObject(unknown);
+    void post('k2', { what: 'slow' }, outside).catch(() => undefined);
+    await expect.poll(() => done).toEqual(['bug', 'slow']);
+    await restart();
+    expect(await post('k2', { what: 'slow' }, outside)).toMatchObject(unknown);
+    expect(done).toEqual(['bug', 'slow']);
   });
 
   it('never has an answer kept that holds a secret or a cookie, or is too large', async () => {

@@ -63,6 +63,7 @@ export function defineEndpoint<
     ratePerMinute: spec.ratePerMinute ?? defaultRatePerMinute,
     bodyLimitBytes: spec.bodyLimitBytes,
     answerIsSecret: spec.answerIsSecret ?? false,
+    actsOutside: spec.actsOutside ?? false,
     isEntity: hasField(spec.response, 'id') && hasField(spec.response, 'version'),
     takesVersion: hasField(spec.body, 'version'),
     repeatable: repeatableOf(spec.query),

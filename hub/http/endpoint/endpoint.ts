@@ -118,6 +118,11 @@ export interface EndpointSpec<
   readonly bodyLimitBytes?: number;
   /** The answer holds a secret: it is never kept for a repetition with the same Idempotency-Key. */
   readonly answerIsSecret?: true;
+  /**
+   * It acts on more than the store (a door, another server), so that a repetition with the same Idempotency-Key is never
+   * carried out again, even when nobody knows how the first ended.
+   */
+  readonly actsOutside?: true;
   /** Served for `Accept: text/csv`. */
   readonly csv?: CsvList<Call<A, P, Q, B>>;
   handle(call: Call<A, P, Q, B>): Promise<Result<Answer<z.input<R>>, Refusal<NoInfer<Code>>>>;
@@ -140,6 +145,7 @@ export interface Endpoint {
   readonly ratePerMinute: number;
   readonly bodyLimitBytes: number | undefined;
   readonly answerIsSecret: boolean;
+  readonly actsOutside: boolean;
   /** The answer is one entity with a `version`, so that it has an ETag. */
   readonly isEntity: boolean;
   /** The body names the `version` that it changes, which If-Match may do in its place. */

@@ -112,7 +112,7 @@ export const platformProblems = {
   idempotencyAnswerNotKept: {
     status: 409,
     title:
-      'This request was carried out before; its answer is not kept, since it holds a secret or is too large',
+      'This request was carried out before; its answer is not kept: it holds a secret, is too large, or was lost when the hub broke off',
     nextStep: 'Read what it made. A secret that was lost is replaced by making a new one.',
   },
   bodyTooLarge: { status: 413, title: 'The body is too large', nextStep: 'Send less at once.' },

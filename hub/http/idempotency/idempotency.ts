@@ -4,18 +4,21 @@ import { Fault } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock/clock.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import type { Store } from '#hub/store/store.ts';
+import { runInSteps } from '#hub/store/writing/step-log.ts';
 import { type Problem, platformProblem } from '../endpoint/problem.ts';
 import {
   deleteKeyedRequest,
   deleteOldest,
   findKeyedRequest,
-  insertKeyedRequest,
   type KeptAnswer,
   type KeyedRequest,
+  type RequestIdentity,
   saveAnswer,
+  saveSteps,
   sumKeyedRequests,
 } from './keyed-request-repository.ts';
 import type { RenderedAnswer } from './rendered-answer.ts';
+import { RequestSteps, StepValueLost } from './request-steps.ts';
 
 /** A write that came with an Idempotency-Key. */
 export interface KeyedWrite {
@@ -29,6 +32,10 @@ export interface KeyedWrite {
   readonly body: unknown;
   /** The answer holds a secret and must not be kept. */
   readonly isSecret: boolean;
+  /** It acts on more than the store: a door, another server. */
+  readonly actsOutside: boolean;
+  /** Status of its answer when it succeeds. */
+  readonly status: number;
 }
 export type OnceAnswer =
   | { readonly ok: true; readonly answer: RenderedAnswer; readonly isReplay: boolean }
@@ -73,8 +80,12 @@ const refused = (code: Parameters<typeof platformProblem>[0], more?: Parameters<
 const isFinal = ({ status }: RenderedAnswer): boolean => status < 500 && status !== 429;
 
 /**
- * Carries a write with an Idempotency-Key out once: that it has begun is on the disk before the handler runs, its answer
- * after. A hub that dies between the two leaves a request that nobody knows the outcome of, and says so.
+ * Carries a write with an Idempotency-Key out once. Its key is written in its own transactions, so that a hub that was
+ * killed knows which of them are committed: a repetition goes on behind them, with the values that they gave, and comes
+ * to the answer that was lost; where none is, it is a first request.
+ *
+ * What acts on more than the store is noted as begun before: nobody can tell afterwards whether the door has opened.
+ * A hub that dies then leaves a request of unknown outcome, and says so.
  */
 export class Idempotency {
   readonly #store: Store;
@@ -113,13 +124,19 @@ export class Idempotency {
         : refused('idempotencyKeyReused');
     this.#running.set(name, digest);
     try {
-      const known = await findKeyedRequest(this.#store.read, id);
-      if (known !== null && known.createdAtMs > this.#clock.nowMs() - this.#bounds.keepMs)
+      const nowMs = this.#clock.nowMs();
+      const found = await findKeyedRequest(this.#store.read, id);
+      const known = found !== null && found.createdAtMs > nowMs - this.#bounds.keepMs ? found : null;
+      if (known !== null && (known.steps === null || !timingSafeEqual(known.digest, digest)))
         return repeat(known, digest);
-      await this.#begin(id, digest);
-      const answer = await this.#run(id, work);
-      await this.#finish(id, answer, write.isSecret || 'Set-Cookie' in answer.headers);
-      return { ok: true, answer, isReplay: false };
+      const request = { id, digest, createdAtMs: known?.createdAtMs ?? nowMs };
+      if (known === null) await this.#makeRoom();
+      const once = write.actsOutside
+        ? await this.#runOutside(request, work)
+        : await this.#runInSteps(request, { write, known, work });
+      if (once.ok)
+        await this.#finish(request, once.answer, write.isSecret || 'Set-Cookie' in once.answer.headers);
+      return once;
     } finally {
       this.#running.delete(name);
     }
@@ -143,35 +160,69 @@ export class Idempotency {
     return Math.min(rowsAtOnce, Math.ceil(this.#bounds.rows / 20));
   }
 
-  async #begin(id: Buffer, digest: Buffer): Promise<void> {
+  async #makeRoom(): Promise<void> {
     this.#kept ??= await sumKeyedRequests(this.#store.read);
-    const isFull = this.#kept.rows >= this.#bounds.rows || this.#kept.bytes >= this.#bounds.bytes;
-    const gone = await this.#store.transact('idempotency.begin', async (tx) => {
-      const dropped = isFull ? await deleteOldest(tx, this.#droppedAtOnce, null) : null;
-      await insertKeyedRequest(tx, id, digest);
-      return dropped;
-    });
-    this.#add(1, 0);
-    if (gone === null) return;
+    if (this.#kept.rows < this.#bounds.rows && this.#kept.bytes < this.#bounds.bytes) return;
+    const gone = await this.#store.transact('idempotency.makeRoom', (tx) =>
+      deleteOldest(tx, this.#droppedAtOnce, null),
+    );
     this.#add(-gone.rows, -gone.bytes);
     this.droppedEarly += gone.rows;
   }
 
-  async #run(id: Buffer, work: () => Promise<RenderedAnswer>): Promise<RenderedAnswer> {
+  async #runInSteps(
+    request: RequestIdentity,
+    {
+      write,
+      known,
+      work,
+    }: {
+      readonly write: KeyedWrite;
+      readonly known: KeyedRequest | null;
+      readonly work: () => Promise<RenderedAnswer>;
+    },
+  ): Promise<OnceAnswer> {
+    const steps = new RequestSteps(request, {
+      known: known?.steps ?? null,
+      isSecret: write.isSecret,
+      maxBytes: this.#bounds.answerBytes,
+    });
+    const lost = (): OnceAnswer =>
+      refused('idempotencyAnswerNotKept', { facts: lostFacts(request, write.status) });
+    let answer: RenderedAnswer;
+    try {
+      answer = await runInSteps(steps, work);
+    } catch (error) {
+      if (error instanceof StepValueLost) return lost();
+      throw error;
+    } finally {
+      steps.end();
+      if (known === null && steps.count > 0) this.#add(1, 0);
+    }
+    // It turned off before what it had done already, since something has changed: its answer is about something else.
+    if (!steps.isTakenUp) return lost();
+    if (known === null && steps.count === 0 && isFinal(answer)) this.#add(1, 0);
+    return { ok: true, answer, isReplay: known !== null };
+  }
+
+  async #runOutside(request: RequestIdentity, work: () => Promise<RenderedAnswer>): Promise<OnceAnswer> {
+    await this.#store.transact('idempotency.begin', (tx) => saveSteps(tx, request, null));
+    this.#add(1, 0);
     let answer: RenderedAnswer;
     try {
       answer = await work();
     } catch (error) {
       // Both say that nothing was changed; anything else may have been in the middle.
-      if (isHarmless(error)) await this.#forget(id);
+      if (isHarmless(error)) await this.#forget(request.id);
       throw error;
     }
-    return answer;
+    if (!isFinal(answer)) await this.#forget(request.id);
+    return { ok: true, answer, isReplay: false };
   }
 
-  /** The answer goes out whatever happens here: the write itself is done. */
-  async #finish(id: Buffer, answer: RenderedAnswer, isSecret: boolean): Promise<void> {
-    if (!isFinal(answer)) return this.#forget(id);
+  /** The answer goes out whatever happens here: the write itself is done. One that says "later" is not kept. */
+  async #finish(request: RequestIdentity, answer: RenderedAnswer, isSecret: boolean): Promise<void> {
+    if (!isFinal(answer)) return;
     const { status, mediaType, etag, headers } = answer;
     const bytes = Buffer.byteLength(answer.body);
     const body = isSecret || bytes > this.#bounds.answerBytes ? null : answer.body;
@@ -183,14 +234,14 @@ export class Idempotency {
       body,
     };
     try {
-      await this.#store.transact('idempotency.finish', (tx) => saveAnswer(tx, id, kept));
+      await this.#store.transact('idempotency.finish', (tx) => saveAnswer(tx, request, kept));
       this.#add(0, body === null ? 0 : bytes);
     } catch (error) {
       this.#log.warn({ err: error }, 'an answer was not kept for a repetition');
     }
   }
 
-  async #forget(id: Buffer): Promise<void> {
+  async #forget(id: Uint8Array): Promise<void> {
     try {
       await this.#store.transact('idempotency.forget', (tx) => deleteKeyedRequest(tx, id));
       this.#add(-1, 0);
@@ -208,6 +259,11 @@ export class Idempotency {
 
 const isHarmless = (error: unknown): boolean =>
   error instanceof Fault && (error.code === 'storeBusy' || error.code === 'diskFull');
+
+const lostFacts = ({ createdAtMs }: Pick<RequestIdentity, 'createdAtMs'>, firstStatus: number) => ({
+  firstAt: new Date(createdAtMs).toISOString(),
+  firstStatus,
+});
 
 function repeat(known: KeyedRequest, digest: Buffer): OnceAnswer {
   if (!timingSafeEqual(known.digest, digest)) return refused('idempotencyKeyReused');

@@ -35,8 +35,10 @@ export interface KeptAnswer {
 export interface KeyedRequest {
   readonly digest: Uint8Array;
   readonly createdAtMs: number;
-  /** null: begun, and nobody knows how it ended. */
+  /** null: not sent. */
   readonly answer: KeptAnswer | null;
+  /** Its committed transactions, until there is an answer. */
+  readonly steps: Uint8Array | null;
 }
 
 export async function findKeyedRequest(reader: Reader, id: Uint8Array): Promise<KeyedRequest | null> {
@@ -53,26 +55,48 @@ export async function findKeyedRequest(reader: Reader, id: Uint8Array): Promise<
           headers: row.headers ?? '{}',
           body: row.body,
         };
-  return { digest, createdAtMs, answer };
+  // Until the answer is known its column has the steps.
+  const steps = status === null && row.body !== null ? Buffer.from(row.body, 'base64') : null;
+  return { digest, createdAtMs, answer, steps };
 }
 
-/** Records that a request has begun, replacing an expired one. */
-export async function insertKeyedRequest(tx: Transaction, id: Uint8Array, digest: Uint8Array): Promise<void> {
-  const begun = { digest, status: null, body: null, bytes: 0, created_at_ms: tx.nowMs };
-  await tx.local
-    .insertInto('keyed_request')
-    .values({ id, ...begun })
-    .onConflict((conflict) => conflict.column('id').doUpdateSet(begun))
-    .execute();
+/** Identity of a request, and when it came first. */
+export interface RequestIdentity {
+  readonly id: Uint8Array;
+  readonly digest: Uint8Array;
+  readonly createdAtMs: number;
 }
 
-export async function saveAnswer(tx: Transaction, id: Uint8Array, answer: KeptAnswer): Promise<void> {
+/** Writes that a request has begun and which of its transactions are committed, replacing an expired one. */
+export async function saveSteps(
+  tx: Transaction,
+  request: RequestIdentity,
+  steps: Uint8Array | null,
+): Promise<void> {
+  const body = steps === null ? null : Buffer.from(steps).toString('base64');
+  await upsert(tx, request, { status: null, media_type: null, etag: null, headers: null, body, bytes: 0 });
+}
+
+export async function saveAnswer(
+  tx: Transaction,
+  request: RequestIdentity,
+  answer: KeptAnswer,
+): Promise<void> {
   const { status, mediaType, etag, headers, body } = answer;
   const bytes = body === null ? 0 : Buffer.byteLength(body);
+  await upsert(tx, request, { status, media_type: mediaType, etag, headers, body, bytes });
+}
+
+async function upsert(
+  tx: Transaction,
+  { id, digest, createdAtMs }: RequestIdentity,
+  columns: Omit<KeyedRequestTable, 'id' | 'digest' | 'created_at_ms'>,
+): Promise<void> {
+  const written = { ...columns, digest, created_at_ms: createdAtMs };
   await tx.local
-    .updateTable('keyed_request')
-    .set({ status, media_type: mediaType, etag, headers, body, bytes })
-    .where('id', '=', id)
+    .insertInto('keyed_request')
+    .values({ id, ...written })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet(written))
     .execute();
 }
 

@@ -160,6 +160,8 @@ const keyedWriteOf = (
   target: ctx.path.replace(/\/$/, '') + ctx.search,
   body,
   isSecret: endpoint.answerIsSecret,
+  actsOutside: endpoint.actsOutside,
+  status: endpoint.status,
 });
 
 /** Admission, format, body, preconditions, parsing, handler, answer. */

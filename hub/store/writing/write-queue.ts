@@ -10,6 +10,7 @@ import type { Tables } from '../table-registry.ts';
 import type { StoreLink } from '../workers/worker-link.ts';
 import type { Statement, StatementResult, WorkerRequest } from '../workers/worker-protocol.ts';
 import { isRefused, SeamTransaction, type TransactionSession } from './seam.ts';
+import { runOutsideSteps } from './step-log.ts';
 
 /** Duration above which a transaction is logged: all others wait for it. */
 const longWorkMs = 50;
@@ -252,7 +253,7 @@ export class WriteQueue {
     session.end();
     for (const effect of session.effects) {
       try {
-        effect();
+        runOutsideSteps(effect);
       } catch (error) {
         // It is committed, whatever an announcement met.
         this.#deps.log.error({ err: error, transaction: session.name }, 'an effect after the commit failed');

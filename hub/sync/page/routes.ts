@@ -49,6 +49,7 @@ const statusEndpoints = (sync: Sync): readonly Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/link`,
+    actsOutside: true,
     summary: 'Link this hub to a central database, with the one-time code that was made for it there',
     description:
       'Everything of this site goes there, and what is changed there comes here. The address holds a password: it ' +
@@ -78,6 +79,7 @@ const statusEndpoints = (sync: Sync): readonly Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/unlink`,
+    actsOutside: true,
     summary: 'End replication: what is here stays here, what is there stays there',
     tag,
     access: toManage,
@@ -90,6 +92,7 @@ const statusEndpoints = (sync: Sync): readonly Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/run`,
+    actsOutside: true,
     summary: 'Try at once instead of at the next time',
     tag,
     access: toManage,

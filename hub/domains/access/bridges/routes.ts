@@ -95,6 +95,7 @@ export const bridgeEndpoints = (deps: BridgeDeps): Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/simulated-taps`,
+    actsOutside: true,
     summary:
       'Tap a card or type a number, and a PIN, at a simulated reader; refused where the lines are real',
     tag,

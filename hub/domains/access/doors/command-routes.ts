@@ -80,6 +80,7 @@ export const doorEndpoints = (deps: DoorDeps): Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/portals/{id}/unlock`,
+    actsOutside: true,
     summary: 'Release a door for some seconds',
     tag,
     access: { permission: 'door.unlock' },

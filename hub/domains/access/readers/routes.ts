@@ -38,6 +38,7 @@ export const readerEndpoints = (deps: ReaderDeps): Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/{id}/pair`,
+    actsOutside: true,
     summary: 'Let a reader get a key of its own, for some time',
     description:
       'Within that time the controller gives a reader that is in install mode a random key. While that happens, and only then, somebody at the cable could overhear the key. `reader.state` says how it goes.',
@@ -54,6 +55,7 @@ export const readerEndpoints = (deps: ReaderDeps): Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/{id}/cancel-pairing`,
+    actsOutside: true,
     summary: 'Let a reader get no key any more',
     tag,
     access: { permission: 'portal.manage' },
@@ -67,6 +69,7 @@ export const readerEndpoints = (deps: ReaderDeps): Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/{id}/test`,
+    actsOutside: true,
     summary: "Try a reader's lamp and buzzer; the door stays as it is",
     tag,
     access: { permission: 'portal.manage' },
@@ -81,6 +84,7 @@ export const readerEndpoints = (deps: ReaderDeps): Endpoint[] => [
   defineEndpoint({
     method: 'POST',
     path: `${base}/{id}/switch-output`,
+    actsOutside: true,
     summary: 'Switch an output of a reader on for some seconds; then it goes back by itself',
     description: 'The level that came of it is in `outputs` of the reader and in `reader.state`.',
     tag,
