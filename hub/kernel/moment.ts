@@ -29,3 +29,22 @@ export const wireDate = z.iso
   .date()
   .refine(isStorable, outside)
   .meta({ description: `ISO 8601, in the years ${firstYear} to ${lastYear}` });
+
+/** Query of a list of what happened: from `from` on and before `to`. */
+export const spanShape = {
+  from: wireTime
+    .optional()
+    .meta({ description: 'Only what happened at this time or later; ISO 8601 with offset' }),
+  to: wireTime.optional().meta({ description: 'Only what happened before this time; ISO 8601 with offset' }),
+};
+/** A span as a caller gave it. */
+export interface AskedSpan {
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+export const hasSpan = ({ from, to }: AskedSpan): boolean => from !== undefined || to !== undefined;
+
+/** For `refine` on a query with `spanShape`. */
+export const isSpanOpen = ({ from, to }: AskedSpan): boolean =>
+  from === undefined || to === undefined || Date.parse(from) < Date.parse(to);
+export const spanShut = { error: 'must be after `from`', path: ['to'] };

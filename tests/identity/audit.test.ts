@@ -17,7 +17,10 @@ let browser: Browser;
 beforeAll(async () => {
   hub = await startHub(folder);
   browser = await claim(hub);
-  for (const username of ['one', 'two', 'three']) await addAccount(hub, username, 'staff');
+  for (const username of ['one', 'two', 'three']) {
+    hub.clock.advance(1000);
+    await addAccount(hub, username, 'staff');
+  }
 });
 afterAll(async () => {
   await hub.close();
@@ -61,6 +64,38 @@ describe('the audit log', () => {
     expect(rows).toHaveLength(listed.total);
     expect(rows[0]).toContain(`${listed.items[0].seq},${listed.items[0].id},${listed.items[0].at},console,`);
     expect(rows[0]).toContain('""username"":""one""');
+  });
+
+  it('has those of a span of time, as pages and as a file', async () => {
+    const all = (await logs('?limit=200&sort=at')).body.items as { seq: number; at: string }[];
+    const from = all.find(({ at }) => at > (all[0]?.at ?? ''))?.at ?? '';
+    const to = all.at(-1)?.at ?? '';
+    const fits = all.filter(({ at }) => at >= from && at < to).map(({ seq }) => seq);
+    const query = `from=${from}&to=${encodeURIComponent(to.replace('Z', '+00:00'))}`;
+    expect(fits.length).toBeGreaterThan(3);
+    const found: number[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: { items: { seq: number }[]; nextCursor: string | null; total: number } = (
+        await logs(`?limit=3&sort=at&count=true&${query}${cursor === null ? '' : `&cursor=${cursor}`}`)
+      ).body;
+      expect(page.total).toBe(fits.length);
+      found.push(...page.items.map(({ seq }: { seq: number }) => seq));
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    expect(found).toEqual(fits);
+    expect((await logs(`?limit=200&${query}`)).body.items.map(({ seq }: { seq: number }) => seq)).toEqual(
+      [...fits].reverse(),
+    );
+    let text = '';
+    for await (const lines of streamAuditLines(hub.store, auditQuerySchema.parse({ from, to, sort: 'at' })))
+      text += Buffer.from(lines).toString();
+    expect(text.trimEnd() === '' ? 0 : text.trimEnd().split('\r\n').length).toBe(fits.length);
+    expect((await logs('?from=2999-01-01T00:00:00Z')).body.items).toEqual([]);
+    expect(await logs(`?from=${to}&to=${from}`)).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/query/to', message: 'must be after `from`' }] },
+    });
   });
 
   it('says who did what to whom, the newest first, page by page and by filter', async () => {

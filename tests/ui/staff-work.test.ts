@@ -224,6 +224,23 @@ describe('the work of staff, in a browser', () => {
     await page.getByLabel('Separator in the file').selectOption(',');
   });
 
+  it('shows and saves the events of some days', async () => {
+    await page.goto('/');
+    const events = page
+      .getByRole('region', { name: 'What happened' })
+      .or(page.locator('section').filter({ has: page.getByLabel('Which events') }))
+      .last();
+    await events.getByText('Mia Maker').first().waitFor();
+    await events.getByLabel('To', { exact: true }).fill('2020-01-31');
+    await events.getByText('Nothing fits this filter.').waitFor();
+    const button = events.getByRole('button', { name: 'Export CSV' });
+    const [download] = await Promise.all([page.waitForEvent('download'), button.click()]);
+    expect((await readDownload(download)).trimEnd().split('\r\n')).toHaveLength(1);
+    await events.getByLabel('To', { exact: true }).fill('');
+    await events.getByLabel('From', { exact: true }).fill('2020-01-31');
+    await events.getByText('Mia Maker').first().waitFor();
+  });
+
   it('adds a rule for a group over midnight, removes it, and brings it back with Undo', async () => {
     await page.goto('/doors/rules');
     await page.getByRole('button', { name: 'New rule' }).click();

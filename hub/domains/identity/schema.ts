@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
-import { wireTime } from '#hub/kernel/moment.ts';
+import { isSpanOpen, spanShape, spanShut, wireTime } from '#hub/kernel/moment.ts';
 import { lineOf, textOf } from '#hub/kernel/text.ts';
 import type { PermissionName } from '#hub/kernel/vocabulary.ts';
 import { entityShape, pageOf, pageShape, sortOf } from '#hub/kernel/wire.ts';
@@ -206,37 +206,40 @@ export const roleAssignSchema = z.strictObject({
 export const roleRevokeParamsSchema = z.strictObject({ id: idSchema, account: idSchema });
 
 const actorKinds = ['account', 'service', 'console', 'bridge', 'system'] as const;
-export const auditQuerySchema = z.strictObject({
-  ...pageShape,
-  sort: sortOf('at')
-    .default('-at')
-    .meta({ description: 'In the order in which it was written down, `-at` the newest first' }),
-  action: z
-    .string()
-    .min(1)
-    .max(80)
-    .optional()
-    .meta({ description: 'Only this action, such as member.create' }),
-  actorId: z
-    .string()
-    .min(1)
-    .max(80)
-    .optional()
-    .meta({ description: 'Only what this account or bridge did, by its id' }),
-  actorKind: z.enum(actorKinds).optional().meta({ description: 'Only what this kind of actor did' }),
-  targetId: z
-    .string()
-    .min(1)
-    .max(80)
-    .optional()
-    .meta({ description: 'Only what was done to this one, by its id' }),
-  targetTable: z
-    .string()
-    .min(1)
-    .max(80)
-    .optional()
-    .meta({ description: 'Only what was done to this kind of thing, such as member' }),
-});
+export const auditQuerySchema = z
+  .strictObject({
+    ...pageShape,
+    ...spanShape,
+    sort: sortOf('at')
+      .default('-at')
+      .meta({ description: 'In the order in which it was written down, `-at` the newest first' }),
+    action: z
+      .string()
+      .min(1)
+      .max(80)
+      .optional()
+      .meta({ description: 'Only this action, such as member.create' }),
+    actorId: z
+      .string()
+      .min(1)
+      .max(80)
+      .optional()
+      .meta({ description: 'Only what this account or bridge did, by its id' }),
+    actorKind: z.enum(actorKinds).optional().meta({ description: 'Only what this kind of actor did' }),
+    targetId: z
+      .string()
+      .min(1)
+      .max(80)
+      .optional()
+      .meta({ description: 'Only what was done to this one, by its id' }),
+    targetTable: z
+      .string()
+      .min(1)
+      .max(80)
+      .optional()
+      .meta({ description: 'Only what was done to this kind of thing, such as member' }),
+  })
+  .refine(isSpanOpen, spanShut);
 export const auditEntrySchema = z.strictObject({
   id: idSchema,
   seq: z.number().int(),

@@ -7,7 +7,7 @@ import type { Place } from '#hub/store/list-order.ts';
 import { wordEvent } from '../decide/event-rules.ts';
 import type { AccessDeps } from '../deps.ts';
 import { accessEventKindSchema, denyReasons } from '../schema.ts';
-import { type EventPage, findMembersOfEvents, flatEvents } from './repository.ts';
+import { type EventPage, findMembersOfEvents, flatEvents, withIds } from './repository.ts';
 import type { eventQuerySchema } from './schema.ts';
 
 /** Events in one piece, and so in one turn of the reader Worker. */
@@ -58,13 +58,15 @@ export async function* streamEventLines(
   delimiter: CsvDelimiter = 'comma',
 ): AsyncGenerator<Uint8Array> {
   const isOldestFirst = !isReversed(query.sort);
+  const filter = await deps.store.report((reader) => withIds(reader, query));
+  if (filter === null) return;
   let after: Place | null = null;
   do {
     const page: EventPage = { isOldestFirst, after, limit: eventsPerPiece };
     const piece = await deps.store.report(async (reader, toLines) => {
-      const members = await findMembersOfEvents(reader, query, page);
+      const members = await findMembersOfEvents(reader, filter, page);
       const names = Object.fromEntries(await loadMemberNames(reader, members));
-      return await toLines(flatEvents(reader, query, page), columnsWith(names), delimiter);
+      return await toLines(flatEvents(reader, filter, page), columnsWith(names), delimiter);
     });
     yield piece.lines;
     after = piece.rows < eventsPerPiece ? null : idOf(piece.last);

@@ -1,6 +1,8 @@
-import { type Selectable, sql } from 'kysely';
+import { type RawBuilder, type Selectable, type SelectQueryBuilder, sql } from 'kysely';
 import { z } from 'zod';
+import { type AskedSpan, hasSpan } from '#hub/kernel/moment.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
+import type { Database } from '#hub/store/database.ts';
 import { inOrder, isAfter, type Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { bridgeEventSchema } from '../controllers/link-schema.ts';
@@ -85,14 +87,29 @@ export async function appendEvents(
   await tx.appendAll('access_event', rows);
 }
 
-export interface EventFilter {
+export interface EventFilter extends AskedSpan {
   readonly portalId?: string | undefined;
   readonly memberId?: string | undefined;
   readonly credentialId?: string | undefined;
   /** Any of these. */
   readonly kind?: readonly AccessEventKind[] | undefined;
   readonly reason?: DenyReason | undefined;
+  /** The first and the last of the span of time, by `withIds`. */
+  readonly ids?: { readonly first: string; readonly last: string };
 }
+
+/**
+ * The filter with the first and the last event of its span of time, which lists need: they go along the ids, and clocks of
+ * controllers may be wrong. Null: nothing happened in it. Looks through the index of the whole span.
+ */
+export async function withIds(reader: Reader, filter: EventFilter): Promise<EventFilter | null> {
+  if (!hasSpan(filter)) return filter;
+  const { first, last } = await inSpan(reader.selectFrom('access_event'), filter, sql.ref('at_ms'))
+    .select(({ fn }) => [fn.min('id').as('first'), fn.max('id').as('last')])
+    .executeTakeFirstOrThrow();
+  return typeof first !== 'string' || typeof last !== 'string' ? null : { ...filter, ids: { first, last } };
+}
+
 /** A page of events in the order in which they came (wall clocks may be wrong); the newest first unless told. */
 export interface EventPage {
   readonly isOldestFirst?: boolean;
@@ -100,9 +117,23 @@ export interface EventPage {
   readonly limit: number;
 }
 
+type Events = SelectQueryBuilder<Database, 'access_event', object>;
+
+function inSpan(events: Events, { from, to }: AskedSpan, atMs: RawBuilder<unknown>): Events {
+  let query = events;
+  if (from !== undefined) query = query.where(sql<boolean>`${atMs} >= ${Date.parse(from)}`);
+  if (to !== undefined) query = query.where(sql<boolean>`${atMs} < ${Date.parse(to)}`);
+  return query;
+}
+
 /** Events of one kind, or of all, that fit the rest of the filter. */
-function fittingEvents(reader: Reader, filter: EventFilter, kind: AccessEventKind | undefined) {
-  let query = reader.selectFrom('access_event');
+function fittingEvents(
+  reader: Reader,
+  filter: EventFilter,
+  kind: AccessEventKind | undefined,
+  atMs: RawBuilder<unknown>,
+) {
+  let query = inSpan(reader.selectFrom('access_event'), filter, atMs);
   if (filter.portalId !== undefined) query = query.where('portal_id', '=', filter.portalId);
   if (filter.memberId !== undefined) query = query.where('member_id', '=', filter.memberId);
   if (filter.credentialId !== undefined) query = query.where('credential_id', '=', filter.credentialId);
@@ -123,7 +154,13 @@ function pageOfEvents(
   return query.orderBy('id', isOldestFirst ? 'asc' : 'desc').limit(limit);
 
   function eventsAfter(kind: AccessEventKind | undefined) {
-    const fitting = fittingEvents(reader, filter, kind).selectAll();
+    // As a value that no index knows: the page goes along the ids.
+    let fitting = fittingEvents(reader, filter, kind, sql`+at_ms`).selectAll();
+    // Of two bounds on one side SQLite looks up the first, not the nearer one: on its side the place is the only one.
+    if (filter.ids !== undefined && (after === null || !isOldestFirst))
+      fitting = fitting.where('id', '>=', filter.ids.first);
+    if (filter.ids !== undefined && (after === null || isOldestFirst))
+      fitting = fitting.where('id', '<=', filter.ids.last);
     return after === null ? fitting : fitting.where(isAfter(order, after));
   }
 }
@@ -184,7 +221,7 @@ export async function countEvents(reader: Reader, filter: EventFilter): Promise<
   const kinds = [...new Set(filter.kind)];
   let count = 0;
   for (const kind of kinds.length === 0 ? [undefined] : kinds) {
-    const row = await fittingEvents(reader, filter, kind)
+    const row = await fittingEvents(reader, filter, kind, sql.ref('at_ms'))
       .select(({ fn }) => fn.countAll<number>().as('rows'))
       .executeTakeFirstOrThrow();
     count += row.rows;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { idSchema } from '#hub/kernel/ids.ts';
+import { isSpanOpen, spanShape, spanShut } from '#hub/kernel/moment.ts';
 import { clockTrustSchema } from '#hub/kernel/time.ts';
 import { pageShape, sortOf } from '#hub/kernel/wire.ts';
 import { accessCheckSchema, accessEventKindSchema, denyReasonSchema, portalModeSchema } from '../schema.ts';
@@ -84,19 +85,22 @@ export type AccessEvent = z.infer<typeof accessEventSchema>;
 const eventSortSchema = sortOf('receivedAt')
   .default('-receivedAt')
   .meta({ description: 'In the order in which they came in, `-receivedAt` the newest first' });
-export const eventQuerySchema = z.strictObject({
-  ...pageShape,
-  sort: eventSortSchema,
-  portalId: idSchema.optional().meta({ description: 'Only events of this door' }),
-  memberId: idSchema.optional().meta({ description: 'Only events of this member' }),
-  credentialId: idSchema.optional().meta({ description: 'Only events of this card' }),
-  kind: z
-    .array(accessEventKindSchema)
-    .max(accessEventKindSchema.options.length)
-    .optional()
-    .meta({ description: 'Only events of these kinds: `kind=granted&kind=denied`' }),
-  reason: denyReasonSchema.optional().meta({ description: 'Only denials for this reason' }),
-});
+export const eventQuerySchema = z
+  .strictObject({
+    ...pageShape,
+    ...spanShape,
+    sort: eventSortSchema,
+    portalId: idSchema.optional().meta({ description: 'Only events of this door' }),
+    memberId: idSchema.optional().meta({ description: 'Only events of this member' }),
+    credentialId: idSchema.optional().meta({ description: 'Only events of this card' }),
+    kind: z
+      .array(accessEventKindSchema)
+      .max(accessEventKindSchema.options.length)
+      .optional()
+      .meta({ description: 'Only events of these kinds: `kind=granted&kind=denied`' }),
+    reason: denyReasonSchema.optional().meta({ description: 'Only denials for this reason' }),
+  })
+  .refine(isSpanOpen, spanShut);
 
 export const deadLetterSchema = z.strictObject({
   id: idSchema,

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { loadMemberNames } from '#hub/domains/members/workflow.ts';
 import { type CursorInvalid, openPage } from '#hub/http/endpoint/page-cursor.ts';
+import { hasSpan } from '#hub/kernel/moment.ts';
 import { ok, type Result } from '#hub/kernel/result.ts';
 import { toIso } from '#hub/kernel/time.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
@@ -21,6 +22,7 @@ import {
   findEventIds,
   findEvents,
   insertDeadLetter,
+  withIds,
 } from './repository.ts';
 import type { AccessEvent, eventQuerySchema } from './schema.ts';
 
@@ -259,7 +261,12 @@ export async function listEvents(
   if (!asked.ok) return asked;
   const { after, limit, cut, count } = asked.value;
   const isOldestFirst = !isReversed(query.sort);
-  const rows = await findEvents(deps.store.read, query, { isOldestFirst, after, limit });
+  const find = async (reader: Reader): Promise<AccessEventRow[]> => {
+    const filter = await withIds(reader, query);
+    return filter === null ? [] : await findEvents(reader, filter, { isOldestFirst, after, limit });
+  };
+  // A span may be long, and its index is looked through.
+  const rows = await (hasSpan(query) ? deps.store.report(find) : find(deps.store.read));
   const page = cut(rows, (row) => [row.id]);
   const total = await count(deps.store, (reader) => countEvents(reader, query));
   const items = await toWireEvents(deps.store.read, page.rows);

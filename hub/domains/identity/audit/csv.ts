@@ -5,7 +5,7 @@ import type { LineColumn } from '#hub/store/line-format.ts';
 import type { Place } from '#hub/store/list-order.ts';
 import type { Store } from '#hub/store/store.ts';
 import type { auditQuerySchema } from '../schema.ts';
-import { type AuditPage, auditPage } from './repository.ts';
+import { type AuditPage, auditPage, withSeqs } from './repository.ts';
 
 /** Entries in one piece, and so in one turn of the reader Worker. */
 const entriesPerPiece = 1000;
@@ -35,11 +35,13 @@ export async function* streamAuditLines(
   delimiter: CsvDelimiter = 'comma',
 ): AsyncGenerator<Uint8Array> {
   const isOldestFirst = !isReversed(query.sort);
+  const filter = await store.report((reader) => withSeqs(reader, query));
+  if (filter === null) return;
   let after: Place | null = null;
   do {
     const page: AuditPage = { isOldestFirst, after, limit: entriesPerPiece };
     const piece = await store.report((reader, toLines) =>
-      toLines(auditPage(reader, query, page), columns, delimiter),
+      toLines(auditPage(reader, filter, page), columns, delimiter),
     );
     yield piece.lines;
     after = piece.rows < entriesPerPiece ? null : seqOf(piece.last);

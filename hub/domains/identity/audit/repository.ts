@@ -1,5 +1,6 @@
-import type { ExpressionBuilder } from 'kysely';
+import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely';
 import { z } from 'zod';
+import { type AskedSpan, hasSpan } from '#hub/kernel/moment.ts';
 import type { AppendColumns, Database, StateColumns } from '#hub/store/database.ts';
 import { fixedQuery } from '#hub/store/fixed-query.ts';
 import { inOrder, isAfter, type Place } from '#hub/store/list-order.ts';
@@ -68,13 +69,34 @@ export async function appendAudit(
   await Promise.all([tx.append('audit_entry', entry), tx.insert('audit_payload', payload)]);
 }
 
-export interface AuditFilter {
+export interface AuditFilter extends AskedSpan {
   readonly action?: string | undefined;
   readonly actorId?: string | undefined;
   readonly actorKind?: AuditEntryTable['actor_kind'] | undefined;
   readonly targetId?: string | undefined;
   readonly targetTable?: string | undefined;
+  /** The first and the last of the span of time, by `withSeqs`. */
+  readonly seqs?: { readonly first: number; readonly last: number };
 }
+
+/**
+ * The filter with the first and the last entry of its span of time, which lists need: they go along the numbers. Null:
+ * nothing was written in it. Looks through the index of the whole span.
+ */
+export async function withSeqs(reader: Reader, filter: AuditFilter): Promise<AuditFilter | null> {
+  if (!hasSpan(filter)) return filter;
+  const { first, last } = await reader
+    .selectFrom('audit_entry')
+    .where((where) => where.and(inSpan(filter, sql.ref('at_ms'))))
+    .select(({ fn }) => [fn.min('seq').as('first'), fn.max('seq').as('last')])
+    .executeTakeFirstOrThrow();
+  return typeof first !== 'number' || typeof last !== 'number' ? null : { ...filter, seqs: { first, last } };
+}
+
+const inSpan = ({ from, to }: AskedSpan, atMs: RawBuilder<unknown>): RawBuilder<boolean>[] => [
+  ...(from === undefined ? [] : [sql<boolean>`${atMs} >= ${Date.parse(from)}`]),
+  ...(to === undefined ? [] : [sql<boolean>`${atMs} < ${Date.parse(to)}`]),
+];
 
 const entries = (reader: Reader) =>
   reader
@@ -119,7 +141,17 @@ export interface AuditPage {
 /** The statement of `listAudit`. */
 export function auditPage(reader: Reader, filter: AuditFilter, page: AuditPage) {
   const order = { columns: ['audit_entry.seq'], isDescending: !page.isOldestFirst };
-  let query = entries(reader).where(fits(filter)).orderBy(inOrder(order)).limit(page.limit);
+  const { seqs } = filter;
+  // The span as a value that no index knows: the page goes along the numbers.
+  let query = entries(reader)
+    .where(fits(filter, sql`+audit_entry.at_ms`))
+    .orderBy(inOrder(order))
+    .limit(page.limit);
+  // Of two bounds on one side SQLite looks up the first, not the nearer one: on its side the place is the only one.
+  if (seqs !== undefined && (page.after === null || !page.isOldestFirst))
+    query = query.where('audit_entry.seq', '>=', seqs.first);
+  if (seqs !== undefined && (page.after === null || page.isOldestFirst))
+    query = query.where('audit_entry.seq', '<=', seqs.last);
   if (page.after !== null) query = query.where(isAfter(order, page.after));
   return query;
 }
@@ -135,15 +167,16 @@ export async function countAudit(reader: Reader, filter: AuditFilter): Promise<n
   const row = await reader
     .selectFrom('audit_entry')
     .select(({ fn }) => fn.countAll<number>().as('rows'))
-    .where(fits(filter))
+    .where(fits(filter, sql.ref('audit_entry.at_ms')))
     .executeTakeFirstOrThrow();
   return row.rows;
 }
 
 const fits =
-  ({ action, actorId, actorKind, targetId, targetTable }: AuditFilter) =>
+  ({ action, actorId, actorKind, targetId, targetTable, ...span }: AuditFilter, atMs: RawBuilder<unknown>) =>
   (where: ExpressionBuilder<Database, 'audit_entry'>) =>
     where.and([
+      ...inSpan(span, atMs),
       ...(action === undefined ? [] : [where('audit_entry.action', '=', action)]),
       ...(actorId === undefined ? [] : [where('audit_entry.actor_id', '=', actorId)]),
       ...(actorKind === undefined ? [] : [where('audit_entry.actor_kind', '=', actorKind)]),

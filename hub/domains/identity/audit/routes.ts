@@ -2,8 +2,10 @@ import type { z } from 'zod';
 import { defineEndpoint } from '#hub/http/endpoint/define-endpoint.ts';
 import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { openPage, pageRefusals } from '#hub/http/endpoint/page-cursor.ts';
+import { hasSpan } from '#hub/kernel/moment.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
+import type { Reader } from '#hub/store/store.ts';
 import type { IdentityDeps } from '../deps.ts';
 import {
   auditEmptySchema,
@@ -14,7 +16,7 @@ import {
   verificationSchema,
 } from '../schema.ts';
 import { auditCsvColumns, streamAuditLines } from './csv.ts';
-import { type AuditRow, actorNameOf, countAudit, listAudit, parseFacts } from './repository.ts';
+import { type AuditRow, actorNameOf, countAudit, listAudit, parseFacts, withSeqs } from './repository.ts';
 import { emptyAuditPayload, verifyAudit } from './workflow.ts';
 
 type Deps = Pick<IdentityDeps, 'store'>;
@@ -57,9 +59,13 @@ export function auditEndpoints(deps: Deps): readonly Endpoint[] {
         if (!asked.ok) return asked;
         const { after, limit, cut, count } = asked.value;
         const isOldestFirst = !isReversed(query.sort);
-        const page = cut(await listAudit(deps.store.read, query, { isOldestFirst, after, limit }), (row) => [
-          row.seq,
-        ]);
+        const find = async (reader: Reader): Promise<readonly AuditRow[]> => {
+          const filter = await withSeqs(reader, query);
+          return filter === null ? [] : await listAudit(reader, filter, { isOldestFirst, after, limit });
+        };
+        // A span may be long, and its index is looked through.
+        const rows = await (hasSpan(query) ? deps.store.report(find) : find(deps.store.read));
+        const page = cut(rows, (row) => [row.seq]);
         const total = await count(deps.store, (reader) => countAudit(reader, query));
         return ok({ items: page.rows.map(auditToWire), nextCursor: page.nextCursor, ...total });
       },

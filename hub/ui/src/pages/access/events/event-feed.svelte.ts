@@ -3,11 +3,15 @@ import { api } from '../../../live/api.ts';
 import type { LiveMessage } from '../../../live/message.ts';
 import { reloadWhenStale } from '../../../state/loaded.svelte.ts';
 import { type ListPage, PagedList } from '../../../state/paged-list.svelte.ts';
+import { fieldToIso, lastDayToIso } from '../../../state/time-format.ts';
 
 /** Above this, new events displace the oldest; "Show more" loads them again. */
 const maxShown = 500;
 /** The first load fetches up to four more pages until this many are shown. */
 const enough = 10;
+
+/** A year that is still being typed begins with zeros. */
+const whole = (day: string): string => (day.startsWith('0') ? '' : day);
 
 /** Reports of controllers about themselves, hidden from the default view. */
 const controllerKinds: readonly AccessEvent['kind'][] = ['policyApplied', 'boot', 'clockChanged'];
@@ -16,8 +20,14 @@ const controllerKinds: readonly AccessEvent['kind'][] = ['policyApplied', 'boot'
 export class EventFeed {
   /** Empty for all doors. */
   portalId = $state('');
+  /** First and last day, as date fields have them; empty for no limit. */
+  firstDay = $state('');
+  lastDay = $state('');
   choice = $state<'doors' | 'granted' | 'denied' | 'all'>('doors');
   readonly kind = $derived(this.choice === 'granted' || this.choice === 'denied' ? this.choice : '');
+  /** The days as a span of time; empty for no limit. */
+  readonly from = $derived(fieldToIso(whole(this.firstDay)) ?? '');
+  readonly to = $derived(lastDayToIso(whole(this.lastDay)) ?? '');
   readonly #memberId: string | undefined;
   readonly #list = new PagedList<AccessEvent>((cursor) => this.#fetchPage(cursor), {
     merge: (first) => this.#keepNewer(first),
@@ -48,6 +58,8 @@ export class EventFeed {
     return {
       ...(this.portalId === '' ? {} : { portalId: this.portalId }),
       ...(this.kind === '' ? {} : { kind: [this.kind] }),
+      ...(this.from === '' ? {} : { from: this.from }),
+      ...(this.to === '' ? {} : { to: this.to }),
       ...(this.#memberId === undefined ? {} : { memberId: this.#memberId }),
     };
   }
@@ -67,6 +79,8 @@ export class EventFeed {
     return (
       (this.portalId === '' || event.portal?.id === this.portalId) &&
       (this.kind === '' || event.kind === this.kind) &&
+      (this.from === '' || Date.parse(event.at) >= Date.parse(this.from)) &&
+      (this.to === '' || Date.parse(event.at) < Date.parse(this.to)) &&
       (this.#memberId === undefined || event.member?.id === this.#memberId)
     );
   }
