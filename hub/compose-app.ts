@@ -10,6 +10,7 @@ import { authorityEndpoint, deviceAuthorityEndpoint } from './http/serving/autho
 import { healthEndpoint } from './http/serving/health.ts';
 import type { RequestMeter } from './http/serving/request-meter.ts';
 import type { StaticFiles } from './http/serving/static-files.ts';
+import type { UnreadableRows } from './http/serving/unreadable-rows.ts';
 import type { RunningDomains } from './open-domains.ts';
 import type { Clock } from './platform/clock/clock.ts';
 import type { HubConfig } from './platform/config/hub-config.ts';
@@ -27,6 +28,7 @@ export interface AppDeps {
   readonly log: Logger;
   readonly meter: RequestMeter;
   readonly idempotency: Idempotency;
+  readonly unreadableRows: UnreadableRows;
   readonly live: LiveEvents;
   readonly tls: Tls | undefined;
   readonly errorReports: ErrorReports | undefined;
@@ -67,6 +69,7 @@ export function composeApp(deps: AppDeps): { readonly app: App; readonly endpoin
     permissions: catalog.permissions,
     problems,
     idempotency: deps.idempotency,
+    unreadableRows: deps.unreadableRows,
     ...(staticFiles === undefined ? {} : { staticFiles }),
     bodyLimitBytes: config.http.bodyLimitBytes,
     localRateFactor: config.http.localRateFactor,

@@ -11,6 +11,7 @@ import { createLiveEvents } from './http/live/live-events.ts';
 import { liveHealth } from './http/live/live-health.ts';
 import { RequestMeter } from './http/serving/request-meter.ts';
 import { type HubServer, startServer } from './http/serving/server.ts';
+import { UnreadableRows } from './http/serving/unreadable-rows.ts';
 import { Fault } from './kernel/result.ts';
 import { loadHubConfig } from './load-hub-config.ts';
 import { openBrokers } from './open-brokers.ts';
@@ -94,6 +95,7 @@ export async function startHub({ env, listen, makesStore = listen === 'all' }: H
     recheck: (principal) => running.authenticator.recheck(principal),
     log,
   });
+  const unreadableRows = new UnreadableRows();
   const idempotency = new Idempotency({ store, clock, log: log.child({ subsystem: 'http' }) });
   const parts: HealthPart[] = [
     ...platform.parts,
@@ -101,6 +103,7 @@ export async function startHub({ env, listen, makesStore = listen === 'all' }: H
     meter.part,
     brokers.part,
     idempotencyHealth(idempotency, clock),
+    unreadableRows.part,
   ];
   running = await openDomains(domains, {
     store,
@@ -134,6 +137,7 @@ export async function startHub({ env, listen, makesStore = listen === 'all' }: H
     log,
     meter,
     idempotency,
+    unreadableRows,
     live,
     tls,
     errorReports,

@@ -52,6 +52,13 @@ export const pageOf = <T extends z.ZodType>(item: T) =>
       .min(0)
       .optional()
       .meta({ description: 'On all pages together; with `count=true`' }),
+    unreadable: z
+      .array(z.strictObject({ id: z.string().nullable(), fields: z.array(z.string()) }))
+      .optional()
+      .meta({
+        description:
+          'Rows of this page with stored values that cannot be shown: left out of `items`, and named in a finding',
+      }),
   });
 
 /** The version that a change was made on. */

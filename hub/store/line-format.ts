@@ -1,3 +1,4 @@
+import { toIso } from '#hub/kernel/time.ts';
 import { type CsvCell, type CsvDelimiter, csvLines } from '#hub/platform/csv.ts';
 
 /** One column of lines that are made from rows. */
@@ -20,7 +21,7 @@ export interface LinePiece {
 const cellOf = (row: object, { name, form, words }: LineColumn): CsvCell => {
   const value: unknown = Reflect.get(row, name);
   if (words !== undefined) return typeof value === 'string' ? (words[value] ?? null) : null;
-  if (form === 'time') return typeof value === 'number' ? new Date(value).toISOString() : null;
+  if (form === 'time') return typeof value === 'number' ? toIso(value) : null;
   if (form === 'flag') return value === 1;
   return typeof value === 'string' || typeof value === 'number' ? value : null;
 };

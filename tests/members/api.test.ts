@@ -3,6 +3,7 @@ import { memberEndpoints } from '#hub/domains/members/routes.ts';
 import type { Authenticator } from '#hub/http/endpoint/auth.ts';
 import { createApp } from '#hub/http/serving/app.ts';
 import { startServer } from '#hub/http/serving/server.ts';
+import { UnreadableRows } from '#hub/http/serving/unreadable-rows.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { createLog } from '#hub/platform/log.ts';
 import { newId } from '#hub/platform/new-id.ts';
@@ -30,7 +31,9 @@ const authenticator: Authenticator = {
 /** The members' endpoints in the real app on a free port, over a real store. */
 async function serve() {
   const bench = await openBench();
+  const unreadableRows = new UnreadableRows();
   const app = createApp({
+    unreadableRows,
     endpoints: memberEndpoints(bench.deps),
     ...appCatalog,
     authenticator,
@@ -58,7 +61,7 @@ async function serve() {
     const headers = { 'x-permissions': 'member.read,plan.read', accept: 'text/csv' };
     return (await fetch(`http://127.0.0.1:${server.httpPort}${path}`, { headers })).text();
   };
-  return { bench, call, csv, origin: `http://127.0.0.1:${server.httpPort}` };
+  return { bench, call, csv, unreadableRows, origin: `http://127.0.0.1:${server.httpPort}` };
 }
 
 const euro = { priceMinor: 2500, currency: 'EUR', interval: 'month' };
@@ -289,6 +292,44 @@ describe('the members’ API', () => {
       body: { errors: [{ pointer: '/body/items' }] },
     });
     expect((await call('POST', '/api/members/bulk', { items: [] })).status).toBe(400);
+  });
+
+  it('shows the others when one stored row cannot be shown, and names it; also in a file', async () => {
+    const { bench, call, csv, unreadableRows } = await serve();
+    const plan = await call('POST', '/api/members/plans', { name: 'Standard', ...euro });
+    const ids: string[] = [];
+    for (const name of ['Ada', 'Grace', 'Mia']) {
+      const { id } = (await call('POST', '/api/members', { name })).body;
+      ids.push(id);
+      await call('POST', `/api/members/${id}/memberships`, {
+        planId: plan.body['id'],
+        until: '2027-01-31T00:00:00Z',
+      });
+    }
+    const until = '9999-12-31T23:59:59Z';
+    const path = `/api/members/${ids[1]}/memberships`;
+    expect(await call('POST', path, { planId: plan.body['id'], until })).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/body/until' }] },
+    });
+    const memberships = (await call('GET', path)).body['items'];
+    // As a change of another program may bring it.
+    const write = (untilMs: number) =>
+      bench.store.transact('test', (tx) => tx.write('membership', memberships[0].id, { until_ms: untilMs }));
+    for (const untilMs of [Date.parse(until), 9e15]) {
+      await write(untilMs);
+      const list = await call('GET', '/api/members');
+      expect(list.status).toBe(200);
+      expect(list.body['items'].map((item: { id: string }) => item.id)).toEqual([ids[0], ids[2]]);
+      expect(list.body['unreadable']).toEqual([{ id: ids[1], fields: ['admitsUntil'] }]);
+      const [finding] = (await unreadableRows.part.findings?.()) ?? [];
+      expect(finding).toMatchObject({ id: 'lists.unreadable', severity: 'warning' });
+      expect(finding?.evidence).toContain(`/api/members: ${ids[1]} (admitsUntil)`);
+      expect((await csv('/api/members')).split('\r\n')[2]).toContain('Grace');
+    }
+    await write(Date.parse('2027-01-31T00:00:00Z'));
+    expect((await call('GET', '/api/members')).body['items']).toHaveLength(3);
+    expect(await unreadableRows.part.findings?.()).toEqual([]);
   });
 
   it('refuses the lines that are not UTF-8, at the field, and takes the others', async () => {

@@ -24,6 +24,7 @@ import { RequestMeter } from './request-meter.ts';
 import { RouteTable } from './route-table.ts';
 import { type ServingDeps, serveEndpoint } from './serve-endpoint.ts';
 import type { StaticFiles } from './static-files.ts';
+import { UnreadableRows } from './unreadable-rows.ts';
 
 export const defaultBodyLimitBytes = 256 * 1024;
 /** Maximum number of counted pairs of address and endpoint; least recently used ones are dropped. */
@@ -42,6 +43,8 @@ export interface AppOptions {
   readonly bodyLimitBytes?: number;
   /** Keeps the answers of writes that come with an Idempotency-Key. */
   readonly idempotency?: Idempotency;
+  /** Rows that lists left out; kept by the app alone unless told. */
+  readonly unreadableRows?: UnreadableRows;
   /** Multiplies the rate limits for callers on the box itself; `defaultLocalFactor` by default. */
   readonly localRateFactor?: number;
   readonly log: Logger;
@@ -262,6 +265,7 @@ export function createApp(options: AppOptions): App {
         ? readBody
         : createBodyReader(bodyLimitBytes ?? defaultLimitBytes, { hasLines: parseBody !== undefined }),
     shares: new CallerShares(),
+    unreadableRows: options.unreadableRows ?? new UnreadableRows(),
     csvAnswers: new CsvAnswers(log, () => meter.answered),
     reportFault: (ctx, fault) => reportFailure(core, ctx, fault),
     idempotency: options.idempotency,

@@ -27,6 +27,7 @@ import { entityTagOf, matchesTag } from './entity-tag.ts';
 import { callerOf, contextOf, type Exchange } from './exchange.ts';
 import { applyPrecondition, type Precondition } from './precondition.ts';
 import type { createBodyReader } from './request-body.ts';
+import { parseAnswer, type UnreadableRow, type UnreadableRows } from './unreadable-rows.ts';
 
 /** Dependencies of serving an endpoint. */
 export interface ServingDeps {
@@ -39,6 +40,7 @@ export interface ServingDeps {
   readonly bodyReaderFor: (endpoint: Endpoint) => ReturnType<typeof createBodyReader>;
   readonly shares: CallerShares;
   readonly csvAnswers: CsvAnswers;
+  readonly unreadableRows: UnreadableRows;
   /** Logs and reports a fault. */
   readonly reportFault: (ctx: Context, fault: unknown) => void;
   /** Without it the header Idempotency-Key has no meaning. */
@@ -111,13 +113,19 @@ async function invoke(
   {
     isConditional,
     reportFault,
-  }: { readonly isConditional: boolean; readonly reportFault: (fault: unknown) => void },
+    noteUnreadable,
+  }: {
+    readonly isConditional: boolean;
+    readonly reportFault: (fault: unknown) => void;
+    readonly noteUnreadable: (value: unknown, rows: readonly UnreadableRow[]) => void;
+  },
 ): Promise<RenderedAnswer> {
   const result = await endpoint.invoke(call, problems);
   const { requestId } = call.context;
   if (!result.ok) return renderRefusal(endpoint, result.refusal, problems, { requestId, isConditional });
   result.value.faults.forEach(reportFault);
-  const parsed = endpoint.response.parse(result.value.body);
+  const { value: parsed, unreadable } = parseAnswer(endpoint.response, result.value.body);
+  noteUnreadable(parsed, unreadable);
   const body = JSON.stringify(parsed);
   // An answer to PUT or DELETE is not what lies at that address (RFC 9110, 9.3.4), so it has no tag.
   const isTagged = endpoint.isEntity && endpoint.method !== 'PUT' && endpoint.method !== 'DELETE';
@@ -213,6 +221,7 @@ export function serveEndpoint(deps: ServingDeps, endpoint: Endpoint): Middleware
       invoke(endpoint, call, deps.problems, {
         isConditional: guarded.isConditional,
         reportFault: (fault) => deps.reportFault(ctx, fault),
+        noteUnreadable: (value, rows) => deps.unreadableRows.note(endpoint.path, value, rows),
       });
     const { 'idempotency-key': key } = ctx.req.headers;
     // Nobody is who they are at an open endpoint, so that there is nobody whose key it could be.

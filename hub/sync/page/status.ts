@@ -1,4 +1,4 @@
-import { toIsoOrNull } from '#hub/kernel/time.ts';
+import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { readCentralUrl } from '../central/url.ts';
 import { findLink, type LinkRow } from '../repository.ts';
@@ -63,7 +63,7 @@ function linkToWire(link: LinkRow): NonNullable<SyncStatus['link']> {
     hubId: link.hub_id,
     hubName: link.hub_name,
     centre: `${host}:${port}`,
-    linkedAt: new Date(link.linked_at_ms).toISOString(),
+    linkedAt: toIso(link.linked_at_ms),
     epoch: link.epoch,
     stage: link.stage,
   };

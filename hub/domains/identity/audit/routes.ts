@@ -4,6 +4,7 @@ import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { openPage, pageRefusals } from '#hub/http/endpoint/page-cursor.ts';
 import { hasSpan } from '#hub/kernel/moment.ts';
 import { ok } from '#hub/kernel/result.ts';
+import { toIso } from '#hub/kernel/time.ts';
 import { isReversed } from '#hub/kernel/wire.ts';
 import type { Reader } from '#hub/store/store.ts';
 import type { IdentityDeps } from '../deps.ts';
@@ -27,7 +28,7 @@ function auditToWire(row: AuditRow): z.input<typeof auditEntrySchema> {
   return {
     id: row.id,
     seq: row.seq,
-    at: new Date(row.atMs).toISOString(),
+    at: toIso(row.atMs),
     actor: { kind: row.actorKind, id: row.actorId, name: actorNameOf(row) },
     action: row.action,
     target:

@@ -1,3 +1,4 @@
+import { toIso } from '#hub/kernel/time.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { listStandings, type MembershipRow } from '../memberships/repository.ts';
 import { admissionPeriod, allowedMembershipEvents } from '../memberships/rules.ts';
@@ -13,14 +14,13 @@ import type { Hold, Member, MemberListItem, Membership } from './schema.ts';
 /** Maximum of memberships and of holds in the response about one member; their own lists have all. */
 const shownWithMember = 20;
 
-const msToIso = (ms: number): string => new Date(ms).toISOString();
-const msToIsoOrNull = (ms: number | null): string | null => (ms === null ? null : msToIso(ms));
+const msToIsoOrNull = (ms: number | null): string | null => (ms === null ? null : toIso(ms));
 
 const entityToWire = (row: EntityFields) => ({
   id: row.id,
   version: row.version,
-  createdAt: msToIso(row.createdAtMs),
-  updatedAt: msToIso(row.updatedAtMs),
+  createdAt: toIso(row.createdAtMs),
+  updatedAt: toIso(row.updatedAtMs),
 });
 
 export const planToWire = (row: PlanRow): Plan => ({
@@ -47,7 +47,7 @@ export const holdToWire = (row: HoldRow): Hold => ({
   memberId: row.memberId,
   reason: row.reason,
   placedBy: row.placedBy,
-  placedAt: msToIso(row.createdAtMs),
+  placedAt: toIso(row.createdAtMs),
   releasedBy: row.releasedBy,
   releasedAt: msToIsoOrNull(row.releasedAtMs),
   releaseNote: row.releaseNote,
@@ -59,7 +59,7 @@ const membershipToWire = (row: MembershipRow, planName: string): Membership => (
   planId: row.planId,
   planName,
   state: row.state,
-  stateSince: msToIso(row.stateSinceMs),
+  stateSince: toIso(row.stateSinceMs),
   stateReason: row.stateReason,
   from: msToIsoOrNull(row.fromMs),
   until: msToIsoOrNull(row.untilMs),
@@ -148,7 +148,7 @@ export async function loadMember(reader: Reader, id: string, nowMs: number): Pro
     extendedAccess: row.extendedAccess,
     status: row.status,
     statusReason: row.statusReason,
-    statusSince: msToIso(row.statusSinceMs),
+    statusSince: toIso(row.statusSinceMs),
     ...standing(admissionFactsOf(detail.admission, nowMs), planNames, nowMs),
     groups: [...groups],
     memberships: memberships

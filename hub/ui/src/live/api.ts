@@ -68,6 +68,7 @@ function updateClockOffset(response: Response): void {
 
 let csrfToken = '';
 let onSignedOut: () => void = () => undefined;
+let onRowsLeftOut: (count: number) => void = () => undefined;
 
 /** Sets the CSRF token of the session, sent with every write. */
 export function setCsrfToken(token: string): void {
@@ -77,6 +78,11 @@ export function setCsrfToken(token: string): void {
 /** Registers the callback for a session that has ended. */
 export function onSessionEnd(callback: () => void): void {
   onSignedOut = callback;
+}
+
+/** Registers the callback for a list from which the hub left rows out that it cannot show. */
+export function onUnreadableRows(callback: (count: number) => void): void {
+  onRowsLeftOut = callback;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -122,7 +128,10 @@ export function api<M extends Verb, P extends PathOf<M>>(
   ...init: InitOf<P, M>
 ): Promise<MethodResponse<Client<paths, 'application/json'>, M, P>>;
 export async function api(method: Verb, path: string, init?: object): Promise<unknown> {
-  const { data } = await client.request(method, path, { ...init });
+  const { data: answer } = await client.request(method, path, { ...init });
+  const data: unknown = answer;
+  if (isRecord(data) && Array.isArray(data.unreadable) && data.unreadable.length > 0)
+    onRowsLeftOut(data.unreadable.length);
   return data;
 }
 

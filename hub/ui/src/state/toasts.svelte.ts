@@ -1,3 +1,5 @@
+import { ApiProblem, onUnreadableRows } from '../live/api.ts';
+
 export type Toast = { readonly id: number; readonly about?: string | undefined } & (
   | { readonly tone: 'good'; readonly text: string; readonly undo?: (() => void) | undefined }
   | { readonly tone: 'bad'; readonly problem: unknown; readonly undo?: undefined }
@@ -35,6 +37,19 @@ class Toasts {
 }
 
 export const toasts = new Toasts();
+
+onUnreadableRows((count) =>
+  toasts.problem(
+    new ApiProblem(200, {
+      code: 'lists.unreadable',
+      title:
+        count === 1
+          ? 'One entry of this list cannot be shown.'
+          : `${count} entries of this list cannot be shown.`,
+      nextStep: 'The System page names them and what to do.',
+    }),
+  ),
+);
 
 /** Runs an action and shows a failure as a toast. Returns whether it succeeded. */
 export async function attempt(work: () => Promise<unknown>): Promise<boolean> {
