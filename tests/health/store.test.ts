@@ -3,6 +3,7 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { newId } from '#hub/platform/new-id.ts';
 import { storeHealth } from '#hub/store/health/store-health.ts';
+import { holdLock } from '#tests/_support/crash/hold-lock.ts';
 import { openBench } from '../access/support.ts';
 
 async function openHealth() {
@@ -84,4 +85,15 @@ it('damage in the middle of the store is found by the daily check, with what sti
   expect(findings?.[0]?.fix).toContain('restore a backup');
   expect(health.part.name).toBe('store');
   expect(await ids()).toEqual(['store.notWritable']);
+});
+
+it('names the program that holds the lock of the store, and is well when it has let go', async () => {
+  const { bench, health, ids, file } = await openHealth();
+  const lock = await holdLock(file);
+  const found = await health.part.findings?.();
+  expect(found?.map(({ id }) => id)).toEqual(['store.lockedByOther']);
+  expect(found?.[0]?.evidence).toContain(`Process ${lock.pid} (${process.execPath} -e`);
+  await lock.release();
+  expect(await ids()).toEqual([]);
+  await addPlace(bench.store, 'Yard');
 });

@@ -1,9 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createPasswordHasher } from '#hub/domains/identity/accounts/password.ts';
 import { recordWaitingRefusals } from '#hub/domains/identity/sessions/refused-sign-ins.ts';
 import { signIn } from '#hub/domains/identity/sessions/workflow.ts';
+import { holdLock } from '#tests/_support/crash/hold-lock.ts';
+import { until } from '#tests/_support/until.ts';
 import {
   addAccount,
   callAsPage,
+  cheapPasswords,
   claim,
   type IdentityHub,
   makeFolder,
@@ -174,5 +178,31 @@ describe('wrong sign-ins', () => {
     for (let count = 0; count < 6; count += 1) statuses.push((await change('not the password')).status);
     expect(statuses).toEqual([422, 422, 422, 422, 422, 429]);
     expect((await send('ada', owner.password)).status).toBe(429);
+  });
+
+  it('do not count where another program kept the right password from opening a session', async () => {
+    const counters = async () => await hub.store.read.selectFrom('attempt_counter').select('id').execute();
+    await hub.close();
+    const hasher = createPasswordHasher(cheapPasswords);
+    let isHindered = false;
+    let lock: Awaited<ReturnType<typeof holdLock>> | undefined;
+    const passwords = {
+      ...hasher,
+      async verify(...given: Parameters<typeof hasher.verify>) {
+        const verified = await hasher.verify(...given);
+        if (isHindered) lock = await holdLock(hub.storePath);
+        return verified;
+      },
+    };
+    hub = await startHub(folder.folder, { clock: hub.clock, passwords });
+    expect((await send('ada', owner.password)).status).toBe(201);
+    expect(await counters()).toEqual([]);
+    isHindered = true;
+    const busy = await send('ada', owner.password);
+    expect(busy).toMatchObject({ status: 503, body: { code: 'storeBusy' } });
+    expect(busy.headers.get('retry-after')).toBe('1');
+    expect(await counters()).not.toEqual([]);
+    await lock?.release();
+    await until('the try to be uncounted', async () => (await counters()).length === 0);
   });
 });

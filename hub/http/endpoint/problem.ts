@@ -146,7 +146,12 @@ export const platformProblems = {
     title: 'Something broke in the hub',
     nextStep: 'Try again; if it stays, look for `requestId` in the log.',
   },
-  storeBusy: { status: 503, title: 'The hub is busy', nextStep: 'Try again in a moment.' },
+  storeBusy: {
+    status: 503,
+    title: 'The hub is busy',
+    nextStep:
+      'Try again in a moment. If it stays, another program may hold the store: Settings, Health and `status` name it.',
+  },
   diskFull: {
     status: 507,
     title: 'The disk is full: nothing was changed',

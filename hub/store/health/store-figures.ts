@@ -17,6 +17,10 @@ export class StoreFigures {
   /** Refused because too many waited already. */
   refusedWrites = 0;
   refusedReports = 0;
+  /** Transactions that another program's lock kept from beginning. */
+  lockedOutWrites = 0;
+  /** True when the last transaction could not begin because another program holds the lock. */
+  isLockedOut = false;
   /** Transactions that found no room on the disk. */
   diskFullWrites = 0;
   /** True when the last writing transaction failed for lack of disk space. */

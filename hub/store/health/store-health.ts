@@ -6,6 +6,7 @@ import type { HealthPart } from '#hub/platform/health/health-part.ts';
 import { RecentCount } from '#hub/platform/health/recent-count.ts';
 import { bytesInWords } from '#hub/platform/units.ts';
 import type { Store } from '../store.ts';
+import { findLockHolder, type LockHolder } from './lock-holder.ts';
 import { findStoreFlaws, storeFileSizes } from './store-check.ts';
 import type { StoreFigures } from './store-figures.ts';
 
@@ -61,7 +62,23 @@ async function probe(store: Pick<Store, 'transact'>): Promise<number> {
   return performance.now() - startedMs;
 }
 
-async function probeFindings(probed: () => Promise<number>): Promise<readonly Finding[]> {
+function lockFinding(holder: LockHolder | null): Finding {
+  const program = holder?.program ?? null;
+  const who =
+    holder === null ? 'Another program' : `Process ${holder.pid}${program === null ? '' : ` (${program})`}`;
+  return {
+    id: 'store.lockedByOther',
+    severity: 'error',
+    evidence: `${who} holds the lock of the store. Nothing can be saved meanwhile; doors open as before.`,
+    fix: 'Close that program. What opens the file of the store itself, such as a database browser or a copy of the file, belongs on a stopped hub.',
+  };
+}
+
+async function probeFindings(
+  path: string,
+  figures: Pick<StoreFigures, 'isLockedOut'>,
+  probed: () => Promise<number>,
+): Promise<readonly Finding[]> {
   try {
     const ms = await probed();
     if (ms < slowProbeMs) return [];
@@ -75,6 +92,7 @@ async function probeFindings(probed: () => Promise<number>): Promise<readonly Fi
     ];
   } catch (error) {
     const code = error instanceof Fault ? error.code : 'unknown';
+    if (code === 'storeBusy' && figures.isLockedOut) return [lockFinding(await findLockHolder(path))];
     const isDamaged = code === 'storeCorrupt';
     return [
       {
@@ -138,6 +156,12 @@ const storeMetrics = (figures: StoreFigures, path: string): NonNullable<HealthPa
       { labels: { queue: 'writes' }, value: figures.refusedWrites },
       { labels: { queue: 'reports' }, value: figures.refusedReports },
     ],
+  },
+  {
+    kind: 'counter',
+    name: 'store_locked_out_total',
+    help: 'Transactions that the lock of another program kept from beginning',
+    read: () => [{ value: figures.lockedOutWrites }],
   },
   {
     kind: 'counter',
@@ -212,7 +236,7 @@ export function storeHealth({ store, path, clock }: StoreHealthDeps): StoreHealt
             writeRefusals.update(figures.refusedWrites, nowMs),
             reportRefusals.update(figures.refusedReports, nowMs),
           ),
-          ...(await probeFindings(async () => (probeMs = await probe(store)))),
+          ...(await probeFindings(path, figures, async () => (probeMs = await probe(store)))),
         ];
       },
       async figures() {

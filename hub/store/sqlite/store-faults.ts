@@ -84,6 +84,12 @@ export function wireToFault(wire: WireError): Fault {
     return new Fault('diskFull', 'the disk is full: nothing of this was written. Free space and try again', {
       cause,
     });
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED'))
+    return new Fault(
+      'storeBusy',
+      'another program holds the lock of the store: nothing of this was written. Close it, then try again',
+      { cause },
+    );
   if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_IOERR_DATA')
     return new Fault('storeCorrupt', 'the store is damaged: stop the hub and restore a backup', { cause });
   return new Fault('storeFault', `the store failed: ${wire.message}`, { cause });

@@ -19,6 +19,8 @@ export function answersOf(
 ): (request: WorkerRequest) => StatementResult {
   const statements = new StatementCache(connection);
   let stream: IterableIterator<unknown> | null = null;
+  /** Why the transaction could not begin that statements are asked for in. */
+  let notBegun: { readonly error: unknown } | null = null;
 
   const run = ({ sql, parameters }: Statement): StatementResult => {
     const statement = statements.prepare(sql);
@@ -42,14 +44,22 @@ export function answersOf(
   return (request) => {
     switch (request.kind) {
       case 'begin':
-        return run({ sql: begin, parameters: [] });
+        notBegun = null;
+        try {
+          return run({ sql: begin, parameters: [] });
+        } catch (error) {
+          notBegun = { error };
+          throw error;
+        }
       case 'commit':
         return run({ sql: 'commit', parameters: [] });
       case 'rollback':
+        notBegun = null;
         // SQLite has rolled back by itself after some errors, a full disk among them.
         return connection.inTransaction ? run({ sql: 'rollback', parameters: [] }) : nothing;
       case 'run':
-        // Its transaction could not begin, or SQLite has rolled it back.
+        if (notBegun !== null) throw notBegun.error;
+        // SQLite may have rolled it back.
         assert(connection.inTransaction, 'a statement runs inside a transaction');
         return runWith(request.statement, request.follow);
       case 'lines':

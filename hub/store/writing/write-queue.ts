@@ -90,6 +90,8 @@ export class WriteQueue {
   /** Requested and not yet begun. */
   #queued = 0;
   #group: Group | null = null;
+  /** The last time that another program's lock kept a transaction from beginning. */
+  #lockedOut: { readonly fault: Fault; readonly atMs: number } | null = null;
 
   constructor(deps: WriteQueueDeps) {
     this.#deps = deps;
@@ -111,6 +113,7 @@ export class WriteQueue {
       this.#queued -= 1;
       figures.writeWaits.observeMs(performance.now() - askedMs);
       try {
+        this.#shareLockOut(askedMs);
         return await this.#run(name, work);
       } finally {
         if (this.#isGroupDue()) await this.#commit();
@@ -142,6 +145,20 @@ export class WriteQueue {
     await this.#last;
   }
 
+  /** Throws what kept another one from beginning while this one waited: each for itself would take a time-out more. */
+  #shareLockOut(askedMs: number): void {
+    if (this.#lockedOut === null || this.#lockedOut.atMs < askedMs) return;
+    this.#deps.figures.lockedOutWrites += 1;
+    throw this.#lockedOut.fault;
+  }
+
+  #noteLockOut(error: unknown): void {
+    if (!(error instanceof Fault) || error.code !== 'storeBusy') return;
+    this.#lockedOut = { fault: error, atMs: performance.now() };
+    this.#deps.figures.lockedOutWrites += 1;
+    this.#deps.figures.isLockedOut = true;
+  }
+
   async #run<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<Outcome<T>> {
     const { link, tables, clock } = this.#deps;
     const session = new Session(name, this.#deps, this.#marks, clock.nowMs());
@@ -153,9 +170,11 @@ export class WriteQueue {
     try {
       value = await session.watch(async () => await work(new SeamTransaction(session, tables)));
     } catch (error) {
+      this.#noteLockOut(session.fault);
       await this.#undo(session, joined, error);
       throw error;
     }
+    this.#deps.figures.isLockedOut = false;
     if (isRefused(value)) {
       await this.#undo(session, joined, null);
       // It may have been refused for what others of its group wrote.
@@ -299,6 +318,11 @@ class Session implements TransactionSession {
     this.#marks = marks;
     this.hybridClock = hybridClock;
     this.replication = replication;
+  }
+
+  /** What broke it, if anything did. */
+  get fault(): Fault | null {
+    return this.#broken;
   }
 
   noteWrite(table: string): void {

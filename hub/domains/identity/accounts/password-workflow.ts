@@ -14,6 +14,7 @@ import {
   placeOfTry,
   type SignInPlace,
   uncountTry,
+  uncountWhenBusy,
 } from '../sessions/workflow.ts';
 import { actorOf, recordAudit } from '../workflow.ts';
 import type { HasherBusy } from './password.ts';
@@ -101,7 +102,7 @@ export async function changeOwnPassword(
     await uncountTry(deps, begun.value);
     return hashed;
   }
-  return deps.store.transact('password.change', async (tx) => {
+  const changing = deps.store.transact('password.change', async (tx) => {
     if ((await findPassword(tx, account.id)) !== phc) return refuse(currentWrong);
     await settleAttempt(tx, begun.value, clearedByPassword);
     await savePassword(tx, account.id, hashed.value);
@@ -117,4 +118,5 @@ export async function changeOwnPassword(
     });
     return ok(keepsOwn ? null : await openSession(tx, deps, account.id, { ...place, kind: 'browser' }));
   });
+  return await uncountWhenBusy(deps, begun.value, changing);
 }

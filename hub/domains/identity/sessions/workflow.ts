@@ -1,5 +1,5 @@
 import { peerOf } from '#hub/kernel/peer-address.ts';
-import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
+import { Fault, ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import type { Transaction } from '#hub/store/store.ts';
 import type { HasherBusy, HasherClaim } from '../accounts/password.ts';
 import { findAccount, findAccountByUsername, findPassword, savePassword } from '../accounts/repository.ts';
@@ -103,7 +103,7 @@ export async function signIn(deps: Deps, given: Credentials): Promise<Result<Ope
     return refuse(wrong);
   }
   const rehashed = verified.value.stale ? await deps.passwords.hash(given.password) : null;
-  return deps.store.transact('signIn', async (tx) => {
+  const opening = deps.store.transact('signIn', async (tx) => {
     const now = await findAccount(tx, account.id);
     // Somebody may have changed either while the password was looked at.
     if (now === null || (await findPassword(tx, account.id)) !== phc) return refuse(wrong);
@@ -121,6 +121,7 @@ export async function signIn(deps: Deps, given: Credentials): Promise<Result<Ope
     if (given.kind !== 'browser') return ok(opened);
     return ok({ ...opened, deviceToken: createDeviceToken(deps.deviceKey, username) });
   });
+  return await uncountWhenBusy(deps, begun.value, opening);
 }
 
 /** A program that signs a browser in with its own token keeps its own session. */
@@ -171,9 +172,44 @@ export function placeOfTry(deps: Pick<IdentityDeps, 'deviceKey'>, trier: Trier):
 /** Kinds whose counters a right password clears: what it shows is right for this account here. */
 export const clearedByPassword = ['signIn', 'device'] as const;
 
-/** Uncounts a try whose password was never checked. */
-export async function uncountTry(deps: Pick<Deps, 'store'>, attempt: Attempt): Promise<void> {
-  await deps.store.transact('signIn.takeBack', (tx) => settleAttempt(tx, attempt));
+/** Pause before a try is uncounted that could not be at once, and how often that is done. */
+const uncountPauseMs = 2000;
+const uncountTimes = 60;
+
+const isStoreBusy = (error: unknown): boolean => error instanceof Fault && error.code === 'storeBusy';
+
+/** Uncounts a try whose password was never checked; later, where the store is busy. */
+export async function uncountTry(
+  deps: Pick<Deps, 'store'>,
+  attempt: Attempt,
+  timesLeft = uncountTimes,
+): Promise<void> {
+  try {
+    await deps.store.transact('signIn.takeBack', (tx) => settleAttempt(tx, attempt));
+  } catch (error) {
+    if (!isStoreBusy(error)) throw error;
+    if (timesLeft > 0) uncountLater(deps, attempt, timesLeft - 1);
+  }
+}
+
+/** Nobody waits for it, and whatever else breaks it breaks every write. */
+function uncountLater(deps: Pick<Deps, 'store'>, attempt: Attempt, timesLeft = uncountTimes): void {
+  const uncount = (): void => void uncountTry(deps, attempt, timesLeft).catch(() => undefined);
+  setTimeout(uncount, uncountPauseMs).unref();
+}
+
+/** Settles as `acting`, which follows a right password; uncounts the try where the store was too busy for it. */
+export async function uncountWhenBusy<T>(
+  deps: Pick<Deps, 'store'>,
+  attempt: Attempt,
+  acting: Promise<T>,
+): Promise<T> {
+  try {
+    return await acting;
+  } catch (error) {
+    if (isStoreBusy(error)) uncountLater(deps, attempt);
+    throw error;
+  }
 }
 
 /** Adds a session; the account's longest unused ones of the kind beyond the bound end. */
