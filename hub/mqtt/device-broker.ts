@@ -392,7 +392,7 @@ class DeviceBrokerState implements DeviceBroker {
     packet.dup = false;
     if (!client.closed) return connection.publishes.enter(packet, done);
     // Its will: the connection is over, so there is no order to keep and nobody to answer.
-    const kept = this.#persistence.keep(packet, null);
+    const kept = this.#persistence.keep(packet, null, client.id);
     if (kept === null) return done(null);
     const goOn = (): void => done(null);
     void kept.then(goOn, goOn);

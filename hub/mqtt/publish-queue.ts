@@ -42,7 +42,7 @@ export class PublishQueue {
       done(null);
       return;
     }
-    const stored = this.#deps.persistence.keep(packet, this.#isClean ? null : this.#clientId);
+    const stored = this.#deps.persistence.keep(packet, this.#isClean ? null : this.#clientId, this.#clientId);
     const turn = {
       packet,
       done,

@@ -3,6 +3,8 @@ import { dayMs } from '#hub/kernel/time.ts';
 export interface SessionLimits {
   readonly retainedMessages: number;
   readonly retainedBytes: number;
+  readonly retainedMessagesPerDevice: number;
+  readonly retainedBytesPerDevice: number;
   /** Messages and bytes that wait for one client, and for all together. */
   readonly queuedPerClient: number;
   readonly queuedBytesPerClient: number;
@@ -22,6 +24,8 @@ const mebibyte = 1_048_576;
 export const sessionLimits: SessionLimits = {
   retainedMessages: 5000,
   retainedBytes: 4 * mebibyte,
+  retainedMessagesPerDevice: 1250,
+  retainedBytesPerDevice: mebibyte / 2,
   queuedPerClient: 1000,
   queuedBytesPerClient: mebibyte,
   queuedBytes: 16 * mebibyte,

@@ -28,6 +28,7 @@ export interface PersistenceOptions {
 export interface PersistenceFigures {
   readonly retained: number;
   readonly retainedBytes: number;
+  readonly retainedDroppedOf: ReadonlyMap<string, number>;
   readonly sessions: number;
   readonly queued: number;
   readonly queuedBytes: number;
@@ -67,7 +68,7 @@ export class SessionPersistence {
     this.#sessions = new Sessions(options.clock, this.#writes);
     this.#queues = new SessionQueues(options.limits, this.#drops, this.#writes);
     this.#retained = new RetainedMessages(options.limits, this.#drops);
-    for (const packet of state.retained) this.#retained.set(packet);
+    for (const packet of state.retained) this.#retained.load(packet);
     for (const session of state.sessions) this.#sessions.load(session);
     for (const { clientId, ...queued } of state.outgoing) this.#queues.load(clientId, queued);
     for (const { clientId, packet } of state.incoming)
@@ -91,6 +92,7 @@ export class SessionPersistence {
     return {
       retained: this.#retained.count,
       retainedBytes: this.#retained.bytes,
+      retainedDroppedOf: this.#retained.droppedOf,
       sessions: this.#sessions.size,
       queued: this.#queues.count,
       queuedBytes: this.#queues.bytes,
@@ -144,17 +146,18 @@ export class SessionPersistence {
 
   /**
    * Before a message is acknowledged: puts on the disk what must outlive the process. Null: nothing of it has to, or
-   * nobody waits for that. `publisher` null: clean session, its half of QoS 2 ends with the connection.
+   * nobody waits for that. `publisher` null: clean session, its half of QoS 2 ends with the connection. `sender`: the
+   * client id whose device answers for what is retained.
    */
-  keep(packet: StoredPacket, publisher: string | null): Promise<void> | null {
+  keep(packet: StoredPacket, publisher: string | null, sender: string): Promise<void> | null {
     const { topic, payload } = packet;
     if (topic === undefined || !(payload instanceof Buffer) || !isKept(topic)) return null;
     const writes: PendingWrite[] = [];
     if (packet.retain === true) {
       this.#keptRetained.add(payload);
-      const write = this.#retained.set({ ...packet });
-      if (write !== null && (packet.qos ?? 0) === 0) this.#writes.later(write);
-      else if (write !== null) writes.push(write);
+      const changes = this.#retained.set({ ...packet, clientId: sender });
+      if ((packet.qos ?? 0) > 0) writes.push(...changes);
+      else for (const write of changes) this.#writes.later(write);
     }
     if ((packet.qos ?? 0) === 0) return null;
     const rows = new Map<string, number>();
@@ -223,8 +226,7 @@ export class SessionPersistence {
   async storeRetained(packet: StoredPacket): Promise<void> {
     if (packet.topic === undefined || !isKept(packet.topic)) return;
     if (packet.payload instanceof Buffer && this.#keptRetained.has(packet.payload)) return;
-    const write = this.#retained.set({ ...packet });
-    if (write !== null) this.#writes.later(write);
+    for (const write of this.#retained.set({ ...packet })) this.#writes.later(write);
   }
 
   createRetainedStream(filter: string): Readable {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import type { MqttClient, Packet } from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
+import { mqttHealth } from '#hub/mqtt/mqtt-health.ts';
 import { sessionLimits } from '#hub/mqtt/session-limits.ts';
 import { DeviceScene } from './device-scene.ts';
 
@@ -315,7 +316,38 @@ describe('bounds', () => {
     await expect.poll(() => heard, patience).toEqual(['c', 'd', 'e'].map((word) => `devices/lamp/x ${word}`));
   });
 
-  it('takes no more retained messages than fit, and still replaces those it has', async () => {
+  it('lets a device that fills the retained store lose its own oldest, and names it; what others have stays', async () => {
+    const room = { retainedBytes: 42_000, retainedBytesPerDevice: 5250 };
+    scene = await DeviceScene.open({ sessions: { ...sessionLimits, ...room } });
+    await scene.add('kiln');
+    await scene.add('lamp');
+    const [kiln, lamp] = [await scene.connected('kiln'), await scene.connected('lamp')];
+    await lamp.publishAsync('devices/lamp/before', 'ON', { qos: 1, retain: true });
+    const filled = Array.from({ length: 30 }, (_, index) => `devices/kiln/${index}`);
+    for (const topic of filled)
+      await kiln.publishAsync(topic, Buffer.alloc(2400, 0x61), { qos: 1, retain: true });
+    await lamp.publishAsync('devices/lamp/after', 'ON', { qos: 1, retain: true });
+    await scene.stop();
+    await scene.start();
+    const heard = hear(await scene.connected('lamp'));
+    await scene.clients.at(-1)?.subscribeAsync('devices/lamp/#');
+    await expect
+      .poll(() => heard.toSorted(), patience)
+      .toEqual(['devices/lamp/after ON R', 'devices/lamp/before ON R']);
+    expect(scene.broker.figures().retained).toBe(4);
+    const again = await scene.connected('kiln');
+    await again.publishAsync('devices/kiln/last', Buffer.alloc(2400, 0x61), { qos: 1, retain: true });
+    const part = mqttHealth({
+      broker: scene.broker,
+      listener: () => null,
+      clock: { monotonicMs: () => performance.now() },
+    });
+    expect((await part.findings?.())?.map(({ evidence }) => evidence)).toEqual([
+      expect.stringContaining('1 retained ones that did not fit, of kiln (1)'),
+    ]);
+  });
+
+  it('takes no more retained messages than fit: the oldest gives way, and what is replaced is the youngest', async () => {
     scene = await DeviceScene.open({ sessions: { ...sessionLimits, retainedMessages: 2 } });
     await scene.add('lamp');
     const lamp = await scene.connected('lamp');
@@ -328,8 +360,8 @@ describe('bounds', () => {
       await lamp.publishAsync(`devices/lamp/${topic}`, word ?? '', { qos: 1, retain: true });
     const heard = hear(lamp);
     await lamp.subscribeAsync('devices/lamp/#');
-    await expect.poll(() => heard.toSorted(), patience).toEqual(['devices/lamp/a 2 R', 'devices/lamp/b 1 R']);
-    expect(scene.broker.figures().dropped.retained).toBe(1);
+    await expect.poll(() => heard.toSorted(), patience).toEqual(['devices/lamp/a 2 R', 'devices/lamp/c 1 R']);
+    expect(scene.broker.figures().dropped.retained).toBe(2);
   });
 
   it('ends the oldest session that nobody uses when a device makes too many', async () => {
