@@ -10,6 +10,7 @@ import { authorityEndpoint, deviceAuthorityEndpoint } from './http/serving/autho
 import { healthEndpoint } from './http/serving/health.ts';
 import type { RequestMeter } from './http/serving/request-meter.ts';
 import type { StaticFiles } from './http/serving/static-files.ts';
+import { TrustedProxies } from './http/serving/trusted-proxies.ts';
 import type { UnreadableRows } from './http/serving/unreadable-rows.ts';
 import type { RunningDomains } from './open-domains.ts';
 import type { Clock } from './platform/clock/clock.ts';
@@ -73,6 +74,7 @@ export function composeApp(deps: AppDeps): { readonly app: App; readonly endpoin
     ...(staticFiles === undefined ? {} : { staticFiles }),
     bodyLimitBytes: config.http.bodyLimitBytes,
     localRateFactor: config.http.localRateFactor,
+    trustedProxies: new TrustedProxies(config.http.trustedProxies),
     log: deps.log.child({ subsystem: 'http' }),
     clock,
     meter: deps.meter,

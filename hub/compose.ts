@@ -11,6 +11,7 @@ import { createLiveEvents } from './http/live/live-events.ts';
 import { liveHealth } from './http/live/live-health.ts';
 import { RequestMeter } from './http/serving/request-meter.ts';
 import { type HubServer, startServer } from './http/serving/server.ts';
+import { TrustedProxies } from './http/serving/trusted-proxies.ts';
 import { UnreadableRows } from './http/serving/unreadable-rows.ts';
 import { Fault } from './kernel/result.ts';
 import { loadHubConfig } from './load-hub-config.ts';
@@ -164,6 +165,7 @@ export async function startHub({ env, listen, makesStore = listen === 'all' }: H
   server = await startServer({
     app,
     controlSocket: paths.controlSocket,
+    trustedProxies: new TrustedProxies(config.http.trustedProxies),
     log,
     ...(tls === undefined
       ? {}

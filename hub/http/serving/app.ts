@@ -24,6 +24,7 @@ import { RequestMeter } from './request-meter.ts';
 import { RouteTable } from './route-table.ts';
 import { type ServingDeps, serveEndpoint } from './serve-endpoint.ts';
 import type { StaticFiles } from './static-files.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 import { UnreadableRows } from './unreadable-rows.ts';
 
 export const defaultBodyLimitBytes = 256 * 1024;
@@ -47,6 +48,8 @@ export interface AppOptions {
   readonly unreadableRows?: UnreadableRows;
   /** Multiplies the rate limits for callers on the box itself; `defaultLocalFactor` by default. */
   readonly localRateFactor?: number;
+  /** Whose word is taken for who asks; nobody's by default. */
+  readonly trustedProxies?: TrustedProxies;
   readonly log: Logger;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Counts requests; without it nobody sees the counts. */
@@ -276,6 +279,7 @@ export function createApp(options: AppOptions): App {
     stateOf: exchangeOf,
   };
   const routes = createRoutes(core, limits);
+  const proxies = options.trustedProxies ?? new TrustedProxies([]);
   const koa = new Koa();
   koa.on('error', (error: unknown) => log.debug({ err: error }, 'connection lost'));
   koa.use(edge(core));
@@ -286,7 +290,8 @@ export function createApp(options: AppOptions): App {
   const handle = koa.callback();
   return {
     handlerFor: (transport) => (request, response) => {
-      exchanges.set(request, openExchange(request, transport, options.clock.monotonicMs(), meter.unrouted));
+      const startedMs = options.clock.monotonicMs();
+      exchanges.set(request, openExchange(request, transport, startedMs, meter.unrouted, proxies));
       void handle(request, response);
     },
   };

@@ -2,6 +2,7 @@ import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node
 import type { Socket } from 'node:net';
 import { peerOf } from '#hub/kernel/peer-address.ts';
 import { SharedPlaces } from '#hub/platform/shared-places.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
 
 /** What one client may take of a listener: a time for each phase of a connection, and a share of the places. */
 export interface ConnectionBounds {
@@ -51,11 +52,18 @@ export const timesOf = (bounds: ConnectionBounds) =>
     maxConnections: bounds.connections,
   }) as const;
 
-/** Returns a listener for `connection` that cuts those of an address that has its share already. */
-export function shareConnections(bounds: ConnectionBounds): (socket: Socket) => void {
+/**
+ * Returns a listener for `connection` that cuts those of an address that has its share already. Trusted proxies have no
+ * share, as they bring everybody; the clients behind them have theirs of requests.
+ */
+export function shareConnections(
+  bounds: ConnectionBounds,
+  proxies: Pick<TrustedProxies, 'has'>,
+): (socket: Socket) => void {
   const places = new SharedPlaces(bounds.connections);
   return (socket) => {
     const address = socket.remoteAddress ?? '';
+    if (proxies.has(address)) return;
     const giveBack = places.take([
       { name: `address ${address}`, share: bounds.connectionsPerAddress },
       { name: `peer ${peerOf(address)}`, share: bounds.connectionsPerPeer },

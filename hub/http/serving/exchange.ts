@@ -5,12 +5,14 @@ import { type Caller, deviceCookieName, type Transport } from '../endpoint/auth.
 import type { CallContext, Method } from '../endpoint/endpoint.ts';
 import type { AnyRequest } from '../endpoint/raw-endpoint.ts';
 import type { RouteCount } from './request-meter.ts';
+import { plainAddress, type TrustedProxies } from './trusted-proxies.ts';
 
 /** One request and what the hub learns of it while answering. */
 export interface Exchange {
   readonly requestId: string;
-  /** Without zone, brackets or the IPv4-in-IPv6 prefix; `console` on the Unix socket. */
+  /** Without zone, brackets or the IPv4-in-IPv6 prefix; behind a trusted proxy its client; `console` on the Unix socket. */
   readonly remoteAddress: string;
+  /** `https` for what a trusted proxy passes on: its clients are elsewhere, whatever way the proxy takes to the hub. */
   readonly transport: Transport;
   readonly startedMs: number;
   /** Admitted account, for the request log. */
@@ -26,19 +28,19 @@ const acceptedRequestId = /^[A-Za-z0-9][A-Za-z0-9_-]{7,63}$/;
 const chooseRequestId = (sent: string | readonly string[] | undefined): string =>
   typeof sent === 'string' && acceptedRequestId.test(sent) ? sent : randomUUID();
 
-const plainAddress = (address: string | undefined): string =>
-  (address ?? 'unknown').replace(/^::ffff:(?=\d)/, '').replace(/%.*$/, '');
-
 export function openExchange(
   request: AnyRequest,
   transport: Transport,
   startedMs: number,
   count: RouteCount,
+  proxies: TrustedProxies,
 ): Exchange {
+  const peer = plainAddress(request.socket.remoteAddress);
+  const client = transport === 'console' ? null : proxies.clientOf(peer, request.headers['x-forwarded-for']);
   return {
     requestId: chooseRequestId(request.headers['x-request-id']),
-    remoteAddress: transport === 'console' ? 'console' : plainAddress(request.socket.remoteAddress),
-    transport,
+    remoteAddress: transport === 'console' ? 'console' : (client ?? peer),
+    transport: client === null ? transport : 'https',
     startedMs,
     accountId: undefined,
     count,

@@ -14,6 +14,7 @@ import {
   shareConnections,
   timesOf,
 } from './connection-bounds.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 
 /** The certificate that is shown now, and news of the next one. */
 export interface Certificates {
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly controlSocket?: string;
   /** Others than `connectionBounds`. */
   readonly bounds?: Partial<ConnectionBounds>;
+  /** Their connections are not bounded by address. */
+  readonly trustedProxies?: TrustedProxies;
   readonly log: Logger;
 }
 
@@ -128,7 +131,7 @@ function secureListener(
     options.app.handlerFor('https'),
   );
   Object.assign(server, timesOf(bounds));
-  server.on('connection', shareConnections(bounds));
+  server.on('connection', shareConnections(bounds, options.trustedProxies ?? new TrustedProxies([])));
   // A failed handshake (a client that does not trust the certificate) is that client's affair.
   server.on('tlsClientError', () => undefined);
   server.on('sessionError', () => undefined);

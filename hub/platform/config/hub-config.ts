@@ -1,4 +1,5 @@
 import path from 'node:path';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { logLevels } from '../log.ts';
 import { Secret } from './secret.ts';
@@ -14,6 +15,29 @@ const hostName = z
     {
       error: 'is no host name (letters, digits, dashes and dots; no port, no address)',
     },
+  );
+
+/** One address or network. Not half the internet: whoever is in it may say that they are anybody. */
+const proxyAddress = z
+  .string()
+  .max(60)
+  .refine(
+    (text) =>
+      text.includes('/')
+        ? ipaddr.IPv4.isValidCIDRFourPartDecimal(text) || ipaddr.IPv6.isValidCIDR(text)
+        : ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text),
+    {
+      error: 'is no address or network (127.0.0.1, 10.0.0.0/24, fd00::/64)',
+      abort: true,
+    },
+  )
+  .refine(
+    (text) => {
+      if (!text.includes('/')) return true;
+      const [network, bits] = ipaddr.parseCIDR(text);
+      return bits >= (network.kind() === 'ipv4' ? 8 : 16);
+    },
+    { error: 'is too wide a network: name the proxy itself' },
   );
 
 /** Of a service that speaks Sentry's protocol. It holds a key, so no log or error shows it. */
@@ -35,6 +59,7 @@ export const platformConfigSchema = z.strictObject({
       httpsPort: port.default(8443),
       bodyLimitBytes: z.number().int().min(1024).max(16_777_216).default(262_144),
       localRateFactor: z.number().min(1).max(100_000).default(20),
+      trustedProxies: z.array(proxyAddress).max(20).default([]),
     })
     .prefault({}),
   tls: z.strictObject({ names: z.array(hostName).max(20).default([]) }).prefault({}),
