@@ -1,4 +1,5 @@
 import type { CommandOutcome, DoorCommand, Later, SimulatedTap } from '#bridge/ports.ts';
+import { isUnsure } from '#hub/domains/access/cards/written-rules.ts';
 import type { CardRead } from '#hub/domains/access/schema.ts';
 import { unreachable } from '#hub/kernel/result.ts';
 import type { Clock } from '#hub/platform/clock/clock.ts';
@@ -41,7 +42,12 @@ export interface CommandDeps {
 interface Enrolment {
   readonly commandId: string;
   readonly cancel: () => void;
+  /** A frame that nothing vouches for, read once. */
+  unsure: CardRead | null;
 }
+
+const isSameRead = (one: CardRead, other: CardRead): boolean =>
+  one.reading === other.reading && one.bits === other.bits && one.hex === other.hex;
 
 /** Carries out the hub's commands, each at most once. Raw readings stay in memory only, few and for two minutes. */
 export class DoorCommands {
@@ -141,7 +147,7 @@ export class DoorCommands {
     if (!this.#deps.readers.has(readerKey)) return refused('unknownReader');
     this.#endEnrolment(readerKey, refused('forgotten'));
     const cancel = this.#deps.later(expiresInMs, () => this.#endEnrolment(readerKey, refused('expired')));
-    this.#enrolments.set(readerKey, { commandId, cancel });
+    this.#enrolments.set(readerKey, { commandId, cancel, unsure: null });
     return { kind: 'waiting' };
   }
 
@@ -159,9 +165,18 @@ export class DoorCommands {
     return { kind: 'done' };
   }
 
-  /** True when the card was for enrolment, so the door ignores it. */
+  /**
+   * True when the card was for enrolment, so the door ignores it. A frame that may be another one that lost a bit is taken
+   * when it comes twice alike.
+   */
   takeForEnrolment(readerKey: string, read: CardRead): boolean {
-    if (!this.#enrolments.has(readerKey)) return false;
+    const enrolment = this.#enrolments.get(readerKey);
+    if (enrolment === undefined) return false;
+    if (isUnsure(read) && (enrolment.unsure === null || !isSameRead(enrolment.unsure, read))) {
+      enrolment.unsure = read;
+      this.#deps.reply(enrolment.commandId, { kind: 'waiting' });
+      return true;
+    }
     this.#endEnrolment(readerKey, { kind: 'read', read });
     return true;
   }

@@ -10,6 +10,8 @@ import { BridgeSessions } from './bridges/session.ts';
 import { giveMissingSecrets, resumeRotations } from './bridges/workflow.ts';
 import { loadLooksLike } from './cards/alike-workflow.ts';
 import type { LoadCardMarks } from './cards/deps.ts';
+import { findReadings } from './cards/repository.ts';
+import { formatWords } from './cards/written-rules.ts';
 import { cardHealth, loadSuspectedCopies } from './clones/workflow.ts';
 import { createCommands } from './controllers/commands.ts';
 import type { BridgeHandler } from './controllers/link.ts';
@@ -76,8 +78,13 @@ const loadCardMarks: LoadCardMarks = async (reader, credentialIds) => {
   const notAppliedAt = await loadNotAppliedAt(reader, credentialIds);
   const copies = await loadSuspectedCopies(reader, credentialIds);
   const looksLike = await loadLooksLike(reader, credentialIds);
+  const seen = Map.groupBy(
+    (await findReadings(reader, credentialIds)).filter((reading) => reading.seen),
+    (reading) => reading.credentialId,
+  );
   return (id) => ({
     suspectedCopy: copies.get(id) ?? null,
+    readAs: [...new Set(seen.get(id)?.map(({ read }) => formatWords(read)))],
     looksLike: looksLike.get(id) ?? null,
     notAppliedAt: notAppliedAt(id),
   });

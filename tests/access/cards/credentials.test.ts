@@ -240,6 +240,25 @@ describe('by the next tap', () => {
     expect(enrolments.find(left.id)?.state).toBe('cancelled');
   });
 
+  test('a frame that may have lost a bit is to be tapped once more, and what was read is told', async () => {
+    const { bench, bridge } = await openWithBridge();
+    const member = await addPaidMember(bench);
+    bridge.answer(() => ({ kind: 'waiting' }));
+    const begun = accepted(await begin(bench, bridge, member.id));
+    expect(begun.message).toBeNull();
+    await bridge.say('reply', { commandId: begun.id, outcome: { kind: 'waiting' } });
+    await expect
+      .poll(() => bench.access.enrolments.find(begun.id))
+      .toMatchObject({ state: 'waiting', message: expect.stringContaining('once more') });
+    const torn = card('raw:33:12345678');
+    await bridge.say('reply', { commandId: begun.id, outcome: { kind: 'read', read: torn } });
+    await expect
+      .poll(() => bench.access.enrolments.find(begun.id))
+      .toMatchObject({ state: 'enrolled', message: 'Read as 33 bit (no known format).' });
+    const { items } = await cardsFound(bench.access.deps, { limit: 5, search: 'raw:33:12345678' });
+    expect(items[0]?.readAs).toEqual(['33 bit (no known format)']);
+  });
+
   test('a card of somebody else is refused with their name', async () => {
     const { bench, bridge } = await openWithBridge();
     const member = await addPaidMember(bench);
@@ -326,6 +345,22 @@ describe('unknown cards', () => {
     const enrolled = accepted(await enrolUnknownCard(bench.access.deps, staff, offered[0]!.eventId, wanted));
     expect(enrolled).toMatchObject({ memberId: member.id, status: 'active' });
     expect(await listUnknownCards(bench.access.deps)).toHaveLength(1);
+  });
+
+  test('one in a format that nothing can check is enrolled only when it was tapped twice', async () => {
+    const { bench, bridge } = await openWithBridge();
+    const member = await addPaidMember(bench);
+    const text = 'raw:33:12345678';
+    bridge.answer(() => ({ kind: 'read', read: card(text) }));
+    await bridge.offer([unknown(bridge, text)]);
+    const wanted = { memberId: member.id, label: 'New card' };
+    const enrolFirst = async () => {
+      const [offered] = await listUnknownCards(bench.access.deps);
+      return await enrolUnknownCard(bench.access.deps, staff, offered!.eventId, wanted);
+    };
+    expect(refused(await enrolFirst()).code).toBe('cardUnsure');
+    await bridge.offer([unknown(bridge, text)]);
+    expect(accepted(await enrolFirst())).toMatchObject({ memberId: member.id, masked: '…678' });
   });
 
   test('after two minutes, or of another journal, it is forgotten', async () => {

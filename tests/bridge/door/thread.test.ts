@@ -371,6 +371,19 @@ describe('a command of the hub', () => {
     expect(isReleased(rig)).toBe(true);
   });
 
+  it('takes a frame that may have lost a bit only when it comes twice alike', async () => {
+    const rig = await startedRig();
+    const torn = (hex: string) => ({ reading: 'raw', bits: 33, hex }) as const;
+    rig.thread.command({ kind: 'enrol', commandId: 'e', readerKey: 'front-reader', expiresAtMs: 0 }, 30_000);
+    for (const hex of ['012345678', '112345678', '112345678']) rig.gpio.tap(torn(hex));
+    expect(rig.replies.map((reply) => reply.outcome)).toEqual([
+      { kind: 'waiting' },
+      { kind: 'waiting' },
+      { kind: 'waiting' },
+      { kind: 'read', read: torn('112345678') },
+    ]);
+  });
+
   it('for enrolment ends by itself, by being cancelled, or by the next one', async () => {
     const rig = await startedRig();
     const enrol = (commandId: string): void =>

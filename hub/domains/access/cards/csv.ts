@@ -14,6 +14,7 @@ const cellsByColumn = {
   validFrom: (card) => card.validFrom,
   validUntil: (card) => card.validUntil,
   suspectedCopy: (card) => card.suspectedCopy?.to.at ?? null,
+  readAs: (card) => card.readAs.join('; '),
   looksLike: (card) => card.looksLike?.cards.map(({ credentialId }) => credentialId).join('; ') ?? null,
   notAppliedAt: (card) => card.notAppliedAt.join('; '),
   createdAt: (card) => card.createdAt,

@@ -4,7 +4,7 @@ import type { KnownReading } from '../schema.ts';
 import type { Credential } from './schema.ts';
 
 /** What other rooms know of a card and its page shows. */
-export type CardMarks = Pick<Credential, 'looksLike' | 'notAppliedAt' | 'suspectedCopy'>;
+export type CardMarks = Pick<Credential, 'looksLike' | 'notAppliedAt' | 'readAs' | 'suspectedCopy'>;
 
 /** Loads the marks of many cards at once; answers for each of these ids. */
 export type LoadCardMarks = (

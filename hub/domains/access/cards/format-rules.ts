@@ -238,7 +238,7 @@ type Serial = keyof typeof serialBits;
 const isSerial = (prefix: string): prefix is Serial => Object.hasOwn(serialBits, prefix);
 
 const expected =
-  'Write FACILITY:NUMBER (26 bit, such as 123:4567), w34:1234:56789, w35:F:N, w37:N, w37fc:F:N, w48:F:N, raw:BITS:HEX, em40:HEX, uid4:HEX or uid7:HEX.';
+  'Write FACILITY:NUMBER (26 bit, such as 123:4567), as printed (080,33602 or 0005276482), w34:1234:56789, w35:F:N, w37:N, w37fc:F:N, w48:F:N, raw:BITS:HEX, em40:HEX, uid4:HEX or uid7:HEX.';
 const isDecimal = (text: string | undefined): text is string => text !== undefined && /^\d{1,16}$/.test(text);
 
 /** A card as people write it: `123:4567`, `w34:1234:56789`, `w37:12345678901`, `raw:32:0badcafe`, `uid4:0badcafe`. */
@@ -293,10 +293,22 @@ export function cardText(read: CardRead): string {
   return `${view.format.prefix === 'w26' ? '' : `${view.format.prefix}:`}${view.facility}:${view.number}`;
 }
 
-/** What people may be shown of a card: enough to tell two of their own apart, not enough to copy one. */
+/** The end of bits in hex as it may be shown: never more than half of them. */
+const tailOf = (hex: string): string => hex.slice(hex.length - Math.min(3, Math.floor(hex.length / 2)));
+
+/**
+ * What people may be shown of a card: enough to tell two of their own apart, not enough to copy one. A short number has its
+ * leading zeros, so that it is not shown whole; a frame that may be printed in two ways shows the end of both.
+ */
 export const maskedCardText = (read: CardRead): string => {
-  const text = cardText(read);
-  return `…${text.slice(-3)}`;
+  const views = isSerial(read.reading) ? [] : decodeCard(hexToBits(read.hex, read.bits));
+  if (views.length === 0) return `…${tailOf(read.hex)}`;
+  const tails = views.map(({ format, number }) =>
+    String(number)
+      .padStart(String(fieldMaximum(format.number)).length, '0')
+      .slice(-3),
+  );
+  return tails.map((tail) => `…${tail}`).join(' or ');
 };
 
 const formatByPrefix = (prefix: CardFormatPrefix): WiegandFormat | undefined =>

@@ -5,7 +5,8 @@ export const cardProblems = {
   cardText: {
     status: 422,
     title: 'This card number cannot be read',
-    nextStep: 'Write it as facility:number, such as 123:4567, or as printed on the card.',
+    nextStep:
+      'Write it as facility:number, such as 123:4567, or as printed on the card: 080,33602 or 0005276482.',
     ...wrongField('/body/card', 'is no card number'),
   },
   credentialNotFound: {
@@ -33,6 +34,11 @@ export const cardProblems = {
     status: 409,
     title: 'This card belongs to somebody already',
     nextStep: "Use another card, or retire that one on its member's page first.",
+  },
+  cardUnsure: {
+    status: 409,
+    title: 'This card was read once, in a format that nothing can check',
+    nextStep: 'Tap it once more: what is read twice alike is no frame that lost a bit.',
   },
   cardForgotten: {
     status: 410,

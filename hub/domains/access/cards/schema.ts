@@ -52,6 +52,8 @@ export const credentialSchema = z.strictObject({
   masked: z.string(),
   /** The card was read at two doors sooner than anybody gets from one to the other, and nobody has looked into it yet. */
   suspectedCopy: suspectedCopySchema.nullable(),
+  /** How readers deliver it, such as `26 bit (H10301)`; what follows from another reading is left out. */
+  readAs: z.array(z.string()),
   /** Other cards in use that some reader cannot tell from this one: there it opens only what all of them may open. */
   looksLike: looksLikeSchema.nullable(),
   /** Names of the door controllers that do not know of the last change yet. */

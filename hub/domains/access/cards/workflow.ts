@@ -12,7 +12,7 @@ import { type LineOutcome, transactEach } from '#hub/store/transact-each.ts';
 import { assertWritten, type FieldRefusal, type Stale } from '#hub/store/written.ts';
 import type { CardRead } from '../schema.ts';
 import type { CardDeps } from './deps.ts';
-import { type CardTextRefusal, derivedReadings, maskedCardText, parseCardText } from './format-rules.ts';
+import { type CardTextRefusal, derivedReadings, maskedCardText } from './format-rules.ts';
 import {
   type CredentialFilter,
   type CredentialPage,
@@ -27,6 +27,7 @@ import {
 } from './repository.ts';
 import { type CredentialAction, decideCredentialStatus, type TransitionRefusal } from './rules.ts';
 import type { Credential, credentialPatchSchema, credentialQuerySchema, enrolCardSchema } from './schema.ts';
+import { readWritten } from './written-rules.ts';
 
 type CredentialQuery = z.output<typeof credentialQuerySchema>;
 
@@ -254,7 +255,7 @@ export type CardRefusal = FieldRefusal<CardTextRefusal['code']>;
 
 /** A card from a body's field `card`. */
 export function readCardText(card: string): Result<CardRead, CardRefusal> {
-  const parsed = parseCardText(card);
+  const parsed = readWritten(card);
   if (parsed.ok) return parsed;
   return refuse({
     code: parsed.refusal.code,
@@ -399,9 +400,11 @@ export async function loadCredential(
 /** What the query asks for; null when its card belongs to nobody. A search that is a card as written finds that card. */
 async function credentialFilterOf(reader: Reader, query: CredentialQuery): Promise<CredentialFilter | null> {
   const { search, memberId, kind, status } = query;
-  const card = search === undefined ? null : parseCardText(search);
+  const card = search === undefined ? null : readWritten(search);
   const owners = card?.ok === true ? await findReadingOwners(reader, card.value) : [];
-  if (card?.ok === true && owners.length === 0) return null;
+  // What is a card only by its digits may be part of a label as well.
+  const isCard = card?.ok === true && (owners.length > 0 || search?.includes(':') === true);
+  if (isCard && owners.length === 0) return null;
   // Those of which a reader delivered it are the cards that were meant.
   const seen = owners.filter((owner) => owner.seen);
   const meant = seen.length > 0 ? seen : owners;
@@ -410,7 +413,7 @@ async function credentialFilterOf(reader: Reader, query: CredentialQuery): Promi
     ...(kind === undefined ? {} : { kind }),
     ...(status === undefined ? {} : { status }),
     ...(meant.length === 0 ? {} : { credentialIds: meant.map(({ credentialId }) => credentialId) }),
-    ...(card?.ok === false && search !== undefined ? { labelPart: search } : {}),
+    ...(!isCard && search !== undefined ? { labelPart: search } : {}),
   };
 }
 

@@ -89,7 +89,7 @@ export function enrolmentEndpoints(deps: EnrolmentDeps, enrolments: Enrolments):
       body: unknownCardEnrolSchema,
       response: credentialSchema,
       status: 201,
-      refusals: [...enrolRefusals, ...bridgeRefusals, 'eventNotFound', 'cardForgotten'],
+      refusals: [...enrolRefusals, ...bridgeRefusals, 'eventNotFound', 'cardForgotten', 'cardUnsure'],
       async handle(call) {
         const { eventId } = call.params;
         return await enrolUnknownCard(deps, actorOf(call.principal), eventId, call.body);
@@ -112,6 +112,7 @@ export function enrolmentEndpoints(deps: EnrolmentDeps, enrolments: Enrolments):
         'credentialTransition',
         'eventNotFound',
         'cardForgotten',
+        'cardUnsure',
       ],
       async handle(call) {
         const { card, eventId, label } = call.body;

@@ -11,7 +11,7 @@ export const enrolmentSchema = z.strictObject({
   state: z.enum(enrolmentStates),
   expiresAt: z.iso.datetime(),
   credentialId: idSchema.nullable(),
-  /** Why it was refused or failed, in words. */
+  /** In words: why it was refused or failed, that the card is to be tapped once more, or as what it was read. */
   message: z.string().nullable(),
 });
 

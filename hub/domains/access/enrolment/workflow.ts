@@ -8,6 +8,7 @@ import { type AddReadingRefusal, addReading } from '../cards/reading-workflow.ts
 import type { TransitionRefusal } from '../cards/rules.ts';
 import type { Credential } from '../cards/schema.ts';
 import { type AlreadyEnrolled, type EnrolRefusal, enrolCard, replaceCard } from '../cards/workflow.ts';
+import { formatWords, isUnsure } from '../cards/written-rules.ts';
 import {
   answerTimeoutMs,
   type BridgeRefusal,
@@ -51,7 +52,12 @@ interface Running {
   readonly actor: Actor;
   readonly bridgeId: string;
   readonly readerKey: string;
+  /** The bridge has said that its reader waits. */
+  hasBegun: boolean;
 }
+
+const onceMore =
+  'Tap the same card once more: it is in a format that nothing can check, so it has to be read twice alike.';
 
 const isSameActor = (one: Actor, other: Actor): boolean =>
   one.kind === other.kind && ('id' in one ? one.id : null) === ('id' in other ? other.id : null);
@@ -75,20 +81,21 @@ export function createEnrolments(deps: EnrolmentDeps): Enrolments {
     body: z.output<typeof enrolmentCreateSchema>,
   ): Promise<void> {
     const { memberId, label, replacesCredentialId, addsToCredentialId } = body;
+    const message = `Read as ${formatWords(read)}.`;
     if (addsToCredentialId !== undefined) {
       const added = await addReading(deps, actor, addsToCredentialId, read);
-      if (added.ok) update(run, { state: 'enrolled', credentialId: added.value });
+      if (added.ok) update(run, { state: 'enrolled', credentialId: added.value, message });
       else update(run, { state: 'refused', message: sentenceOf(added.refusal) });
       return;
     }
     if (replacesCredentialId === undefined) {
       const enrolled = await enrolCard(deps, actor, read, { memberId, label });
-      if (enrolled.ok) update(run, { state: 'enrolled', credentialId: enrolled.value.id });
+      if (enrolled.ok) update(run, { state: 'enrolled', credentialId: enrolled.value.id, message });
       else update(run, { state: 'refused', message: sentenceOf(enrolled.refusal) });
       return;
     }
     const replaced = await replaceCard(deps, actor, replacesCredentialId, read, label);
-    if (replaced.ok) update(run, { state: 'enrolled', credentialId: replaced.value.credential.id });
+    if (replaced.ok) update(run, { state: 'enrolled', credentialId: replaced.value.credential.id, message });
     else update(run, { state: 'refused', message: sentenceOf(replaced.refusal) });
   }
 
@@ -132,6 +139,7 @@ export function createEnrolments(deps: EnrolmentDeps): Enrolments {
       const run: Running = {
         bridgeId: place.bridgeId,
         readerKey: place.readerKey,
+        hasBegun: false,
         actor,
         enrolment: {
           id,
@@ -151,7 +159,12 @@ export function createEnrolments(deps: EnrolmentDeps): Enrolments {
       const final = deps.commands.send(place.bridgeId, command, {
         timeoutMs: enrolmentMs,
         commandId: id,
-        onWaiting: () => begun.resolve({ kind: 'waiting' }),
+        onWaiting() {
+          // The second time: the bridge has a frame that nothing vouches for, and waits for the same once more.
+          if (run.hasBegun) update(run, { message: onceMore });
+          run.hasBegun = true;
+          begun.resolve({ kind: 'waiting' });
+        },
       });
       void final
         .then((outcome) => {
@@ -209,7 +222,7 @@ export async function listUnknownCards(deps: EnrolmentDeps): Promise<z.input<typ
   return offered;
 }
 
-export type RevealRefusal = Refusal<'eventNotFound'> | Refusal<'cardForgotten'> | BridgeRefusal;
+export type RevealRefusal = Refusal<'eventNotFound' | 'cardForgotten' | 'cardUnsure'> | BridgeRefusal;
 
 /** The reading of an unknown card that was tapped just now, asked of its bridge. */
 export async function revealCard(
@@ -223,7 +236,13 @@ export async function revealCard(
   const journalId = deps.live.get(event.bridgeId)?.hello.journalId;
   if (journalId !== undefined && journalId !== event.journalId) return refuse({ code: 'cardForgotten' });
   const outcome = await deps.commands.send(event.bridgeId, { kind: 'reveal', seq: event.seq });
-  if (outcome.kind === 'read') return ok(outcome.read);
+  if (outcome.kind === 'read') {
+    if (!isUnsure(outcome.read)) return ok(outcome.read);
+    const recent = await findUnknownCardEvents(deps.store.read, deps.clock.nowMs() - offeredMs, 50);
+    const isSame = (other: (typeof recent)[number]): boolean =>
+      other.bridgeId === event.bridgeId && other.digest === event.digest;
+    return recent.filter(isSame).length > 1 ? ok(outcome.read) : refuse({ code: 'cardUnsure' });
+  }
   if (outcome.kind === 'refused' && outcome.code === 'forgotten') return refuse({ code: 'cardForgotten' });
   return refuse(refuseOutcome(outcome));
 }
