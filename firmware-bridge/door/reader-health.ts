@@ -12,6 +12,8 @@ type PairingOutcome = NonNullable<ReaderState['pairingEnded']>['outcome'];
 
 interface ReaderRecord {
   readonly shownAs: ReaderKind;
+  /** The only length of its frames; null: any, or it sends none. */
+  readonly frameBits: number | null;
   readonly isSerial: boolean;
   lastReadMs: number | null;
   lastBits: number | null;
@@ -53,7 +55,7 @@ const startMs = 8000;
 /** A GPIO reader works from the start; a serial reader is offline until it reports. */
 const newRecord = (
   { shownAs, connection }: ReturnType<typeof kindOf>,
-  entries: Pick<ReaderRecord, 'presence' | 'supply'>,
+  entries: Pick<ReaderRecord, 'frameBits' | 'presence' | 'supply'>,
 ): ReaderRecord => ({
   ...entries,
   shownAs,
@@ -76,6 +78,10 @@ const newRecord = (
   pairingEnded: null,
 });
 
+interface ReaderSetup extends Pick<ReaderConfig, 'kind'> {
+  readonly fixedBits?: number | null;
+}
+
 interface ReaderHealthDeps {
   readonly clock: Clock;
   readonly later: Later;
@@ -90,7 +96,7 @@ export class ReaderHealth {
   readonly #deps: ReaderHealthDeps;
 
   constructor(
-    readers: readonly { readonly key: string; readonly wiring: Pick<ReaderConfig, 'kind'> }[],
+    readers: readonly { readonly key: string; readonly wiring: ReaderSetup }[],
     deps: ReaderHealthDeps,
   ) {
     this.#deps = deps;
@@ -98,6 +104,7 @@ export class ReaderHealth {
       readers.map(({ key, wiring }) => [
         key,
         newRecord(kindOf(wiring), {
+          frameBits: wiring.fixedBits ?? null,
           presence: new Alternation(deps.later, (isGone, changes) =>
             this.#appendPresence(key, isGone, changes),
           ),
@@ -256,6 +263,7 @@ export class ReaderHealth {
     return [...this.#records].map(([key, record]) => ({
       key,
       kind: record.shownAs,
+      frameBits: record.frameBits,
       link: record.isSerial ? (record.serial?.link ?? 'connecting') : 'online',
       problem: record.serial?.problem ?? null,
       channel: record.serial?.channel ?? null,

@@ -3,6 +3,7 @@ import type { ReaderState } from '#hub/domains/access/controllers/link-schema.ts
 /** A Wiegand reader that is well. */
 export const wiegandState = (key: string, change: Partial<ReaderState> = {}): ReaderState => ({
   key,
+  frameBits: null,
   kind: 'wiegand',
   link: 'online',
   problem: null,

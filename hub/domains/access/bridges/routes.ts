@@ -107,6 +107,7 @@ export const bridgeEndpoints = (deps: BridgeDeps): Endpoint[] => [
       'portalUnknown',
       'portalAmbiguous',
       'noReader',
+      'readerCannotRead',
       'notSimulated',
       'notConnected',
       'noAnswer',

@@ -6,8 +6,9 @@ import { ok, type Refusal, type Result, refuse } from '#hub/kernel/result.ts';
 import { toIso, toIsoOrNull } from '#hub/kernel/time.ts';
 import { stampToWire } from '#hub/store/entity-row.ts';
 import type { Transaction } from '#hub/store/store.ts';
-import type { FieldRefusal } from '#hub/store/written.ts';
+import { type FieldRefusal, fieldRefusal } from '#hub/store/written.ts';
 import { digestKeyBytes } from '../cards/digest-rules.ts';
+import { canDeliver, whyUnreadable } from '../cards/reader-fit-rules.ts';
 import { findCredentialsById } from '../cards/repository.ts';
 import { type CardRefusal, readCardText } from '../cards/workflow.ts';
 import { type BridgeRefusal, refuseOutcome } from '../controllers/commands.ts';
@@ -208,6 +209,7 @@ export type TapRefusal =
   | CardRefusal
   | Refusal<'notSimulated'>
   | Refusal<'noReader'>
+  | FieldRefusal<'readerCannotRead'>
   | BridgeRefusal;
 
 /** Taps a card, or types a number, and then a PIN at a simulated reader; a bridge with real lines refuses. */
@@ -231,7 +233,12 @@ export async function tapSimulated(
   // In the first moment of a connection it has not said yet what it is.
   if (!deps.link.isConnected(bridgeId) || live === null) return refuse({ code: 'notConnected' });
   if (!live.hello.simulated) return refuse({ code: 'notSimulated' });
-  const readerKey = readers.find((key) => body.readerKey === undefined || key === body.readerKey);
+  const asked = readers.filter((key) => body.readerKey === undefined || key === body.readerKey);
+  const fits = (live.state?.readers ?? []).filter(({ key }) => asked.includes(key));
+  const why = card === null ? null : whyUnreadable(fits, card.value);
+  if (why !== null) return refuse(fieldRefusal('readerCannotRead', 'card', why));
+  const fitting = card === null ? undefined : fits.find((reader) => canDeliver(reader, card.value));
+  const readerKey = fitting?.key ?? asked[0];
   if (readerKey === undefined) return refuse({ code: 'noReader' });
   const outcome = await deps.commands.send(bridgeId, {
     kind: 'tap',

@@ -283,6 +283,8 @@ const count = z.number().int().min(0);
 export const readerStateSchema = z.strictObject({
   key: keySchema,
   kind: readerKindSchema,
+  /** The only length of its frames, as its bridge is set up; null: any, or it sends none. Older bridges do not say. */
+  frameBits: z.number().int().min(1).nullable().default(null),
   link: readerLinkSchema,
   /** Why it is not online and what to do, for people; null when it is. */
   problem: z.string().max(500).nullable(),

@@ -76,6 +76,12 @@ export const doorProblems = {
     nextStep:
       'Only OSDP readers with the secure channel switched on can: look at its kind, and at secureChannel in the bridge.yaml of its controller.',
   },
+  readerCannotRead: {
+    status: 422,
+    title: 'No reader there can read this card',
+    nextStep: 'Write what such a reader sends of the card, or choose another door or reader.',
+    ...wrongField('/body/card', 'is 32 bit (NFC serial number), and no reader asked about delivers that'),
+  },
   noReader: { status: 422, title: 'This door has no reader', nextStep: 'Choose a door with a reader.' },
   noPolicy: {
     status: 409,

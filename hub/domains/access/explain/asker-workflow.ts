@@ -7,7 +7,7 @@ import { type ExplainRefusal, explainAccess } from './workflow.ts';
 
 export type AskRefusal =
   | ExplainRefusal
-  | Refusal<'noPolicy'>
+  | Refusal<'noPolicy' | 'noReader'>
   | BeyondOwnPermissions
   | (Refusal<'tooManyAttempts'> & { readonly retryAfterSeconds: number; readonly nextStep: string });
 

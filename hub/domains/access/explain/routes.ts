@@ -24,6 +24,8 @@ export const explainEndpoint = (deps: ExplainDeps): Endpoint =>
       'memberUnknown',
       'credentialUnknown',
       'cardText',
+      'noReader',
+      'readerCannotRead',
       'noPolicy',
       'beyondOwnPermissions',
       'tooManyAttempts',

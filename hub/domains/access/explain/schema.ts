@@ -13,6 +13,12 @@ export const checkRequestSchema = z
     memberId: idSchema.optional(),
     portalId: idSchema.optional(),
     portalKey: z.string().min(1).max(40).optional(),
+    readerKey: z
+      .string()
+      .min(1)
+      .max(40)
+      .optional()
+      .meta({ description: 'At this reader of the door; without it, at any of them' }),
     at: wireTime.optional(),
     withPin: z
       .boolean()

@@ -4,7 +4,8 @@ import { isClockTrusted, toIso } from '#hub/kernel/time.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { type FieldRefusal, fieldRefusal } from '#hub/store/written.ts';
 import { digestOf, ownerDigestOf, pinDigestOf } from '../cards/digest-rules.ts';
-import { findCardsOfMember, findCredential } from '../cards/repository.ts';
+import { type ReaderFit, whyUnreadable } from '../cards/reader-fit-rules.ts';
+import { findCardsOfMember, findCredential, findReadings } from '../cards/repository.ts';
 import { type CardRefusal, readCardText } from '../cards/workflow.ts';
 import { findBridgeStatuses } from '../controllers/repository.ts';
 import { wordChecks, wordDecision } from '../decide/event-rules.ts';
@@ -26,10 +27,12 @@ import type { ExplainDeps } from './deps.ts';
 import type { CheckAnswer, CheckRequest } from './schema.ts';
 
 export type ExplainRefusal =
-  | FieldRefusal<'portalUnknown' | 'portalAmbiguous' | 'memberUnknown' | 'credentialUnknown'>
+  | FieldRefusal<
+      'portalUnknown' | 'portalAmbiguous' | 'memberUnknown' | 'credentialUnknown' | 'readerCannotRead'
+    >
   | CardRefusal;
 
-/** What a bridge has of a credential that is facts and no secret. */
+/** The facts that a bridge has of a credential without a reading, such as a PIN. */
 const findFactsRecord = async (read: Reader, set: PolicySet, credentialId: string) =>
   (await findRecordsOf(read, set, [credentialId])).find(
     ({ record }) => !isSecret(record, 0) && !isShared(record, 0),
@@ -70,32 +73,66 @@ async function proofOf(
   return { by: isPin ? 'number' : 'card', pin: hasPin && (isPin || withPin) ? 'right' : 'none', hasPin };
 }
 
+/**
+ * The facts of all who perhaps present this card at one of these readers. Of its readings that one is taken which a reader
+ * there delivers, and which is no other card's where there is a choice. Null: none of them can read it.
+ */
+async function findOwnersOf(
+  reader: Reader,
+  set: PolicySet,
+  document: PolicyDocument,
+  readers: readonly ReaderFit[],
+  credentialId: string,
+): Promise<readonly CredentialFacts[] | null> {
+  const readings = await findReadings(reader, [credentialId]);
+  if (readings.length === 0) {
+    const found = await findFactsRecord(reader, set, credentialId);
+    return found === undefined ? [] : [decodeRecord(found.record, 0, document)];
+  }
+  let shared: readonly CredentialFacts[] | null = null;
+  for (const { read } of readings.filter((known) => whyUnreadable(readers, known.read) === null)) {
+    const owners = await findOwners(reader, set, document, read);
+    if (owners.length === 1) return owners;
+    shared ??= owners;
+  }
+  return shared;
+}
+
+const unreadable = (field: string) =>
+  refuse(fieldRefusal('readerCannotRead', field, 'has no card that a reader there can read'));
+
 /** The facts of all who perhaps ask, as the bridge of the door has them; none: the card is not known there. */
 async function findFacts(
   deps: ExplainDeps,
   request: CheckRequest,
   set: PolicySet,
   document: PolicyDocument,
+  readers: readonly ReaderFit[],
 ): Promise<Result<readonly CredentialFacts[], ExplainRefusal>> {
   const { read } = deps.store;
-  const decode = (row: { readonly record: Uint8Array } | undefined): readonly CredentialFacts[] =>
-    row === undefined ? [] : [decodeRecord(row.record, 0, document)];
   if (request.card !== undefined) {
     const card = readCardText(request.card);
     if (!card.ok) return card;
+    const why = whyUnreadable(readers, card.value);
+    if (why !== null) return refuse(fieldRefusal('readerCannotRead', 'card', why));
     return ok(await findOwners(read, set, document, card.value));
   }
   if (request.credentialId !== undefined) {
     if ((await findCredential(read, request.credentialId)) === null)
       return refuse(fieldRefusal('credentialUnknown', 'credentialId', 'is no card'));
-    return ok(decode(await findFactsRecord(read, set, request.credentialId)));
+    const owners = await findOwnersOf(read, set, document, readers, request.credentialId);
+    return owners === null ? unreadable('credentialId') : ok(owners);
   }
   const memberId = request.memberId ?? '';
   const admission = (await loadAdmissionFacts(read, [memberId], deps.clock.nowMs())).get(memberId);
   if (admission === undefined) return refuse(fieldRefusal('memberUnknown', 'memberId', 'is no member'));
   const cards = await findCardsOfMember(read, memberId, 200);
-  const usable = cards.find((card) => card.status === 'active' || card.status === 'temporary') ?? cards[0];
-  if (usable !== undefined) return ok(decode(await findFactsRecord(read, set, usable.id)));
+  const opens = cards.filter((card) => card.status === 'active' || card.status === 'temporary');
+  for (const card of opens.length > 0 ? opens : cards.slice(0, 1)) {
+    const owners = await findOwnersOf(read, set, document, readers, card.id);
+    if (owners !== null) return ok(owners);
+  }
+  if (cards.length > 0) return unreadable('memberId');
   // Nobody without a card passes, but by a number and PIN; the question is what would be with a card.
   const credential = { credentialId: '', credentialStatus: 'active', assurance: 0 } as const;
   return ok([{ ...admission, ...credential, validFromMs: null, validUntilMs: null }]);
@@ -149,7 +186,7 @@ function wordAsking(portal: PolicyPortal, document: PolicyDocument, at: AccessMo
 export async function explainAccess(
   deps: ExplainDeps,
   request: CheckRequest,
-): Promise<Result<CheckAnswer, ExplainRefusal | Refusal<'noPolicy'>>> {
+): Promise<Result<CheckAnswer, ExplainRefusal | Refusal<'noPolicy' | 'noReader'>>> {
   const { read } = deps.store;
   const named = await findNamedPortal(read, request);
   if (!named.ok) return named;
@@ -159,7 +196,11 @@ export async function explainAccess(
   const stored = await findDocument(read, bridgeId);
   if (set === undefined || stored === null) return refuse({ code: 'noPolicy' });
   const { document } = stored;
-  const facts = await findFacts(deps, request, set, document);
+  const asked = portalRow.readers.filter((key) => (request.readerKey ?? key) === key);
+  if (request.readerKey !== undefined && asked.length === 0) return refuse({ code: 'noReader' });
+  // Not known while the controller is away: then nothing is ruled out.
+  const readers = (deps.live.get(bridgeId)?.state?.readers ?? []).filter(({ key }) => asked.includes(key));
+  const facts = await findFacts(deps, request, set, document, readers);
   if (!facts.ok) return facts;
   const status = (await findBridgeStatuses(read)).get(bridgeId);
   const at = momentOf(deps, request, bridgeId, document, portalRow.id, status?.lastSeenAtMs ?? null);
