@@ -21,6 +21,7 @@ import { PublishQueue } from './publish-queue.ts';
 import { type PersistenceFigures, SessionPersistence } from './session-persistence.ts';
 import { usernameOf } from './sessions.ts';
 import type { Subscription } from './stored-packet.ts';
+import { type ClientIdFight, Takeovers } from './takeovers.ts';
 
 /** Counted since the start. */
 export interface DeviceFigures extends PersistenceFigures {
@@ -45,6 +46,8 @@ export interface DeviceBroker extends DeviceLink {
   readonly fault: unknown;
   /** Addresses locked out after repeated wrong logins. */
   readonly lockedAddresses: readonly string[];
+  /** Client ids for which connections fight. */
+  readonly fights: readonly ClientIdFight[];
   close(): Promise<void>;
 }
 
@@ -117,11 +120,16 @@ const openPersistence = (
 
 type Published = (error?: Error) => void;
 
-/** Says when the broker begins to pass on what a client sent; aedes tells only when it is done. */
+/**
+ * Says when the broker begins to pass on what a client sent; aedes tells only when it is done. And passes over messages
+ * that are to be dropped: aedes knows only to accept one or to end the connection.
+ */
 class ObservableAedes extends Aedes {
   onBegin: (packet: PublishPacket, client: Client) => void = () => undefined;
+  readonly dropped = new WeakSet<object>();
 
   override publish(packet: PublishPacket, sender: Client | Published | null, done?: Published): void {
+    if (this.dropped.has(packet)) return typeof sender === 'function' ? sender() : done?.();
     if (typeof sender === 'function') return super.publish(packet, sender);
     if (sender !== null) this.onBegin(packet, sender);
     super.publish(packet, sender, done ?? (() => undefined));
@@ -137,6 +145,7 @@ class DeviceBrokerState implements DeviceBroker {
   readonly #admitted = new Map<string, Set<Client>>();
   readonly #denials = new Map<string, Denial>();
   readonly #attempts: LoginAttempts;
+  readonly #takeovers: Takeovers;
   readonly #aedes: ObservableAedes;
   readonly #counts = { received: 0, sent: 0, denied: 0, cutOff: 0 };
   #handler: DeviceHandler | null = null;
@@ -148,6 +157,7 @@ class DeviceBrokerState implements DeviceBroker {
     this.#limits = deps.limits ?? deviceLimits;
     this.#persistence = persistence;
     this.#attempts = new LoginAttempts(() => deps.clock.monotonicMs());
+    this.#takeovers = new Takeovers(() => deps.clock.monotonicMs());
     this.#aedes = new ObservableAedes({
       persistence,
       maxTopicLevels,
@@ -256,6 +266,9 @@ class DeviceBrokerState implements DeviceBroker {
   get lockedAddresses(): readonly string[] {
     return this.#attempts.lockedAddresses;
   }
+  get fights(): readonly ClientIdFight[] {
+    return this.#takeovers.fights();
+  }
 
   async close(): Promise<void> {
     if (this.#maintenance !== null) clearInterval(this.#maintenance);
@@ -350,9 +363,13 @@ class DeviceBrokerState implements DeviceBroker {
       this.#deny(user.username, 'will', willTopic);
       return 5;
     }
-    const others = [...(this.#admitted.get(user.username) ?? [])].filter(({ id }) => id !== client.id);
+    const connected = [...(this.#admitted.get(user.username) ?? [])];
+    const others = connected.filter(({ id }) => id !== client.id);
     if (others.length >= this.#limits.connectionsPerDevice) return 3;
     if (!client.clean && !this.#persistence.admitSession(client.id, this.#isConnected)) return 3;
+    const same = connected.filter(({ id }) => id === client.id).map((one) => this.#of(one)?.address ?? '');
+    if (same.length > 0)
+      this.#takeovers.note(user.username, client.id.slice(user.username.length + 1), [...same, address]);
     guard.admit();
     this.#count(user.username, client);
     connection.publishes = new PublishQueue(
@@ -385,6 +402,10 @@ class DeviceBrokerState implements DeviceBroker {
       return done(new Error('not authorised'));
     if (!mayPublish(user, packet.topic)) {
       this.#deny(user.username, client.closed ? 'will' : 'publish', packet.topic);
+      if (user.dropsRefused === true && packet.qos === 0) {
+        this.#aedes.dropped.add(packet);
+        return done(null);
+      }
       return done(new Error(`may not publish to ${packet.topic.slice(0, 100)}`));
     }
     this.#counts.received += 1;

@@ -6,9 +6,10 @@ import type { Metric } from '#hub/platform/health/metric.ts';
 import { RecentCount } from '#hub/platform/health/recent-count.ts';
 import type { DeviceBroker, DeviceFigures } from './device-broker.ts';
 import type { SecureListener } from './secure-listener.ts';
+import type { ClientIdFight } from './takeovers.ts';
 
 export interface MqttHealthDeps {
-  readonly broker: Pick<DeviceBroker, 'figures' | 'fault' | 'lockedAddresses'>;
+  readonly broker: Pick<DeviceBroker, 'figures' | 'fault' | 'lockedAddresses' | 'fights'>;
   /** Null while (or where) it does not listen. */
   readonly listener: () => Pick<SecureListener, 'findings' | 'refused'> | null;
   readonly clock: Pick<Clock, 'monotonicMs'>;
@@ -48,6 +49,19 @@ const wrongLogins = (addresses: readonly string[]): Finding => ({
   severity: 'warning',
   evidence: `Wrong MQTT user name or token again and again from ${addresses.slice(0, 5).join(', ')}.`,
   fix: 'Give that device another token: Settings, Devices, Renew token.',
+});
+
+const fightFinding = (fights: readonly ClientIdFight[]): Finding => ({
+  id: 'mqtt.clientIdFight',
+  severity: 'warning',
+  evidence: fights
+    .slice(0, 5)
+    .map(
+      ({ username, clientId, addresses, takeovers }) =>
+        `Connections of ${username} with the client id ${clientId} (from ${addresses.join(' and ')}) ended each other ${takeovers} times within ten minutes.`,
+    )
+    .join(' '),
+  fix: 'Two programs use one client id: give each another one, or better each its own device in Settings, Devices.',
 });
 
 const figuresOf = (figures: DeviceFigures): readonly Figure[] => [
@@ -129,6 +143,7 @@ export function mqttHealth(deps: MqttHealthDeps): HealthPart {
         ...(drops.update(count, clock.monotonicMs()) > 0 ? [fullFinding(figures)] : []),
         ...(broker.fault === null ? [] : [notStored]),
         ...(locked.length > 0 ? [wrongLogins(locked)] : []),
+        ...(broker.fights.length > 0 ? [fightFinding(broker.fights)] : []),
       ];
     },
     figures: async () => figuresOf(broker.figures()),

@@ -166,7 +166,8 @@ class TlsListener implements SecureListener {
     socket.on('error', () => undefined);
     socket.setKeepAlive(true, keepAliveProbeMs);
     socket.setNoDelay(true);
-    const address = socket.remoteAddress ?? '';
+    // The socket of both families writes IPv4 into IPv6.
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d)/, '');
     if (socket.alpnProtocol === bridgeProtocol) this.#options.onBridge(socket, address);
     else this.#options.onDevice(socket, address);
   }

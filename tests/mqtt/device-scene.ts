@@ -118,10 +118,10 @@ export class DeviceScene {
   }
 
   /** Adds a device and keeps its token. */
-  async add(username: string, rights: readonly TopicRight[] = []): Promise<string> {
+  async add(username: string, rights: readonly TopicRight[] = [], dropsRefused = false): Promise<string> {
     const made = await this.devices.create(
       { kind: 'system' },
-      { username, name: username, rights: [...rights] },
+      { username, name: username, rights: [...rights], dropsRefused },
     );
     if (!made.ok) throw new Error(`not added: ${made.refusal.code}`);
     this.tokens.set(username, made.value.token);

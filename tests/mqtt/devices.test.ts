@@ -6,6 +6,7 @@ import { mqttHealth } from '#hub/mqtt/mqtt-health.ts';
 import { sessionLimits } from '#hub/mqtt/session-limits.ts';
 import { DeviceScene } from './device-scene.ts';
 
+const performanceClock = { monotonicMs: () => performance.now() };
 const patience = { timeout: 30_000 };
 
 let scene: DeviceScene;
@@ -203,6 +204,51 @@ describe('rights', () => {
     const foreign = { ...will, topic: 'devices/panel/status' };
     expect(await refusal(scene.connected('lamp', { will: foreign }))).toMatchObject({ code: 5 });
     expect(scene.broker.lastDenialOf('lamp')).toMatchObject({ action: 'will' });
+  });
+
+  it('lets a device that may send what it likes stay connected, drops that, and says so', async () => {
+    scene = await DeviceScene.open();
+    await scene.add('plug', [], true);
+    await scene.add('watcher', [{ action: 'subscribe', filter: '#' }]);
+    const watcher = await scene.connected('watcher');
+    await watcher.subscribeAsync('#', { qos: 1 });
+    const heard = hear(watcher);
+    const plug = await scene.connected('plug');
+    await plug.publishAsync('cmnd/plug/POWER', '', { qos: 0 });
+    await plug.publishAsync('stat/plug/STATE', 'kept', { qos: 0, retain: true });
+    await plug.publishAsync('devices/plug/power', 'on', { qos: 1 });
+    expect(plug.connected).toBe(true);
+    expect(scene.broker.lastDenialOf('plug')).toMatchObject({ action: 'publish', topic: 'stat/plug/STATE' });
+    expect(scene.broker.figures()).toMatchObject({ denied: 2, retained: 0 });
+    expect(heard).toEqual([]);
+    // With an acknowledgement it would believe that it was taken.
+    const cut = closed(plug);
+    plug.publish('stat/plug/STATE', 'on', { qos: 1 });
+    await cut;
+  });
+
+  it('tells of connections that end each other over a client id, and of nobody who reconnects', async () => {
+    scene = await DeviceScene.open();
+    await scene.add('kiln');
+    for (let turn = 0; turn < 4; turn += 1) await scene.connected('kiln', { clientId: 'logger' });
+    expect(scene.broker.fights).toEqual([]);
+    for (let turn = 0; turn < 3; turn += 1)
+      await scene.connected('kiln', { clientId: 'logger' }, turn === 1 ? '127.0.0.2' : '127.0.0.1');
+    expect(scene.broker.fights).toEqual([
+      {
+        username: 'kiln',
+        clientId: 'logger',
+        addresses: expect.arrayContaining(['127.0.0.1', '127.0.0.2']),
+        takeovers: 6,
+      },
+    ]);
+    const health = mqttHealth({ broker: scene.broker, listener: () => null, clock: performanceClock });
+    expect(await health.findings?.()).toEqual([
+      expect.objectContaining({
+        id: 'mqtt.clientIdFight',
+        evidence: expect.stringMatching(/^Connections of kiln with the client id logger \(from 127\.0\.0\.1/),
+      }),
+    ]);
   });
 
   it('ends the connections of a device whose token was renewed or that was removed', async () => {

@@ -56,7 +56,15 @@ describe('devices in the browser', () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Name', { exact: true }).fill('Kiln sensor');
     await dialog.getByLabel('User name').fill('kiln');
-    await dialog.getByRole('button', { name: 'Add a right' }).click();
+    await dialog.getByLabel('Rights for').selectOption('Tasmota');
+    await dialog.getByLabel('Topic', { exact: true }).fill('plug');
+    await dialog.getByRole('button', { name: 'Add these rights' }).click();
+    expect(await dialog.getByLabel('Topic of right 3').inputValue()).toBe('cmnd/plug/#');
+    expect(await dialog.getByLabel('Stay connected after').isChecked()).toBe(true);
+    await screenshot(page, 'device preset desktop');
+    await dialog.getByLabel('Stay connected after').uncheck();
+    for (let right = 6; right > 1; right -= 1)
+      await dialog.getByRole('button', { name: `Remove right ${right}` }).click();
     await dialog.getByLabel('Topic of right 1').fill('mc/#');
     await dialog.getByRole('button', { name: 'Add the device' }).click();
     await dialog.getByText('A topic right cannot be given').waitFor();

@@ -13,6 +13,7 @@ interface MqttDeviceSecretTable {
   device_id: string;
   token_hash: Uint8Array;
   last_seen_at_ms: number | null;
+  drops_refused: number;
 }
 
 declare module '#hub/store/database.ts' {
@@ -47,6 +48,7 @@ export interface DeviceRow {
 export interface DeviceSecretRow extends DeviceRow {
   readonly tokenHash: Uint8Array;
   readonly lastSeenAtMs: number | null;
+  readonly dropsRefused: boolean;
 }
 
 const rowToDevice = (row: Selectable<MqttDeviceTable>): DeviceRow => ({
@@ -59,27 +61,31 @@ const rowToDevice = (row: Selectable<MqttDeviceTable>): DeviceRow => ({
   rights: rightsSchema.parse(JSON.parse(row.rights)),
 });
 
+const rowToSecretDevice = (
+  row: Selectable<MqttDeviceTable & Omit<MqttDeviceSecretTable, 'device_id'>>,
+): DeviceSecretRow => ({
+  ...rowToDevice(row),
+  tokenHash: row.token_hash,
+  lastSeenAtMs: row.last_seen_at_ms,
+  dropsRefused: row.drops_refused === 1,
+});
+
 const devices = (reader: Reader) =>
   reader
     .selectFrom('mqtt_device')
     .innerJoin('mqtt_device_secret', 'mqtt_device_secret.device_id', 'mqtt_device.id')
     .selectAll('mqtt_device')
-    .select(['token_hash', 'last_seen_at_ms'])
+    .select(['token_hash', 'last_seen_at_ms', 'drops_refused'])
     .where('deleted_at_ms', 'is', null);
 
 export async function findDevices(reader: Reader): Promise<DeviceSecretRow[]> {
   const rows = await devices(reader).orderBy('username').execute();
-  return rows.map((row) => ({
-    ...rowToDevice(row),
-    tokenHash: row.token_hash,
-    lastSeenAtMs: row.last_seen_at_ms,
-  }));
+  return rows.map(rowToSecretDevice);
 }
 
 export async function findDevice(reader: Reader, id: string): Promise<DeviceSecretRow | null> {
   const row = await devices(reader).where('mqtt_device.id', '=', id).executeTakeFirst();
-  if (row === undefined) return null;
-  return { ...rowToDevice(row), tokenHash: row.token_hash, lastSeenAtMs: row.last_seen_at_ms };
+  return row === undefined ? null : rowToSecretDevice(row);
 }
 
 export async function isUsernameTaken(reader: Reader, username: string): Promise<boolean> {
@@ -103,21 +109,34 @@ export async function countDevices(reader: Reader): Promise<number> {
 
 export async function insertDevice(
   tx: Transaction,
-  device: Pick<DeviceSecretRow, 'id' | 'username' | 'name' | 'rights' | 'tokenHash'>,
+  device: Pick<DeviceSecretRow, 'id' | 'username' | 'name' | 'rights' | 'dropsRefused' | 'tokenHash'>,
 ): Promise<void> {
-  const { id, username, name, rights, tokenHash } = device;
+  const { id, username, name, rights, dropsRefused, tokenHash } = device;
   await tx.insert('mqtt_device', { id, username, name, rights: JSON.stringify(rights) });
   await tx.local
     .insertInto('mqtt_device_secret')
-    .values({ device_id: id, token_hash: tokenHash, last_seen_at_ms: null })
+    .values({
+      device_id: id,
+      token_hash: tokenHash,
+      last_seen_at_ms: null,
+      drops_refused: dropsRefused ? 1 : 0,
+    })
     .execute();
 }
 
-export const updateDevice = (
+export async function updateDevice(
   tx: Transaction,
   id: string,
-  changes: { readonly name: string; readonly rights: readonly TopicRight[] },
-) => tx.write('mqtt_device', id, { name: changes.name, rights: JSON.stringify(changes.rights) });
+  changes: Pick<DeviceSecretRow, 'name' | 'rights' | 'dropsRefused'>,
+): Promise<void> {
+  const { name, rights, dropsRefused } = changes;
+  await tx.write('mqtt_device', id, { name, rights: JSON.stringify(rights) });
+  await tx.local
+    .updateTable('mqtt_device_secret')
+    .set({ drops_refused: dropsRefused ? 1 : 0 })
+    .where('device_id', '=', id)
+    .execute();
+}
 
 export async function removeDevice(tx: Transaction, id: string): Promise<void> {
   await tx.remove('mqtt_device', id);

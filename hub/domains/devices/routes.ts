@@ -5,10 +5,12 @@ import type { Endpoint } from '#hub/http/endpoint/endpoint.ts';
 import { idSchema } from '#hub/kernel/ids.ts';
 import { ok } from '#hub/kernel/result.ts';
 import { pageOf } from '#hub/kernel/wire.ts';
+import { devicePresets } from './presets.ts';
 import {
   brokerAddressSchema,
   deviceCreateSchema,
   devicePatchSchema,
+  devicePresetSchema,
   deviceSchema,
   deviceTokenSchema,
 } from './schema.ts';
@@ -114,5 +116,19 @@ export const deviceEndpoints = (
     response: brokerAddressSchema,
     refusals: [],
     handle: async () => ok(address()),
+  }),
+  defineEndpoint({
+    method: 'GET',
+    path: '/api/system/mqtt-presets',
+    summary: 'The rights that common devices ask for, by their make',
+    tag,
+    access: toRead,
+    response: pageOf(devicePresetSchema),
+    refusals: [],
+    handle: async () =>
+      ok({
+        items: devicePresets.map((preset) => ({ ...preset, rights: [...preset.rights] })),
+        nextCursor: null,
+      }),
   }),
 ];

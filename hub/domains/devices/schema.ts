@@ -25,10 +25,16 @@ export const usernameSchema = z
 
 export const rightsSchema = z.array(topicRightSchema).max(maxRights);
 
+const dropsRefusedSchema = z.boolean().meta({
+  description:
+    'A message of quality 0 without a right is dropped and shown, instead of ending the connection: for devices that cannot be told what not to send',
+});
+
 export const deviceCreateSchema = z.strictObject({
   username: usernameSchema,
   name: lineOf(80),
   rights: rightsSchema.default([]),
+  dropsRefused: dropsRefusedSchema.default(false),
 });
 export type DeviceCreate = z.output<typeof deviceCreateSchema>;
 
@@ -36,6 +42,7 @@ export const devicePatchSchema = z.strictObject({
   version: z.number().int().min(1).meta({ description: 'The version that was read' }),
   name: lineOf(80).optional(),
   rights: rightsSchema.optional(),
+  dropsRefused: dropsRefusedSchema.optional(),
 });
 export type DevicePatch = z.output<typeof devicePatchSchema>;
 
@@ -45,6 +52,7 @@ export const deviceSchema = z.strictObject({
   username: usernameSchema,
   name: z.string(),
   rights: z.array(topicRightSchema),
+  dropsRefused: dropsRefusedSchema,
   connections: z.number().int().min(0).meta({ description: 'Open connections now' }),
   lastSeenAt: z.iso.datetime().nullable().meta({ description: 'Last connect or disconnect; null: never' }),
   queued: z.number().int().min(0).meta({ description: 'Messages that wait for it while it is away' }),
@@ -58,6 +66,16 @@ export const deviceSchema = z.strictObject({
     .meta({ description: 'What it last tried without a right, since the hub started' }),
 });
 export type Device = z.infer<typeof deviceSchema>;
+
+/** What devices of a make ask for; `{topic}` in a filter stands for the device's own topic. */
+export const devicePresetSchema = z.strictObject({
+  name: z.string(),
+  title: z.string(),
+  topicCalled: z.string().meta({ description: "What the topic is called in the device's own settings" }),
+  topicExample: z.string(),
+  rights: z.array(topicRightSchema),
+});
+export type DevicePreset = z.infer<typeof devicePresetSchema>;
 
 /** The token is the MQTT password. Shown once: the hub keeps only its hash. */
 export const deviceTokenSchema = z.strictObject({

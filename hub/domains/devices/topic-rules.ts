@@ -86,6 +86,8 @@ export function rightProblem(right: TopicRight): RightProblem | null {
 export interface TopicUser {
   readonly username: string;
   readonly rights: readonly TopicRight[];
+  /** A message of quality 0 without a right is dropped instead of ending the connection. */
+  readonly dropsRefused?: boolean;
 }
 
 const grants = (user: TopicUser, action: TopicRight['action'], holds: (filter: string) => boolean): boolean =>

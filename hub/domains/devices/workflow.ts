@@ -116,11 +116,11 @@ export class Devices {
     if (refused !== null) return refuse(refused);
     const id = this.#deps.newId();
     const token = newToken();
-    const { username, name, rights } = input;
+    const { username, name, rights, dropsRefused } = input;
     return await this.#deps.store.transact('device.create', async (tx) => {
       if (await isUsernameTaken(tx, username)) return refuse({ code: 'deviceUsernameTaken' });
       if ((await countDevices(tx)) >= maxDevices) return refuse({ code: 'tooManyDevices' });
-      await insertDevice(tx, { id, username, name, rights, tokenHash: hashToken(token) });
+      await insertDevice(tx, { id, username, name, rights, dropsRefused, tokenHash: hashToken(token) });
       await recordDeviceAudit(tx, actor, 'mqttDevice.create', id, username);
       const row = await readBack(tx, id);
       tx.afterCommit(() => this.#learn(row));
@@ -142,12 +142,18 @@ export class Devices {
         return refuse({ code: 'staleVersion', current: this.#deviceToWire(before) });
       const name = changes.name ?? before.name;
       const rights = changes.rights ?? before.rights;
-      await updateDevice(tx, id, { name, rights });
+      const dropsRefused = changes.dropsRefused ?? before.dropsRefused;
+      await updateDevice(tx, id, { name, rights, dropsRefused });
       await recordAudit(tx, {
         actor,
         action: 'mqttDevice.change',
         target: { table: 'mqtt_device', id },
-        payload: { username: before.username, name, rights: rights.map((right) => ({ ...right })) },
+        payload: {
+          username: before.username,
+          name,
+          rights: rights.map((right) => ({ ...right })),
+          dropsRefused,
+        },
       });
       const row = await readBack(tx, id);
       tx.afterCommit(() => this.#learn(row));
@@ -207,7 +213,8 @@ export class Devices {
   }
 
   #learn(row: DeviceSecretRow): void {
-    const user = { username: row.username, rights: row.rights };
+    const { username, rights, dropsRefused } = row;
+    const user = { username, rights, dropsRefused };
     this.#known.set(row.username, { id: row.id, user, tokenHash: row.tokenHash });
   }
 
@@ -223,6 +230,7 @@ export class Devices {
       username: row.username,
       name: row.name,
       rights: [...row.rights],
+      dropsRefused: row.dropsRefused,
       connections: link.connectionsOf(row.username),
       lastSeenAt: lastSeenMs === 0 ? null : toIso(lastSeenMs),
       queued: link.queuedFor(row.username),
