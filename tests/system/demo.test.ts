@@ -109,8 +109,10 @@ describe('the small demo', () => {
     await withStore(stateDir, async (reader) => {
       const reasons = await countBy(reader, 'reason');
       const ofKeypads: readonly string[] = ['assuranceTooLow', 'tooManyAttempts', 'pinRequired', 'pinWrong'];
+      // Its cards are all of 26 bits, so no two of them look alike to a reader.
+      const absent = [...ofKeypads, 'ambiguousCard'];
       for (const reason of denyReasons)
-        expect([reason, (reasons[reason] ?? 0) > 0]).toEqual([reason, !ofKeypads.includes(reason)]);
+        expect([reason, (reasons[reason] ?? 0) > 0]).toEqual([reason, !absent.includes(reason)]);
       const kinds = await countBy(reader, 'kind');
       const expected = [
         'granted',

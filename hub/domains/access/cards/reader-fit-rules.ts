@@ -1,3 +1,4 @@
+import { unreachable } from '#hub/kernel/result.ts';
 import type { CardRead, ReaderKind } from '../schema.ts';
 import { cardText, derivedReadings } from './format-rules.ts';
 import { formatWords } from './written-rules.ts';
@@ -27,6 +28,8 @@ export function canDeliver({ kind, frameBits }: ReaderFit, read: CardRead): bool
       );
     case 'wedge':
       return true;
+    default:
+      return unreachable(kind);
   }
 }
 
