@@ -13,7 +13,7 @@ import { openDomains } from '#hub/open-domains.ts';
 import { hubPaths } from '#hub/platform/config/hub-config.ts';
 import { readOrMakeKey } from '#hub/platform/files/keys.ts';
 import type { Logger } from '#hub/platform/log.ts';
-import { createIds } from '#hub/platform/new-id.ts';
+import { makeIdsBy, newId } from '#hub/platform/new-id.ts';
 import type { DemoClock, DemoStore } from './demo-store.ts';
 
 /** The domains of the hub over the demo's store: nobody listens, and no bridge is connected. */
@@ -52,11 +52,12 @@ const listener = (onAdmissionChanged: DemoHubOptions['onAdmissionChanged']): Dom
 /** Opens the same domains as the hub, with ways to the outside that lead nowhere. */
 export async function openDemoHub(options: DemoHubOptions): Promise<DemoHub> {
   const { stateDir, store, clock, log } = options;
+  makeIdsBy(() => clock.nowMs());
   const { keys } = hubPaths({ stateDir });
   const running = await openDomains([...domains, listener(options.onAdmissionChanged)], {
     store,
     clock,
-    newId: createIds(() => clock.nowMs()),
+    newId,
     log,
     announce: () => undefined,
     recheckSessions: () => undefined,

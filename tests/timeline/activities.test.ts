@@ -89,6 +89,29 @@ test('who did it is a name, or a word for what has none', () => {
   expect(describeActor({ kind: 'console', name: null })).toBe('the command line of the hub');
 });
 
+test('a tap that a bridge reports days later stands where it happened; without a clock, where it came in', async () => {
+  const { bench, bridge } = await openWithBridge();
+  const member = await addPaidMember(bench);
+  const at = { kind: 'granted' as const, portalKey: 'front', readerKey: 'front-in', memberId: member.id };
+  const tappedMs = bench.time.ms + 3_600_000;
+  bench.time.ms += 2 * 86_400_000;
+  accepted(await placeHold(bench.members, staff, member.id, 'unpaid'));
+  const receivedMs = bench.time.ms;
+  await bridge.offer([
+    bridge.event({ ...at, wallMs: tappedMs }),
+    bridge.event({ ...at, kind: 'entered', wallMs: 5000, clockTrust: 'none' }),
+  ]);
+  const { items } = accepted(await list(bench, member.id));
+  expect(items.map(({ kind, action, at: time }) => [kind, action, Date.parse(time)]).slice(0, 3)).toEqual([
+    ['access', 'entered', receivedMs],
+    ['hold', 'hold.place', receivedMs],
+    ['access', 'granted', tappedMs],
+  ]);
+  const first = accepted(await list(bench, member.id, { limit: 2 }));
+  const cursor = first.nextCursor ?? '';
+  expect(accepted(await list(bench, member.id, { cursor })).items).toEqual(items.slice(2));
+});
+
 test('its pages leave nothing out and repeat nothing', async () => {
   const { bench, member } = await livedMember();
   const whole = accepted(await list(bench, member.id)).items;

@@ -1,6 +1,7 @@
 import type { Principal } from '#hub/http/endpoint/endpoint.ts';
 import { newId } from '#hub/platform/new-id.ts';
 import { takeRandomBytes } from '#hub/platform/random-pool.ts';
+import type { Place } from '#hub/store/list-order.ts';
 import type { Reader, Transaction } from '#hub/store/store.ts';
 import { TableCache } from '#hub/store/table-cache.ts';
 import { canonicalJson, chainStart, digestPayload, hashLink, type JsonValue } from './audit/chain.ts';
@@ -68,12 +69,12 @@ export interface RecordedAction {
   readonly payload: Readonly<Record<string, unknown>> | null;
 }
 
-/** Finds actions on any of these targets, newest first; with `beforeId` only older ones. */
+/** Finds actions on any of these targets, newest first; `after` is the time and the id of the last one before. */
 export async function findActionsOn(
   reader: Reader,
   asked: {
     readonly targetIds: readonly string[];
-    readonly beforeId: string | undefined;
+    readonly after: Place | null;
     readonly limit: number;
   },
 ): Promise<readonly RecordedAction[]> {

@@ -12,7 +12,7 @@ export const timelineEndpoints = (deps: TimelineDeps): readonly Endpoint[] => [
   defineEndpoint({
     method: 'GET',
     path: '/api/members/{id}/activities',
-    summary: 'What happened with a member, the newest first',
+    summary: 'What happened with a member, by its time, the newest first',
     description:
       'Changes of the member, memberships and holds; cards with the permission `credential.read`, doors with ' +
       '`accessEvent.read`. A reason that was emptied in the audit log is not here either.',

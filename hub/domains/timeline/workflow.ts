@@ -1,4 +1,5 @@
 import {
+  happenedAt,
   listCardIdsOf,
   listEventsOf,
   loadCardLabels,
@@ -23,8 +24,8 @@ export interface TimelineDeps {
 
 /**
  * A page of what happened with a member, the newest first: what was done to the member, memberships, holds and cards
- * (from the audit log) and what happened at doors. Cards and doors only for whoever may see them. Both are ordered by
- * their ids, which the hub makes when it records them.
+ * (from the audit log) and what happened at doors. Cards and doors only for whoever may see them. Both are ordered by the
+ * time at which they happened: a bridge that was offline reports its taps later.
  */
 export async function listActivities(
   deps: TimelineDeps,
@@ -40,12 +41,11 @@ export async function listActivities(
   const { read } = deps.store;
   const parts = await loadMemberParts(read, memberId);
   if (parts === null) return refuse({ code: 'memberNotFound' });
-  const asked = openPage({ ...query, memberId }, 1);
+  const asked = openPage({ ...query, memberId }, 2);
   if (!asked.ok) return asked;
   const { after, limit, cut } = asked.value;
-  const beforeId = after === null ? undefined : String(after[0]);
   const cards = asker.permissions.has('credential.read') ? await listCardIdsOf(read, memberId) : [];
-  const actions = await findActionsOn(read, { targetIds: [memberId, ...parts, ...cards], beforeId, limit });
+  const actions = await findActionsOn(read, { targetIds: [memberId, ...parts, ...cards], after, limit });
   const events = asker.permissions.has('accessEvent.read')
     ? await listEventsOf(read, memberId, { after, limit })
     : [];
@@ -54,10 +54,14 @@ export async function listActivities(
   const done = actions.flatMap((action) =>
     actionToWire(deps, action, cardNames.get(action.target.id) ?? null),
   );
-  const merged = [...done, ...events.map(eventToWire)].toSorted((one, other) => (one.id < other.id ? 1 : -1));
-  const page = cut(merged, (last) => [last.id]);
+  const merged = [...done, ...events.map(eventToWire)].toSorted(newestFirst);
+  const page = cut(merged, (last) => [Date.parse(last.at), last.id]);
   return ok({ items: [...page.rows], nextCursor: page.nextCursor });
 }
+
+/** By time; those of one millisecond by id. */
+const newestFirst = (one: MemberActivity, other: MemberActivity): number =>
+  Date.parse(other.at) - Date.parse(one.at) || (one.id < other.id ? 1 : -1);
 
 function actionToWire(
   { auditWords }: TimelineDeps,
@@ -85,7 +89,7 @@ function eventToWire(event: AccessEvent): MemberActivity {
   const door = event.portal === null ? '' : `${event.portal.name}: `;
   return {
     id: event.id,
-    at: event.receivedAt,
+    at: happenedAt(event),
     kind: 'access',
     action: event.kind,
     summary: `${door}${event.why.sentence}`,

@@ -1,7 +1,7 @@
 import type { Place } from '#hub/store/list-order.ts';
 import type { Reader } from '#hub/store/store.ts';
 import { findCredentialIdsOf, findCredentialsById } from '../cards/repository.ts';
-import { findEvents } from './repository.ts';
+import { findEventsByTime } from './repository.ts';
 import type { AccessEvent } from './schema.ts';
 import { toWireEvents } from './workflow.ts';
 
@@ -18,11 +18,15 @@ export async function loadCardLabels(
   return new Map([...cards].map(([id, { label }]) => [id, label]));
 }
 
-/** What happened with a member at doors, the newest first. */
+/** When an event happened; received, where its bridge had no clock. */
+export const happenedAt = (event: Pick<AccessEvent, 'at' | 'receivedAt' | 'clockTrust'>): string =>
+  event.clockTrust === 'none' ? event.receivedAt : event.at;
+
+/** What happened with a member at doors, by the time at which it happened, the newest first. */
 export async function listEventsOf(
   reader: Reader,
   memberId: string,
   page: { readonly after: Place | null; readonly limit: number },
 ): Promise<readonly AccessEvent[]> {
-  return await toWireEvents(reader, await findEvents(reader, { memberId }, page));
+  return await toWireEvents(reader, await findEventsByTime(reader, memberId, page));
 }

@@ -171,6 +171,21 @@ export const findEvents = async (
   page: EventPage,
 ): Promise<AccessEventRow[]> => (await pageOfEvents(reader, filter, page).execute()).map(toEvent);
 
+/** UTC ms at which an event happened, as far as is known: a bridge without a clock gives the receipt. */
+const happenedAtMs = sql<number>`case clock_trust when 'none' then created_at_ms else at_ms end`;
+
+/** A member's events by the time at which they happened, the newest first; `after` is such a time and an id. */
+export async function findEventsByTime(
+  reader: Reader,
+  memberId: string,
+  { after, limit }: { readonly after: Place | null; readonly limit: number },
+): Promise<AccessEventRow[]> {
+  let query = reader.selectFrom('access_event').selectAll().where('member_id', '=', memberId);
+  if (after !== null) query = query.where(sql<boolean>`(${happenedAtMs}, id) < (${sql.join(after)})`);
+  const rows = await query.orderBy(happenedAtMs, 'desc').orderBy('id', 'desc').limit(limit).execute();
+  return rows.map(toEvent);
+}
+
 /** The members of one page of events. */
 export async function findMembersOfEvents(
   reader: Reader,

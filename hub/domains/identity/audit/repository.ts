@@ -184,20 +184,22 @@ const fits =
       ...(targetTable === undefined ? [] : [where('audit_entry.target_table', '=', targetTable)]),
     ]);
 
-/** Entries about any of these, the newest first; with `beforeId` only older ones. */
+const byTime = { columns: ['audit_entry.at_ms', 'audit_entry.id'], isDescending: true };
+
+/** Entries about any of these, the newest first; `after` is the time and the id of the last one before. */
 export async function listAuditOf(
   reader: Reader,
   filter: {
     readonly targetIds: readonly string[];
-    readonly beforeId: string | undefined;
+    readonly after: Place | null;
     readonly limit: number;
   },
 ): Promise<readonly AuditRow[]> {
   let query = entries(reader)
     .where('audit_entry.target_id', 'in', filter.targetIds)
-    .orderBy('audit_entry.id', 'desc')
+    .orderBy(inOrder(byTime))
     .limit(filter.limit);
-  if (filter.beforeId !== undefined) query = query.where('audit_entry.id', '<', filter.beforeId);
+  if (filter.after !== null) query = query.where(isAfter(byTime, filter.after));
   return (await query.execute()).map(rowToAudit);
 }
 
