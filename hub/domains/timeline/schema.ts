@@ -9,12 +9,9 @@ export type ActivityKind = z.infer<typeof activityKindSchema>;
 export const activityQuerySchema = z.strictObject({ limit: pageShape.limit, cursor: pageShape.cursor });
 export const memberActivitySchema = z.strictObject({
   id: idSchema,
-  at: z.iso
-    .datetime()
-    .meta({
-      description:
-        'When it happened, by the clock of the door; when it was received, where that had no clock',
-    }),
+  at: z.iso.datetime().meta({
+    description: 'When it happened, by the clock of the door; when it was received, where that had no clock',
+  }),
   kind: activityKindSchema,
   action: z
     .string()
