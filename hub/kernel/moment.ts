@@ -12,10 +12,13 @@ const outside = {
   error: `must be in the years ${firstYear} to ${lastYear}; null, where it may be, for no limit`,
 };
 
+/** Whether a time (UTC ms) is one that a caller may send. */
+export const isStorableMs = (ms: number): boolean => ms >= firstMs && ms < endMs;
+
 /** What is no time at all has been said already. */
 const isStorable = (text: string): boolean => {
   const ms = Date.parse(text);
-  return Number.isNaN(ms) || (ms >= firstMs && ms < endMs);
+  return Number.isNaN(ms) || isStorableMs(ms);
 };
 
 /** A moment that a caller sends. UTC ms inside, ISO 8601 on the wire. */

@@ -5,6 +5,7 @@ import { quoteName } from '../sqlite/quote-name.ts';
 import { ConstraintFault } from '../sqlite/store-faults.ts';
 import type { Transaction } from '../store.ts';
 import type { Table } from '../table-registry.ts';
+import { checkColumns } from './column-rules.ts';
 import { SeamTransaction } from './seam.ts';
 
 /** Change of one row from the centre: some of its columns, all of them where the row is new. */
@@ -67,12 +68,14 @@ export async function savePosition(
 /**
  * Takes changes of the centre in, in their order, without noting them for replication. A column that an own operation after
  * `settled` has written stays as it is here: that operation is still on its way. A row that breaks a constraint of this
- * store is left out and said; the rest is taken.
+ * store, or holds what the API would not have taken, is left out and said; the rest is taken. A snapshot is taken as it
+ * is: it may be what was stored here.
  */
 export async function applyChanges(
   tx: Transaction,
   changes: readonly RowChange[],
   settled: number,
+  { isSnapshot = false }: { readonly isSnapshot?: boolean } = {},
 ): Promise<Applied> {
   const seam = seamOf(tx);
   const rows = foldByRow(changes);
@@ -81,7 +84,7 @@ export async function applyChanges(
   const apply = async (some: readonly RowChange[]): Promise<readonly RowChange[]> => {
     const pending = await pendingColumns(seam, some, settled);
     const written = await Promise.all(
-      some.map((row, index) => prepareRow(seam, row, pending[index] ?? new Set())),
+      some.map((row, index) => prepareRow(seam, row, { pending: pending[index] ?? new Set(), isSnapshot })),
     );
     await Promise.all(written.map(async (write) => write?.()));
     return some.filter((_row, index) => written[index] !== null);
@@ -168,7 +171,7 @@ async function pendingColumns(
 async function prepareRow(
   seam: SeamTransaction,
   { tbl, pk, set }: RowChange,
-  pending: ReadonlySet<string>,
+  { pending, isSnapshot }: { readonly pending: ReadonlySet<string>; readonly isSnapshot: boolean },
 ): Promise<(() => Promise<unknown>) | null> {
   const table = seam.replicatedTable(tbl);
   // A centre that is newer than this hub may know tables and columns that it does not.
@@ -180,10 +183,15 @@ async function prepareRow(
   });
   const [current] = rows;
   if (current === undefined && !(await hasItsWhole(seam, table, pk))) return null;
-  if (current === undefined) return () => insertRow(seam, table, { ...Object.fromEntries(columns), id: pk });
+  if (current === undefined) {
+    if (!isSnapshot) checkColumns(tbl, columns);
+    return () => insertRow(seam, table, { ...Object.fromEntries(columns), id: pk });
+  }
   if (table.registration.class === 'append') return null;
   const differing = columns.filter(([name, value]) => valueOf(current, name) !== value);
   if (differing.length === 0) return null;
+  // Not those that are as they are: what was stored here before comes back from the centre and changes nothing.
+  if (!isSnapshot) checkColumns(tbl, differing);
   return () =>
     seam.runUnrecorded({
       sql:
@@ -236,7 +244,7 @@ export async function applyPage(tx: Transaction, page: RowPage, settled: number)
       pk: String(row[idPlace]),
       set: Object.fromEntries(page.columns.map((name, place) => [name, row[place] ?? null])),
     }));
-    return await applyChanges(tx, changes, settled);
+    return await applyChanges(tx, changes, settled, { isSnapshot: true });
   }
   const known = page.columns.flatMap((name, place) => (table.columns.has(name) ? [{ name, place }] : []));
   const names = known.map(({ name }) => name);

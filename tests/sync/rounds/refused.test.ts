@@ -159,6 +159,45 @@ describe('what the centre cannot take', () => {
   });
 });
 
+describe('what the interface of this hub would not have taken', () => {
+  const lettersDown = (hub: Hub): unknown[] =>
+    hub.replica.all(
+      "select tbl, pk, problem from sync_dead_letter where direction = 'down' and resolved_at_ms is null order by problem",
+    );
+
+  it('is left at the centre and told of, times and texts alike, and everything else goes on', async () => {
+    const { site, hubs } = await makeSite(centre(), 2);
+    const [hub, other] = hubs;
+    const [first, second] = [await hub.insert(1), await hub.insert(2)];
+    await rest(hub, other);
+    await hub.write(first, { name: 'A\u001b[31mB' });
+    await hub.write(second, { status_since_ms: Date.UTC(9999, 0, 1), email: 'kept@example.org' });
+    const good = await hub.insert(3);
+    await rest(hub, other);
+    expect(lettersDown(other)).toEqual([
+      {
+        tbl: 'member',
+        pk: first,
+        problem: expect.stringContaining('member.name holds control characters'),
+      },
+      {
+        tbl: 'member',
+        pk: second,
+        problem: expect.stringContaining('member.status_since_ms is a time that cannot be shown'),
+      },
+    ]);
+    expect(other.member(first)['name']).toBe('Member 1');
+    expect(other.member(good)['number']).toBe(3);
+    // What it has itself comes back to the hub that wrote it, and is no fault there.
+    expect(lettersDown(hub)).toEqual([]);
+    await hub.write(first, { name: 'AB' });
+    await hub.write(second, { status_since_ms: Date.UTC(2026, 0, 1) });
+    await rest(hub, other);
+    expect(other.member(first)['name']).toBe('AB');
+    expect(await centralMember(site, second, 'email')).toBe('kept@example.org');
+  });
+});
+
 describe('an erasure', () => {
   it('empties what waits and what was sent, here and at the centre, and breaks no chain', async () => {
     const { site, hubs } = await makeSite(centre(), 2);
