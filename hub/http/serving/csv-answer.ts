@@ -6,7 +6,7 @@ import { type CsvDelimiter, csvLines } from '#hub/platform/csv.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { type Holder, SharedPlaces } from '#hub/platform/shared-places.ts';
 import { createYieldToRequests } from '#hub/platform/yield-to-requests.ts';
-import type { CsvList, ParsedCall, Principal } from '../endpoint/endpoint.ts';
+import type { CsvList, Endpoint, ParsedCall, Principal } from '../endpoint/endpoint.ts';
 import { type FieldError, type Problem, platformProblem } from '../endpoint/problem.ts';
 import { parseAt } from '../endpoint/request-parsing.ts';
 import { addressHolders } from './caller-shares.ts';
@@ -39,12 +39,18 @@ const styleSchema = z.strictObject({
   bom: z.stringbool({ truthy: ['true'], falsy: ['false'] }).default(false),
 });
 
-/** Takes the style of the file out of a query: the rest is the list's own. */
-export function takeCsvStyle({ delimiter, bom, ...rest }: Readonly<Record<string, unknown>>): {
+/** Takes the style of the file out of the query of a list that there is as CSV: the rest is the list's own. */
+export function takeCsvStyle(
+  endpoint: Pick<Endpoint, 'csv'>,
+  query: Readonly<Record<string, unknown>>,
+): {
   readonly style: CsvStyle;
   readonly errors: readonly FieldError[];
   readonly rest: Readonly<Record<string, unknown>>;
 } {
+  if (endpoint.csv === undefined || !('delimiter' in query || 'bom' in query))
+    return { style: plainStyle, errors: [], rest: query };
+  const { delimiter, bom, ...rest } = query;
   const parsed = styleSchema.safeParse({ delimiter, bom });
   if (parsed.success) return { style: parsed.data, errors: [], rest };
   const { errors } = parseAt(styleSchema, { delimiter, bom }, 'query');

@@ -196,9 +196,10 @@ export function serveEndpoint(deps: ServingDeps, endpoint: Endpoint): Middleware
     if (!guarded.ok) return refuseWith(guarded.problem);
     const params: unknown = ctx['params'];
     const isCsv = format === csvMediaType;
-    const query = queryOf(ctx, endpoint);
-    const { style, errors: ofStyle, rest } = takeCsvStyle(isCsv ? query : {});
-    const request = parseRequest(endpoint, { params, query: isCsv ? rest : query, body: guarded.body });
+    const asked = queryOf(ctx, endpoint);
+    // As JSON too, where they change nothing: the documentation's own page sends every parameter that has a default.
+    const { style, errors: ofStyle, rest: query } = takeCsvStyle(endpoint, asked);
+    const request = parseRequest(endpoint, { params, query, body: guarded.body });
     if (!request.ok) return refuseWith(platformProblem('invalidRequest', { errors: request.errors }));
     const call: ParsedCall = {
       principal,
@@ -207,6 +208,8 @@ export function serveEndpoint(deps: ServingDeps, endpoint: Endpoint): Middleware
       body: request.body,
       context: contextOf(ctx, exchange),
     };
+    if (!isCsv && ofStyle.length > 0)
+      return refuseWith(platformProblem('invalidRequest', { errors: ofStyle }));
     if (isCsv && endpoint.csv !== undefined) {
       const errors = [...ofStyle, ...pagingErrors(ctx.query)];
       if (errors.length > 0) return refuseWith(platformProblem('invalidRequest', { errors }));
