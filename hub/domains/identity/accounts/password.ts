@@ -43,6 +43,8 @@ const saltBytes = 16;
 const tagBytes = 32;
 /** On two cores, so that the doors' Workers keep one; 38 MiB at the most. */
 const maxRunning = 2;
+/** Of them for sign-ins from where nobody is known: guessing leaves a core to everything else. */
+const maxOfStrangers = 1;
 /** Places in all, running or waiting; those of strangers; those of one peer. */
 const places = { all: 26, strangers: 20, peer: 6 } as const;
 
@@ -95,26 +97,32 @@ async function deriveTag(
 function createGate(): <T>(work: () => Promise<T>, claim: HasherClaim | null) => Promise<T | null> {
   const shared = new SharedPlaces(places.all);
   const waiting = { known: new Array<() => void>(), strangers: new Array<() => void>() };
-  let running = 0;
+  const running = { known: 0, strangers: 0 };
+  const mayRun = (who: keyof typeof running): boolean =>
+    running.known + running.strangers < maxRunning && (who === 'known' || running.strangers < maxOfStrangers);
+  const wakeNext = (): void => {
+    for (const who of ['known', 'strangers'] as const)
+      while (waiting[who].length > 0 && mayRun(who)) {
+        running[who] += 1;
+        waiting[who].shift()?.();
+      }
+  };
   return async (work, claim) => {
-    const isKnown = claim === null || claim.isKnown;
+    const who = claim === null || claim.isKnown ? 'known' : 'strangers';
     const giveBack = shared.take([
       ...(claim === null ? [] : [{ name: `peer ${claim.peer}`, share: places.peer }]),
-      ...(isKnown ? [] : [{ name: 'strangers', share: places.strangers }]),
+      ...(who === 'known' ? [] : [{ name: 'strangers', share: places.strangers }]),
     ]);
     if (giveBack === null) return null;
-    if (running >= maxRunning) {
-      const queue = isKnown ? waiting.known : waiting.strangers;
-      // Whoever leaves hands its turn over, so `running` is counted already.
-      await new Promise<void>((resolve) => queue.push(resolve));
-    } else running += 1;
+    // Whoever is woken is counted as running already.
+    if (mayRun(who)) running[who] += 1;
+    else await new Promise<void>((resolve) => waiting[who].push(resolve));
     try {
       return await work();
     } finally {
       giveBack();
-      const next = waiting.known.shift() ?? waiting.strangers.shift();
-      if (next === undefined) running -= 1;
-      else next();
+      running[who] -= 1;
+      wakeNext();
     }
   };
 }
