@@ -212,3 +212,12 @@ export class Tool {
     this.#child.kill(signal);
   }
 }
+
+/** What a client got, in order: `topic payload`, with `R` when it was retained. */
+export function hear(client: MqttClient): string[] {
+  const heard: string[] = [];
+  client.on('message', (topic, payload, packet) =>
+    heard.push(`${topic} ${payload.toString()}${packet.retain ? ' R' : ''}`),
+  );
+  return heard;
+}

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { type LoadTarget, measureInTurn } from './api/load.ts';
-import { BenchChild } from './bench-child.ts';
-import { BenchPanel } from './bench-panel.ts';
-import { benchCard, benchDoors, openBenchSite, signIn } from './bench-site.ts';
-import { memberIdsOf } from './demo-site.ts';
-import { memoryOf } from './process-figures.ts';
-import { type BenchRow, printReport, quantile, row } from './report.ts';
+import { BenchChild } from '../bench-child.ts';
+import { BenchPanel } from '../bench-panel.ts';
+import { benchCard, benchDoors, openBenchSite, signIn } from '../bench-site.ts';
+import { memberIdsOf } from '../demo-site.ts';
+import { memoryOf } from '../process-figures.ts';
+import { type BenchRow, printReport, quantile, row } from '../report.ts';
+import { type LoadTarget, measureInTurn } from './load.ts';
 
 // Doors and an honest client while somebody on the network means harm: one load after the other, each alone, over HTTPS on
 // loopback. The honest client reads members by id; taps go on meanwhile. Each load ends with its process, and is measured
@@ -76,7 +76,7 @@ async function rowsOf(name: string, target: LoadTarget, cookie: string): Promise
   const pid = appliance.pid('hub');
   const quietMs = await p99Of(target, 4);
   const before = memoryOf(pid).rss;
-  const attacker = new BenchChild('hostile-process.ts', { httpsPort: appliance.httpsPort, cookie });
+  const attacker = new BenchChild('api/hostile-process.ts', { httpsPort: appliance.httpsPort, cookie });
   let peak = before;
   const watch = setInterval(() => {
     peak = Math.max(peak, memoryOf(pid).rss);
