@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { bridgeProtocol } from '#hub/domains/access/controllers/link-schema.ts';
 import type { Finding } from '#hub/kernel/finding.ts';
-import { peerOf } from '#hub/kernel/peer-address.ts';
+import { peerOf, plainAddress } from '#hub/kernel/peer-address.ts';
 import type { Logger } from '#hub/platform/log.ts';
 import { SharedPlaces } from '#hub/platform/shared-places.ts';
 import { tlsServerOptions } from '#hub/platform/tls/server-options.ts';
@@ -166,8 +166,7 @@ class TlsListener implements SecureListener {
     socket.on('error', () => undefined);
     socket.setKeepAlive(true, keepAliveProbeMs);
     socket.setNoDelay(true);
-    // The socket of both families writes IPv4 into IPv6.
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d)/, '');
+    const address = plainAddress(socket.remoteAddress);
     if (socket.alpnProtocol === bridgeProtocol) this.#options.onBridge(socket, address);
     else this.#options.onDevice(socket, address);
   }

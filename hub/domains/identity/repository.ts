@@ -219,10 +219,15 @@ export async function countClaimTry(tx: Transaction, tries: number): Promise<voi
 /** Bounds the table against an attacker. */
 const maxCounters = 10_000;
 
+const rowToCounter = (row: Selectable<AttemptCounterTable>): AttemptCounter => ({
+  failures: row.failures,
+  lastAtMs: row.last_at_ms,
+  lockedUntilMs: row.locked_until_ms,
+});
+
 export async function findCounter(reader: Reader, id: string): Promise<AttemptCounter | null> {
   const row = await reader.selectFrom('attempt_counter').selectAll().where('id', '=', id).executeTakeFirst();
-  if (row === undefined) return null;
-  return { failures: row.failures, lastAtMs: row.last_at_ms, lockedUntilMs: row.locked_until_ms };
+  return row === undefined ? null : rowToCounter(row);
 }
 
 /** The counters whose id begins so. */
@@ -236,10 +241,7 @@ export async function findCounters(
     .where('id', '>=', prefix)
     .where('id', '<', `${prefix}\u{10ffff}`)
     .execute();
-  return rows.map((row) => ({
-    id: row.id,
-    counter: { failures: row.failures, lastAtMs: row.last_at_ms, lockedUntilMs: row.locked_until_ms },
-  }));
+  return rows.map((row) => ({ id: row.id, counter: rowToCounter(row) }));
 }
 
 export async function saveCounter(tx: Transaction, id: string, counter: AttemptCounter): Promise<void> {

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Context } from 'koa';
+import { plainAddress } from '#hub/kernel/peer-address.ts';
 import { type Caller, deviceCookieName, type Transport } from '../endpoint/auth.ts';
 import type { CallContext, Method } from '../endpoint/endpoint.ts';
 import type { AnyRequest } from '../endpoint/raw-endpoint.ts';
 import type { RouteCount } from './request-meter.ts';
-import { plainAddress, type TrustedProxies } from './trusted-proxies.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
 
 /** One request and what the hub learns of it while answering. */
 export interface Exchange {

@@ -1,12 +1,9 @@
 import ipaddr from 'ipaddr.js';
+import { plainAddress } from '#hub/kernel/peer-address.ts';
 
 /** A chain longer than this is nobody's set-up. */
 const maxHops = 16;
 const maxHeaderLength = 2000;
-
-/** Without zone, brackets or the IPv4-in-IPv6 prefix. */
-export const plainAddress = (address: string | undefined): string =>
-  (address ?? 'unknown').replace(/^::ffff:(?=\d)/i, '').replace(/%.*$/, '');
 
 /** `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::7`, `[2001:db8::7]:4711`; null for anything else. */
 function readHop(text: string): string | null {
